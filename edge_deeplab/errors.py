@@ -1,0 +1,127 @@
+"""Every failure the package raises on purpose.
+
+    EdgeDeepLabError
+    |-- ConfigError (also a ValueError)   a setting, size, name or recipe that cannot be meant
+    |-- DataError                         images, masks, folders
+    |-- CheckpointError                   a checkpoint that cannot be read or does not fit
+    |-- ArtifactError                     an exported file that cannot be read or does not describe itself
+    |-- OutputError                       a place that cannot be written
+    |-- MissingDependencyError            an optional package is absent
+    |-- CaptureError                      the model could not be captured as a canonical graph
+    |-- ConversionError                   a target's lowering failed
+    |   `-- UnsupportedOperatorError      an operator that the target or evaluator does not know
+    `-- ParityError                       an artifact does not keep the reference's score
+
+The message of each is one sentence in three parts: what came, what was expected, what to do. The command line prints
+it and exits with code 1.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from types import ModuleType
+
+
+class EdgeDeepLabError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class ConfigError(EdgeDeepLabError, ValueError):
+    """A setting, name, size or recipe that cannot be meant."""
+
+
+class DataError(EdgeDeepLabError):
+    """An image, mask or data folder that cannot be used."""
+
+
+class CheckpointError(EdgeDeepLabError):
+    """A checkpoint that cannot be read or does not fit its model."""
+
+
+class ArtifactError(EdgeDeepLabError):
+    """An exported file that cannot be read, run or does not say what it is."""
+
+
+class OutputError(EdgeDeepLabError):
+    """An output that cannot be written; what stood there before is untouched."""
+
+
+class MissingDependencyError(EdgeDeepLabError):
+    """An optional package is not installed.
+
+    Args:
+        package: the distribution that is missing.
+        extra: the extra of this project that installs it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed and this step needs it; "
+            f"install it with: pip install 'edge-deeplab[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class CaptureError(EdgeDeepLabError):
+    """torch.export could not capture the model."""
+
+
+class ConversionError(EdgeDeepLabError):
+    """Lowering the canonical graph to a target failed."""
+
+
+class UnsupportedOperatorError(ConversionError):
+    """An operator that the target or the evaluator does not know.
+
+    Args:
+        operators: names of the operators.
+        where: what does not support them.
+    """
+
+    def __init__(self, operators: Sequence[str], where: str) -> None:
+        super().__init__(f"{where} does not support {', '.join(operators)}")
+        self.operators = tuple(operators)
+        self.where = where
+
+
+class ParityError(EdgeDeepLabError):
+    """An artifact does not keep the reference's score.
+
+    Args:
+        message: the sentence.
+        measured: the measured drop in mIoU points.
+        limit: the largest drop that was allowed.
+    """
+
+    def __init__(self, message: str, *, measured: float, limit: float) -> None:
+        super().__init__(message)
+        self.measured = measured
+        self.limit = limit
+
+
+def unknown_choice(kind: str, value: object, choices: Sequence[str]) -> ConfigError:
+    """Return the error for a name that is not among `choices`, naming the closest and all of them."""
+    close = get_close_matches(str(value), choices, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return ConfigError(f"unknown {kind} {value!r}{hint}; choose one of: {', '.join(choices)}")
+
+
+def require(module: str, *, package: str, extra: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Args:
+        module: dotted module name to import.
+        package: the distribution that carries it.
+        extra: this project's extra that installs it.
+
+    Raises:
+        MissingDependencyError: when the module is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name.split(".")[0]):
+            raise
+        raise MissingDependencyError(package, extra) from error

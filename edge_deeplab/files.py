@@ -1,0 +1,60 @@
+"""Writing files so that nothing that was there before is lost: a temporary sibling, then a rename."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_deeplab.errors import OutputError
+
+
+@contextlib.contextmanager
+def replace_when_complete(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling path to write a file or folder to; rename it onto `path` when the block ends well.
+
+    The sibling keeps the ending of `path` (converters look at it). When the block raises, the sibling
+    is removed and `path` is left as it was.
+
+    Raises:
+        OutputError: when the place cannot be written (permissions, full disk).
+    """
+    staging: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = staging / path.name
+        yield temporary
+        _swap(temporary, path, staging)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}); a writable folder with free space was expected; "
+            "choose another --output; what was there before is untouched"
+        ) from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _swap(temporary: Path, path: Path, staging: Path) -> None:
+    """Rename onto `path`; a folder cannot be renamed onto a folder, so the old one steps aside first."""
+    if path.is_dir() and not path.is_symlink():
+        aside = staging / "previous"
+        path.rename(aside)
+        try:
+            temporary.rename(path)
+        except OSError:
+            aside.rename(path)
+            raise
+    else:
+        temporary.replace(path)
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file through a temporary sibling; `path` holds either the old content or all of the new."""
+    data = content.encode() if isinstance(content, str) else content
+    with replace_when_complete(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
