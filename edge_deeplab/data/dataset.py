@@ -1,0 +1,215 @@
+"""A labelled data set: the protocol every part of the package reads, and the `dataset.toml` folder behind it.
+
+Everything is checked where it is read, so a wrong mask is reported with its path, value and
+position and never trained on.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.errors import DataError
+
+IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+ImageHWC = npt.NDArray[np.uint8]
+MaskIds = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image.
+
+    Args:
+        image_hwc: (H, W, 3) uint8 RGB.
+        mask_ids: (H, W) uint8 class ids, or the data set's ignore index.
+        name: file stem, or the seed of a rendered scene.
+    """
+
+    image_hwc: ImageHWC
+    mask_ids: MaskIds
+    name: str
+
+
+class SegmentationDataset(Protocol):
+    """What training, evaluation and parity read.
+
+    Attributes:
+        name: name of the data set, with its split.
+        licence: licence of the images.
+        classes: classes in id order.
+        ignore_index: mask value that is not scored, or None.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def licence(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]: ...
+
+    @property
+    def ignore_index(self) -> int | None: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class FolderDataset:
+    """One split of a `dataset.toml` folder: `SPLIT/images/` and `SPLIT/masks/` with the same stems.
+
+    Args:
+        root: folder that holds `dataset.toml`.
+        split: name of the split.
+
+    Raises:
+        DataError: when the folder, its description, the split, an image or a mask is missing.
+    """
+
+    def __init__(self, root: Path, split: str) -> None:
+        document = read_dataset_toml(root)
+        self.name = f"{document['name']} {split}"
+        self.licence = str(document.get("licence", ""))
+        self.classes = classes_from_json(document["classes"])
+        self.ignore_index: int | None = document.get("ignore_index")
+        self._pairs = _pair_files(root, split)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one image and its mask.
+
+        Raises:
+            DataError: for an unreadable file, a size mismatch, or a label out of range.
+        """
+        image_path, mask_path = self._pairs[index]
+        image = read_image(image_path)
+        mask = self._read_mask(mask_path)
+        if mask.shape != image.shape[:2]:
+            raise DataError(
+                f"mask {mask_path} is {_size(mask)} but its image {image_path.name} is {_size(image)}; "
+                "both must have one size; write the mask at the image's size"
+            )
+        return Sample(image, mask, image_path.stem)
+
+    def _read_mask(self, path: Path) -> MaskIds:
+        with _reporting_corrupt(path), Image.open(path) as file:
+            if file.mode not in ("L", "P", "1"):
+                raise DataError(
+                    f"mask {path} has mode {file.mode}; a single-channel 8-bit PNG of class indices was expected; "
+                    "convert colours to indices first"
+                )
+            mask: MaskIds = np.asarray(file if file.mode != "1" else file.convert("L"), np.uint8)
+        self._check_labels(mask, path)
+        return mask
+
+    def _check_labels(self, mask: MaskIds, path: Path) -> None:
+        allowed = np.zeros(256, bool)
+        allowed[: len(self.classes)] = True
+        if self.ignore_index is not None:
+            allowed[self.ignore_index] = True
+        wrong = ~allowed[mask]
+        if wrong.any():
+            row, column = (int(v) for v in np.argwhere(wrong)[0])
+            ignored = "" if self.ignore_index is None else f" or {self.ignore_index} (ignored)"
+            raise DataError(
+                f"mask {path} holds label {mask[row, column]} at row {row}, column {column}; "
+                f"0 to {len(self.classes) - 1}{ignored} was expected; mend the mask or list the class in dataset.toml"
+            )
+
+
+def open_dataset(root: Path, split: str) -> FolderDataset:
+    """Open one split of a `dataset.toml` folder; see `FolderDataset`."""
+    return FolderDataset(root, split)
+
+
+def read_dataset_toml(root: Path) -> Mapping[str, Any]:
+    """Return the checked document of `root/dataset.toml`.
+
+    Raises:
+        DataError: when it is absent, no TOML, or lacks a key.
+    """
+    path = root / "dataset.toml"
+    if not root.is_dir():
+        raise DataError(f"data folder {root} does not exist; pass a folder that holds dataset.toml")
+    if not path.is_file():
+        raise DataError(
+            f"data folder {root} has no dataset.toml; name, ignore_index and [[classes]] "
+            "with name and color were expected there; write one (docs/data.md shows it)"
+        )
+    try:
+        document = tomllib.loads(path.read_text())
+        classes = classes_from_json(document["classes"])
+        ignore_index = document.get("ignore_index")
+        if not str(document["name"]) or not 1 <= len(classes) <= 255:
+            raise ValueError("name is empty or the number of classes is not 1 to 255")
+        if any(len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color) for c in classes):
+            raise ValueError("a color is not three numbers from 0 to 255")
+        if ignore_index is not None and not 0 <= int(ignore_index) <= 255:
+            raise ValueError("ignore_index is not 0 to 255")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be used ({type(error).__name__}: {error}); name, ignore_index and "
+            "[[classes]] with name and color = [r, g, b] were expected; mend it"
+        ) from error
+    return document
+
+
+def _pair_files(root: Path, split: str) -> list[tuple[Path, Path]]:
+    images = root / split / "images"
+    if not images.is_dir():
+        splits = sorted(p.parent.name for p in root.glob("*/images"))
+        raise DataError(
+            f"data folder {root} has no split {split!r} (no {split}/images); found: {', '.join(splits) or 'none'}"
+        )
+    paths = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+    if not paths:
+        raise DataError(
+            f"{images} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected"
+        )
+    pairs = [(path, root / split / "masks" / f"{path.stem}.png") for path in paths]
+    for image, mask in pairs:
+        if not mask.is_file():
+            raise DataError(
+                f"image {image} has no mask; {mask} was expected; add it or remove the image"
+            )
+    return pairs
+
+
+def read_image(path: Path) -> ImageHWC:
+    """Return an image file as (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: when it is no readable image.
+    """
+    with _reporting_corrupt(path), Image.open(path) as file:
+        return np.asarray(file.convert("RGB"), np.uint8)
+
+
+class _reporting_corrupt:  # noqa: N801  (a context manager that reads like a function)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, (UnidentifiedImageError, OSError, SyntaxError, ValueError)):
+            raise DataError(
+                f"{self._path} cannot be read as an image ({error}); a complete image file was expected; "
+                "copy it again or remove it"
+            ) from error
+
+
+def _size(array: npt.NDArray[np.uint8]) -> str:
+    return f"{array.shape[0]}x{array.shape[1]}"

@@ -1,0 +1,66 @@
+"""Fixtures that several areas share: small data, small models, and the real data where it is at hand."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads cost more than they give
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from PIL import Image  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def camvid() -> Path:
+    """The CamVid folder; skips where the real data is absent."""
+    folder = SHARED / "data" / "camvid"
+    if not folder.is_dir():
+        pytest.skip("shared/data/camvid is absent beside the repository: real photographs needed")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    """The folder of other people's models; skips where it is absent."""
+    folder = SHARED / "peers"
+    if not folder.is_dir():
+        pytest.skip("shared/peers is absent beside the repository: other people's models needed")
+    return folder
+
+
+DATASET_TOML = """
+name = "Tiny"
+licence = "CC0"
+ignore_index = 9
+[[classes]]
+name = "left"
+color = [255, 0, 0]
+[[classes]]
+name = "right"
+color = [0, 255, 0]
+"""
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a two-class data set: the left half red, the right half green."""
+
+    def make(split: str = "train", count: int = 3, size_hw: tuple[int, int] = (40, 48)) -> Path:
+        root = tmp_path / "data"
+        for kind in ("images", "masks"):
+            (root / split / kind).mkdir(parents=True, exist_ok=True)
+        (root / "dataset.toml").write_text(DATASET_TOML)
+        mask = np.zeros(size_hw, np.uint8)
+        mask[:, size_hw[1] // 2 :] = 1
+        for index in range(count):
+            noise = np.random.default_rng(index).integers(0, 50, (*size_hw, 3), np.uint8)
+            image = np.stack([200 * (mask == 0), 200 * (mask == 1), 0 * mask], -1) + noise
+            Image.fromarray(image.astype(np.uint8)).save(root / split / "images" / f"{index}.png")
+            Image.fromarray(mask).save(root / split / "masks" / f"{index}.png")
+        return root
+
+    return make

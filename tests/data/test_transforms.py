@@ -1,0 +1,70 @@
+"""Transforms keep image and mask aligned and depend on their generator alone."""
+
+import numpy as np
+import pytest
+
+from edge_deeplab.data.transforms import Augmentation, jitter_colours, resize_ids, resize_image
+
+
+def striped(size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """An image whose red channel is ten times its mask's class id."""
+    mask = (np.arange(size_hw[1]) // 8 % 4).astype(np.uint8) * np.ones((size_hw[0], 1), np.uint8)
+    return np.repeat(mask[..., None] * 10, 3, axis=2), mask
+
+
+def generator(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def test_resize_image_halving_averages_pixels() -> None:
+    image = np.array([[[0] * 3, [100] * 3], [[0] * 3, [100] * 3]], np.uint8)
+    assert resize_image(image, (1, 1)).tolist() == [[[50, 50, 50]]]
+
+
+def test_resize_ids_never_invents_a_class() -> None:
+    ids = np.array([[0, 7], [7, 0]], np.uint8)
+    doubled = resize_ids(ids, (4, 4))
+    assert doubled.tolist() == np.kron(ids, np.ones((2, 2), np.uint8)).tolist()
+
+
+@pytest.mark.parametrize("size_hw", [(40, 40), (64, 200), (16, 300)])
+def test_augmentation_keeps_image_and_mask_aligned(size_hw: tuple[int, int]) -> None:
+    augment = Augmentation((48, 64), scale=(1.0, 1.0), jitter=0.0, ignore_index=255)
+    image, mask = striped(size_hw)
+    for seed in range(8):
+        crop, labels = augment(image, mask, generator(seed))
+        assert crop.shape == (48, 64, 3)
+        assert labels.shape == (48, 64)
+        known = labels != 255
+        assert known.any()
+        assert (crop[known][:, 0] == labels[known] * 10).all()
+        assert (crop[~known] == 127).all()
+
+
+def test_augmentation_same_seed_gives_same_crop() -> None:
+    augment = Augmentation((32, 32))
+    image, mask = striped((50, 70))
+    first, again, other = (augment(image, mask, generator(s)) for s in (5, 5, 6))
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_augmentation_focus_finds_a_rare_class() -> None:
+    mask = np.zeros((200, 200), np.uint8)
+    mask[150, 30] = 3
+    image = np.zeros((200, 200, 3), np.uint8)
+
+    def share(focus: float) -> float:
+        augment = Augmentation((32, 32), scale=(1.0, 1.0), focus=focus)
+        return float(np.mean([(augment(image, mask, generator(s))[1] == 3).any() for s in range(60)]))
+
+    assert share(1.0) > 0.35
+    assert share(0.0) < 0.2
+
+
+def test_jitter_colours_stays_in_range_and_changes_pixels() -> None:
+    image = generator(0).integers(0, 256, (16, 16, 3), np.uint8)
+    changed = jitter_colours(image, 0.4, generator(1))
+    assert changed.dtype == np.uint8
+    assert not np.array_equal(changed, image)
