@@ -1,0 +1,1 @@
+"""DeepLabV3+ and its checkpoint file."""

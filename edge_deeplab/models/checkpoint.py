@@ -1,0 +1,184 @@
+"""The checkpoint: one safetensors file whose metadata holds one JSON document saying what the tensors are.
+
+Pickle is never loaded here; `edge_deeplab.models.pickle_import` does it on request. Writing goes
+through a temporary sibling and a rename, so a full disk or a kill never destroys an earlier file.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from edge_deeplab.description import ClassInfo, Normalisation, classes_from_json
+from edge_deeplab.errors import CheckpointError
+from edge_deeplab.files import write_atomically
+from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
+
+FORMAT = "edge-deeplab-checkpoint/1"
+METADATA_KEY = "edge_deeplab"
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """Everything a checkpoint says besides its tensors.
+
+    Args:
+        model: model name, one of `edge_deeplab.models.deeplab.MODELS`.
+        arguments: `output_stride` and `separable` that it was built with.
+        classes: classes in id order.
+        ignore_index: mask value that is not scored, or None.
+        normalisation: constants in 0..255 pixel units.
+        size_hw: height and width it was trained for, the default of evaluation and export.
+        licence: licence of the weights.
+        provenance: recipe, data sets, seed, package versions.
+        results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
+    """
+
+    model: str
+    arguments: Mapping[str, Any]
+    classes: tuple[ClassInfo, ...]
+    ignore_index: int | None
+    normalisation: Normalisation
+    size_hw: tuple[int, int]
+    licence: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file in memory.
+
+    Args:
+        info: what it says of itself.
+        tensors: the model's state, by name.
+        path: where it was read from.
+        sha256: hash of the file.
+    """
+
+    info: CheckpointInfo
+    tensors: Mapping[str, torch.Tensor]
+    path: Path
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """File name without its ending: what artifacts name as their checkpoint."""
+        return self.path.stem
+
+    def build(self, *, output_stride: int | None = None) -> DeepLabV3Plus:
+        """Return the model in float32 and evaluation mode.
+
+        Args:
+            output_stride: another stride than it was trained with (same weights, other atrous rates).
+
+        Raises:
+            CheckpointError: when tensors are missing, left over or of another shape.
+        """
+        arguments = dict(self.info.arguments)
+        if output_stride is not None:
+            arguments["output_stride"] = output_stride
+        model = build_model(self.info.model, len(self.info.classes), **arguments)
+        _check_tensors(model.state_dict(), self.tensors, self.path)
+        model.load_state_dict(
+            {name: t.float() if t.is_floating_point() else t for name, t in self.tensors.items()}
+        )
+        return model.eval()
+
+
+def save_checkpoint(
+    path: Path, model: torch.nn.Module, info: CheckpointInfo, *, half: bool = False
+) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: file to write; replaced only once the new one is complete.
+        model: its state is stored, moved to the CPU.
+        info: what the tensors are.
+        half: store floating-point tensors as float16 (half the size; the rounded weights are then the reference).
+    """
+    tensors = {
+        name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
+        for name, t in model.state_dict().items()
+    }
+    document = json.dumps({"format": FORMAT, **asdict(info)}, sort_keys=True)
+    write_atomically(path, save(tensors, metadata={METADATA_KEY: document}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises:
+        CheckpointError: when it is absent, truncated, not a checkpoint of this project, or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"checkpoint {path} does not exist; "
+            "pass a .safetensors file or a shipped name (edge-deeplab models lists them)"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
+            "(--allow-pickle reads those where you trust their author); copy it again"
+        ) from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(_parse_info(metadata, path), tensors, path, digest)
+
+
+def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
+    if METADATA_KEY not in metadata:
+        raise CheckpointError(
+            f"{path} holds tensors but does not say which model they are; metadata {METADATA_KEY!r} was expected; "
+            "use a checkpoint written by edge-deeplab train"
+        )
+    try:
+        document = json.loads(metadata[METADATA_KEY])
+        if document.pop("format") != FORMAT:
+            raise ValueError(f"format is not {FORMAT}")
+        normalisation = document.pop("normalisation")
+        return CheckpointInfo(
+            **{
+                **document,
+                "classes": classes_from_json(document["classes"]),
+                "size_hw": (int(document["size_hw"][0]), int(document["size_hw"][1])),
+                "normalisation": Normalisation(
+                    tuple(normalisation["mean"]), tuple(normalisation["std"])
+                ),
+            }
+        )
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise CheckpointError(
+            f"the metadata of {path} cannot be read ({error}); format {FORMAT} was expected; "
+            "write the checkpoint again with this version"
+        ) from error
+
+
+def _check_tensors(
+    expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path
+) -> None:
+    missing = sorted(set(expected) - set(found))
+    left_over = sorted(set(found) - set(expected))
+    if missing or left_over:
+        parts = [f"lacks {len(missing)} tensors (first: {missing[0]})"] if missing else []
+        parts += (
+            [f"has {len(left_over)} unknown tensors (first: {left_over[0]})"] if left_over else []
+        )
+        raise CheckpointError(
+            f"{path} {' and '.join(parts)}; its metadata names another model than its tensors; train or save it again"
+        )
+    for name, tensor in expected.items():
+        if tensor.shape != found[name].shape:
+            raise CheckpointError(
+                f"{path} holds {name} as {tuple(found[name].shape)}, the model expects {tuple(tensor.shape)}; "
+                "the metadata and tensors disagree; train or save it again"
+            )

@@ -1,0 +1,115 @@
+"""Reading other people's `.pth` files, on request only: unpickling runs code that the file's author chose.
+
+A `.pth` says nothing of classes or normalisation, so the backbone is recognised from the tensors and the rest is filled
+with that backbone's defaults.
+"""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.errors import CheckpointError
+from edge_deeplab.models.backbones import BACKBONES, get_backbone
+from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
+from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
+
+_WRAPPERS = ("state_dict", "model_state", "model")
+_SIZE_HW = (512, 512)
+
+
+def read_pickle(path: Path) -> Checkpoint:
+    """Unpickle a `.pth` that holds the state of one of this project's models.
+
+    Args:
+        path: the file. It may run any code while it is read: trust its author.
+
+    Raises:
+        CheckpointError: when it is no pickle, holds no tensors, or they fit none of the models.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; pass a .pth file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        ImportError,
+        OSError,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is not a readable pickle ({type(error).__name__}); a file written by torch.save was expected"
+        ) from error
+    tensors = _state_of(content, path)
+    classes = _recognisable_classes(tensors, path)
+    backbone, separable = _recognise(tensors, len(classes), path)
+    info = CheckpointInfo(
+        model=MODEL_PREFIX + backbone,
+        arguments={"output_stride": 16, "separable": separable},
+        classes=classes,
+        ignore_index=None,
+        normalisation=get_backbone(backbone).normalisation,
+        size_hw=_SIZE_HW,
+        provenance={"imported from": path.name},
+    )
+    return Checkpoint(info, tensors, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _state_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a state dict, a dict that wraps one, or a whole pickled module."""
+    if isinstance(content, torch.nn.Module):
+        content = content.state_dict()
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        content = {}
+    tensors = {
+        str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)
+    }
+    if not tensors:
+        raise CheckpointError(
+            f"{path} holds no tensors; a state dict written by torch.save was expected"
+        )
+    return tensors
+
+
+def _recognisable_classes(tensors: Mapping[str, torch.Tensor], path: Path) -> tuple[ClassInfo, ...]:
+    if "classifier.weight" not in tensors:
+        raise CheckpointError(
+            f"{path} has no tensor classifier.weight (first: {sorted(tensors)[0]}); "
+            "the names of this project's DeepLabV3+ were expected; rename its tensors or train with edge-deeplab train"
+        )
+    count = len(tensors["classifier.weight"])
+    return tuple(ClassInfo(f"class {i}", _colour(i)) for i in range(count))
+
+
+def _colour(index: int) -> tuple[int, int, int]:
+    """PASCAL VOC's colour map: the bits of the index, spread over the three channels from the top."""
+    red, green, blue = (
+        sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8))
+        for channel in range(3)
+    )
+    return red, green, blue
+
+
+def _recognise(
+    tensors: Mapping[str, torch.Tensor], num_classes: int, path: Path
+) -> tuple[str, bool]:
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    for backbone in BACKBONES:
+        for separable in (True, False):
+            with torch.device("meta"):
+                model = build_model(backbone, num_classes, separable=separable)
+            if shapes == {name: tensor.shape for name, tensor in model.state_dict().items()}:
+                return backbone, separable
+    raise CheckpointError(
+        f"the {len(tensors)} tensors of {path} fit none of the models ({', '.join(BACKBONES)}); "
+        "a state dict of one of them was expected"
+    )

@@ -1,0 +1,63 @@
+"""The checkpoints inside the package, and how a CHECKPOINT argument is resolved; needs torch only to load one."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_deeplab.errors import CheckpointError, require
+
+if TYPE_CHECKING:
+    from edge_deeplab.models.checkpoint import Checkpoint
+
+DEFAULT_CHECKPOINT = "camvid-efficientnet-lite0"
+
+
+def shipped_checkpoints() -> dict[str, Path]:
+    """Return the shipped checkpoints by name."""
+    folder = Path(str(files("edge_deeplab.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def resolve_checkpoint(argument: str | None) -> Path:
+    """Return the path that a CHECKPOINT argument means.
+
+    Args:
+        argument: a path, a shipped name, or None for the default shipped checkpoint.
+
+    Raises:
+        CheckpointError: when it is neither a file nor a shipped name.
+    """
+    shipped = shipped_checkpoints()
+    name = DEFAULT_CHECKPOINT if argument is None else argument
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_dir() and (path / "best.safetensors").is_file():
+        return path / "best.safetensors"
+    if path.is_file():
+        return path
+    raise CheckpointError(
+        f"checkpoint {name!r} is neither a file nor a shipped name; shipped are: {', '.join(shipped) or 'none'}"
+    )
+
+
+def open_checkpoint(argument: str | None, *, allow_pickle: bool = False) -> "Checkpoint":
+    """Load the checkpoint that a CHECKPOINT argument means.
+
+    Args:
+        argument: a path, a shipped name, a run's folder, or None for the default shipped checkpoint.
+        allow_pickle: unpickle a file that is not `.safetensors`; unpickling runs code its author chose.
+
+    Raises:
+        CheckpointError: when there is none, or it cannot be read.
+        MissingDependencyError: without torch.
+    """
+    path = resolve_checkpoint(argument)
+    require("torch", package="torch", extra="train")
+    if allow_pickle and path.suffix != ".safetensors":
+        from edge_deeplab.models.pickle_import import read_pickle
+
+        return read_pickle(path)
+    from edge_deeplab.models.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)

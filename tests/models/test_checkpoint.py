@@ -1,0 +1,132 @@
+"""The checkpoint file: what goes in comes out, and damaged files are refused in one sentence."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from edge_deeplab.description import ClassInfo, Normalisation
+from edge_deeplab.errors import CheckpointError, OutputError
+from edge_deeplab.files import replace_when_complete, write_atomically
+from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from edge_deeplab.models.deeplab import build_model
+
+INFO = CheckpointInfo(
+    model="deeplabv3plus_mobilenetv2_100",
+    arguments={"output_stride": 16},
+    classes=(ClassInfo("sky", (1, 2, 3)), ClassInfo("road", (4, 5, 6))),
+    ignore_index=255,
+    normalisation=Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+    size_hw=(64, 64),
+    licence="CC0",
+    provenance={"seed": 1},
+    results={"x test": {"miou": 12.5}},
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_model("mobilenetv2_100", 2).eval()
+
+
+def test_checkpoint_round_trip_keeps_information_and_logits(
+    tmp_path: Path, model: torch.nn.Module
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, model, INFO)
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.info == INFO
+    assert checkpoint.name == "a"
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(checkpoint.build()(images), model(images))
+
+
+def test_checkpoint_half_is_half_the_size_and_loads_as_float32(
+    tmp_path: Path, model: torch.nn.Module
+) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_checkpoint(whole, model, INFO)
+    save_checkpoint(half, model, INFO, half=True)
+    assert half.stat().st_size < 0.55 * whole.stat().st_size
+    assert all(p.dtype == torch.float32 for p in load_checkpoint(half).build().parameters())
+
+
+def test_checkpoint_missing_file_says_what_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"does not exist; pass a \.safetensors"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_checkpoint_truncated_is_refused(tmp_path: Path, model: torch.nn.Module) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, model, INFO)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load_checkpoint(path)
+
+
+def test_checkpoint_without_metadata_is_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match="does not say which model"):
+        load_checkpoint(tmp_path / "a.safetensors")
+
+
+def test_checkpoint_with_missing_tensors_names_the_first(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    smaller = build_model("mobilenetv2_100", 2)
+    del smaller.decoder.reduce
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, smaller, INFO)
+    with pytest.raises(CheckpointError, match=r"lacks \d+ tensors \(first: decoder\.reduce\.0"):
+        load_checkpoint(path).build()
+
+
+def test_checkpoint_with_other_class_count_is_refused(
+    tmp_path: Path, model: torch.nn.Module
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, model, dataclasses.replace(INFO, classes=INFO.classes[:1]))
+    with pytest.raises(CheckpointError, match=r"classifier\.weight as \(2, 256, 1, 1\)"):
+        load_checkpoint(path).build()
+
+
+def test_checkpoint_pickle_is_refused_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="--allow-pickle"):
+        load_checkpoint(path)
+
+
+def test_write_atomically_failure_keeps_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("earlier")
+
+    def fail() -> None:
+        with replace_when_complete(path) as temporary:
+            temporary.write_text("half of the new")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputError, match=r"a\.txt cannot be written \(No space left on device\)"):
+        fail()
+    assert path.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_atomically_replaces_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "a.txt"
+    write_atomically(path, "one")
+    write_atomically(path, b"two")
+    assert path.read_text() == "two"
+
+
+def test_replace_when_complete_replaces_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "package"
+    for text in ("one", "two"):
+        with replace_when_complete(path) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(text)
+    assert (path / "file").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [path]
