@@ -1,0 +1,1 @@
+"""Training: crops, loss, schedule, the loop and its resumable state."""

@@ -1,0 +1,124 @@
+"""Training crops: which labelled images an epoch shows, augmented, as normalised tensors.
+
+A crop depends on (seed, epoch, index) alone: any number of workers or GPUs, and a resumed run, see the same ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from edge_deeplab.config import DataSection
+from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.rendered_set import RenderedDataset
+from edge_deeplab.data.transforms import Augmentation
+from edge_deeplab.description import Normalisation
+
+IGNORE = 255
+"""Label that training ignores, whatever the data set's own ignore index is."""
+
+
+@dataclass
+class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """The crops of one epoch; `epoch` selects which.
+
+    Args:
+        sources: labelled data sets shown once an epoch.
+        rendered: scenes mixed in, or None.
+        share: fraction of an epoch's crops that come from `rendered`.
+        augmentation: how crops are drawn; its ignore index is `IGNORE`.
+        normalisation: constants in 0..255 pixel units.
+        seed: seed of the run.
+    """
+
+    sources: Sequence[SegmentationDataset]
+    rendered: SegmentationDataset | None
+    share: float
+    augmentation: Augmentation
+    normalisation: Normalisation
+    seed: int
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self._index = [(source, i) for source in self.sources for i in range(len(source))]
+        self._memory: dict[tuple[int, int], Sample] = {}
+        self._mean = np.array(self.normalisation.mean, np.float32)
+        self._scale = 1 / np.array(self.normalisation.std, np.float32)
+
+    def __len__(self) -> int:
+        extra = (
+            0 if self.rendered is None else round(len(self._index) * self.share / (1 - self.share))
+        )
+        return len(self._index) + extra
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ((3, H, W) float32 normalised image, (H, W) int64 mask with `IGNORE`)."""
+        rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch, index]))
+        source, position = self._source_of(index, rng)
+        sample = self._remembered(source, position)
+        mask = sample.mask_ids
+        if source.ignore_index is not None and source.ignore_index != IGNORE:
+            mask = np.where(mask == source.ignore_index, np.uint8(IGNORE), mask)
+        image, mask = self.augmentation(sample.image_hwc, mask, rng)
+        normalised = (image.astype(np.float32) - self._mean) * self._scale  # (H, W, 3)
+        return (
+            torch.from_numpy(normalised.transpose(2, 0, 1)),
+            torch.from_numpy(mask.astype(np.int64)),
+        )
+
+    def _source_of(self, index: int, rng: np.random.Generator) -> tuple[SegmentationDataset, int]:
+        if index < len(self._index):
+            return self._index[index]
+        assert self.rendered is not None
+        return self.rendered, int(rng.integers(len(self.rendered)))
+
+    def _remembered(self, source: SegmentationDataset, position: int) -> Sample:
+        return self._memory.get((id(source), position)) or source[position]
+
+    def remember(self, *, limit_bytes: int = 2 << 30) -> None:
+        """Decode images once, before workers fork and share them, until `limit_bytes` are held.
+
+        Decoding or rendering an image costs as much as drawing a crop from it; a CamVid-sized set fits in memory.
+        """
+        held = 0
+        for source in [*self.sources, *([self.rendered] if self.rendered is not None else [])]:
+            for position in range(len(source)):
+                if held > limit_bytes:
+                    return
+                sample = source[position]
+                self._memory[id(source), position] = sample
+                held += sample.image_hwc.nbytes + sample.mask_ids.nbytes
+
+
+def build_crops(
+    sources: Sequence[SegmentationDataset],
+    section: DataSection,
+    normalisation: Normalisation,
+    seed: int,
+) -> EpochCrops:
+    """Return an epoch's crops as a recipe's data section asks for them."""
+    rendered = (
+        RenderedDataset(section.rendered_scenes, first_seed=seed * section.rendered_scenes)
+        if section.rendered_share > 0
+        else None
+    )
+    augmentation = Augmentation(
+        section.crop_hw,
+        section.scale,
+        section.flip,
+        section.jitter,
+        section.focus,
+        ignore_index=IGNORE,
+    )
+    return EpochCrops(sources, rendered, section.rendered_share, augmentation, normalisation, seed)
+
+
+def count_pixels(sources: Sequence[SegmentationDataset], num_classes: int) -> torch.Tensor:
+    """Return (num_classes,) int64 pixel counts over the labelled images."""
+    counts = np.zeros(256, np.int64)
+    for source in sources:
+        for i in range(len(source)):
+            counts += np.bincount(source[i].mask_ids.ravel(), minlength=256)
+    return torch.from_numpy(counts[:num_classes])

@@ -1,0 +1,89 @@
+"""The state of a training run between two epochs, in one safetensors file, so that a resumed run is the same run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from edge_deeplab.errors import CheckpointError
+from edge_deeplab.files import write_atomically
+
+
+@dataclass
+class TrainingState:
+    """What changes from epoch to epoch.
+
+    Args:
+        model: the network being trained.
+        average: its moving average, which is what is evaluated and kept.
+        optimiser: AdamW.
+        epoch: epochs done.
+        best_miou: best validation mIoU so far, in points; None before the first validation.
+    """
+
+    model: torch.nn.Module
+    average: torch.optim.swa_utils.AveragedModel
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    best_miou: float | None = None
+
+    def save(self, path: Path, recipe: str) -> None:
+        """Write the state atomically, with the recipe (JSON) it belongs to."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+        document = {"epoch": self.epoch, "best_miou": self.best_miou, "recipe": recipe}
+        flat = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+        write_atomically(path, save(flat, metadata={"training": json.dumps(document)}))
+
+    def restore(self, path: Path, recipe: str) -> None:
+        """Read the state back, in place.
+
+        Raises:
+            CheckpointError: when the file is absent, damaged, or of a run with another recipe.
+        """
+        tensors, document = _read(path)
+        if document["recipe"] != recipe:
+            raise CheckpointError(
+                f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
+                "start a new --output or restore the recipe"
+            )
+        self.model.load_state_dict(_below(tensors, "model."))
+        self.average.load_state_dict(_below(tensors, "average."))
+        optimiser = self.optimiser.state_dict()
+        optimiser["state"] = _optimiser_state(_below(tensors, "optimiser."))
+        self.optimiser.load_state_dict(optimiser)
+        self.epoch, self.best_miou = document["epoch"], document["best_miou"]
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is nothing to resume: {path} does not exist; "
+            "leave out --resume or pass the --output of an earlier run"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            document = json.loads(file.metadata()["training"])
+            return {name: file.get_tensor(name) for name in file.keys()}, document  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable training state ({error}); start again without --resume"
+        ) from error
+
+
+def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _optimiser_state(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = tensor
+    return state

@@ -1,0 +1,297 @@
+"""The training loop: the same code on a CPU, one GPU, or many under `torchrun`, through Accelerate.
+
+One idea: everything random is a function of (seed, epoch, process), set anew at each epoch's start, so a run that stops
+after any epoch and resumes gives the weights of one that did not stop.
+"""
+
+import csv
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, Sampler
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import DataError
+from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
+from edge_deeplab.models.deeplab import backbone_of, build_model
+from edge_deeplab.training.average import moving_average
+from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
+from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
+from edge_deeplab.training.loss import SegmentationLoss, class_weights
+from edge_deeplab.training.schedule import poly_factor
+from edge_deeplab.training.state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+STATE_FILE = "state.safetensors"
+LAST_FILE = "last.safetensors"
+BEST_FILE = "best.safetensors"
+LOG_FILE = "log.csv"
+
+Validator = Callable[[Path], float]
+"""Scores a checkpoint file: mIoU in points."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop reports after each step."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    loss: float
+    learning_rate: float
+
+
+Listener = Callable[[Progress], None]
+
+
+def train(
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    output: Path,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    validate: Validator | None = None,
+    listen: Listener = lambda _: None,
+) -> Path:
+    """Train a model and return the path of the best checkpoint.
+
+    Args:
+        recipe: the run.
+        sources: labelled data sets; all with the classes of the first.
+        output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
+        resume: go on from `output/state.safetensors`.
+        workers: processes that draw crops.
+        validate: scores the averaged model every `validate_every` epochs; without it the last model is the best.
+        listen: called after every step.
+
+    Raises:
+        DataError: when there are fewer crops in an epoch than in a batch.
+        CheckpointError: when `resume` finds no state of this recipe.
+    """
+    accelerator = Accelerator(
+        mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
+    )
+    torch.manual_seed(recipe.seed)
+    info = describe_run(recipe, sources)
+    crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
+    loader = _build_loader(crops, recipe, workers, accelerator)
+    state = _build_state(recipe, len(info.classes), accelerator)
+    if resume:
+        state.restore(output / STATE_FILE, _identity(recipe, sources))
+    if accelerator.device.type == "cpu":
+        reuse_freed_memory()
+        keep_depthwise_in_float32(state.model)
+    model, optimiser = accelerator.prepare(state.model, state.optimiser)
+    loss = _build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    crops.remember()
+    for epoch in range(state.epoch, recipe.optimiser.epochs):
+        started = time.monotonic()
+        mean_loss = _train_epoch(
+            epoch, recipe, accelerator, model, optimiser, loader, crops, loss, state.average, listen
+        )
+        state.epoch = epoch + 1
+        if accelerator.is_main_process:
+            save_checkpoint(output / LAST_FILE, state.average.module, info)
+            miou = _validate(output / LAST_FILE, recipe, state, validate)
+            _keep_best(output, state, info, miou)
+            state.save(output / STATE_FILE, _identity(recipe, sources))
+            row = [epoch + 1, f"{mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
+            _log_row(output / LOG_FILE, [*row, f"{time.monotonic() - started:.1f}"])
+        accelerator.wait_for_everyone()
+    return output / BEST_FILE
+
+
+def describe_run(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> CheckpointInfo:
+    """Return what the checkpoint of this run says of itself."""
+    backbone = backbone_of(recipe.model.name)
+    first = sources[0]
+    for source in sources[1:]:
+        if [c.name for c in source.classes] != [c.name for c in first.classes]:
+            raise DataError(
+                f"{source.name} has other classes than {first.name}; train on one label set"
+            )
+    arguments: dict[str, Any] = {"output_stride": recipe.model.output_stride}
+    if recipe.model.separable is not None:
+        arguments["separable"] = recipe.model.separable
+    packages = ("torch", "timm", "accelerate")
+    return CheckpointInfo(
+        model=recipe.model.name,
+        arguments=arguments,
+        classes=first.classes,
+        ignore_index=first.ignore_index,
+        normalisation=get_backbone(backbone).normalisation,
+        size_hw=recipe.data.size_hw,
+        licence=recipe.licence or first.licence,
+        provenance={
+            "recipe": recipe.model_dump(mode="json"),
+            "data": [source.name for source in sources],
+            "packages": {name: version(name) for name in packages},
+        },
+    )
+
+
+class _EpochOrder(Sampler[int]):
+    """A permutation of the crops that depends on (seed, epoch) alone."""
+
+    def __init__(self, crops: EpochCrops) -> None:
+        self._crops = crops
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._crops.seed * 100_003 + self._crops.epoch)
+        yield from torch.randperm(len(self._crops), generator=generator).tolist()
+
+
+def _build_loader(
+    crops: EpochCrops, recipe: Recipe, workers: int, accelerator: Accelerator
+) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
+    batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
+    if batch % processes:
+        raise DataError(
+            f"batch size {batch} cannot be shared by {processes} processes; make it a multiple"
+        )
+    if len(crops) < batch:
+        raise DataError(
+            f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
+            "add images or lower optimiser.batch_size"
+        )
+    loader = DataLoader(
+        crops,
+        batch // processes,
+        sampler=_EpochOrder(crops),
+        num_workers=workers,
+        drop_last=True,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    prepared: DataLoader[tuple[torch.Tensor, torch.Tensor]] = accelerator.prepare(loader)
+    return prepared
+
+
+def _build_state(recipe: Recipe, num_classes: int, accelerator: Accelerator) -> TrainingState:
+    section = recipe.model
+    model: torch.nn.Module = build_model(
+        section.name,
+        num_classes,
+        pretrained=section.pretrained,
+        output_stride=section.output_stride,
+        separable=section.separable,
+    )
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = AveragedModel(
+        model, multi_avg_fn=moving_average(recipe.optimiser.ema_decay), use_buffers=True
+    )
+    return TrainingState(model, average, _build_optimiser(model, recipe))
+
+
+def _build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; the backbone learns slower, and biases and batch norm are not decayed."""
+    section = recipe.optimiser
+    groups = []
+    for in_backbone, rate in (
+        (True, section.backbone_learning_rate),
+        (False, section.learning_rate),
+    ):
+        named = [p for n, p in model.named_parameters() if n.startswith("backbone.") == in_backbone]
+        for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
+            chosen = [p for p in named if (p.ndim > 1) == is_matrix]
+            groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups)
+
+
+def _build_loss(
+    recipe: Recipe, sources: Sequence[SegmentationDataset], num_classes: int
+) -> SegmentationLoss:
+    power = recipe.loss.class_balance
+    weights = (
+        class_weights(count_pixels(sources, num_classes), power)
+        if power > 0
+        else torch.ones(num_classes)
+    )
+    return SegmentationLoss(weights, lovasz=recipe.loss.lovasz, ignore_index=IGNORE)
+
+
+def _train_epoch(
+    epoch: int,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    loader: DataLoader[tuple[torch.Tensor, torch.Tensor]],
+    crops: EpochCrops,
+    loss: SegmentationLoss,
+    average: AveragedModel,
+    listen: Listener,
+) -> float:
+    """Show every crop of an epoch once and return the mean loss."""
+    crops.epoch = epoch
+    torch.manual_seed((recipe.seed * 100_003 + epoch) * 1_009 + accelerator.process_index)
+    model.train()
+    section, total, done = recipe.optimiser, len(loader) * recipe.optimiser.epochs, 0.0
+    for index, (images, masks) in enumerate(loader):
+        step = epoch * len(loader) + index
+        factor = poly_factor(
+            step, total_steps=total, warmup_steps=section.warmup_steps, power=section.power
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        value = loss(model(images.contiguous(memory_format=torch.channels_last)).float(), masks)
+        optimiser.zero_grad(set_to_none=True)
+        accelerator.backward(value)
+        accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
+        optimiser.step()
+        average.update_parameters(accelerator.unwrap_model(model))
+        done += value.item()
+        listen(Progress(epoch + 1, step + 1, total, value.item(), section.learning_rate * factor))
+    return done / len(loader)
+
+
+def _validate(
+    checkpoint: Path, recipe: Recipe, state: TrainingState, validate: Validator | None
+) -> float | None:
+    section = recipe.optimiser
+    due = state.epoch % section.validate_every == 0 or state.epoch == section.epochs
+    if validate is None or not due:
+        return None
+    return validate(checkpoint)
+
+
+def _keep_best(
+    output: Path, state: TrainingState, info: CheckpointInfo, miou: float | None
+) -> None:
+    """Keep the averaged model where it is the best so far; a run that is never validated keeps its last."""
+    never_validated = state.best_miou is None and miou is None
+    if never_validated or (miou is not None and miou >= (state.best_miou or 0.0)):
+        state.best_miou = miou
+        save_checkpoint(output / BEST_FILE, state.average.module, info)
+
+
+def _identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
+    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
+    return f"{recipe.model_dump_json()} on {names}"
+
+
+def _log_row(path: Path, row: Sequence[object]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["epoch", "loss", "validation_miou", "seconds"])
+        writer.writerow(row)

@@ -1,0 +1,196 @@
+"""The training loop on a tiny data set: it learns, resumes exactly, and is a function of its seed."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_deeplab.config import Recipe, load_recipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.training.average import moving_average
+from edge_deeplab.training.crops import EpochCrops
+from edge_deeplab.training.train import train
+
+MakeDataset = Callable[..., Path]
+
+
+def tiny_recipe(epochs: int = 2, **optimiser: object) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "data": {"size_hw": (32, 48), "crop_hw": (32, 32), "scale": (1.0, 1.0)},
+            "optimiser": {
+                "epochs": epochs,
+                "batch_size": 2,
+                "warmup_steps": 0,
+                "ema_decay": 0.0,
+                "precision": "fp32",
+                **optimiser,
+            },
+        }
+    )
+
+
+def tensors_of(path: Path) -> dict[str, torch.Tensor]:
+    return dict(load_checkpoint(path).tensors)
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def read_log(run: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((run / "log.csv").read_text().splitlines()))
+
+
+class StoppedError(Exception):
+    pass
+
+
+def test_train_stopped_and_resumed_gives_the_weights_of_one_run(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=4), "train")]
+    recipe = tiny_recipe(epochs=3)
+    whole = train(recipe, sources, tmp_path / "whole", workers=0)
+
+    def stop_in_second_epoch(progress: object) -> None:
+        if progress.epoch == 2:  # type: ignore[attr-defined]
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(recipe, sources, tmp_path / "parts", workers=0, listen=stop_in_second_epoch)
+    resumed = train(recipe, sources, tmp_path / "parts", workers=0, resume=True)
+    assert same(tensors_of(whole), tensors_of(resumed))
+    rows = read_log(tmp_path / "parts")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
+def test_train_other_seed_gives_other_weights(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    runs = [
+        train(
+            tiny_recipe(1).model_copy(update={"seed": seed}),
+            sources,
+            tmp_path / str(seed),
+            workers=0,
+        )
+        for seed in (0, 1)
+    ]
+    assert not same(*map(tensors_of, runs))
+
+
+def test_train_loss_falls_and_checkpoint_says_what_it_is(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=4), "train")]
+    seen: list[float] = []
+    best = train(
+        tiny_recipe(10, learning_rate=0.01, backbone_learning_rate=0.01),
+        sources,
+        tmp_path / "run",
+        workers=0,
+        listen=lambda progress: seen.append(progress.loss),
+    )
+    assert sum(seen[-4:]) < 0.7 * sum(seen[:4])
+    info = load_checkpoint(best).info
+    assert [c.name for c in info.classes] == ["left", "right"]
+    assert info.size_hw == (32, 48)
+    assert info.licence == "CC0"
+    assert info.provenance["data"] == ["Tiny train"]
+
+
+def test_train_keeps_the_best_by_validation(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    scores = iter([50.0, 70.0, 60.0])
+    best = train(
+        tiny_recipe(3, validate_every=1),
+        sources,
+        tmp_path / "run",
+        workers=0,
+        validate=lambda model: next(scores),
+    )
+    assert not same(tensors_of(best), tensors_of(tmp_path / "run" / "last.safetensors"))
+    rows = read_log(tmp_path / "run")
+    assert [row["validation_miou"] for row in rows] == ["50.000", "70.000", "60.000"]
+
+
+def test_train_resume_without_state_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources = [open_dataset(make_dataset(), "train")]
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(tiny_recipe(1), sources, tmp_path / "run", resume=True, workers=0)
+
+
+def test_train_resume_with_another_recipe_is_refused(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
+    with pytest.raises(CheckpointError, match="another recipe"):
+        train(tiny_recipe(2), sources, tmp_path / "run", resume=True, workers=0)
+
+
+def test_train_fewer_images_than_a_batch_is_refused(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=1), "train")]
+    with pytest.raises(DataError, match="1 crops, fewer than the batch of 2"):
+        train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
+
+
+def test_crops_of_an_epoch_do_not_depend_on_what_was_drawn_before(
+    make_dataset: MakeDataset,
+) -> None:
+    from edge_deeplab.data.transforms import Augmentation
+    from edge_deeplab.description import Normalisation
+
+    source = open_dataset(make_dataset(count=2), "train")
+    normalisation = Normalisation((0.0,) * 3, (255.0,) * 3)
+    crops = EpochCrops([source], None, 0.0, Augmentation((16, 16)), normalisation, seed=3)
+    first = crops[1][0]
+    crops[0]
+    assert torch.equal(crops[1][0], first)
+    crops.epoch = 1
+    assert not torch.equal(crops[1][0], first)
+
+
+def test_moving_average_early_follows_the_weights_and_late_keeps_the_past() -> None:
+    for done, kept in ((1, 2 / 11), (10_000, 0.998)):
+        averaged, current = torch.tensor([1.0]), torch.tensor([0.0])
+        moving_average(0.998)([averaged], [current], torch.tensor(done))
+        assert averaged.item() == pytest.approx(kept)
+
+
+def test_load_recipe_unknown_key_names_the_closest(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[optimiser]\nlearning_rat = 0.1\n")
+    with pytest.raises(
+        ConfigError, match=r"unknown key 'optimiser\.learning_rat'; did you mean 'learning_rate'"
+    ):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[optimiser]\nepochs = 0\n", "optimiser.epochs came as 0"),
+        ("[data]\nrendered_share = 1.0\n", "data.rendered_share came as 1.0"),
+        ("epochs = [", "not readable TOML"),
+    ],
+)
+def test_load_recipe_wrong_value_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(path)
+
+
+def test_load_recipe_shipped_recipes_are_valid() -> None:
+    recipes = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
+    assert recipes
+    for path in recipes:
+        assert load_recipe(path).data.crop_hw[0] % 16 == 0
