@@ -1,0 +1,62 @@
+"""From a finished run to the file that ships in the package: half precision, measured scores in its metadata.
+
+    python recipes/ship.py runs/camvid --data camvid --name camvid-efficientnet-lite0
+
+The rounded weights are what is measured, because they are what every export and parity run starts from.
+"""
+
+import argparse
+import dataclasses
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import edge_deeplab.weights
+from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
+from edge_deeplab.data.rendered_set import RenderedDataset
+from edge_deeplab.evaluation.evaluate import evaluate_runtime
+from edge_deeplab.models.checkpoint import load_checkpoint, save_checkpoint
+from edge_deeplab.runtimes.torch import TorchRuntime
+
+WEIGHTS = Path(edge_deeplab.weights.__file__).parent
+RECIPES = Path(__file__).resolve().parent
+
+
+def measure(checkpoint_path: Path, dataset: SegmentationDataset) -> dict[str, Any]:
+    """Return the scores of a checkpoint on a data set, rounded for the metadata."""
+    evaluation = evaluate_runtime(TorchRuntime(load_checkpoint(checkpoint_path)), dataset)
+    return {
+        "miou": round(evaluation.miou, 2),
+        "per_class": {name: round(iou, 1) for name, iou in evaluation.per_class.items()},
+        "pixel_accuracy": round(evaluation.pixel_accuracy, 4),
+        "images": evaluation.images,
+        "size_hw": list(evaluation.size_hw),
+    }
+
+
+def main() -> None:
+    """Round, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    arguments = parser.parse_args()
+    trained = load_checkpoint(arguments.run / "best.safetensors")
+    with tempfile.TemporaryDirectory() as folder:
+        rounded = Path(folder) / "rounded.safetensors"
+        save_checkpoint(rounded, trained.build(), trained.info, half=True)
+        results = {
+            d.name: measure(rounded, d)
+            for d in (open_dataset(arguments.data, "test"), RenderedDataset())
+        }
+    info = dataclasses.replace(trained.info, results=results)
+    save_checkpoint(WEIGHTS / f"{arguments.name}.safetensors", trained.build(), info, half=True)
+    shutil.copyfile(arguments.run / "log.csv", RECIPES / f"{arguments.name}.log.csv")
+    for name, scores in results.items():
+        sys.stdout.write(f"{name}: {scores['miou']} mIoU on {scores['images']} images\n")
+
+
+if __name__ == "__main__":
+    main()
