@@ -56,7 +56,7 @@ def test_dataset_description_wrong_is_refused(tmp_path: Path, text: str) -> None
 
 
 def test_dataset_unknown_split_lists_those_found(make_dataset: MakeDataset) -> None:
-    with pytest.raises(DataError, match="no split 'test'.*found: train"):
+    with pytest.raises(DataError, match=r"no split 'test'.*found: train"):
         open_dataset(make_dataset(), "test")
 
 
@@ -76,7 +76,7 @@ def test_dataset_missing_mask_is_named(make_dataset: MakeDataset) -> None:
 def test_dataset_size_mismatch_gives_both_sizes(make_dataset: MakeDataset) -> None:
     root = make_dataset(size_hw=(40, 48))
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(root / "train" / "masks" / "0.png")
-    with pytest.raises(DataError, match="is 40x40 but its image 0.png is 40x48"):
+    with pytest.raises(DataError, match=r"is 40x40 but its image 0.png is 40x48"):
         open_dataset(root, "train")[0]
 
 

@@ -57,7 +57,9 @@ def test_augmentation_focus_finds_a_rare_class() -> None:
 
     def share(focus: float) -> float:
         augment = Augmentation((32, 32), scale=(1.0, 1.0), focus=focus)
-        return float(np.mean([(augment(image, mask, generator(s))[1] == 3).any() for s in range(60)]))
+        return float(
+            np.mean([(augment(image, mask, generator(s))[1] == 3).any() for s in range(60)])
+        )
 
     assert share(1.0) > 0.35
     assert share(0.0) < 0.2
