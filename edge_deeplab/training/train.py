@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, Sampler
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import CheckpointError, DataError
 from edge_deeplab.models.backbones import get_backbone
-from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
+from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import backbone_of, build_model
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
@@ -61,6 +61,7 @@ def train(
     sources: Sequence[SegmentationDataset],
     output: Path,
     *,
+    init: Checkpoint | None = None,
     resume: bool = False,
     workers: int = 1,
     validate: Validator | None = None,
@@ -72,6 +73,7 @@ def train(
         recipe: the run.
         sources: labelled data sets; all with the classes of the first.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
+        init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
         resume: go on from `output/state.safetensors`.
         workers: processes that draw crops.
         validate: scores the averaged model every `validate_every` epochs; without it the last model is the best.
@@ -88,7 +90,7 @@ def train(
     info = describe_run(recipe, sources)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
     loader = _build_loader(crops, recipe, workers, accelerator)
-    state = _build_state(recipe, len(info.classes), accelerator)
+    state = _build_state(recipe, len(info.classes), init, accelerator)
     if resume:
         state.restore(output / STATE_FILE, _identity(recipe, sources))
     if accelerator.device.type == "cpu":
@@ -183,15 +185,19 @@ def _build_loader(
     return prepared
 
 
-def _build_state(recipe: Recipe, num_classes: int, accelerator: Accelerator) -> TrainingState:
+def _build_state(
+    recipe: Recipe, num_classes: int, init: Checkpoint | None, accelerator: Accelerator
+) -> TrainingState:
     section = recipe.model
     model: torch.nn.Module = build_model(
         section.name,
         num_classes,
-        pretrained=section.pretrained,
+        pretrained=section.pretrained and init is None,
         output_stride=section.output_stride,
         separable=section.separable,
     )
+    if init is not None:
+        load_initial_weights(model, init)
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -199,6 +205,29 @@ def _build_state(recipe: Recipe, num_classes: int, accelerator: Accelerator) -> 
         model, multi_avg_fn=moving_average(recipe.optimiser.ema_decay), use_buffers=True
     )
     return TrainingState(model, average, _build_optimiser(model, recipe))
+
+
+def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
+    """Load a checkpoint's weights into a model of the same network, in place, all but a classifier of another size.
+
+    Raises:
+        CheckpointError: when any other tensor is missing or of another shape.
+    """
+    own = model.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in init.tensors.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    strange = sorted(
+        name for name in own if name not in fitting and not name.startswith("classifier.")
+    )
+    if strange:
+        raise CheckpointError(
+            f"{init.path} ({init.info.model}) does not fit the network to be trained at {len(strange)} tensors "
+            f"(first: {strange[0]}); a checkpoint of the same model was expected; pass its --model"
+        )
+    model.load_state_dict(fitting, strict=False)
 
 
 def _build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -11,9 +11,10 @@ from edge_deeplab.config import Recipe, load_recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.crops import EpochCrops
-from edge_deeplab.training.train import train
+from edge_deeplab.training.train import load_initial_weights, train
 
 MakeDataset = Callable[..., Path]
 
@@ -132,6 +133,20 @@ def test_train_resume_with_another_recipe_is_refused(
     train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
     with pytest.raises(CheckpointError, match="another recipe"):
         train(tiny_recipe(2), sources, tmp_path / "run", resume=True, workers=0)
+
+
+def test_train_init_starts_from_the_checkpoint_but_for_another_classifier(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    first = load_checkpoint(train(tiny_recipe(1), sources, tmp_path / "first", workers=0))
+    other = build_model("mobilenetv2_100", 5)
+    fresh = other.classifier.weight.clone()
+    load_initial_weights(other, first)
+    assert torch.equal(other.backbone.conv_stem.weight, first.tensors["backbone.conv_stem.weight"])
+    assert torch.equal(other.classifier.weight, fresh)
+    with pytest.raises(CheckpointError, match="does not fit the network to be trained"):
+        load_initial_weights(build_model("efficientnet_lite0", 2), first)
 
 
 def test_train_fewer_images_than_a_batch_is_refused(
