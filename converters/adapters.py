@@ -1,0 +1,94 @@
+"""What a target wants of its input and output, put around a copy of the canonical graph.
+
+The canonical graph stays shared: (1, 3, H, W) float32 RGB in, channels-first out. ONNX and TFLite
+files take the picture as a camera gives it, (1, H, W, 3) uint8; Core ML's image input is the
+canonical one already.
+"""
+
+import torch
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.program import ProgramEditor
+
+
+def take_uint8_nhwc(program: ExportedProgram) -> ExportedProgram:
+    """Let the program take (1, H, W, 3) uint8 instead of (1, 3, H, W) float32.
+
+    Requires: one input, (1, 3, H, W) float32.
+    Ensures: the same values from the same pixels, bit for bit.
+    """
+    editor = ProgramEditor(program)
+    image = editor.input()
+    _, channels, height, width = image.meta["val"].shape
+    readers = list(image.users)
+    editor.replace_input(torch.zeros(1, height, width, channels, dtype=torch.uint8))
+    pixels = editor.call(torch.ops.aten._to_copy.default, image, like=image, dtype=torch.float32)
+    planes = editor.call(torch.ops.aten.permute.default, pixels, [0, 3, 1, 2], like=pixels)
+    for reader in readers:
+        reader.replace_input_with(image, planes)
+    return editor.finish()
+
+
+def give_channels_last(program: ExportedProgram) -> ExportedProgram:
+    """Let the program give its (1, K, H, W) output as (1, H, W, K).
+
+    Requires: one output, four-dimensional.
+    Ensures: the same values.
+    """
+    editor = ProgramEditor(program)
+    output = editor.output()
+    turned = editor.call(torch.ops.aten.permute.default, output, [0, 2, 3, 1], like=output)
+    editor.graph.output_node().replace_input_with(output, turned)
+    return editor.finish()
+
+
+def argmax_over_last(program: ExportedProgram) -> ExportedProgram:
+    """Take the class map over the last axis of channels-last logits instead of over axis 1.
+
+    Requires: argmax over axis 1 of a four-dimensional map (others are left alone).
+    Ensures: the same ids; the transpose that a channels-last target puts before its ARG_MAX
+        cancels.
+    """
+    editor = ProgramEditor(program)
+    for argmax in editor.calls(torch.ops.aten.argmax.default):
+        logits, axis, *rest = argmax.args
+        if axis != 1:
+            continue
+        turned = editor.call(torch.ops.aten.permute.default, logits, [0, 2, 3, 1], like=logits)
+        argmax.args = (turned, 3, *rest)
+    return editor.finish()
+
+
+def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
+    """Pad with zeros before a max pooling of a ReLU's output instead of inside of it.
+
+    TFLite's pooling pads only its own way, so litert-torch pads with minus infinity first, in an
+    operator that XNNPACK does not take. No value is below zero here, so zeros do as well, and
+    XNNPACK takes those.
+
+    Requires: a padded max pooling, no rate, sizes rounded down, that reads a ReLU (others are left
+        alone).
+    Ensures: the same values.
+    """
+    editor = ProgramEditor(program)
+    for pool in editor.calls(torch.ops.aten.max_pool2d.default):
+        source, window, stride, *settings = pool.args
+        if len(settings) == 1 and source.target is torch.ops.aten.relu.default:
+            top, left = settings[0]
+            sides = [left, left, top, top]
+            zeros = torch.ops.aten.constant_pad_nd.default
+            pool.args = (editor.call(zeros, source, sides, 0.0, like=source), window, stride)
+    return editor.finish()
+
+
+def label_by_name(program: ExportedProgram) -> ExportedProgram:
+    """Make every operator's name its label: exporters number operators anew, but keep their module stack.
+
+    Requires: nothing.
+    Ensures: the same graph; each `nn_module_stack` holds the operator's name alone.
+    """
+    editor = ProgramEditor(program)
+    for node in editor.graph.nodes:
+        if node.op == "call_function":
+            node.meta["nn_module_stack"] = {node.name: ("", node.name)}
+    return editor.finish()

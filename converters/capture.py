@@ -1,0 +1,153 @@
+"""From a model to the canonical graph: one `torch.export`, which all three lowerings share.
+
+The idea to hold: the model knows nothing of its export. An export-only wrapper puts normalisation
+before it and the class map after it; what a target wants of its input and output (uint8, channels
+last) is added later, by `adapters`, to a copy.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.boundary import first_line
+from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
+from edge_deeplab.description import Head, Normalisation
+from edge_deeplab.errors import CaptureError, ConfigError
+
+SIZE_MULTIPLE = 16
+"""Height and width are multiples of it: then every resize has a whole ratio and every strided map is even."""
+
+INPUT_NAME = "image"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CanonicalGraph:
+    """What every target is lowered from, and the numbers that each artifact is held against.
+
+    Args:
+        program: takes "image", (1, 3, H, W) float32 RGB in 0..255, and gives one output named like
+            `head`.
+        head: "classes" ((1, H, W) int32 class ids) or "logits" ((1, K, H, W) float32).
+        size_hw: height and width in pixels.
+    """
+
+    program: ExportedProgram
+    head: Head
+    size_hw: tuple[int, int]
+
+    def run(self, image_hwc: torch.Tensor) -> torch.Tensor:
+        """Run the graph in torch, as the reference of its artifacts.
+
+        Args:
+            image_hwc: (H, W, 3) uint8 RGB.
+
+        Returns:
+            (H, W) int32 class ids, or (K, H, W) float32 logits, by the head.
+        """
+        image = image_hwc.permute(2, 0, 1)[None].float()
+        with torch.no_grad():
+            output: torch.Tensor = self.program.module()(image=image)[self.head][0]
+        return output
+
+
+class ExportWrapper(nn.Module):
+    """A model between its normalisation and its head; exists only to be captured.
+
+    Args:
+        model: maps normalised (N, 3, H, W) to logits (N, K, H, W).
+        normalisation: constants in 0..255 pixel units.
+        head: "classes" or "logits".
+    """
+
+    mean: torch.Tensor
+    inverse_std: torch.Tensor
+
+    def __init__(self, model: nn.Module, normalisation: Normalisation, head: Head) -> None:
+        super().__init__()
+        self.model = model
+        self.head = head
+        self.register_buffer("mean", _per_channel(normalisation.mean))
+        self.register_buffer("inverse_std", _per_channel([1 / s for s in normalisation.std]))
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Map (N, 3, H, W) float RGB in 0..255 to {head: class ids or logits}."""
+        logits = self.model((image - self.mean) * self.inverse_std)
+        output = logits.argmax(dim=1).to(torch.int32) if self.head == "classes" else logits
+        return {self.head: output}
+
+
+def capture(
+    model: nn.Module, normalisation: Normalisation, size_hw: tuple[int, int], head: Head
+) -> CanonicalGraph:
+    """Capture a model as its canonical graph, rewrites applied.
+
+    Args:
+        model: float32, in evaluation mode; it is left as it is.
+        normalisation: constants in 0..255 pixel units.
+        size_hw: height and width in pixels.
+        head: "classes" or "logits".
+
+    Raises:
+        CaptureError: when the model is in training mode or torch.export cannot trace it.
+    """
+    if model.training:
+        raise CaptureError(
+            "the model is in training mode, where batch norm uses the batch; "
+            "evaluation mode was expected; call model.eval() first"
+        )
+    wrapper = ExportWrapper(model, normalisation, head).eval()
+    example = {INPUT_NAME: torch.zeros(1, 3, *size_hw)}
+    try:
+        with quietly(), torch.no_grad():
+            program = torch.export.export(wrapper, (), example).run_decompositions({})
+    except Exception as error:  # torch.export raises what the traced code and its own guards raise
+        raise CaptureError(
+            f"torch.export could not capture {type(model).__name__} at {size_hw[0]}x{size_hw[1]} "
+            f"({type(error).__name__}: {first_line(error)}); a model without data-dependent control flow was expected"
+        ) from error
+    return CanonicalGraph(apply_rewrites(program), head, size_hw)
+
+
+def check_size(size_hw: tuple[int, int], *, any_size: bool) -> None:
+    """Refuse a size that is not a multiple of 16 on both sides; with `any_size` only say what it costs.
+
+    Raises:
+        ConfigError: naming the nearest good size.
+    """
+    if all(side % SIZE_MULTIPLE == 0 and side > 0 for side in size_hw):
+        return
+    asked, good = _size_text(size_hw), _size_text(nearest_good_size(size_hw))
+    if not any_size:
+        raise ConfigError(
+            f"size {asked} came, height and width that are multiples of {SIZE_MULTIPLE} were expected; "
+            f"use {good}, the nearest, or pass --any-size and pay for it in accuracy"
+        )
+    logger.warning(
+        "size %s is not a multiple of %d: resizes get ratios that are not whole (Core ML nudges its float scale "
+        "upwards) and strided convolutions sample odd maps half a pixel off what the network was trained on; "
+        "several mIoU points were measured between the two kinds of size; the nearest good size is %s",
+        asked,
+        SIZE_MULTIPLE,
+        good,
+    )
+
+
+def nearest_good_size(size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return the nearest height and width that are multiples of 16, at least 16."""
+    height, width = (max(1, math.floor(s / SIZE_MULTIPLE + 0.5)) * SIZE_MULTIPLE for s in size_hw)
+    return height, width
+
+
+def _size_text(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]}x{size_hw[1]}"
+
+
+def _per_channel(values: Sequence[float]) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)

@@ -1,0 +1,234 @@
+"""From a checkpoint to artifacts: one capture, one file a target, and a manifest beside them.
+
+Every artifact is written to a temporary sibling and renamed when complete, so a failure, a full
+disk included, leaves what stood there before.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab import __version__
+from edge_deeplab.converters.capture import CanonicalGraph, capture, check_size
+from edge_deeplab.converters.manifest import (
+    ManifestEntry,
+    content_bytes,
+    content_sha256,
+    write_manifest,
+)
+from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.to_coreml import write_coreml
+from edge_deeplab.converters.to_onnx import write_onnx
+from edge_deeplab.converters.to_tflite import write_tflite
+from edge_deeplab.converters.versions import BY_TARGET, installed_versions
+from edge_deeplab.description import Description, Head
+from edge_deeplab.errors import ConfigError, unknown_choice
+from edge_deeplab.files import replace_when_complete
+from edge_deeplab.models.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+HEADS: tuple[Head, ...] = ("classes", "logits")
+ALL_TARGETS = "all"
+PRECISIONS = ("fp32", "fp16", "int8")
+DEFAULT_FOLDER = Path("exports")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file format and its lowering.
+
+    Args:
+        ending: of the file or folder.
+        write: writes (canonical graph, description, path).
+    """
+
+    ending: str
+    write: Callable[[CanonicalGraph, Description, Path], None]
+
+
+TARGETS: dict[str, Target] = {
+    "coreml": Target(".mlpackage", write_coreml),
+    "tflite": Target(".tflite", write_tflite),
+    "onnx": Target(".onnx", write_onnx),
+}
+
+
+@dataclass(frozen=True)
+class ExportedArtifact:
+    """An artifact as it lies on disk.
+
+    Args:
+        target: a key of `TARGETS`.
+        precision: "fp32" or "fp16".
+        path: the file, or the folder of a Core ML package.
+        bytes: its size.
+        sha256: hash of its content.
+        size_hw: input height and width.
+        operators: how many operators of the file are "ok", "slow", "fallback" and "rejected".
+        seconds: time that lowering, writing and checking took.
+    """
+
+    target: str
+    precision: str
+    path: Path
+    bytes: int
+    sha256: str
+    size_hw: tuple[int, int]
+    operators: dict[str, int]
+    seconds: float
+
+
+def export_checkpoint(
+    checkpoint: Checkpoint,
+    targets: Sequence[str],
+    precision: str = "fp32",
+    size_hw: tuple[int, int] | None = None,
+    head: Head = "classes",
+    output_dir: Path = DEFAULT_FOLDER,
+    *,
+    any_size: bool = False,
+    on_step: Callable[[str], None] = logger.debug,
+) -> list[ExportedArtifact]:
+    """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
+
+    Args:
+        checkpoint: what to export.
+        targets: keys of `TARGETS`, or "all".
+        precision: "fp32" or "fp16".
+        size_hw: input height and width, multiples of 16; None takes the size it was trained for.
+        head: "classes" (class ids come out) or "logits".
+        output_dir: folder of the artifacts; made when absent.
+        any_size: allow other sizes; what they cost is logged.
+        on_step: told what begins.
+
+    Returns:
+        One artifact a target, in the order given.
+
+    Raises:
+        ConfigError: for an unknown target, precision or head, for int8, or for a bad size.
+        CheckpointError: when tensors do not fit the model.
+        CaptureError: when the model cannot be captured.
+        ConversionError: when a lowering fails.
+        MissingDependencyError: when a target's converter is not installed.
+        OutputError: when the folder cannot be written.
+    """
+    size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
+    targets = resolve_targets(targets)
+    check_output(precision, head)
+    check_size(size_hw, any_size=any_size)
+    on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
+    graph = capture(checkpoint.build(), checkpoint.info.normalisation, size_hw, head)
+    artifacts = []
+    for target in targets:
+        on_step(f"exporting to {target} {precision}")
+        description = describe(checkpoint, graph, target, precision)
+        artifacts.append(export_graph(graph, description, output_dir))
+    write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
+    return artifacts
+
+
+def export_graph(
+    graph: CanonicalGraph, description: Description, output_dir: Path
+) -> ExportedArtifact:
+    """Lower a canonical graph to one target and count the verdicts on the file's operators.
+
+    Args:
+        graph: the canonical graph.
+        description: what the artifact is to say of itself; its target and precision are what is
+            written.
+        output_dir: folder of the artifact.
+    """
+    from edge_deeplab.converters.operators.report import count_verdicts
+
+    start = time.perf_counter()
+    target = TARGETS[description.target]
+    path = output_dir / f"{description.checkpoint}-{description.precision}{target.ending}"
+    with replace_when_complete(path) as temporary:
+        target.write(graph, description, temporary)
+        with quietly():
+            operators = count_verdicts(temporary)
+    return ExportedArtifact(
+        target=description.target,
+        precision=description.precision,
+        path=path,
+        bytes=content_bytes(path),
+        sha256=content_sha256(path),
+        size_hw=graph.size_hw,
+        operators=operators,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def resolve_targets(names: Sequence[str]) -> tuple[str, ...]:
+    """Return targets by name, each once; "all" stands for all of them.
+
+    Raises:
+        ConfigError: for an unknown one; the choices are listed.
+    """
+    for name in names:
+        if name not in (*TARGETS, ALL_TARGETS):
+            raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
+    return tuple(TARGETS) if ALL_TARGETS in names else tuple(dict.fromkeys(names))
+
+
+def check_output(precision: str, head: str) -> None:
+    """Check precision and head against their choices.
+
+    Raises:
+        ConfigError: for an unknown one, and for int8, which a float checkpoint has no scales for.
+    """
+    if head not in HEADS:
+        raise unknown_choice("head", head, HEADS)
+    if precision not in PRECISIONS:
+        raise unknown_choice("precision", precision, PRECISIONS)
+    if precision == "int8":
+        raise ConfigError(
+            "precision int8 came with a checkpoint that is not quantized; int8 needs scales from quantization-aware "
+            "training, which this version does not do; export fp32 or fp16"
+        )
+
+
+def describe(
+    checkpoint: Checkpoint, graph: CanonicalGraph, target: str, precision: str
+) -> Description:
+    """Return what an artifact of this checkpoint says of itself."""
+    info = checkpoint.info
+    return Description(
+        model=info.model,
+        checkpoint=checkpoint.name,
+        checkpoint_sha256=checkpoint.sha256,
+        target=target,
+        precision=precision,
+        head=graph.head,
+        size_hw=graph.size_hw,
+        classes=info.classes,
+        ignore_index=info.ignore_index,
+        normalisation=info.normalisation,
+        licence=info.licence,
+        provenance={
+            "edge-deeplab": __version__,
+            "packages": installed_versions("torch", *BY_TARGET[target]),
+            "training": dict(info.provenance),
+        },
+    )
+
+
+def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
+    return {
+        "file": artifact.path.name,
+        "target": artifact.target,
+        "precision": artifact.precision,
+        "head": head,
+        "size_hw": list(artifact.size_hw),
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "operators": artifact.operators,
+        "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
+        "versions": {
+            "edge-deeplab": __version__,
+            **installed_versions("torch", *BY_TARGET[artifact.target]),
+        },
+    }

@@ -1,0 +1,80 @@
+"""Keeps what third-party converters print away from the result on stdout and the errors on stderr.
+
+Converters print progress bars, banners and warnings, from Python and from C++. While they run, all
+of it becomes DEBUG log records, which `--debug` shows; what went wrong reaches the user as an
+exception.
+"""
+
+import io
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import IO
+
+logger = logging.getLogger(__name__)
+
+
+class _DebugLog(io.TextIOBase):
+    """A stream whose lines become DEBUG records. It never closes: log handlers made meanwhile may keep it."""
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                logger.debug("%s", line.rstrip())
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+_DEBUG_LOG = _DebugLog()
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Send everything that is printed, logged at root level or warned inside the block to the DEBUG log."""
+    with ExitStack() as stack:
+        sink = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        stack.callback(_log_lines, sink)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for descriptor in (1, 2):
+            stack.enter_context(_descriptor_into(sink, descriptor))
+        stack.enter_context(redirect_stdout(_DEBUG_LOG))
+        stack.enter_context(redirect_stderr(_DEBUG_LOG))
+        stack.enter_context(_root_logger_at(logging.ERROR))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _descriptor_into(sink: IO[str], descriptor: int) -> Iterator[None]:
+    """Point an operating-system file descriptor at `sink`: C++ writes there directly."""
+    saved = os.dup(descriptor)
+    os.dup2(sink.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(saved, descriptor)
+        os.close(saved)
+
+
+@contextmanager
+def _root_logger_at(level: int) -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(level)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
+def _log_lines(sink: IO[str]) -> None:
+    sink.seek(0)
+    _DEBUG_LOG.write(sink.read())

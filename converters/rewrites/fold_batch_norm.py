@@ -1,0 +1,65 @@
+"""Rewrite: batch norm into the convolution before it."""
+
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.program import ProgramEditor
+
+_BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
+_CONVOLUTION = torch.ops.aten.conv2d.default
+
+
+def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
+    """Fold every batch norm into the convolution that it follows.
+
+    With g = gamma / sqrt(var + eps): W' = g W and b' = g (b - mean) + beta, taken in float64 and rounded
+    once.
+
+    Requires: batch norm in evaluation mode after a convolution of constant weight, whose result nothing
+        else reads (others are left alone).
+    Ensures: those batch norms are gone; outputs agree up to float32 rounding of the products.
+    """
+    editor = ProgramEditor(program)
+    for norm in editor.calls(_BATCH_NORM):
+        convolution = norm.args[0]
+        if isinstance(convolution, fx.Node) and _can_fold(editor, convolution):
+            _fold(editor, convolution, norm)
+    return editor.finish()
+
+
+def _can_fold(editor: ProgramEditor, node: fx.Node) -> bool:
+    only_read_here = node.target is _CONVOLUTION and len(node.users) == 1
+    return only_read_here and editor.is_constant(node.args[1])
+
+
+def _fold(editor: ProgramEditor, convolution: fx.Node, norm: fx.Node) -> None:
+    image, weight, *settings = convolution.args
+    bias = settings.pop(0) if settings else None
+    gain, shift = _gain_and_shift(editor, norm)
+    folded_weight = editor.constant(weight).double() * gain.reshape(-1, 1, 1, 1)
+    folded_bias = shift if bias is None else shift + gain * editor.constant(bias).double()
+    path = editor.module_path(weight)
+    folded = editor.call(
+        _CONVOLUTION,
+        image,
+        editor.add_constant(f"{path}.folded_weight", folded_weight.float()),
+        editor.add_constant(f"{path}.folded_bias", folded_bias.float()),
+        *settings,
+        like=convolution,
+    )
+    for first_result in list(norm.users):  # the operator gives (normalised, mean, 1 / std)
+        first_result.replace_all_uses_with(folded)
+
+
+def _gain_and_shift(editor: ProgramEditor, norm: fx.Node) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (K,) float64 g and beta - g mean, of y = g x + shift."""
+    gamma, beta, mean, variance, _, epsilon = norm.args[1:]
+    numbers: Any = epsilon
+    gain = (editor.constant(variance).double() + numbers).rsqrt()
+    if gamma is not None:
+        gain = gain * editor.constant(gamma).double()
+    shift = -gain * editor.constant(mean).double()
+    return gain, shift if beta is None else shift + editor.constant(beta).double()

@@ -1,0 +1,39 @@
+"""Rewrite: names that tell where in the model an operator stands."""
+
+from torch import fx
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.names import operator_name
+from edge_deeplab.converters.program import ProgramEditor
+
+_WRAPPED = "model."
+"""What the export wrapper holds the model under; no part of the model's own paths."""
+
+
+def name_operators(program: ExportedProgram) -> ExportedProgram:
+    """Name operators after module and operation, constants after their path in the checkpoint.
+
+    Operators that would be called the same are numbered.
+
+    Requires: nothing; an operator outside of any module is named by its operation alone.
+    Ensures: the same graph under names that `converters.names.module_of` reads back.
+    """
+    editor = ProgramEditor(program)
+    editor.shorten_paths(_WRAPPED)
+    for node in editor.graph.nodes:
+        if node.op == "call_function":
+            node._rename(operator_name(_module_path(node), _operation(node)))
+    return editor.finish()
+
+
+def _module_path(node: fx.Node) -> str:
+    """Return the path of the innermost module that the node was traced in."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path: str = stack[-1][0] if stack else ""
+    return f"{path}.".removeprefix(_WRAPPED)
+
+
+def _operation(node: fx.Node) -> str:
+    """Return the operator's name without its overload, "conv2d"."""
+    name: str = getattr(node.target, "overloadpacket", node.target).__name__
+    return name

@@ -1,0 +1,177 @@
+"""Edits of a finished TFLite flatbuffer: names, the uint8 input, float16 weights, metadata.
+
+What litert-torch cannot be asked for is done here on the file, through the object form of TFLite's
+own schema.
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from edge_deeplab.converters.float16 import round_to_float16
+from edge_deeplab.errors import ConversionError, require
+
+logger = logging.getLogger(__name__)
+
+_IDENTIFIER = b"TFL3"
+_CONSTANT_INPUTS = {
+    name: {1: b"_weight", 2: b"_bias"}
+    for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+}
+"""Operators with a weight and bias, and which of their inputs these are."""
+
+
+class TFLiteFile:
+    """A TFLite model with one subgraph, open for editing.
+
+    Args:
+        content: the flatbuffer.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._schema: Any = require(
+            "ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite"
+        )
+        self._model = self._schema.ModelT.InitFromPackedBuf(content, 0)
+        if len(self._model.subgraphs) != 1:
+            raise ConversionError(
+                f"the TFLite converter gave {len(self._model.subgraphs)} subgraphs, one was expected; "
+                "install the tested version of litert-torch"
+            )
+        self._graph = self._model.subgraphs[0]
+
+    def name_tensors(self, *, input_name: str, output_name: str) -> None:
+        """Name every tensor by one canonical operator (`converters.names`), input and output as given.
+
+        litert-torch names a result after all operators fused into it, the last computed first
+        ("relu;;conv2d;"). The result gets the first of them, whose value it holds; a weight and
+        bias the last, the convolution itself.
+        """
+        for tensor in self._graph.tensors:
+            if self._is_constant(tensor):
+                tensor.name = _labels(tensor.name)[-1] + b"_constant"
+        for operator in self._graph.operators:
+            name = self._name_of(operator)
+            (result, *_) = [self._graph.tensors[i] for i in operator.outputs]
+            first, last = _labels(result.name)[0], _labels(result.name)[-1]
+            result.name = first + b"_pad" if name == "PAD" else first
+            for position, role in _CONSTANT_INPUTS.get(name, {}).items():
+                self._graph.tensors[operator.inputs[position]].name = last + role
+        self._graph.tensors[self._graph.inputs[0]].name = input_name.encode()
+        self._graph.tensors[self._graph.outputs[0]].name = output_name.encode()
+
+    def dequantize_input(self) -> None:
+        """Turn the CAST of the uint8 input into a DEQUANTIZE of scale 1 and zero point 0.
+
+        It computes the same, and XNNPACK takes it into its partition, which it does not with CAST.
+        """
+        (input_index,) = self._graph.inputs
+        (cast,) = [o for o in self._graph.operators if input_index in o.inputs]
+        if self._name_of(cast) != "CAST":
+            raise ConversionError(
+                f"the image input feeds {self._name_of(cast)}, a CAST was expected; "
+                "install the tested version of litert-torch"
+            )
+        self._graph.tensors[input_index].quantization = self._unit_quantization()
+        cast.opcodeIndex = self._operator_code("DEQUANTIZE", version=1)
+        cast.builtinOptionsType = self._schema.BuiltinOptions.DequantizeOptions
+        cast.builtinOptions = self._schema.DequantizeOptionsT()
+
+    def store_weights_as_float16(self) -> None:
+        """Store convolution weights as float16, each followed by a DEQUANTIZE to float32; biases stay float32.
+
+        This is TFLite's float16 form: half the size; XNNPACK dequantizes while it loads (or
+        computes in float16 where the processor does), GPU delegates compute in float16.
+        """
+        weights = {
+            int(operator.inputs[1])
+            for operator in self._graph.operators
+            if self._name_of(operator) in _CONSTANT_INPUTS
+        }
+        code = self._operator_code("DEQUANTIZE", version=3)
+        dequantized = {index: self._store_as_float16(index) for index in sorted(weights)}
+        for operator in self._graph.operators:
+            operator.inputs = np.array(
+                [dequantized.get(int(i), i) for i in operator.inputs], np.int32
+            )
+        self._graph.operators = [
+            self._dequantize(code, index, result) for index, result in dequantized.items()
+        ] + self._graph.operators
+
+    def add_metadata(self, name: str, content: str) -> None:
+        """Add a named metadata buffer."""
+        buffer = self._schema.BufferT()
+        buffer.data = np.frombuffer(content.encode(), np.uint8)
+        self._model.buffers.append(buffer)
+        entry = self._schema.MetadataT()
+        entry.name = name.encode()
+        entry.buffer = len(self._model.buffers) - 1
+        self._model.metadata = [*(self._model.metadata or []), entry]
+
+    def to_bytes(self) -> bytes:
+        """Return the edited flatbuffer."""
+        self._drop_unused_operator_codes()
+        flatbuffers: Any = require("flatbuffers", package="flatbuffers", extra="tflite")
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(self._model.Pack(builder), _IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _name_of(self, operator: Any) -> str:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        names = {v: k for k, v in vars(self._schema.BuiltinOperator).items() if isinstance(v, int)}
+        return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def _operator_code(self, name: str, *, version: int) -> int:
+        """Append an operator code and return its index."""
+        code = self._schema.OperatorCodeT()
+        code.builtinCode = getattr(self._schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.version = version
+        self._model.operatorCodes.append(code)
+        return len(self._model.operatorCodes) - 1
+
+    def _drop_unused_operator_codes(self) -> None:
+        used = sorted({operator.opcodeIndex for operator in self._graph.operators})
+        self._model.operatorCodes = [self._model.operatorCodes[index] for index in used]
+        for operator in self._graph.operators:
+            operator.opcodeIndex = used.index(operator.opcodeIndex)
+
+    def _is_constant(self, tensor: Any) -> bool:
+        return self._model.buffers[tensor.buffer].data is not None
+
+    def _unit_quantization(self) -> Any:
+        quantization = self._schema.QuantizationParametersT()
+        quantization.scale = np.ones(1, np.float32)
+        quantization.zeroPoint = np.zeros(1, np.int64)
+        return quantization
+
+    def _store_as_float16(self, index: int) -> int:
+        """Make tensor `index` float16 and return the index of a new float32 tensor to dequantize it into."""
+        stored = self._graph.tensors[index]
+        buffer = self._model.buffers[stored.buffer]
+        weights = round_to_float16(buffer.data.view(np.float32), stored.name.decode())
+        buffer.data = weights.view(np.uint8)
+        stored.type = self._schema.TensorType.FLOAT16
+        result = self._schema.TensorT()
+        result.name = stored.name + b"_dequantized"
+        result.shape, result.type = stored.shape, self._schema.TensorType.FLOAT32
+        result.hasRank, result.buffer = True, 0  # buffer 0 is the empty one
+        self._graph.tensors.append(result)
+        return len(self._graph.tensors) - 1
+
+    def _dequantize(self, code: int, source: int, result: int) -> Any:
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = code
+        operator.inputs, operator.outputs = (
+            np.array([source], np.int32),
+            np.array([result], np.int32),
+        )
+        operator.builtinOptionsType = self._schema.BuiltinOptions.DequantizeOptions
+        operator.builtinOptions = self._schema.DequantizeOptionsT()
+        return operator
+
+
+def _labels(name: bytes) -> list[bytes]:
+    """Return the labels of "relu;;conv2d;1": separated by semicolons, with a number at the end."""
+    return [label for label in name.split(b";") if label and not label.isdigit()] or [name]

@@ -1,0 +1,52 @@
+"""Canonical graph to a Core ML package, through coremltools."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_deeplab.converters.boundary import calling
+from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.description import METADATA_KEY, Description
+from edge_deeplab.errors import require
+
+
+def write_coreml(graph: CanonicalGraph, description: Description, path: Path) -> None:
+    """Write an `.mlpackage` folder: an ML program for iOS 16, macOS 13 and later.
+
+    Input "image": an RGB image of H by W. Output "classes": (1, H, W) int32, or "logits": (1, K, H,
+    W) float32.
+
+    Args:
+        graph: the canonical graph, taken as it is.
+        description: embedded in the file; its precision is "fp32" or "fp16" (computed in float16).
+        path: folder to write.
+
+    Raises:
+        MissingDependencyError: without coremltools.
+        ConversionError: when it fails.
+    """
+    with calling("coremltools", "Core ML"):
+        coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
+        model = _convert(coremltools, graph, description.precision)
+        model.user_defined_metadata[METADATA_KEY] = description.to_json()
+        model.short_description = f"{description.model}, {len(description.classes)} classes"
+        model.license = description.licence
+        model.save(str(path))
+
+
+def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
+    image = coremltools.ImageType(
+        INPUT_NAME, shape=(1, 3, *graph.size_hw), color_layout=coremltools.colorlayout.RGB
+    )
+    output_type = np.float32 if graph.head == "logits" else np.int32
+    compute = {"fp32": coremltools.precision.FLOAT32, "fp16": coremltools.precision.FLOAT16}
+    return coremltools.convert(
+        graph.program,
+        convert_to="mlprogram",
+        inputs=[image],
+        outputs=[coremltools.TensorType(graph.head, dtype=output_type)],
+        minimum_deployment_target=coremltools.target.iOS16,
+        compute_precision=compute[precision],
+        skip_model_load=True,
+    )

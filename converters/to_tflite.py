@@ -1,0 +1,56 @@
+"""Canonical graph to TFLite, through litert-torch."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_deeplab.converters.adapters import (
+    argmax_over_last,
+    give_channels_last,
+    label_by_name,
+    pad_zeros_before_max_pool,
+    take_uint8_nhwc,
+)
+from edge_deeplab.converters.boundary import calling
+from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.converters.tflite_file import TFLiteFile
+from edge_deeplab.description import METADATA_KEY, Description
+from edge_deeplab.errors import require
+
+
+def write_tflite(graph: CanonicalGraph, description: Description, path: Path) -> None:
+    """Write a `.tflite` file.
+
+    Input "image": (1, H, W, 3) uint8 RGB. Output "classes": (1, H, W) int32, or "logits": (1, H, W,
+    K) float32. The graph is channels-last throughout: no transpose is left.
+
+    Args:
+        graph: the canonical graph.
+        description: embedded in the file; its precision is "fp32" or "fp16" (weights stored in
+            float16).
+        path: file to write.
+
+    Raises:
+        MissingDependencyError: without litert-torch.
+        ConversionError: when it fails.
+    """
+    with calling("litert-torch", "TFLite"):
+        file = TFLiteFile(_convert(graph))
+    file.name_tensors(input_name=INPUT_NAME, output_name=graph.head)
+    file.dequantize_input()
+    if description.precision == "fp16":
+        file.store_weights_as_float16()
+    file.add_metadata(METADATA_KEY, description.to_json())
+    path.write_bytes(file.to_bytes())
+
+
+def _convert(graph: CanonicalGraph) -> bytes:
+    litert_torch: Any = require("litert_torch", package="litert-torch", extra="tflite")
+    program = take_uint8_nhwc(graph.program)
+    program = give_channels_last(program) if graph.head == "logits" else argmax_over_last(program)
+    program = label_by_name(pad_zeros_before_max_pool(program))
+    image = torch.zeros(1, *graph.size_hw, 3, dtype=torch.uint8)
+    model = litert_torch.convert(program.module(), sample_kwargs={INPUT_NAME: image})
+    content: bytes = model.model_content()
+    return content

@@ -1,0 +1,198 @@
+"""Exporting a checkpoint: names, manifest, and what a failure leaves behind."""
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_deeplab.converters import export
+from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
+from edge_deeplab.converters.manifest import content_sha256
+from edge_deeplab.description import Description
+from edge_deeplab.errors import ConfigError, OutputError
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.runtimes.open import open_artifact
+from tests.converters.conftest import CLASSES, NORMALISATION
+
+SIZE_HW = (64, 64)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    torch.manual_seed(0)
+    model = build_model("mobilenetv2_100", len(CLASSES))
+    info = CheckpointInfo(
+        model="deeplabv3plus_mobilenetv2_100",
+        arguments={"output_stride": 16},
+        classes=CLASSES,
+        ignore_index=255,
+        normalisation=NORMALISATION,
+        size_hw=SIZE_HW,
+        licence="CC0",
+        provenance={"seed": 0},
+    )
+    path = tmp_path_factory.mktemp("checkpoint") / "street.safetensors"
+    save_checkpoint(path, model, info)
+    return load_checkpoint(path)
+
+
+@pytest.fixture
+def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every target write its description as text, and capture nothing: for tests of what stands around it."""
+
+    def write(graph: CanonicalGraph, description: Description, path: Path) -> None:
+        path.write_text(description.to_json())
+
+    monkeypatch.setattr(
+        export, "TARGETS", {name: Target(target.ending, write) for name, target in TARGETS.items()}
+    )
+    monkeypatch.setattr(
+        "edge_deeplab.converters.operators.report.count_verdicts", lambda path: {"ok": 1}
+    )
+    monkeypatch.setattr(
+        export,
+        "capture",
+        lambda model, normalisation, size_hw, head: CanonicalGraph(
+            None,
+            head,
+            size_hw,  # type: ignore[arg-type]
+        ),
+    )
+
+
+def test_export_of_mobilenetv2_matches_its_checkpoint(
+    checkpoint: Checkpoint, tmp_path: Path, image_64: torch.Tensor
+) -> None:
+    artifacts = export_checkpoint(checkpoint, ["all"], head="logits", output_dir=tmp_path)
+    images = image_64[None].numpy()
+    expected = open_artifact(checkpoint.path).logits(images)
+    for artifact in artifacts:
+        found = open_artifact(artifact.path).logits(images)
+        assert abs(found - expected).max() <= 1e-4 * abs(expected).max(), artifact.target
+        assert sum(artifact.operators.values()) > 60
+        assert artifact.operators["rejected"] == 0
+
+
+@pytest.fixture
+def image_64() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (*SIZE_HW, 3), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.usefixtures("no_lowering")
+class TestAroundTheLowering:
+    def test_artifacts_are_named_after_checkpoint_and_precision(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        artifacts = export_checkpoint(checkpoint, ["onnx", "coreml"], "fp16", output_dir=tmp_path)
+        assert [a.path.name for a in artifacts] == ["street-fp16.onnx", "street-fp16.mlpackage"]
+        assert {p.name for p in tmp_path.iterdir()} == {
+            "street-fp16.onnx",
+            "street-fp16.mlpackage",
+            "manifest.json",
+        }
+
+    def test_manifest_tells_what_lies_beside_it(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        document = json.loads((tmp_path / "manifest.json").read_text())
+        (entry,) = document["artifacts"]
+        assert entry["file"] == "street-fp32.onnx"
+        assert entry["sha256"] == content_sha256(artifact.path) == artifact.sha256
+        assert entry["bytes"] == artifact.path.stat().st_size
+        assert entry["size_hw"] == [64, 64]
+        assert entry["operators"] == {"ok": 1}
+        assert entry["checkpoint"] == {"name": "street", "sha256": checkpoint.sha256}
+        assert entry["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+    def test_manifest_keeps_earlier_artifacts_that_still_exist(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        export_checkpoint(checkpoint, ["onnx", "tflite"], output_dir=tmp_path)
+        (tmp_path / "street-fp32.tflite").unlink()
+        export_checkpoint(checkpoint, ["onnx"], "fp16", output_dir=tmp_path)
+        document = json.loads((tmp_path / "manifest.json").read_text())
+        assert [e["file"] for e in document["artifacts"]] == [
+            "street-fp16.onnx",
+            "street-fp32.onnx",
+        ]
+
+    def test_foreign_manifest_is_not_overwritten(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
+        with pytest.raises(OutputError, match="not a manifest of this project"):
+            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        assert (tmp_path / "manifest.json").read_text() == '{"name": "a web app"}'
+
+    def test_size_defaults_to_the_training_size(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        assert artifact.size_hw == SIZE_HW
+
+    def test_any_size_lets_a_bad_size_pass(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
+        (artifact,) = export_checkpoint(
+            checkpoint, ["onnx"], size_hw=(65, 97), output_dir=tmp_path, any_size=True
+        )
+        assert artifact.size_hw == (65, 97)
+
+    def test_disk_full_leaves_earlier_artifact_untouched(
+        self, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+        def fill_disk(graph: CanonicalGraph, description: Description, path: Path) -> None:
+            path.write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setitem(
+            export.TARGETS, "onnx", replace(export.TARGETS["onnx"], write=fill_disk)
+        )
+        with pytest.raises(OutputError, match="No space left on device"):
+            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+    def test_folder_that_cannot_be_made_is_an_output_error(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("not a folder")
+        with pytest.raises(OutputError, match="choose another --output"):
+            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path / "file" / "exports")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
+        ({"precision": "fp8"}, "choose one of: fp32, fp16, int8"),
+        ({"precision": "int8"}, "not quantized.*quantization-aware training"),
+        ({"head": "mask"}, "choose one of: classes, logits"),
+        ({"size_hw": (361, 481)}, "use 368x480"),
+    ],
+)
+def test_export_refuses_what_cannot_be_meant(
+    checkpoint: Checkpoint, tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export_checkpoint(
+            **{"checkpoint": checkpoint, "targets": ["onnx"], "output_dir": tmp_path, **arguments}
+        )  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resolve_targets_names_each_once() -> None:
+    assert resolve_targets(["onnx", "tflite", "onnx"]) == ("onnx", "tflite")
+    assert resolve_targets(["onnx", "all"]) == tuple(TARGETS)
