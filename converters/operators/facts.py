@@ -1,0 +1,98 @@
+"""What rules may ask about an operator: one flat table of named facts, the same names in every format.
+
+A fact that the file does not tell is absent, and a condition on an absent fact never holds: what is not known raises
+no alarm.
+"""
+
+from collections.abc import Mapping
+
+from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
+
+Fact = int | float | bool | str
+
+FACTS: Mapping[str, str] = {
+    "type": "the format's own name of the operator",
+    "domain": 'operator set, "" for the format\'s own',
+    "known": "whether the format's own operator set, at the imported version, has it (ONNX)",
+    "version": "opcode version (TFLite), opset that last changed it (ONNX), program opset (Core ML)",
+    "dtype": "element type of the first input that is computed",
+    "weight_dtype": "element type of a convolution's weight, as it is stored",
+    "depthwise": "whether each input channel of a convolution is convolved alone",
+    "rate": "atrous rate, the larger of the two directions",
+    "kernel_h": "taps of a convolution by height",
+    "kernel_w": "taps of a convolution by width",
+    "stride": "stride of a convolution, the larger of the two directions",
+    "channels": "input channels of a convolution",
+    "multiplier": "output channels of each group of a convolution",
+    "padding": "explicit padding of a convolution, the largest of the four sides",
+    "form": 'how the rate is written: "native" or "space-to-batch"',
+    "upscale": "largest ratio of an output size to the input size on the same axis",
+    "reduced_size": "size of the input along the operator's axis attribute",
+    "loads": "whether the runtime loads the file (measured)",
+    "refusal": "what the runtime said when it refused the file (measured)",
+    "delegated": "whether the delegate took the operator (measured)",
+    "runtime": "runtime, version and processor that were measured (measured)",
+}
+"""Names and meanings; a rule that asks for anything else is refused when it is loaded."""
+
+
+def facts_of(operator: Operator) -> dict[str, Fact]:
+    """Return the facts that a file tells about one of its operators."""
+    facts: dict[str, Fact | None] = {
+        "type": operator.type,
+        "domain": operator.domain,
+        "known": operator.version is not None,
+        "version": operator.version,
+        "dtype": _computed_dtype(operator),
+        "upscale": _upscale(operator),
+        "reduced_size": _reduced_size(operator),
+        **_convolution_facts(operator),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _convolution_facts(operator: Operator) -> dict[str, Fact | None]:
+    convolution = operator.convolution
+    if convolution is None:
+        return {}
+    weights = [spec for spec in operator.inputs if spec and spec.constant and _rank(spec) == 4]
+    return {
+        "weight_dtype": weights[0].dtype if weights else None,
+        "depthwise": convolution.depthwise,
+        "rate": max(convolution.rate_hw),
+        "kernel_h": convolution.kernel_hw[0],
+        "kernel_w": convolution.kernel_hw[1],
+        "stride": max(convolution.stride_hw),
+        "channels": convolution.channels,
+        "multiplier": convolution.multiplier,
+        "padding": None if convolution.padding is None else max(convolution.padding),
+        "form": convolution.form,
+    }
+
+
+def _computed_dtype(operator: Operator) -> str | None:
+    computed = [spec for spec in operator.inputs if spec is not None and not spec.constant]
+    return next((spec.dtype for spec in (*computed, *operator.outputs) if spec.dtype), None)
+
+
+def _upscale(operator: Operator) -> float | None:
+    before, after = _shape(operator.inputs[:1]), _shape(operator.outputs[:1])
+    if before is None or after is None or len(before) != len(after):
+        return None
+    ratios = [new / old for old, new in zip(before, after, strict=True) if old and new]
+    return max(ratios, default=None)
+
+
+def _reduced_size(operator: Operator) -> int | None:
+    shape, axis = _shape(operator.inputs[:1]), operator.attributes.get("axis")
+    if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        return None
+    return shape[axis]
+
+
+def _shape(specs: tuple[TensorSpec | None, ...]) -> Shape | None:
+    return specs[0].shape if specs and specs[0] else None
+
+
+def _rank(spec: TensorSpec) -> int:
+    return 0 if spec.shape is None else len(spec.shape)

@@ -1,0 +1,132 @@
+"""The format-neutral record of an exported file: what all three readers give and all rules read.
+
+The idea to hold: an `Operator` keeps what its format says (type, version, attributes) beside what a convolution *is*
+in any format (`Convolution`), so that one rule about dilated depthwise convolutions serves TFLite, ONNX and Core ML.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Shape = tuple[int | None, ...]
+"""Sizes by axis; None where the file leaves one open."""
+
+Attribute = int | float | bool | str | tuple[int | float | bool | str, ...]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A value between operators, as the file declares it.
+
+    Args:
+        name: its name in the file.
+        dtype: NumPy's name of the element type ("float32", "int8", "uint8"), lower case, or None where it is not
+            declared.
+        shape: sizes in the file's own layout, or None where not declared.
+        constant: the value stands in the file, possibly behind a dequantize. Then type and shape are those that are
+            stored.
+    """
+
+    name: str
+    dtype: str | None = None
+    shape: Shape | None = None
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What a convolution is, whatever its format calls it.
+
+    Args:
+        kernel_hw: taps by height and width.
+        rate_hw: atrous rate (dilation).
+        stride_hw: strides.
+        channels: input channels.
+        groups: channel groups; equal to `channels` for a depthwise convolution.
+        multiplier: output channels of each group.
+        padding: (top, left, bottom, right) in pixels; None where the file only says "same" or "valid".
+        form: "native", or "space-to-batch" where the rate is made by SPACE_TO_BATCH_ND before it.
+    """
+
+    kernel_hw: tuple[int, int]
+    rate_hw: tuple[int, int]
+    stride_hw: tuple[int, int]
+    channels: int
+    groups: int
+    multiplier: int
+    padding: tuple[int, int, int, int] | None = None
+    form: str = "native"
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every input channel is convolved alone."""
+        return self.groups == self.channels and self.groups > 1
+
+    @property
+    def dilated(self) -> bool:
+        """Whether the rate is above 1 in either direction."""
+        return max(self.rate_hw) > 1
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of the graph.
+
+    Args:
+        index: its place in the file's order, from 0; nested graphs count on.
+        type: the format's own name, for example "DEPTHWISE_CONV_2D", "Conv", "upsample_bilinear".
+        name: its name in the file, or that of its first output; never empty.
+        version: opcode version (TFLite), opset that last changed it (ONNX) or program opset (MIL); None when not known.
+        inputs: its inputs in the format's order; None for an optional one that is absent.
+        outputs: its outputs.
+        attributes: settings, short ones only; keys as in the format.
+        module: dotted path of the layer it came from, or None where the file does not tell.
+        convolution: set for convolutions whose weight has a known shape.
+        domain: operator set other than the format's own ("com.microsoft"; "custom" in TFLite; "local" for a function
+            that the ONNX file itself defines), else "".
+    """
+
+    index: int
+    type: str
+    name: str
+    version: int | None
+    inputs: tuple[TensorSpec | None, ...]
+    outputs: tuple[TensorSpec, ...]
+    attributes: Mapping[str, Attribute]
+    module: str | None = None
+    convolution: Convolution | None = None
+    domain: str = ""
+
+    @property
+    def dilated_depthwise(self) -> Convolution | None:
+        """The convolution where it is both dilated and depthwise, else None."""
+        convolution = self.convolution
+        return (
+            convolution if convolution and convolution.dilated and convolution.depthwise else None
+        )
+
+
+@dataclass(frozen=True)
+class FileGraph:
+    """What one file holds.
+
+    Args:
+        path: the file.
+        format: "tflite", "onnx" or "coreml".
+        versions: of the format and its operator sets, for example {"schema": 3} or {"opset": 18, "ir": 10}.
+        operators: in the file's order, constants left out.
+        notes: what of the file the list does not show, one sentence each.
+    """
+
+    path: Path
+    format: str
+    versions: Mapping[str, int]
+    operators: tuple[Operator, ...]
+    notes: tuple[str, ...] = ()
+
+    def count_types(self) -> list[tuple[str, int | None, int]]:
+        """Return (type, version, count), the most frequent first."""
+        counts = Counter((operator.type, operator.version) for operator in self.operators)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or 0))
+        return [(kind, version, count) for (kind, version), count in ordered]

@@ -1,0 +1,164 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from edge_deeplab.converters.operators.read_onnx import read_onnx
+from edge_deeplab.errors import ArtifactError
+
+WEIGHT = "model.aspp.branches.1.0.weight"
+
+CHANNELS = 8
+
+
+def read_one(tiny, path, nodes, initializers, **options):
+    """Return the last operator of a file with these nodes."""
+    return read_onnx(tiny.save_onnx(path / "one.onnx", nodes, initializers, **options)).operators[
+        -1
+    ]
+
+
+def test_read_onnx_tiny_file_lists_operators_with_the_opset_that_changed_them(onnx_path):
+    graph = read_onnx(onnx_path)
+    assert graph.versions == {"ir": 10, "opset": 18}
+    assert graph.count_types() == [("ArgMax", 13, 1), ("Conv", 11, 1), ("Resize", 18, 1)]
+
+
+def test_read_onnx_dilated_depthwise_tells_geometry_and_module(onnx_path):
+    operator = read_onnx(onnx_path).operators[0]
+    convolution = operator.dilated_depthwise
+    assert convolution.rate_hw == (6, 6)
+    assert convolution.kernel_hw == (3, 3)
+    assert convolution.padding == (6, 6, 6, 6)
+    assert (convolution.channels, convolution.groups, convolution.multiplier) == (8, 8, 1)
+    assert operator.module == "aspp.branches.1.0"
+
+
+def test_read_onnx_values_have_declared_types_and_shapes(onnx_path):
+    resize = read_onnx(onnx_path).operators[1]
+    assert resize.inputs[0].shape == (1, CHANNELS, 16, 16)
+    assert resize.inputs[1] is None
+    assert resize.inputs[3].constant
+    assert resize.outputs[0].shape == (1, CHANNELS, 64, 64)
+    assert resize.outputs[0].dtype == "float32"
+
+
+def test_read_onnx_open_size_is_none(tmp_path, tiny):
+    shape = ("batch", CHANNELS, None, None)
+    operator = read_one(
+        tiny,
+        tmp_path,
+        [tiny.conv_node()],
+        {WEIGHT: tiny.weights(CHANNELS, 1, 3, 3)},
+        image_shape=shape,
+    )
+    assert operator.inputs[0].shape == (None, CHANNELS, None, None)
+
+
+def test_read_onnx_int8_weight_behind_dequantize_counts_as_constant(tmp_path, tiny):
+    nodes = [
+        helper.make_node("DequantizeLinear", ["stored", "scale"], ["weight"]),
+        tiny.conv_node(weight="weight"),
+    ]
+    stored = tiny.weights(CHANNELS, 1, 3, 3).astype(np.int8)
+    operator = read_one(tiny, tmp_path, nodes, {"stored": stored, "scale": np.float32(0.1)})
+    assert operator.inputs[1].constant
+    assert operator.inputs[1].dtype == "int8"
+    assert operator.dilated_depthwise.rate_hw == (6, 6)
+
+
+def test_read_onnx_weight_of_a_constant_node_is_constant_and_no_operator(tmp_path, tiny):
+    tensor = onnx.numpy_helper.from_array(tiny.weights(CHANNELS, 1, 3, 3))
+    nodes = [
+        helper.make_node("Constant", [], ["weight"], value=tensor),
+        tiny.conv_node(weight="weight"),
+    ]
+    path = tiny.save_onnx(tmp_path / "constant.onnx", nodes, {})
+    (operator,) = read_onnx(path).operators
+    assert operator.convolution.channels == CHANNELS
+
+
+def test_read_onnx_weight_of_unknown_shape_has_no_geometry(tmp_path, tiny):
+    node = tiny.conv_node(weight="image")
+    operator = read_one(tiny, tmp_path, [node], {}, image_shape=(None, None, 3, 3))
+    assert operator.convolution is None
+
+
+def test_read_onnx_foreign_file_keeps_its_whole_parameter_path(tmp_path, tiny):
+    operator = read_one(
+        tiny, tmp_path, [tiny.conv_node()], {WEIGHT: tiny.weights(8, 1, 3, 3)}, ours=False
+    )
+    assert operator.module == "model.aspp.branches.1.0"
+
+
+def test_read_onnx_exporters_note_tells_the_module_where_names_do_not(tmp_path, tiny):
+    node = tiny.conv_node(weight="w")
+    note = node.metadata_props.add()
+    note.key, note.value = "pkg.torch.onnx.name_scopes", "['', 'net', 'net.head', 'conv2d_1']"
+    operator = read_one(tiny, tmp_path, [node], {"w": tiny.weights(CHANNELS, 1, 3, 3)}, ours=False)
+    assert operator.module == "net.head"
+
+
+def test_read_onnx_exporters_note_that_is_not_text_is_passed_over(tmp_path, tiny):
+    node = tiny.conv_node(weight="w")
+    note = node.metadata_props.add()
+    note.key, note.value = "pkg.torch.onnx.name_scopes", "['', 'NOTE', 'conv2d']"
+    path = tiny.save_onnx(tmp_path / "n.onnx", [node], {"w": tiny.weights(8, 1, 3, 3)}, ours=False)
+    path.write_bytes(path.read_bytes().replace(b"NOTE", b"\xff" * 4))
+    assert read_onnx(path).operators[0].module is None
+
+
+def test_read_onnx_nested_graph_is_listed(tmp_path, tiny):
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["image"], ["branch"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("branch", 1, None)],
+    )
+    node = helper.make_node("If", ["flag"], ["out"], then_branch=branch, else_branch=branch)
+    graph = read_onnx(tiny.save_onnx(tmp_path / "if.onnx", [node], {"flag": np.array(True)}))
+    assert [operator.type for operator in graph.operators] == ["If", "Relu", "Relu"]
+
+
+def test_read_onnx_own_function_is_local_and_noted(tmp_path, tiny):
+    path = tiny.save_onnx(
+        tmp_path / "f.onnx",
+        [helper.make_node("Twice", ["image"], ["out"], domain="mine")],
+        {},
+        domains=("mine",),
+    )
+    model = onnx.load(path)
+    body = [helper.make_node("Add", ["x", "x"], ["y"])]
+    opsets = [helper.make_opsetid("", 18)]
+    model.functions.append(helper.make_function("mine", "Twice", ["x"], ["y"], body, opsets))
+    path.write_bytes(model.SerializeToString())
+    graph = read_onnx(path)
+    assert graph.operators[0].domain == "local"
+    assert graph.notes == ("1 functions of the file's own are not opened",)
+
+
+def test_read_onnx_operator_beyond_its_opset_has_no_version(tmp_path, tiny):
+    operator = read_one(tiny, tmp_path, [helper.make_node("NoSuchThing", ["image"], ["out"])], {})
+    assert operator.version is None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", b"\x00"])
+def test_read_onnx_other_content_is_one_sentence(tmp_path, content):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="an ONNX model was expected"):
+        read_onnx(path)
+
+
+def test_read_onnx_name_that_is_not_text_is_refused(onnx_path):
+    content = onnx_path.read_bytes()
+    onnx_path.write_bytes(content.replace(b"resized", b"\xff" * 7))
+    with pytest.raises(ArtifactError, match="a name in it is not text"):
+        read_onnx(onnx_path)
+
+
+def test_read_onnx_model_without_nodes_says_so(tmp_path):
+    path = tmp_path / "empty.onnx"
+    path.write_bytes(onnx.ModelProto(ir_version=10).SerializeToString())
+    with pytest.raises(ArtifactError, match="its graph has no nodes"):
+        read_onnx(path)

@@ -1,0 +1,107 @@
+import pytest
+from onnx import helper
+
+from edge_deeplab.converters.operators.report import check_artifact, count_verdicts
+from edge_deeplab.errors import ArtifactError, ConfigError
+
+
+def test_check_artifact_tflite_tells_what_xnnpack_took(tflite_report):
+    (profile,) = tflite_report.profiles
+    assert profile.profile == "tflite-xnnpack"
+    assert profile.partitions == 1
+    assert [v.verdict for v in profile.verdicts] == ["ok", "fallback"]
+    assert profile.verdicts[1].rule == "tflite-xnnpack.left-out"
+    assert not tflite_report.rejected
+
+
+def test_check_artifact_refused_file_is_rejected_with_the_runtimes_words(custom_path):
+    report = check_artifact(custom_path)
+    (verdict,) = report.profiles[0].verdicts
+    assert report.rejected
+    assert verdict.verdict == "rejected"
+    assert verdict.operator == "FancyUpsample"
+    assert "FancyUpsample" in verdict.reason
+    assert report.profiles[0].partitions is None
+
+
+def test_check_artifact_onnx_tells_the_slow_depthwise_with_evidence(onnx_path):
+    (profile,) = check_artifact(onnx_path).profiles
+    slow = [v for v in profile.verdicts if v.verdict != "ok"]
+    assert [v.rule for v in slow] == ["onnx-cpu.dilated-depthwise"]
+    assert slow[0].module == "aspp.branches.1.0"
+    assert "at rate 6" in slow[0].reason
+    assert slow[0].confidence == "source"
+    assert "6 x 6 phases" in slow[0].rewrite
+
+
+def test_check_artifact_onnx_unknown_operator_is_rejected(tmp_path, tiny):
+    node = helper.make_node("NoSuchThing", ["image"], ["out"])
+    report = check_artifact(tiny.save_onnx(tmp_path / "bad.onnx", [node], {}))
+    assert report.rejected
+    assert "no operator NoSuchThing" in report.profiles[0].verdicts[0].reason
+
+
+def test_check_artifact_coreml_tells_the_reported_limits(mlpackage_path):
+    (profile,) = check_artifact(mlpackage_path).profiles
+    assert profile.profile == "coreml-ane-a14"
+    assert profile.partitions is None
+    assert {v.operator: v.verdict for v in profile.verdicts} == {
+        "conv": "ok",
+        "upsample_bilinear": "fallback",
+        "reduce_argmax": "ok",
+    }
+    assert profile.verdicts[1].confidence == "reported"
+
+
+def test_check_artifact_named_profiles_of_other_formats_are_passed_over(onnx_path):
+    report = check_artifact(onnx_path, ["tflite-xnnpack", "onnx-cpu"])
+    assert [profile.profile for profile in report.profiles] == ["onnx-cpu"]
+
+
+def test_check_artifact_unknown_profile_is_told_before_the_file_is_read(tmp_path):
+    with pytest.raises(ConfigError, match="unknown profile 'nokia'"):
+        check_artifact(tmp_path / "absent.onnx", ["nokia"])
+
+
+def test_check_artifact_other_ending_lists_the_known_ones(tmp_path):
+    with pytest.raises(ArtifactError, match=r"ends in \.pth; one of \.tflite, \.onnx, \.mlpackage"):
+        check_artifact(tmp_path / "model.pth")
+
+
+def test_count_verdicts_counts_by_the_default_profile(tflite_report, onnx_path, mlpackage_path):
+    measured = tflite_report.profiles[0].count()
+    assert measured == {"ok": 1, "slow": 0, "fallback": 1, "rejected": 0}
+    assert count_verdicts(onnx_path) == {"ok": 2, "slow": 1, "fallback": 0, "rejected": 0}
+    assert count_verdicts(mlpackage_path) == {"ok": 2, "slow": 0, "fallback": 1, "rejected": 0}
+
+
+def test_to_json_tflite_has_the_keys_scripts_rely_on(tflite_report):
+    document = tflite_report.to_json()
+    assert document["path"].endswith("tiny.tflite")
+    assert document["format"] == "tflite"
+    assert document["operators"][1] == {
+        "operator": "DEPTHWISE_CONV_2D",
+        "version": 2,
+        "count": 1,
+    }
+    assert document["dilated_depthwise"] == [
+        {
+            "name": "aspp__branches__1__2__relu",
+            "module": "aspp.branches.1.0",
+            "rate": [6, 6],
+            "kernel": [3, 3],
+            "channels": 8,
+            "form": "native",
+        }
+    ]
+    (profile,) = document["profiles"]
+    assert {"profile", "verdicts", "partitions"} <= set(profile)
+    keys = {"operator", "name", "module", "verdict", "reason", "rule", "source", "rewrite"}
+    assert keys <= set(profile["verdicts"][0])
+    measured = document["xnnpack"]
+    assert (measured["delegated"], measured["total"], measured["partitions"]) == (1, 2, 1)
+    assert measured["left_out"] == [{"operator": "ARG_MAX", "name": "classes", "module": None}]
+
+
+def test_to_json_onnx_has_no_xnnpack_entry(onnx_path):
+    assert "xnnpack" not in check_artifact(onnx_path).to_json()

@@ -1,0 +1,34 @@
+import pytest
+
+from edge_deeplab.converters.operators.source import Budget, read_bytes, unreadable
+from edge_deeplab.errors import ArtifactError
+
+
+def test_budget_within_the_total_gives_the_count_back():
+    budget = Budget(10)
+    assert budget.spend(4) == 4
+    assert budget.spend(6) == 6
+
+
+def test_budget_spent_by_many_small_counts_ends_too():
+    budget = Budget(10)
+    for _ in range(10):
+        budget.spend(1)
+    with pytest.raises(ValueError, match="more than the file"):
+        budget.spend(1)
+
+
+def test_budget_negative_count_is_refused():
+    with pytest.raises(ValueError, match="more than the file"):
+        Budget(10).spend(-1)
+
+
+def test_read_bytes_of_a_folder_names_the_path(tmp_path):
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_bytes(tmp_path)
+
+
+def test_unreadable_long_reason_is_cut_to_one_line(tmp_path):
+    error = unreadable(tmp_path, "a model", "x" * 1000 + "\nsecond line")
+    assert len(str(error)) < 400 + len(str(tmp_path))
+    assert "second" not in str(error)
