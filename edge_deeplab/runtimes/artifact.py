@@ -1,0 +1,140 @@
+"""The `Runtime` of every exported file: an engine executes its tensors, this class gives them their meaning.
+
+An engine (ONNX Runtime, LiteRT, Core ML, the MIL evaluator) knows how to load and execute one format and nothing of
+pictures or classes; so the five of them cannot disagree on preprocessing.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_deeplab.description import Normalisation, parse_description
+from edge_deeplab.errors import ArtifactError, DataError, EdgeDeepLabError
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
+from edge_deeplab.runtimes.outputs import class_map, score_map
+
+UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+"""What stands in for an unknown normalisation where only time is measured."""
+
+
+class Engine(Protocol):
+    """A loaded file that executes tensors.
+
+    Attributes:
+        name: runtime and version.
+        image: the input.
+        description_text: the embedded self-description; None where the file has none.
+    """
+
+    name: str
+    image: ImageTensor
+    description_text: str | None
+
+    def run(self, tensor: Tensor) -> Tensor:
+        """Map the input tensor to the file's first output."""
+        ...
+
+    def run_scores(self, tensor: Tensor) -> Tensor:
+        """Map the input tensor to the scores: the output itself, or the input of the argmax that makes it.
+
+        Raises:
+            ArtifactError: when the file has no argmax.
+        """
+        ...
+
+
+class ArtifactRuntime:
+    """An exported file as a `Runtime`; see `edge_deeplab.runtimes.base` for its methods.
+
+    Args:
+        path: the file.
+        engine: what executes it.
+        normalisation: of a float input of a file that does not describe itself.
+
+    Raises:
+        ArtifactError: when the self-description cannot be read.
+    """
+
+    def __init__(self, path: Path, engine: Engine, normalisation: Normalisation | None) -> None:
+        self.name = engine.name
+        self.path = path
+        self.size_hw = engine.image.size_hw
+        text = engine.description_text
+        self.description = None if text is None else parse_description(text, path=str(path))
+        self._engine = engine
+        self._normalisation = normalisation if self.description is None else None
+
+    def predict(self, images: ImagesNHWC) -> ClassIds:
+        """Return class ids; a smaller output is enlarged to the size of the picture."""
+        check_images(images, self.size_hw)
+        ids = np.empty(images.shape[:3], np.uint8)
+        for index, image_hwc in enumerate(images):
+            output = self._execute(self._engine.run, self._encode(image_hwc))
+            ids[index] = class_map(output, self._engine.image, path=str(self.path))
+        return ids
+
+    def logits(self, images: ImagesNHWC) -> Logits:
+        """Return scores; smaller ones are enlarged to the size of the picture."""
+        check_images(images, self.size_hw, at_least=1)
+        outputs = [self._execute(self._engine.run_scores, self._encode(i)) for i in images]
+        return np.stack([score_map(o, self._engine.image, path=str(self.path)) for o in outputs])
+
+    def time_once(self, images: ImagesNHWC | None = None) -> float:
+        """Execute the file once and return the seconds that took."""
+        if images is None:
+            images = noise_image(self.size_hw)
+        check_images(images, self.size_hw, at_least=1)
+        stand_in = UNIT_RANGE if self._lacks_normalisation() else self._normalisation
+        tensor = self._engine.image.encode(images[0], stand_in)
+        start = time.perf_counter()
+        self._execute(self._engine.run, tensor)
+        return time.perf_counter() - start
+
+    def _encode(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
+        if self._lacks_normalisation():
+            raise ArtifactError(
+                f"{self.path} takes {self._engine.image.dtype} input and does not describe itself, so what its pixels "
+                "are normalised with is not known; pass normalisation (mean and std of R, G, B in 0..255)"
+            )
+        return self._engine.image.encode(image_hwc, self._normalisation)
+
+    def _lacks_normalisation(self) -> bool:
+        told = self.description is not None or self._normalisation is not None
+        return not told and not self._engine.image.takes_pixels()
+
+    def _execute(self, run: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+        try:
+            return run(tensor)
+        except EdgeDeepLabError:
+            raise
+        except Exception as error:  # a runtime raises what its own layers raise
+            first_line = (str(error) or "no message").splitlines()[0]
+            raise ArtifactError(
+                f"{self.path} could be loaded but not run by {self.name} ({type(error).__name__}: {first_line}); "
+                "a file that this runtime executes was expected; export it again"
+            ) from error
+
+
+def check_images(images: ImagesNHWC, size_hw: tuple[int, int], *, at_least: int = 0) -> None:
+    """Check that images are what a runtime takes.
+
+    Raises:
+        DataError: when they are not (N, H, W, 3) uint8 of `size_hw`, or fewer than `at_least`.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size_hw, 3):
+        raise DataError(
+            f"images of shape {images.shape} and type {images.dtype} came; "
+            f"(N, {size_hw[0]}, {size_hw[1]}, 3) uint8 was expected; resize them to the file's size"
+        )
+    if len(images) < at_least:
+        raise DataError(f"{len(images)} images came; at least {at_least} was expected; pass more")
+
+
+def noise_image(size_hw: tuple[int, int]) -> ImagesNHWC:
+    """Return one fixed (1, H, W, 3) uint8 picture of noise."""
+    return np.random.default_rng(0).integers(0, 256, (1, *size_hw, 3), np.uint8)

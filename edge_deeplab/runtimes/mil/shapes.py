@@ -1,0 +1,91 @@
+"""Operators that move elements and compute nothing."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def concat(values: tuple[Tensor, ...], axis: int, interleave: bool = False) -> Tensor:
+    """Join along an axis; interleaved, channels take turns."""
+    if not interleave:
+        return torch.cat(values, dim=axis)
+    axis %= values[0].ndim
+    return torch.stack(values, dim=axis + 1).flatten(axis, axis + 1)
+
+
+def tile(x: Tensor, reps: Tensor) -> Tensor:
+    """Repeat the whole of x along each axis."""
+    return x.tile(reps.tolist())
+
+
+def transpose(x: Tensor, perm: Tensor) -> Tensor:
+    """Return x with its axes reordered."""
+    return x.permute(perm.tolist())
+
+
+def reshape(x: Tensor, shape: Tensor) -> Tensor:
+    """Return x in another shape; 0 keeps a dimension, -1 is what is left."""
+    return x.reshape([x.shape[i] if side == 0 else side for i, side in enumerate(shape.tolist())])
+
+
+def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
+    """Insert axes of length 1; positions are those in the result."""
+    rank = x.ndim + axes.numel()
+    for axis in sorted(a % rank for a in axes.tolist()):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Drop axes of length 1 (None: all of them)."""
+    return x.squeeze() if axes is None else x.squeeze(axes.tolist())
+
+
+def slice_by_index(
+    x: Tensor,
+    begin: Tensor,
+    end: Tensor,
+    stride: Tensor | None = None,
+    begin_mask: Tensor | None = None,
+    end_mask: Tensor | None = None,
+    squeeze_mask: Tensor | None = None,
+) -> Tensor:
+    """Return x[begin:end:stride]; a mask lets begin or end be the edge, or takes the one index and drops the axis."""
+    squeezed: list[int] = []
+    for axis in range(x.ndim):
+        size, first = x.shape[axis], int(begin[axis])
+        if _masked(squeeze_mask, axis):
+            x, squeezed = x.narrow(axis, first % size, 1), [*squeezed, axis]
+            continue
+        start = None if _masked(begin_mask, axis) else first
+        stop = None if _masked(end_mask, axis) else int(end[axis])
+        positions = range(size)[start : stop : 1 if stride is None else int(stride[axis])]
+        if positions != range(size):
+            x = x.index_select(axis, torch.tensor(positions, dtype=torch.long))
+    return x.squeeze(squeezed) if squeezed else x
+
+
+def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
+    """Return `size` elements from `begin` on, along each axis; -1 takes the rest."""
+    for axis, (first, count) in enumerate(zip(begin.tolist(), size.tolist(), strict=True)):
+        x = x.narrow(axis, first, x.shape[axis] - first if count == -1 else count)
+    return x
+
+
+def pad(x: Tensor, pad: Tensor, mode: str, constant_val: float = 0.0) -> Tensor:
+    """Pad the last axes, (before, after) each: with a constant, mirrored, or with the edge."""
+    pairs = pad.reshape(-1, 2).tolist()
+    if mode == "constant":
+        amounts = [amount for pair in reversed(pairs) for amount in pair]
+        return functional.pad(x, amounts, value=constant_val)
+    for axis, (before, after) in zip(range(x.ndim - len(pairs), x.ndim), pairs, strict=True):
+        positions = torch.arange(-before, x.shape[axis] + after)
+        last = x.shape[axis] - 1
+        if mode == "reflect":
+            positions = last - (last - positions.abs()).abs()
+        x = x.index_select(axis, positions.clamp(0, last))
+    return x
+
+
+def _masked(mask: Tensor | None, axis: int) -> bool:
+    return mask is not None and bool(mask[axis])

@@ -1,0 +1,62 @@
+"""Operators that sum or compare along axes: matrix products, normalisation, reductions."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x @ weight.T + bias."""
+    return functional.linear(x, weight, bias)
+
+
+def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
+    """Return the (batched) matrix product; a vector is never transposed."""
+    left = x.mT if transpose_x and x.ndim > 1 else x
+    right = y.mT if transpose_y and y.ndim > 1 else y
+    return left @ right
+
+
+def batch_norm(
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    epsilon: float,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+) -> Tensor:
+    """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta, by channel (axis 1)."""
+    return functional.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
+
+
+def softmax(x: Tensor, axis: int) -> Tensor:
+    """Return exp(x) over its sum along an axis."""
+    return x.softmax(dim=axis)
+
+
+def reduce_mean(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
+    """Return the mean over axes (None: all)."""
+    return x.mean(dim=_axes(axes, x), keepdim=keep_dims)
+
+
+def reduce_sum(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
+    """Return the sum over axes (None: all)."""
+    return x.sum(dim=_axes(axes, x), keepdim=keep_dims)
+
+
+def reduce_max(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
+    """Return the maximum over axes (None: all)."""
+    return x.amax(dim=_axes(axes, x), keepdim=keep_dims)
+
+
+def reduce_min(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
+    """Return the minimum over axes (None: all)."""
+    return x.amin(dim=_axes(axes, x), keepdim=keep_dims)
+
+
+def reduce_argmax(x: Tensor, axis: int, keep_dims: bool, output_dtype: str | None = None) -> Tensor:
+    """Return the index of the maximum; of equal ones the first (MIL leaves that open). The evaluator sets the type."""
+    return x.argmax(dim=axis, keepdim=keep_dims)
+
+
+def _axes(axes: Tensor | None, x: Tensor) -> list[int]:
+    return list(range(x.ndim)) if axes is None else axes.tolist()

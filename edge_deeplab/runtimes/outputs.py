@@ -1,0 +1,110 @@
+"""From a file's output tensor to a class map or to scores, at the size of the picture.
+
+The idea to hold: class ids are integers with no class axis; everything with a class axis is scores. Which axis that is
+follows from the picture's proportions, because another project's file does not say it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_deeplab.errors import ArtifactError
+from edge_deeplab.runtimes.base import ClassIds, Logits
+from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
+
+
+def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
+    """Return (H, W) uint8 class ids at the size of the picture.
+
+    Args:
+        output: class ids of an integer type, (1, H, W), (H, W), (1, H, W, 1) or (1, 1, H, W), enlarged to the nearest
+            pixel where they are smaller; or scores as for `score_map`, whose largest is taken.
+        image: the file's input.
+        path: the file, for the error message.
+
+    Raises:
+        ArtifactError: when the output is neither.
+    """
+    if output.dtype.kind not in "iu" or _has_class_axis(output):
+        scores = score_map(output, image, path=path)
+        return np.asarray(scores.argmax(axis=0), np.uint8)
+    sides = [side for side in output.shape if side != 1]
+    if len(sides) > 2 or output.ndim not in (2, 3, 4):
+        raise _unexpected(output, path)
+    ids = output[0, ..., 0] if output.ndim == 4 and output.shape[3] == 1 else output
+    ids = ids.reshape(ids.shape[-2:])
+    if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint8).max:
+        raise ArtifactError(
+            f"{path} gives class ids from {ids.min()} to {ids.max()}; 0 to 255 was expected; "
+            "export its class map or its scores"
+        )
+    return _resize_ids(ids.astype(np.uint8), image.size_hw)
+
+
+def score_map(output: Tensor, image: ImageTensor, *, path: str) -> Logits:
+    """Return (C, H, W) float32 scores at the size of the picture, enlarged bilinearly where they are smaller.
+
+    Args:
+        output: (1, C, H, W), (1, H, W, C), (C, H, W) or (H, W, C), at least two classes.
+        image: the file's input.
+        path: the file, for the error message.
+
+    Raises:
+        ArtifactError: when the output has no such shape.
+    """
+    if not _has_class_axis(output):
+        raise _unexpected(output, path)
+    first, second, third = output.shape[-3:]
+    scores = np.asarray(output.reshape(first, second, third), np.float32)
+    if _classes_are_last((first, second, third), image):
+        scores = scores.transpose(2, 0, 1)
+    return _resize_scores(scores, image.size_hw)
+
+
+def _has_class_axis(output: Tensor) -> bool:
+    """Whether it can be scores: four axes, or three of floats, and more than one class."""
+    if output.ndim == 3:
+        return output.dtype.kind == "f" and output.shape[0] > 1 and output.shape[2] > 1
+    return output.ndim == 4 and output.shape[0] == 1 and output.shape[1] > 1 and output.shape[3] > 1
+
+
+def _classes_are_last(shape: tuple[int, int, int], image: ImageTensor) -> bool:
+    """Whether (H, W, C) fits the picture's proportions better than (C, H, W); both alike: as in the input."""
+    height, width = image.size_hw
+    as_last = abs(shape[0] / height - shape[1] / width)
+    as_first = abs(shape[1] / height - shape[2] / width)
+    return image.channels_last if as_last == as_first else as_last < as_first
+
+
+def _resize_ids(ids: ClassIds, size_hw: tuple[int, int]) -> ClassIds:
+    """Return ids (H, W) at another size: the nearest pixel, half-pixel centres."""
+    if ids.shape == size_hw:
+        return ids
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+        for new, old in zip(size_hw, ids.shape, strict=True)
+    )
+    return ids[np.ix_(rows, columns)]
+
+
+def _resize_scores(scores: Logits, size_hw: tuple[int, int]) -> Logits:
+    """Return scores (C, H, W) at another size: bilinear, half-pixel centres, as DeepLabV3+ upsamples."""
+    if scores.shape[1:] == size_hw:
+        return scores
+    rows, columns = (
+        _interpolation(new, old) for new, old in zip(size_hw, scores.shape[1:], strict=True)
+    )
+    return np.asarray(rows @ scores @ columns.T, np.float32)
+
+
+def _interpolation(new: int, old: int) -> npt.NDArray[np.float32]:
+    """Return the (new, old) matrix of linear interpolation between pixel centres, edges repeated."""
+    centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    distances = np.abs(centres[:, None] - np.arange(old)[None])
+    return np.asarray(np.maximum(0, 1 - distances), np.float32)
+
+
+def _unexpected(output: Tensor, path: str) -> ArtifactError:
+    return ArtifactError(
+        f"{path} gives {output.dtype} of shape ({', '.join(map(str, output.shape))}); class ids (1, H, W) or scores "
+        "(1, C, H, W) or (1, H, W, C) were expected; export it with one of them as its first output"
+    )

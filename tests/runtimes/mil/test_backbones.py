@@ -1,0 +1,32 @@
+"""Core ML exports of every backbone run in the evaluator and give torch's numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge_deeplab.converters.capture import capture
+from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.models.backbones import BACKBONES
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.runtimes import open_artifact
+from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_export_of_backbone_gives_the_numbers_of_torch(backbone: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build_model(backbone, len(CLASSES)).eval().requires_grad_(False)
+    images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
+    normalised = (images - np.array(NORMALISATION.mean)) / np.array(NORMALISATION.std)
+    features = torch.from_numpy(normalised).permute(0, 3, 1, 2).float()
+    model.classifier.weight /= model(features).std()  # untrained logits can be tiny
+    expected = model(features).numpy()
+
+    path = tmp_path / "backbone.mlpackage"
+    graph = capture(model, NORMALISATION, SIZE_HW, "classes")
+    TARGETS["coreml"].write(graph, describe("coreml", "fp32", "classes"), path)
+    runtime = open_artifact(path, threads=1)
+    np.testing.assert_allclose(runtime.logits(images), expected, atol=1e-4)
+    assert (runtime.predict(images) == expected.argmax(axis=1)).mean() > 0.999

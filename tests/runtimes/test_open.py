@@ -1,0 +1,127 @@
+"""Opening files: the choice by ending, damaged files, and what must stay unimported."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.errors import ArtifactError, MissingDependencyError
+from edge_deeplab.runtimes import open_artifact
+
+
+def test_open_artifact_with_unknown_ending_lists_the_endings(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    path.touch()
+    with pytest.raises(
+        ArtifactError, match=r"'\.pth'; one of \.onnx, \.tflite, \.mlpackage, \.safetensors"
+    ):
+        open_artifact(path)
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite", ".mlpackage", ".safetensors"])
+def test_open_artifact_of_absent_file_says_so(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(ArtifactError, match="does not exist"):
+        open_artifact(tmp_path / f"absent{ending}")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_open_artifact_of_truncated_file_raises_one_sentence(
+    export_tiny: Callable[..., Path], tmp_path: Path, target: str, kept: float
+) -> None:
+    whole = export_tiny(target)
+    content = whole.read_bytes()
+    path = tmp_path / whole.name
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ArtifactError, match="copy or export it again") as raised:
+        open_artifact(path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "part", ["Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "weights/weight.bin"]
+)
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_open_artifact_of_truncated_package_raises_one_sentence(
+    export_tiny: Callable[..., Path], tmp_path: Path, part: str, kept: float
+) -> None:
+    path = tmp_path / "cut.mlpackage"
+    shutil.copytree(export_tiny("coreml"), path)
+    (damaged,) = path.rglob(Path(part).name)
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ArtifactError, match="copy or export it again") as raised:
+        open_artifact(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_open_artifact_of_text_named_onnx_raises(tmp_path: Path) -> None:
+    path = tmp_path / "page.onnx"
+    path.write_text("<html>not found</html>")
+    with pytest.raises(ArtifactError, match=r"complete \.onnx file was expected"):
+        open_artifact(path)
+
+
+def test_opening_onnx_and_tflite_imports_no_torch(export_tiny: Callable[..., Path]) -> None:
+    program = (
+        "import sys, numpy; from pathlib import Path; from edge_deeplab.runtimes import open_artifact\n"
+        "for path in sys.argv[1:]:\n"
+        "    runtime = open_artifact(Path(path), threads=1)\n"
+        "    ids = runtime.predict(numpy.zeros((1, *runtime.size_hw, 3), numpy.uint8))\n"
+        "    print(ids.shape, runtime.description.model)\n"
+        "heavy = {'torch', 'coremltools', 'onnx', 'timm'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    files = [str(export_tiny("onnx")), str(export_tiny("tflite"))]
+    run = subprocess.run(
+        [sys.executable, "-c", program, *files], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == ["(1, 32, 48) tiny", "(1, 32, 48) tiny"]
+
+
+@pytest.mark.parametrize(
+    ("target", "hidden", "extra"),
+    [
+        ("onnx", ["onnxruntime"], "onnx"),
+        ("tflite", ["ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime"], "tflite"),
+    ],
+)
+def test_missing_runtime_names_the_extra(
+    export_tiny: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    hidden: list[str],
+    extra: str,
+) -> None:
+    path = export_tiny(target)
+    _hide(monkeypatch, hidden)
+    with pytest.raises(MissingDependencyError, match=rf"edge-deeplab\[{extra}\]"):
+        open_artifact(path)
+
+
+def _hide(monkeypatch: pytest.MonkeyPatch, modules: list[str]) -> None:
+    """Make modules look absent."""
+    from importlib.machinery import ModuleSpec
+
+    class Absent:
+        def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+            if name in modules:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return None
+
+    for name in modules:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+
+
+def test_core_ml_itself_on_another_system_says_what_runs_the_file_here(tmp_path: Path) -> None:
+    from edge_deeplab.runtimes.coreml import CoreMLEngine, core_ml_runs_here
+
+    if core_ml_runs_here():
+        pytest.skip("this is a Mac: Core ML is here")
+    with pytest.raises(ArtifactError, match="MIL reference evaluator"):
+        CoreMLEngine(tmp_path / "model.mlpackage")

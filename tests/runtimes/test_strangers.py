@@ -1,0 +1,275 @@
+"""Files of other projects: no self-description, their own layouts, types and sizes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_deeplab.description import Normalisation
+from edge_deeplab.errors import ArtifactError
+from edge_deeplab.runtimes import open_artifact
+
+NORMALISATION = Normalisation((10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
+
+
+@pytest.fixture
+def write_onnx(tmp_path: Path) -> Any:
+    """Return a function that writes an ONNX model of the given nodes, with no metadata."""
+    import onnx
+    from onnx import helper
+
+    def write(
+        nodes: Sequence[Any],
+        shape: Sequence[int | str],
+        dtype: int = onnx.TensorProto.FLOAT,
+        inputs: Sequence[str] = ("x",),
+        output_dtype: int = onnx.TensorProto.FLOAT,
+    ) -> Path:
+        graph = helper.make_graph(
+            list(nodes),
+            "stranger",
+            [helper.make_tensor_value_info(name, dtype, list(shape)) for name in inputs],
+            [helper.make_tensor_value_info("y", output_dtype, None)],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        path = tmp_path / "stranger.onnx"
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+def node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> Any:
+    from onnx import helper
+
+    return helper.make_node(operator, list(inputs), [output], **attributes)
+
+
+def pictures(size_hw: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (1, *size_hw, 3), np.uint8)
+
+
+def test_float_input_without_normalisation_runs_in_bench_and_not_in_predict(
+    write_onnx: Any,
+) -> None:
+    runtime = open_artifact(write_onnx([node("Identity", ["x"], "y")], (1, 3, 4, 6)))
+    assert runtime.description is None
+    assert runtime.size_hw == (4, 6)
+    assert runtime.time_once() > 0
+    with pytest.raises(ArtifactError, match=r"float32 input.*pass normalisation"):
+        runtime.predict(pictures((4, 6)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 6), (1, 4, 6, 3)])
+def test_float_input_with_normalisation_gets_normalised_pixels_in_its_layout(
+    write_onnx: Any, shape: tuple[int, ...]
+) -> None:
+    path = write_onnx([node("Identity", ["x"], "y")], shape)
+    runtime = open_artifact(path, normalisation=NORMALISATION)
+    images = pictures((4, 6))
+    expected = (images - np.array([10, 20, 30])) / np.array([2, 4, 8])
+    np.testing.assert_allclose(runtime.logits(images), expected.transpose(0, 3, 1, 2), rtol=1e-6)
+    np.testing.assert_array_equal(runtime.predict(images), expected.argmax(axis=-1))
+
+
+def test_free_sizes_become_512(write_onnx: Any) -> None:
+    path = write_onnx([node("Identity", ["x"], "y")], ("batch", 3, "height", "width"))
+    assert open_artifact(path).size_hw == (512, 512)
+
+
+@pytest.mark.parametrize(
+    "to_ids",
+    [
+        [("ArgMax", ["x"], "y", {"axis": 3, "keepdims": 1})],
+        [("ArgMax", ["x"], "y", {"axis": 3, "keepdims": 0})],
+        [("ArgMax", ["x"], "i", {"axis": 3, "keepdims": 1}), ("Squeeze", ["i"], "y", {})],
+        [
+            ("ArgMax", ["x"], "i", {"axis": 3, "keepdims": 0}),
+            ("Cast", ["i"], "y", {"to": 3}),  # int8
+        ],
+    ],
+    ids=["(1, H, W, 1)", "(1, H, W)", "(H, W)", "int8"],
+)
+def test_class_ids_of_any_shape_and_type_are_read(write_onnx: Any, to_ids: list[Any]) -> None:
+    import onnx
+
+    nodes = [node(o, i, y, **attributes) for o, i, y, attributes in to_ids]
+    last = onnx.TensorProto.INT8 if nodes[-1].op_type == "Cast" else onnx.TensorProto.INT64
+    path = write_onnx(nodes, (1, 4, 6, 3), onnx.TensorProto.UINT8, output_dtype=last)
+    runtime = open_artifact(path)
+    images = pictures((4, 6))
+    np.testing.assert_array_equal(runtime.predict(images), images.argmax(axis=-1))
+    np.testing.assert_array_equal(runtime.logits(images), images.transpose(0, 3, 1, 2))
+
+
+def test_smaller_scores_are_enlarged_bilinearly(write_onnx: Any) -> None:
+    path = write_onnx(
+        [node("AveragePool", ["x"], "y", kernel_shape=[2, 2], strides=[2, 2])], (1, 3, 4, 8)
+    )
+    unit = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    images = np.zeros((1, 4, 8, 3), np.uint8)
+    images[0, :, :4, 0] = 8
+    logits = open_artifact(path, normalisation=unit).logits(images)
+    # Averages along a row are 8 8 0 0; half-pixel samples between them lie at quarters.
+    np.testing.assert_allclose(logits[0, 0, 1], [8, 8, 8, 6, 2, 0, 0, 0])
+
+
+def test_smaller_class_map_is_enlarged_to_the_nearest_pixel(write_onnx: Any) -> None:
+    import onnx
+
+    path = write_onnx(
+        [
+            node("MaxPool", ["x"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+            node("ArgMax", ["p"], "y", axis=1, keepdims=0),
+        ],
+        (1, 3, 4, 4),
+        onnx.TensorProto.UINT8,
+        output_dtype=onnx.TensorProto.INT64,
+    )
+    images = np.zeros((1, 4, 4, 3), np.uint8)
+    images[0, 0, 0, 2] = 9
+    expected = np.zeros((4, 4), np.uint8)
+    expected[:2, :2] = 2
+    np.testing.assert_array_equal(open_artifact(path).predict(images)[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 1, 8, 8), (2, 3, 8, 8), (1, 4, 8, 8)])
+def test_input_that_is_no_picture_is_refused_with_its_shape(
+    write_onnx: Any, shape: tuple[int, ...]
+) -> None:
+    path = write_onnx([node("Identity", ["x"], "y")], shape)
+    with pytest.raises(ArtifactError, match=rf"\({', '.join(map(str, shape))}\).*RGB picture"):
+        open_artifact(path)
+
+
+def test_two_inputs_are_refused_by_name(write_onnx: Any) -> None:
+    path = write_onnx([node("Add", ["x", "z"], "y")], (1, 3, 4, 4), inputs=("x", "z"))
+    with pytest.raises(ArtifactError, match=r"2 inputs \(x, z\)"):
+        open_artifact(path)
+
+
+def test_output_without_class_axis_is_refused_with_its_shape(write_onnx: Any) -> None:
+    path = write_onnx([node("ReduceMean", ["x"], "y", keepdims=1)], (1, 3, 4, 4))
+    runtime = open_artifact(path, normalisation=NORMALISATION)
+    with pytest.raises(ArtifactError, match=r"float32 of shape \(1, 1, 1, 1\)"):
+        runtime.predict(pictures((4, 4)))
+
+
+def test_class_ids_beyond_a_byte_are_refused(write_onnx: Any) -> None:
+    import onnx
+
+    path = write_onnx(
+        [
+            node("Cast", ["x"], "f", to=onnx.TensorProto.FLOAT),
+            node("ReduceMax", ["f"], "m", keepdims=0, axes=[3]),
+            node("Cast", ["m"], "i", to=onnx.TensorProto.INT32),
+            node("Add", ["i", "i"], "y"),
+        ],
+        (1, 4, 4, 3),
+        onnx.TensorProto.UINT8,
+        output_dtype=onnx.TensorProto.INT32,
+    )
+    with pytest.raises(ArtifactError, match=r"class ids from 510 to 510; 0 to 255"):
+        open_artifact(path).predict(np.full((1, 4, 4, 3), 255, np.uint8))
+
+
+def test_logits_of_ids_that_no_argmax_makes_are_refused(write_onnx: Any) -> None:
+    import onnx
+
+    path = write_onnx(
+        [
+            node("Cast", ["x"], "f", to=onnx.TensorProto.FLOAT),
+            node("ReduceMax", ["f"], "m", keepdims=0, axes=[3]),
+            node("Cast", ["m"], "y", to=onnx.TensorProto.INT32),
+        ],
+        (1, 4, 4, 3),
+        onnx.TensorProto.UINT8,
+        output_dtype=onnx.TensorProto.INT32,
+    )
+    with pytest.raises(ArtifactError, match=r"no ArgMax makes.*--head logits"):
+        open_artifact(path).logits(pictures((4, 4)))
+
+
+def test_failure_while_running_becomes_one_sentence(write_onnx: Any) -> None:
+    # The reshape cannot succeed, which ONNX Runtime finds out only when it runs.
+    from onnx import helper, numpy_helper
+
+    shape = numpy_helper.from_array(np.array([7, 7], np.int64), "shape")
+    constant = helper.make_node("Constant", [], ["s"], value=shape)
+    path = write_onnx([constant, node("Reshape", ["x", "s"], "y")], (1, 3, "h", "w"))
+    with pytest.raises(ArtifactError, match="loaded but not run by onnxruntime") as raised:
+        open_artifact(path).time_once()
+    assert "\n" not in str(raised.value)
+
+
+class TestPeers:
+    """Google's own quantized DeepLab files."""
+
+    FILES = (
+        ("deeplabv3_mnv2_pascal_quant.tflite", 21),
+        ("deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite", 19),
+    )
+
+    @pytest.mark.parametrize(("name", "classes"), FILES)
+    def test_peer_runs_in_bench_and_predict(self, peers: Path, name: str, classes: int) -> None:
+        runtime = open_artifact(peers / name, threads=1)
+        assert runtime.description is None
+        assert runtime.size_hw == (513, 513)
+        assert runtime.time_once() > 0
+        images = pictures((513, 513))
+        ids = runtime.predict(images)
+        assert ids.shape == (1, 513, 513)
+        assert ids.max() < classes
+        logits = runtime.logits(images)
+        assert logits.shape == (1, classes, 513, 513)
+        assert (logits.argmax(axis=1) == ids).mean() > 0.99
+
+
+def write_tflite_relu(path: Path, scale: float | None = None) -> Path:
+    """Write a .tflite of one RELU on a picture of any size, with no metadata: float32, or uint8 of a scale."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name: str) -> Any:
+        made = schema.TensorT()
+        made.name, made.type, made.buffer = name.encode(), schema.TensorType.FLOAT32, 0
+        made.shape, made.shapeSignature = [1, 1, 1, 3], [-1, -1, -1, 3]
+        if scale is not None:
+            made.type, made.quantization = schema.TensorType.UINT8, schema.QuantizationParametersT()
+            made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
+        return made
+
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RELU
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    graph.tensors, graph.operators = [tensor("x"), tensor("y")], [operator]
+    graph.inputs, graph.outputs = [0], [1]
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.buffers = [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def test_tflite_of_quantized_scores_gives_the_values_they_stand_for(tmp_path: Path) -> None:
+    runtime = open_artifact(write_tflite_relu(tmp_path / "stranger.tflite", scale=0.5))
+    images = pictures((512, 512))
+    np.testing.assert_array_equal(runtime.logits(images), 0.5 * images.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(runtime.predict(images), images.argmax(axis=-1))
+
+
+def test_tflite_of_any_size_and_float_input_runs(tmp_path: Path) -> None:
+    path = write_tflite_relu(tmp_path / "stranger.tflite")
+    runtime = open_artifact(path, normalisation=NORMALISATION)
+    assert runtime.description is None
+    assert runtime.size_hw == (512, 512)
+    images = pictures((512, 512))
+    expected = np.maximum((images - np.array([10, 20, 30])) / np.array([2, 4, 8]), 0)
+    np.testing.assert_allclose(runtime.logits(images), expected.transpose(0, 3, 1, 2), rtol=1e-6)
+    with pytest.raises(ArtifactError, match="pass normalisation"):
+        open_artifact(path).predict(images)
+    assert open_artifact(path).time_once() > 0

@@ -1,0 +1,135 @@
+"""The reference runtime: the same promises as the files', and the papers' evaluation protocols."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.runtimes import open_artifact
+from edge_deeplab.runtimes.torch import TorchRuntime
+from tests.runtimes.conftest import NORMALISATION
+
+SIZE_HW = (32, 48)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    torch.manual_seed(0)
+    model = build_model("efficientnet_lite0", 3)
+    torch.nn.init.normal_(model.classifier.weight)  # wide logits: several classes win somewhere
+    info = CheckpointInfo(
+        model="deeplabv3plus_efficientnet_lite0",
+        arguments={"output_stride": 16},
+        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in "abc"),
+        ignore_index=None,
+        normalisation=NORMALISATION,
+        size_hw=SIZE_HW,
+    )
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_checkpoint(path, model, info)
+    return load_checkpoint(path)
+
+
+@pytest.fixture(scope="module")
+def images() -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(2).integers(0, 256, (2, *SIZE_HW, 3), np.uint8)
+
+
+def run_model(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8], output_stride: int = 16
+) -> npt.NDArray[np.float32]:
+    """The logits by hand."""
+    normalised = (images - np.array(NORMALISATION.mean)) / np.array(NORMALISATION.std)
+    model = checkpoint.build(output_stride=output_stride)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(normalised).permute(0, 3, 1, 2).float())
+    return logits.numpy()  # type: ignore[no-any-return]
+
+
+def test_logits_are_the_models_own(checkpoint: Checkpoint, images: npt.NDArray[np.uint8]) -> None:
+    runtime = TorchRuntime(checkpoint)
+    expected = run_model(checkpoint, images)
+    np.testing.assert_allclose(runtime.logits(images), expected, atol=1e-4)
+    np.testing.assert_array_equal(runtime.predict(images), runtime.logits(images).argmax(axis=1))
+
+
+def test_open_artifact_of_checkpoint_describes_it(checkpoint: Checkpoint) -> None:
+    runtime = open_artifact(checkpoint.path, threads=1)
+    assert runtime.name == f"torch {torch.__version__}"
+    assert runtime.description is not None
+    assert runtime.description.checkpoint == "small"
+    assert runtime.description.checkpoint_sha256 == checkpoint.sha256
+    assert [c.name for c in runtime.description.classes] == ["a", "b", "c"]
+
+
+def test_open_artifact_of_truncated_checkpoint_raises(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(checkpoint.path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        open_artifact(path)
+
+
+def test_output_stride_changes_the_network_and_not_the_weights(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
+) -> None:
+    runtime = TorchRuntime(checkpoint, output_stride=8)
+    np.testing.assert_allclose(runtime.logits(images), run_model(checkpoint, images, 8), atol=1e-4)
+    assert np.abs(runtime.logits(images) - run_model(checkpoint, images)).max() > 1e-2
+
+
+def test_flip_of_mirrored_picture_gives_mirrored_probabilities(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
+) -> None:
+    runtime = TorchRuntime(checkpoint, flip=True)
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    np.testing.assert_allclose(
+        runtime.logits(mirrored), runtime.logits(images)[..., ::-1], atol=1e-5
+    )
+
+
+def test_scales_average_class_probabilities(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
+) -> None:
+    single = [TorchRuntime(checkpoint, scales=[s, s]).logits(images) for s in (1.0, 2.0)]
+    both = TorchRuntime(checkpoint, scales=[1.0, 2.0]).logits(images)
+    np.testing.assert_allclose(both, np.mean(single, axis=0), atol=1e-5)
+    np.testing.assert_allclose(both.sum(axis=1), 1.0, atol=1e-5)
+    assert np.abs(single[0] - single[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("scales", [[], [1.0, 0.0], [-1.0]])
+def test_scales_that_cannot_be_meant_are_refused(
+    checkpoint: Checkpoint, scales: list[float]
+) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        TorchRuntime(checkpoint, scales=scales)
+
+
+def test_size_hw_overrides_the_checkpoints(checkpoint: Checkpoint) -> None:
+    runtime = TorchRuntime(checkpoint, size_hw=(64, 32))
+    assert runtime.predict(np.zeros((1, 64, 32, 3), np.uint8)).shape == (1, 64, 32)
+    with pytest.raises(DataError, match=r"\(N, 64, 32, 3\)"):
+        runtime.predict(np.zeros((1, *SIZE_HW, 3), np.uint8))
+
+
+def test_threads_are_put_back_after_a_run(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
+) -> None:
+    before = torch.get_num_threads()
+    runtime = TorchRuntime(checkpoint, threads=before + 1)
+    assert runtime.time_once(images[:1]) > 0
+    assert torch.get_num_threads() == before
+    assert torch.is_grad_enabled()
