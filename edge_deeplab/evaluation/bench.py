@@ -1,0 +1,127 @@
+"""Latency and size of exported files, side by side.
+
+The idea to hold: a machine's speed drifts (heat, other programs), so files are not timed one after the other but
+round by round: each round runs every file once, each round begins with another file, and files are compared within
+rounds. A ratio is thus a median of ratios between times taken moments apart.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.runtimes.base import Runtime
+
+WARM_UPS = 3
+"""Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
+REFERENCE_EVALUATOR = "mil-reference"
+"""How the runtime's name begins that executes Core ML files off the Mac; its times are not a device's."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What was measured of one file.
+
+    Args:
+        path: the file.
+        runtime: runtime and version that executed it.
+        threads: CPU threads it was given.
+        bytes: size on disk; of a folder, that of all its files.
+        rounds_ms: its time in each round, in milliseconds.
+        ratio_to_first: median over rounds of its time over the first file's in the same round.
+    """
+
+    path: Path
+    runtime: str
+    threads: int
+    bytes: int
+    rounds_ms: tuple[float, ...]
+    ratio_to_first: float
+
+    @property
+    def median_ms(self) -> float:
+        """Median time in milliseconds."""
+        return statistics.median(self.rounds_ms)
+
+    @property
+    def p95_ms(self) -> float:
+        """95th percentile of the times in milliseconds."""
+        return float(np.percentile(self.rounds_ms, 95))
+
+    @property
+    def on_device(self) -> bool:
+        """Whether a runtime that devices use executed it, rather than the MIL reference evaluator."""
+        return not self.runtime.startswith(REFERENCE_EVALUATOR)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the measurement as plain JSON values."""
+        return {
+            "path": str(self.path),
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "bytes": self.bytes,
+            "latency_ms": {"median": self.median_ms, "p95": self.p95_ms},
+            "ratio_to_first": self.ratio_to_first,
+        }
+
+
+def measure_latency(
+    runtimes: Sequence[Runtime],
+    *,
+    rounds: int,
+    threads: int,
+    warm_ups: int = WARM_UPS,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Latency]:
+    """Time loaded files against each other, interleaved round by round.
+
+    Args:
+        runtimes: the files, loaded; the first is the one that ratios are taken to.
+        rounds: how often each file is timed.
+        threads: CPU threads that they were opened with, for the record.
+        warm_ups: uncounted runs of each file before.
+        progress: called after each round.
+
+    Raises:
+        ConfigError: when there is nothing to time.
+        ArtifactError: when a file loads but does not run.
+    """
+    if not runtimes or rounds < 1:
+        raise ConfigError(
+            f"{len(runtimes)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
+        )
+    for runtime in runtimes:
+        for _ in range(warm_ups):
+            runtime.time_once()
+    times_ms = np.zeros((rounds, len(runtimes)))
+    for number in range(rounds):
+        for index in round_order(number, len(runtimes)):
+            times_ms[number, index] = runtimes[index].time_once() * 1000
+        progress()
+    ratios = np.median(times_ms / times_ms[:, :1], axis=0)
+    return [
+        Latency(
+            path=runtime.path,
+            runtime=runtime.name,
+            threads=threads,
+            bytes=bytes_on_disk(runtime.path),
+            rounds_ms=tuple(times_ms[:, index].tolist()),
+            ratio_to_first=float(ratios[index]),
+        )
+        for index, runtime in enumerate(runtimes)
+    ]
+
+
+def round_order(number: int, files: int) -> Iterator[int]:
+    """Yield the order in which a round runs its files: rotated by one from round to round."""
+    return ((number + step) % files for step in range(files))
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

@@ -1,0 +1,60 @@
+"""How sure a difference in mIoU is: a paired bootstrap over images.
+
+Both models are scored on the same resampled images, so that what is hard for both cancels and a small difference can
+be told from chance. Intersections and unions add up over images, so a resample is a vector of weights and all of them
+are one matrix product.
+"""
+
+import numpy as np
+
+from edge_deeplab.evaluation.metrics import (
+    Counts,
+    Floats,
+    intersections_and_unions,
+    iou_points,
+    mean_of_present,
+)
+
+RESAMPLES = 2000
+SEED = 0
+
+
+def bootstrap_interval(
+    reference: Counts,
+    candidate: Counts,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
+    seed: int = SEED,
+) -> tuple[float, float]:
+    """Return the percentile interval of the mIoU difference, candidate minus reference.
+
+    Args:
+        reference: (N, K, K + 1) confusion matrices of N images.
+        candidate: the other model's, of the same images in the same order.
+        resamples: how often N images are drawn with replacement.
+        confidence: share of the resampled differences inside the interval.
+        seed: of the draws; one seed gives one interval.
+
+    Returns:
+        (low, high) in mIoU points; nan for both when no resample has a score.
+    """
+    images = len(reference)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    weights = draws.astype(
+        np.float64
+    )  # (resamples, images): whole numbers still, but a BLAS product
+    differences = _weighted_miou(weights, candidate) - _weighted_miou(weights, reference)
+    differences = differences[~np.isnan(differences)]
+    if not len(differences):
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _weighted_miou(weights: Floats, confusions: Counts) -> Floats:
+    """Return the (resamples,) mIoU of the weighted sums of images."""
+    intersections, unions = intersections_and_unions(confusions)  # each (N, K)
+    return mean_of_present(iou_points(weights @ intersections, weights @ unions))

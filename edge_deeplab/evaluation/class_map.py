@@ -1,0 +1,91 @@
+"""Which class of the data set an artifact's id means: by name, never by position.
+
+An artifact of this project names its classes; for another project's file a `--class-map` TOML names them:
+
+    [map]
+    0 = "road"       # the file's id = the data set's class
+    11 = "pedestrian"
+
+Ids that are not listed are none of the data set's classes: predicting one is a miss for the true class.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_deeplab.description import ClassInfo, Description
+from edge_deeplab.errors import ArtifactError, ConfigError, unknown_choice
+from edge_deeplab.evaluation.metrics import NO_CLASS
+
+ClassMap = Mapping[int, str]
+
+
+def read_class_map(path: Path) -> ClassMap:
+    """Read a class map file.
+
+    Raises:
+        ConfigError: when it cannot be read or is no map from ids to class names.
+    """
+    try:
+        entries = tomllib.loads(path.read_text())["map"].items()
+        class_map = {int(key): name for key, name in entries}
+        if not all(isinstance(name, str) for name in class_map.values()):
+            raise ValueError("a class name is not a string")
+        if not all(0 <= key < NO_CLASS for key in class_map):
+            raise ValueError(f"an id is not 0 to {NO_CLASS - 1}")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f"class map {path} cannot be used ({type(error).__name__}: {error}); a TOML table [map] with lines such as "
+            '0 = "road" was expected; mend it'
+        ) from error
+    return class_map
+
+
+def class_lookup(
+    description: Description | None,
+    classes: tuple[ClassInfo, ...],
+    class_map: ClassMap | None,
+    *,
+    artifact: str,
+) -> npt.NDArray[np.uint8]:
+    """Return the (256,) uint8 table from an artifact's ids to the data set's.
+
+    Args:
+        description: what the artifact says of itself; its class names are matched with the data set's in any order.
+        classes: the data set's.
+        class_map: used where the artifact names no classes, or other ones.
+        artifact: for the error message.
+
+    Raises:
+        ArtifactError: when nothing tells what the ids mean.
+        ConfigError: when the class names do not match.
+    """
+    names = [c.name for c in classes]
+    if description is not None:
+        own = [c.name for c in description.classes]
+        if sorted(own) == sorted(names):
+            return _table(dict(enumerate(own)), names)
+        if class_map is None:
+            raise ConfigError(
+                f"{artifact} has the classes {', '.join(own)}, the data set has {', '.join(names)}; equal names were "
+                "expected; pass another --data, or a --class-map FILE.toml from its ids to the data set's names"
+            )
+    if class_map is None:
+        raise ArtifactError(
+            f"{artifact} carries no self-description, so which class each of its ids means is not known; pass "
+            '--class-map FILE.toml with a table [map] of lines such as 0 = "road" (and --normalisation MEAN/STD where '
+            "its input is float)"
+        )
+    return _table(class_map, names)
+
+
+def _table(class_map: ClassMap, names: list[str]) -> npt.NDArray[np.uint8]:
+    table = np.full(256, NO_CLASS, np.uint8)
+    for identifier, name in class_map.items():
+        if name not in names:
+            raise unknown_choice("class in the class map", name, names)
+        table[identifier] = names.index(name)
+    return table

@@ -1,0 +1,92 @@
+"""Which checkpoint artifacts are held against.
+
+In this order: the one that was asked for, the one that the artifacts' self-descriptions name, the shipped one. A
+checkpoint found by name must also have the hash that the artifact was exported from: parity with another file of the
+same name would be a number about nothing.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edge_deeplab.description import Description
+from edge_deeplab.errors import CheckpointError, ConfigError
+from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
+
+log = logging.getLogger(__name__)
+
+
+def find_reference(argument: str | None, descriptions: Mapping[Path, Description]) -> Path:
+    """Return the checkpoint file that a set of artifacts is measured against.
+
+    Args:
+        argument: `--reference`: a path, a shipped name, or None.
+        descriptions: what the artifacts that describe themselves say, by artifact path.
+
+    Raises:
+        CheckpointError: when the checkpoint is not found, or is another file than the artifacts were exported from.
+        ConfigError: when the artifacts were exported from different checkpoints and none was asked for.
+    """
+    if argument is not None:
+        path = resolve_checkpoint(argument)
+        _warn_of_others(path, descriptions)
+        return path
+    if not descriptions:
+        return resolve_checkpoint(None)
+    hashes = {d.checkpoint_sha256 for d in descriptions.values()}
+    if len(hashes) > 1:
+        names = sorted(
+            {f"{d.checkpoint} ({d.checkpoint_sha256[:8]})" for d in descriptions.values()}
+        )
+        raise ConfigError(
+            f"the artifacts were exported from {len(hashes)} checkpoints: {', '.join(names)}; "
+            "one reference was expected; pass --reference CHECKPOINT, or measure them in separate runs"
+        )
+    artifact, description = next(iter(descriptions.items()))
+    return _find_named(description, artifact, [path.parent for path in descriptions])
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, as self-descriptions hold it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find_named(description: Description, artifact: Path, folders: Sequence[Path]) -> Path:
+    found = list(_candidates(description.checkpoint, folders))
+    for path in found:
+        if file_sha256(path) == description.checkpoint_sha256:
+            return path
+    wanted = f"{artifact} was exported from checkpoint {description.checkpoint!r}"
+    if found:
+        raise CheckpointError(
+            f"{wanted} with sha256 {description.checkpoint_sha256[:12]}, but {found[0]} has "
+            f"{file_sha256(found[0])[:12]}; the same file was expected; export the artifact again or pass --reference"
+        )
+    raise CheckpointError(
+        f"{wanted}, which is neither shipped nor beside the artifact; pass it with --reference CHECKPOINT"
+    )
+
+
+def _candidates(name: str, folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files that a checkpoint name can mean: a shipped one, or one beside an artifact."""
+    shipped = shipped_checkpoints()
+    if name in shipped:
+        yield shipped[name]
+    for folder in dict.fromkeys(folders):
+        for path in (folder / name, folder / f"{name}.safetensors"):
+            if path.is_file():
+                yield path
+
+
+def _warn_of_others(reference: Path, descriptions: Mapping[Path, Description]) -> None:
+    digest = file_sha256(reference)
+    for artifact, description in descriptions.items():
+        if description.checkpoint_sha256 != digest:
+            log.warning(
+                "%s was exported from checkpoint %s, not from the reference %s: the difference includes theirs",
+                artifact,
+                description.checkpoint,
+                reference,
+            )

@@ -1,0 +1,114 @@
+"""Evaluation and parity as tables for people: what `--json` says to scripts, in the order a reader asks for it."""
+
+from math import isfinite
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edge_deeplab.evaluation.evaluate import Evaluation
+from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+
+_PIPED_WIDTH = 160
+"""Columns where nobody's terminal sets them (a log, a file), so that no path is cut."""
+
+
+def stdout_console() -> Console:
+    """Return the console that results go to."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPED_WIDTH)
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Return the IoU of each class, and the scores of the set below."""
+    table = Table("class", show_footer=True)
+    table.columns[0].footer = "mIoU\npixel accuracy\nboundary mIoU"
+    footer = (
+        f"{_points(evaluation.miou)}\n{_fraction(evaluation.pixel_accuracy)}"
+        f"\n{_points(evaluation.boundary_miou)}"
+    )
+    table.add_column("IoU", justify="right", footer=footer)
+    for name, iou in evaluation.per_class.items():
+        table.add_row(escape(name), _points(iou))
+    return table
+
+
+def parity_table(report: ParityReport) -> Table:
+    """Return the reference's scores and below them every artifact's, with its difference and verdict."""
+    table = Table(title=f"parity on {report.images} images")
+    for header in ("artifact", "size", "runtime"):
+        table.add_column(header, overflow="fold")
+    numbers = ("mIoU", "difference", "95 % interval", "agreement", "boundary", "ms")
+    for header in numbers:
+        table.add_column(header, justify="right")
+    table.add_column("verdict")
+    for reference in report.references:
+        table.add_row(*_reference_row(report, reference), end_section=True)
+    for artifact in report.artifacts:
+        table.add_row(*_artifact_row(artifact))
+    return table
+
+
+def per_class_table(report: ParityReport) -> Table:
+    """Return each class's IoU of the reference and the differences of every artifact that was measured."""
+    measured = [a for a in report.artifacts if a.evaluation is not None]
+    table = Table("class", title="IoU by class: the reference, and each artifact's difference")
+    for reference in report.references:
+        table.add_column(f"reference {_size(reference.size_hw)}", justify="right")
+    for artifact in measured:
+        table.add_column(escape(artifact.path.name), justify="right", overflow="fold")
+    for name in report.references[0].per_class if report.references else ():
+        own = [_points(reference.per_class[name]) for reference in report.references]
+        table.add_row(escape(name), *own, *(_difference(a.per_class_delta[name]) for a in measured))
+    return table
+
+
+def _reference_row(report: ParityReport, reference: Evaluation) -> list[str]:
+    path = report.reference_path
+    return [
+        "reference" if path is None else f"reference: {escape(path.name)}",
+        _size(reference.size_hw),
+        escape(reference.runtime),
+        _points(reference.miou),
+        *("", "", ""),
+        _points(reference.boundary_miou),
+        f"{reference.latency_ms:.1f}",
+        "",
+    ]
+
+
+def _artifact_row(artifact: ArtifactParity) -> list[str]:
+    verdict = "[green]passed[/]" if artifact.passed else "[bold red]FAILED[/]"
+    name, runtime = escape(artifact.path.name), escape(artifact.runtime or "")
+    evaluation = artifact.evaluation
+    if evaluation is None:
+        return [name, "", runtime, *("-",) * 6, verdict]
+    low, high = artifact.delta_interval
+    return [
+        name,
+        _size(evaluation.size_hw),
+        runtime,
+        _points(evaluation.miou),
+        _difference(artifact.delta_miou),
+        f"{_difference(low)} to {_difference(high)}",
+        f"{artifact.pixel_agreement:.5f}",
+        _points(evaluation.boundary_miou),
+        f"{evaluation.latency_ms:.1f}",
+        verdict,
+    ]
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}" if isfinite(value) else "-"
+
+
+def _fraction(value: float) -> str:
+    return f"{value:.4f}" if isfinite(value) else "-"
+
+
+def _difference(value: float) -> str:
+    return f"{value:+.3f}" if isfinite(value) else "-"
+
+
+def _size(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]}x{size_hw[1]}"

@@ -1,0 +1,144 @@
+"""What parity found: each artifact's numbers beside the reference's, and the verdict.
+
+An artifact passes when it was measured and lost no more than the allowed points; one that could not be measured fails
+with its error, and every failure is kept.
+"""
+
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+from edge_deeplab.description import Description
+from edge_deeplab.errors import EdgeDeepLabError, ParityError
+from edge_deeplab.evaluation.evaluate import Evaluation, finite_or_none
+
+TARGET_OF_ENDING = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
+
+
+@dataclass(frozen=True)
+class ArtifactParity:
+    """One artifact against the reference.
+
+    Args:
+        path: the artifact.
+        description: what it says of itself, or None.
+        runtime: name and version of what executed it; None when nothing could.
+        max_drop: largest loss of mIoU points that passes.
+        reference: the reference's scores at the artifact's size; None when the artifact failed.
+        evaluation: the artifact's own scores; None when it failed.
+        pixel_agreement: fraction of pixels at which both predict the same class, at the artifact's size.
+        delta_interval: 95 % paired-bootstrap interval of `delta_miou`.
+        error: why it could not be measured; None when it was.
+    """
+
+    path: Path
+    description: Description | None
+    runtime: str | None
+    max_drop: float
+    reference: Evaluation | None = None
+    evaluation: Evaluation | None = None
+    pixel_agreement: float = nan
+    delta_interval: tuple[float, float] = (nan, nan)
+    error: str | None = None
+
+    @property
+    def miou(self) -> float:
+        """MIoU in points; nan when it could not be measured."""
+        return nan if self.evaluation is None else self.evaluation.miou
+
+    @property
+    def delta_miou(self) -> float:
+        """Artifact's mIoU minus the reference's, in points."""
+        return self.miou - (nan if self.reference is None else self.reference.miou)
+
+    @property
+    def per_class_delta(self) -> dict[str, float]:
+        """Artifact's IoU minus the reference's by class, in points; empty when it could not be measured."""
+        if self.evaluation is None or self.reference is None:
+            return {}
+        return {
+            name: iou - self.reference.per_class[name]
+            for name, iou in self.evaluation.per_class.items()
+        }
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was measured and lost at most `max_drop` points."""
+        return bool(self.delta_miou >= -self.max_drop)
+
+    def failure(self) -> EdgeDeepLabError | None:
+        """Return what is wrong, in one sentence; None when it passed."""
+        if self.passed:
+            return None
+        if self.error is not None:
+            return EdgeDeepLabError(self.error)
+        reference = nan if self.reference is None else self.reference.miou
+        return ParityError(
+            f"{self.path} scores {self.miou:.3f} mIoU where the reference scores {reference:.3f}; a loss of at most "
+            f"{self.max_drop:g} points was expected; --per-class shows where it is lost, --max-drop sets the limit",
+            measured=-self.delta_miou,
+            limit=self.max_drop,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `parity --json`; what could not be measured is null."""
+        own, about = self.evaluation, self.description
+        low, high = (finite_or_none(v) for v in self.delta_interval)
+        return {
+            "path": str(self.path),
+            "target": about.target if about else TARGET_OF_ENDING.get(self.path.suffix),
+            "precision": about.precision if about else None,
+            "runtime": self.runtime,
+            "size_hw": list(own.size_hw) if own else None,
+            "miou": finite_or_none(self.miou),
+            "reference_miou": finite_or_none(self.reference.miou) if self.reference else None,
+            "delta_miou": finite_or_none(self.delta_miou),
+            "delta_interval": [low, high],
+            "per_class_delta": {n: finite_or_none(d) for n, d in self.per_class_delta.items()},
+            "pixel_agreement": finite_or_none(self.pixel_agreement),
+            "boundary_miou": finite_or_none(own.boundary_miou) if own else None,
+            "latency_ms": finite_or_none(own.latency_ms) if own else None,
+            "passed": self.passed,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """Every artifact against the reference.
+
+    Args:
+        reference_path: the checkpoint; None where no artifact could be opened.
+        references: the reference's scores at each input size that an artifact has, the first artifact's first.
+        artifacts: in the order they came.
+        images: how many images were seen.
+    """
+
+    reference_path: Path | None
+    references: tuple[Evaluation, ...]
+    artifacts: tuple[ArtifactParity, ...]
+    images: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether all artifacts passed."""
+        return all(artifact.passed for artifact in self.artifacts)
+
+    def failures(self) -> list[EdgeDeepLabError]:
+        """Return one sentence for each artifact that did not pass."""
+        return [error for a in self.artifacts if (error := a.failure()) is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `parity --json`; `reference` is at the first artifact's size, `by_size` at each."""
+        by_size = [evaluation.to_json() for evaluation in self.references]
+        first: dict[str, Any] = by_size[0] if by_size else {"miou": None}
+        return {
+            "reference": {**first, "path": self._reference_path(), "by_size": by_size},
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
+            "images": self.images,
+            "passed": self.passed,
+        }
+
+    def _reference_path(self) -> str | None:
+        return None if self.reference_path is None else str(self.reference_path)

@@ -1,0 +1,123 @@
+"""Latency on runtimes whose times are known: what is measured must be what went in."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.evaluation.bench import bytes_on_disk, measure_latency, round_order
+
+
+@dataclass
+class ScriptedRuntime:
+    """Take the scripted times in turn, and note when it was run."""
+
+    path: Path
+    seconds: list[float]
+    log: list[str] = field(default_factory=list)
+    name: str = "scripted 1.0"
+    description = None
+    size_hw: tuple[int, int] = (8, 8)
+    runs: int = 0
+
+    def time_once(self, images=None):
+        self.log.append(self.path.stem)
+        self.runs += 1
+        return self.seconds[(self.runs - 1) % len(self.seconds)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return a function that makes a runtime over a small file, with a log shared by all."""
+    log = []
+
+    def make(name, seconds):
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(b"12345")
+        return ScriptedRuntime(path, seconds, log)
+
+    return make
+
+
+def test_measure_latency_order_rotates_from_round_to_round(files):
+    runtimes = [files(name, [0.001]) for name in "abc"]
+    measure_latency(runtimes, rounds=4, threads=1, warm_ups=0)
+    assert "".join(runtimes[0].log) == "abc" + "bca" + "cab" + "abc"
+
+
+def test_measure_latency_ratio_is_a_median_of_pairs_not_a_ratio_of_medians(files):
+    first = files("first", [0.010, 0.020, 0.040])
+    second = files("second", [0.005, 0.010, 0.080])
+    one, other = measure_latency([first, second], rounds=3, threads=1, warm_ups=0)
+    assert one.ratio_to_first == 1.0
+    assert other.ratio_to_first == pytest.approx(0.5)
+    assert (one.median_ms, other.median_ms) == pytest.approx((20.0, 10.0))
+
+
+def test_measure_latency_of_a_machine_that_slows_down_keeps_the_ratio(files):
+    drift = [0.010 * (1 + index) for index in range(9)]
+    first, second = files("first", drift), files("second", [2 * seconds for seconds in drift])
+    _, other = measure_latency([first, second], rounds=9, threads=1, warm_ups=0)
+    assert other.ratio_to_first == pytest.approx(2.0)
+
+
+def test_measure_latency_percentile_is_over_the_rounds(files):
+    runtime = files("one", [index / 1000 for index in range(1, 102)])
+    (latency,) = measure_latency([runtime], rounds=101, threads=1, warm_ups=0)
+    assert latency.median_ms == pytest.approx(51.0)
+    assert latency.p95_ms == pytest.approx(96.0)
+    assert len(latency.rounds_ms) == 101
+
+
+def test_measure_latency_warm_ups_are_not_counted(files):
+    runtime = files("one", [9.0, 9.0, 0.001, 0.001])
+    (latency,) = measure_latency([runtime], rounds=2, threads=1, warm_ups=2)
+    assert latency.rounds_ms == pytest.approx((1.0, 1.0))
+
+
+def test_measure_latency_tells_progress_once_a_round(files):
+    rounds = []
+    measure_latency([files("one", [0.001])], rounds=5, threads=1, progress=lambda: rounds.append(1))
+    assert len(rounds) == 5
+
+
+@pytest.mark.parametrize("rounds", [0, -1])
+def test_measure_latency_without_rounds_is_an_error(files, rounds):
+    with pytest.raises(ConfigError, match="at least one of each"):
+        measure_latency([files("one", [0.001])], rounds=rounds, threads=1)
+
+
+def test_measure_latency_without_files_is_an_error():
+    with pytest.raises(ConfigError, match="0 files"):
+        measure_latency([], rounds=1, threads=1)
+
+
+def test_latency_of_the_reference_evaluator_is_not_a_devices(files):
+    runtime = files("one", [0.001])
+    runtime.name = "mil-reference 2.13"
+    (latency,) = measure_latency([runtime], rounds=1, threads=1)
+    assert not latency.on_device
+
+
+def test_round_order_of_one_file_is_itself():
+    assert list(round_order(5, 1)) == [0]
+
+
+def test_bytes_on_disk_of_a_folder_counts_all_its_files(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(b"123")
+    (tmp_path / "a" / "b" / "two").write_bytes(b"4567")
+    assert bytes_on_disk(tmp_path / "a") == 7
+    assert bytes_on_disk(tmp_path / "a" / "one") == 3
+
+
+def test_measure_latency_peers_files_run_and_compare(peers):
+    from edge_deeplab.runtimes.open import open_artifact
+
+    path = peers / "deeplabv3_mnv2_pascal_quant.tflite"
+    runtimes = [open_artifact(path, threads=1) for _ in range(2)]
+    one, same = measure_latency(runtimes, rounds=3, threads=1, warm_ups=1)
+    assert one.median_ms > 0
+    assert 0.05 < same.ratio_to_first < 20
+    assert one.bytes == path.stat().st_size

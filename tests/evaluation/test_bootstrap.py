@@ -1,0 +1,67 @@
+"""The paired bootstrap against a plain loop, and its known behaviours."""
+
+import numpy as np
+import pytest
+
+from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.evaluation.metrics import Counts, mean_iou
+
+
+def confusions_of(images: int, accuracy: float, seed: int = 0) -> Counts:
+    """Return (images, 3, 4) confusion matrices of a model with about this accuracy."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 20, (images, 3, 4))
+    counts[:, range(3), range(3)] = (rng.uniform(0.5, 1.5, (images, 3)) * 1000 * accuracy).astype(
+        int
+    )
+    counts[..., 3] = 0
+    return counts
+
+
+def test_interval_of_identical_models_is_zero_to_zero():
+    confusions = confusions_of(20, 0.7)
+    assert bootstrap_interval(confusions, confusions) == (0.0, 0.0)
+
+
+def test_interval_equals_the_quantiles_of_a_plain_loop():
+    reference, candidate = confusions_of(5, 0.7, seed=1), confusions_of(5, 0.6, seed=2)
+    draws = np.random.default_rng(3).multinomial(5, np.full(5, 0.2), size=40)
+    differences = [
+        mean_iou(np.einsum("i,ijk->jk", w, candidate))
+        - mean_iou(np.einsum("i,ijk->jk", w, reference))
+        for w in draws
+    ]
+    expected = np.quantile(differences, [0.025, 0.975])
+    assert bootstrap_interval(reference, candidate, resamples=40, seed=3) == pytest.approx(expected)
+
+
+def test_interval_is_the_same_for_the_same_seed_and_another_for_another():
+    reference, candidate = confusions_of(30, 0.7, seed=1), confusions_of(30, 0.7, seed=2)
+    first = bootstrap_interval(reference, candidate, seed=5)
+    assert first == bootstrap_interval(reference, candidate, seed=5)
+    assert first != bootstrap_interval(reference, candidate, seed=6)
+
+
+def test_interval_of_a_model_that_is_worse_everywhere_lies_below_zero():
+    reference = confusions_of(40, 0.9)
+    worse = reference.copy()
+    worse[:, 0, 1] += 100
+    low, high = bootstrap_interval(reference, worse)
+    assert low < high < 0
+
+
+def test_interval_contains_the_difference_and_narrows_with_more_images():
+    widths = []
+    for images in (10, 160):
+        reference = confusions_of(images, 0.7, seed=1)
+        candidate = confusions_of(images, 0.7, seed=2)
+        low, high = bootstrap_interval(reference, candidate)
+        difference = mean_iou(candidate.sum(0)) - mean_iou(reference.sum(0))
+        assert low <= difference <= high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_interval_of_images_without_scored_pixels_is_nan():
+    nothing = np.zeros((4, 3, 4), np.int64)
+    assert np.isnan(bootstrap_interval(nothing, nothing)).all()

@@ -1,0 +1,79 @@
+"""Scoring one runtime."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.evaluation.evaluate import Contestant, evaluate_runtime
+
+
+def test_evaluation_of_a_perfect_runtime_is_100_points(runtime, dataset):
+    evaluation = evaluate_runtime(runtime(), dataset)
+    assert evaluation.miou == 100.0
+    assert evaluation.boundary_miou == 100.0
+    assert evaluation.pixel_accuracy == 1.0
+    assert evaluation.per_class == {"sky": 100.0, "road": 100.0, "car": 100.0}
+    assert evaluation.images == 6
+
+
+def test_evaluation_of_wrong_rows_matches_the_hand_computed_scores(runtime, dataset):
+    dataset.masks = [
+        np.repeat([[0], [0], [1], [1], [1], [1], [1], [255]], 8, axis=1).astype(np.uint8)
+    ]
+    evaluation = evaluate_runtime(runtime(wrong_rows=1, wrong_id=1), dataset)
+    # sky: 8 of 16 pixels; road: 40 right, 8 invented; car: neither present nor predicted
+    assert evaluation.per_class["sky"] == 50.0
+    assert evaluation.per_class["road"] == pytest.approx(100 * 40 / 48)
+    assert np.isnan(evaluation.per_class["car"])
+    assert evaluation.miou == pytest.approx((50 + 100 * 40 / 48) / 2)
+    assert evaluation.pixel_accuracy == pytest.approx(48 / 56)
+
+
+def test_evaluation_as_json_is_finite_and_holds_the_contract_keys(runtime, dataset):
+    dataset.masks = [np.zeros((8, 8), np.uint8)]
+    document = json.loads(
+        json.dumps(evaluate_runtime(runtime(), dataset).to_json(), allow_nan=False)
+    )
+    assert {"miou", "per_class", "pixel_accuracy", "images", "size_hw", "seconds"} <= set(document)
+    assert document["per_class"] == {"sky": 100.0, "road": None, "car": None}
+    assert document["boundary_miou"] is None  # one label: no boundary
+    assert document["size_hw"] == [8, 8]
+
+
+def test_evaluation_hands_over_images_of_the_runtimes_size_and_scores_at_the_masks(
+    runtime, dataset
+):
+    half = runtime(size_hw=(4, 16))
+    dataset.masks = [np.repeat([[0, 1]], 8, axis=0).repeat(4, axis=1).astype(np.uint8)]
+    evaluation = evaluate_runtime(half, dataset)
+    assert half.seen == [(1, 4, 16, 3)]
+    assert evaluation.confusions.sum() == 64
+    assert evaluation.pixel_accuracy > 0.8
+
+
+def test_evaluation_calls_progress_once_an_image(runtime, dataset):
+    calls = []
+    evaluate_runtime(runtime(), dataset, progress=lambda: calls.append(1))
+    assert len(calls) == 6
+
+
+def test_evaluation_of_other_classes_names_both(runtime, dataset, description):
+    with pytest.raises(ConfigError, match=r"model\.onnx has the classes a, b.*sky, road, car"):
+        evaluate_runtime(runtime(description=description(("a", "b"))), dataset)
+
+
+def test_evaluation_without_description_needs_a_class_map(runtime, dataset):
+    with pytest.raises(ArtifactError, match="no self-description"):
+        evaluate_runtime(runtime(description=None), dataset)
+    names = {0: "sky", 1: "road", 2: "car"}
+    assert evaluate_runtime(runtime(description=None), dataset, class_map=names).miou == 100.0
+
+
+def test_contestant_brings_a_smaller_class_map_to_the_input_size(runtime, dataset):
+    small = runtime()
+    small.predict = lambda images: images[:, ::2, ::2, 0]
+    ids, latency_ms = Contestant(small, dataset).predict(dataset[0].image_hwc)
+    assert ids.shape == (8, 8)
+    assert latency_ms >= 0

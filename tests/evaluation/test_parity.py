@@ -1,0 +1,167 @@
+"""Parity on runtimes whose scores are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_deeplab.errors import ArtifactError, DataError, ParityError
+from edge_deeplab.evaluation.parity import measure_parity, open_trials
+
+REFERENCE = Path("reference.safetensors")
+
+
+def measure(runtimes, dataset, reference, *, class_map=None, **options):
+    """Run parity over runtimes by path; an exception in place of a runtime is raised when it is opened."""
+
+    def open_file(path):
+        if isinstance(runtimes[path], Exception):
+            raise runtimes[path]
+        return runtimes[path]
+
+    trials = open_trials(list(runtimes), open_file, dataset, class_map)
+    return measure_parity(trials, REFERENCE, reference, dataset, **options)
+
+
+@pytest.fixture
+def reference(runtime):
+    """Open a reference that is right everywhere, at any size."""
+    return lambda size_hw: runtime("reference.safetensors", size_hw=size_hw)
+
+
+def by_path(*runtimes):
+    return {r.path: r for r in runtimes}
+
+
+def test_parity_of_identical_predictions_is_zero_and_passes(runtime, dataset, reference):
+    report = measure(by_path(runtime("a.onnx")), dataset, reference, max_drop=0.0)
+    (artifact,) = report.artifacts
+    assert report.passed
+    assert artifact.delta_miou == 0.0
+    assert artifact.delta_interval == (0.0, 0.0)
+    assert artifact.pixel_agreement == 1.0
+    assert set(artifact.per_class_delta.values()) == {0.0}
+    assert report.failures() == []
+
+
+def test_parity_of_a_degraded_artifact_fails_with_its_numbers(runtime, dataset, reference):
+    report = measure(by_path(runtime("bad.onnx", wrong_rows=2)), dataset, reference)
+    (artifact,) = report.artifacts
+    low, high = artifact.delta_interval
+    assert not report.passed
+    assert low <= artifact.delta_miou <= high < -0.5
+    assert artifact.pixel_agreement == pytest.approx(6 / 8)
+    assert artifact.per_class_delta["road"] == 0.0
+    assert artifact.per_class_delta["car"] < artifact.per_class_delta["sky"] < 0
+    (failure,) = report.failures()
+    assert isinstance(failure, ParityError)
+    assert failure.measured == pytest.approx(-artifact.delta_miou)
+    assert failure.limit == 0.5
+
+
+def test_parity_with_a_generous_limit_lets_the_degraded_artifact_pass(runtime, dataset, reference):
+    assert measure(by_path(runtime(wrong_rows=2)), dataset, reference, max_drop=100.0).passed
+
+
+def test_parity_collects_every_failure_before_the_verdict(runtime, dataset, reference):
+    runtimes = {
+        Path("gone.onnx"): ArtifactError("gone.onnx does not exist; pass an exported file"),
+        **by_path(
+            runtime("crash.tflite", fails_at=3),
+            runtime("bare.tflite", description=None),
+            runtime("bad.onnx", wrong_rows=2),
+            runtime("good.onnx"),
+        ),
+    }
+    report = measure(runtimes, dataset, reference)
+    assert [a.passed for a in report.artifacts] == [False, False, False, False, True]
+    sentences = [str(failure) for failure in report.failures()]
+    assert sentences[0] == "gone.onnx does not exist; pass an exported file"
+    assert sentences[1] == (
+        "crash.tflite could not be run (RuntimeError: delegate crashed); --debug shows where"
+    )
+    assert "bare.tflite carries no self-description" in sentences[2]
+    assert "bad.onnx scores" in sentences[3]
+    assert len(sentences) == 4
+
+
+def test_parity_as_json_is_finite_and_holds_the_contract_keys(runtime, dataset, reference):
+    report = measure(
+        by_path(runtime("a.onnx"), runtime("b.tflite", fails_at=0)), dataset, reference
+    )
+    document = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert document["reference"]["miou"] == 100.0
+    assert document["reference"]["path"] == "reference.safetensors"
+    assert document["images"] == 6
+    assert document["passed"] is False
+    keys = {
+        *("path", "target", "precision", "runtime", "miou", "delta_miou", "delta_interval"),
+        *("pixel_agreement", "boundary_miou", "latency_ms", "passed"),
+    }
+    good, failed = document["artifacts"]
+    assert keys <= set(good)
+    assert keys <= set(failed)
+    assert (good["target"], good["precision"], good["runtime"]) == ("onnx", "fp32", "reading 1.0")
+    assert good["delta_interval"] == [0.0, 0.0]
+    assert failed["miou"] is None
+    assert failed["delta_interval"] == [None, None]
+    assert failed["error"].startswith("b.tflite could not be run")
+
+
+def test_parity_of_another_projects_file_goes_through_the_class_map(runtime, dataset, reference):
+    names = {0: "sky", 1: "road", 2: "car"}
+    report = measure(
+        by_path(runtime("theirs.tflite", description=None)), dataset, reference, class_map=names
+    )
+    (entry,) = report.to_json()["artifacts"]
+    assert (entry["target"], entry["precision"], entry["miou"]) == ("tflite", None, 100.0)
+
+
+def test_parity_runs_the_reference_once_for_each_size(runtime, dataset):
+    opened = {}
+
+    def reference(size_hw):
+        opened[size_hw] = runtime("reference.safetensors", size_hw=size_hw)
+        return opened[size_hw]
+
+    sizes = ((8, 8), (16, 16), (8, 8))
+    runtimes = by_path(*(runtime(f"{i}.onnx", size_hw=s) for i, s in enumerate(sizes)))
+    report = measure(runtimes, dataset, reference)
+    assert {size: len(r.seen) for size, r in opened.items()} == {(8, 8): 6, (16, 16): 6}
+    assert [r.size_hw for r in report.references] == [(8, 8), (16, 16)]
+    assert [a.reference.size_hw for a in report.artifacts] == list(sizes)
+    assert all(a.pixel_agreement == 1.0 for a in report.artifacts)
+
+
+def test_parity_where_nothing_opens_runs_no_image_and_reports_the_failures(dataset):
+    def no_reference(size_hw):
+        raise AssertionError("the reference must not be opened")
+
+    report = measure({Path("gone.onnx"): ArtifactError("gone")}, dataset, no_reference)
+    assert report.to_json()["reference"]["miou"] is None
+    assert not report.passed
+
+
+def test_parity_on_void_only_images_does_not_pass(runtime, dataset, reference):
+    dataset.masks = [np.full((8, 8), 255, np.uint8)]
+    report = measure(by_path(runtime()), dataset, reference)
+    assert not report.passed
+    assert json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_parity_on_an_empty_set_is_refused(runtime, dataset, reference):
+    dataset.masks = []
+    with pytest.raises(DataError, match="spelled has no images"):
+        measure(by_path(runtime()), dataset, reference)
+
+
+def test_parity_lets_a_failure_of_the_reference_end_the_run(runtime, dataset):
+    with pytest.raises(RuntimeError, match="delegate crashed"):
+        measure(by_path(runtime()), dataset, lambda size: runtime("r", size_hw=size, fails_at=2))
+
+
+def test_parity_calls_progress_once_an_image(runtime, dataset, reference):
+    calls = []
+    measure(by_path(runtime()), dataset, reference, progress=lambda: calls.append(1))
+    assert len(calls) == 6
