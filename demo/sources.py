@@ -1,0 +1,207 @@
+"""Where frames come from: a camera, a video file, or a folder of images, all behind one iterator of `Frame`.
+
+Files give every frame in order, so a run over them is repeatable. A camera is live: whoever falls behind must skip
+frames, which `demo/latest.py` does.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from edge_deeplab.data.dataset import IMAGE_ENDINGS, ImageHWC
+from edge_deeplab.errors import DataError, require
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+CAMERA = "camera"
+FOLDER_FPS = 4
+"""Pictures a second at which a folder is shown and recorded."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Args:
+        image_hwc: (H, W, 3) uint8 RGB, upright.
+        timestamp_s: seconds since the source started.
+        name: unique within the source, fit for a file name.
+    """
+
+    image_hwc: ImageHWC
+    timestamp_s: float
+    name: str
+
+
+class FrameSource(Protocol):
+    """What the pipeline reads.
+
+    Attributes:
+        name: what the user called it.
+        live: whether frames go stale while nobody takes them.
+        frame_count: how many frames will come, where that is known.
+    """
+
+    name: str
+    live: bool
+    frame_count: int | None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the frames in order.
+
+        Raises:
+            DataError: when one cannot be read.
+        """
+        ...
+
+
+def open_source(text: str) -> FrameSource:
+    """Open what `--source` names.
+
+    Args:
+        text: "camera", "camera:1" (by number), "camera:/dev/video2" (by name), a video file, an image, or a folder of
+            images.
+
+    Raises:
+        DataError: when there is no such thing or it cannot be opened.
+        MissingDependencyError: when a camera or video is asked for and `av` is not installed.
+    """
+    if text == CAMERA or text.startswith(f"{CAMERA}:"):
+        from edge_deeplab.demo.camera import CameraSource
+
+        return CameraSource(text.partition(":")[2] or "0")
+    path = Path(text)
+    if path.is_dir():
+        return ImageSource(text, images_in(path))
+    if not path.is_file():
+        raise DataError(
+            f"source {text} does not exist; 'camera', a video file or a folder of images was expected; check the path"
+        )
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return ImageSource(text, [path])
+    return VideoSource(path)
+
+
+class ImageSource:
+    """Image files, one after the other.
+
+    Args:
+        name: what the user called the source.
+        paths: the files, in the order in which they come.
+    """
+
+    live = False
+
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self.name = name
+        self.frame_count: int | None = len(paths)
+        self._paths = tuple(paths)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the images; see `FrameSource`."""
+        stems = Counter(path.stem for path in self._paths)
+        for index, path in enumerate(self._paths):
+            name = path.stem if stems[path.stem] == 1 else path.name
+            yield Frame(read_upright_image(path), index / FOLDER_FPS, name)
+
+
+class VideoSource:
+    """A video file, every frame of it.
+
+    Args:
+        path: any file that FFmpeg reads.
+
+    Raises:
+        DataError: when it is no video.
+        MissingDependencyError: when `av` is not installed.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self._av = require("av", package="av", extra="demo")
+        self.name = str(path)
+        self._path = path
+        with self._open() as container:
+            self.frame_count: int | None = container.streams.video[0].frames or None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the frames; see `FrameSource`."""
+        index = 0
+        with self._open() as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            seconds_a_frame = 1 / float(stream.average_rate or Fraction(25))
+            try:
+                for index, picture in enumerate(container.decode(stream)):
+                    seconds = picture.time if picture.time is not None else index * seconds_a_frame
+                    yield Frame(to_upright_rgb(picture), seconds, f"{self._path.stem}_{index:06d}")
+            except self._av.FFmpegError as error:
+                raise self._unreadable(f"{error.strerror} after {index} frames") from error
+
+    def _open(self) -> "InputContainer":
+        try:
+            container: InputContainer = self._av.open(self.name)
+        except self._av.FFmpegError as error:
+            raise self._unreadable(str(error.strerror)) from error
+        if not container.streams.video:
+            container.close()
+            raise self._unreadable("it holds no picture track")
+        return container
+
+    def _unreadable(self, reason: str) -> DataError:
+        return DataError(
+            f"{self.name} cannot be read as a video ({reason}); a complete video file was expected; "
+            "copy it again or convert it to mp4"
+        )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder, sorted by name.
+
+    Raises:
+        DataError: when it holds none or cannot be listed.
+    """
+    try:
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+    except OSError as error:
+        raise DataError(
+            f"folder {folder} cannot be listed ({error.strerror}); check its permissions"
+        ) from error
+    if not paths:
+        raise DataError(
+            f"folder {folder} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected; "
+            "pass another folder, a video file or 'camera'"
+        )
+    return paths
+
+
+def read_upright_image(path: Path) -> ImageHWC:
+    """Return an image file as (H, W, 3) uint8 RGB, turned the way its camera was held (EXIF orientation).
+
+    Raises:
+        DataError: when it is no readable image.
+    """
+    try:
+        with Image.open(path) as file:
+            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"), np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image ({error}); a complete image file was expected; "
+            "copy it again or remove it"
+        ) from error
+
+
+def to_upright_rgb(picture: "av.VideoFrame") -> ImageHWC:
+    """Return a decoded frame as (H, W, 3) uint8 RGB, turned the way its camera was held (display matrix)."""
+    image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+    quarter_turns = round(picture.rotation / 90)  # counterclockwise, as np.rot90 counts
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns % 4 else image
