@@ -1,0 +1,1 @@
+"""The `edge-deeplab` command: one module a verb; heavy imports stay inside the commands."""

@@ -1,0 +1,48 @@
+"""Which exported files the ARTIFACT arguments of `check`, `bench` and `parity` mean."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_deeplab.converters.manifest import MANIFEST
+from edge_deeplab.errors import ConfigError
+
+EXPORTS = Path("exports")
+"""Folder that `edge-deeplab export` writes to where no other is named."""
+
+
+def expand_artifacts(paths: Sequence[Path], *, asked: bool = True) -> list[Path]:
+    """Return the artifacts that arguments mean: a folder of exports stands for the files its manifest lists.
+
+    Args:
+        paths: exported files, or folders that hold a manifest.json. What does not exist stays, and fails when opened.
+        asked: whether the user named the paths.
+
+    Raises:
+        ConfigError: when a folder has no manifest that can be read.
+    """
+    expanded: list[Path] = []
+    for path in paths:
+        if not asked and not (path / MANIFEST).is_file():
+            raise ConfigError(
+                f"no ARTIFACT came and there is no {path / MANIFEST}; exported files were expected; "
+                "run edge-deeplab export --target all first, or name the files"
+            )
+        is_folder = path.is_dir() and path.suffix != ".mlpackage"
+        expanded += _listed_artifacts(path / MANIFEST) if is_folder else [path]
+    return expanded
+
+
+def _listed_artifacts(manifest: Path) -> list[Path]:
+    """Return the artifacts of an export's manifest, which stand beside it."""
+    try:
+        document = json.loads(manifest.read_text())
+        names = [str(entry["file"]) for entry in document["artifacts"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{manifest} does not list exported files ({type(error).__name__}: {error}); "
+            "a manifest of edge-deeplab export was expected; export again or name the files"
+        ) from error
+    if not names:
+        raise ConfigError(f"{manifest} lists no artifacts; at least one was expected; export again")
+    return [manifest.parent / name for name in names]

@@ -1,0 +1,121 @@
+"""`edge-deeplab check`: the operator report of exported files, this project's or not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edge_deeplab.converters.operators.report import ArtifactReport
+
+
+def check(
+    artifacts: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ARTIFACT",
+            help="Exported files of this project or anyone's, or folders that export wrote.",
+        ),
+    ],
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Runtime and device to hold files against; again for more. Without it each format's default.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read exported files and say what they hold and what a target makes of it; exit code 1 when something is rejected.
+
+    Lists operators with versions and every dilated depthwise convolution with its rate; for TFLite measures what
+    XNNPACK takes on this machine. Verdicts: ok, slow (runs off the fast path), fallback (goes to another processor or
+    kernel and splits the graph), rejected (does not load).
+
+    Example: edge-deeplab check exports/*.tflite exports/*.onnx --profile tflite-xnnpack --profile onnx-cpu
+    """
+    with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.cli.artifacts import expand_artifacts
+
+        paths = expand_artifacts(artifacts)
+        reports, failures = check_all(paths, profiles or [])
+        if as_json:
+            print_json({"artifacts": [_entry(path, reports.get(path), failures) for path in paths]})
+        else:
+            _show(list(reports.values()))
+        for sentence in failures.values():
+            typer.echo(f"error: {sentence}", err=True)
+        if failures or any(report.rejected for report in reports.values()):
+            raise typer.Exit(1)
+
+
+def check_all(
+    paths: Sequence[Path], profiles: Sequence[str]
+) -> "tuple[dict[Path, ArtifactReport], dict[Path, str]]":
+    """Return the reports of the files that can be read, and one sentence for each that cannot.
+
+    Raises:
+        ConfigError: for an unknown profile, or one that reads none of the files.
+        MissingDependencyError: when the package that knows a format is not installed.
+    """
+    from edge_deeplab.converters.operators.report import check_artifact
+    from edge_deeplab.converters.operators.rules import load_profile
+
+    wanted = {name: load_profile(name).format for name in profiles}
+    reports: dict[Path, ArtifactReport] = {}
+    failures: dict[Path, str] = {}
+    for path in paths:
+        try:
+            reports[path] = check_artifact(path, profiles)
+        except ArtifactError as error:
+            failures[path] = str(error)
+    formats = {report.graph.format for report in reports.values()}
+    for name, file_format in wanted.items():
+        if reports and file_format not in formats:
+            raise ConfigError(
+                f"profile {name} is about {file_format} files and none of that format came; "
+                "name another profile, or leave it out for each format's default"
+            )
+    return reports, failures
+
+
+def _entry(
+    path: Path, report: "ArtifactReport | None", failures: dict[Path, str]
+) -> dict[str, Any]:
+    """Return a file's entry of the JSON document; one that cannot be read has an empty report and its error."""
+    if report is not None:
+        return report.to_json()
+    return {"path": str(path), "format": None, "profiles": [], "error": failures[path]}
+
+
+def _show(reports: "Sequence[ArtifactReport]") -> None:
+    from edge_deeplab.evaluation.report import stdout_console
+
+    console = stdout_console()
+    for report in reports:
+        _show_report(console, report)
+
+
+def _show_report(console: "Console", report: "ArtifactReport") -> None:
+    from edge_deeplab.cli import check_tables
+
+    console.rule(str(report.graph.path), align="left")
+    console.print(check_tables.operators_line(report.graph))
+    if report.xnnpack is not None:
+        console.print(check_tables.xnnpack_line(report))
+    for note in report.graph.notes:
+        console.print(f"note: {note}")
+    if table := check_tables.dilated_table(report.graph):
+        console.print(table)
+    for profile in report.profiles:
+        console.print(check_tables.verdict_line(profile))
+        if table := check_tables.verdict_table(profile):
+            console.print(table)

@@ -1,0 +1,125 @@
+"""The operator report for people: lines and tables that `check` prints."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.markup import escape
+from rich.table import Table
+
+from edge_deeplab.converters.operators.graph import FileGraph
+from edge_deeplab.converters.operators.report import (
+    ArtifactReport,
+    ProfileReport,
+    Verdict,
+    dilated_depthwise,
+)
+from edge_deeplab.converters.operators.rules import load_profile
+
+_STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
+_MOST_NAMES = 4
+"""Operators or layers that a row names before it only counts them."""
+
+
+def operators_line(graph: FileGraph) -> str:
+    """Return format, versions and operator counts: "tflite (schema 3), 87 operators: CONV_2D v1 x43, ..."."""
+    versions = ", ".join(f"{name} {version}" for name, version in graph.versions.items())
+    counts = ", ".join(
+        f"{escape(kind)}{'' if version is None else f' v{version}'} x{count}"
+        for kind, version, count in graph.count_types()
+    )
+    return f"{graph.format} ({versions}), {len(graph.operators)} operators: {counts}"
+
+
+def xnnpack_line(report: ArtifactReport) -> str:
+    """Return what XNNPACK took, and what it left."""
+    measured = report.xnnpack
+    assert measured is not None
+    if measured.refusal is not None:
+        return f"[bold red]{measured.runtime} does not load it: {escape(measured.refusal)}[/]"
+    operators = report.graph.operators
+    left = [operators[i] for i in measured.left_out if i < len(operators)]
+    names = ", ".join(escape(f"{operator.type} {operator.name}") for operator in left)
+    return (
+        f"XNNPACK ({measured.runtime}) took {len(measured.delegated)} of {measured.total} operators "
+        f"in {_counted(len(measured.partitions), 'partition')}"
+        + (f"; left: {names}" if left else "")
+    )
+
+
+def dilated_table(graph: FileGraph) -> Table | None:
+    """Return the dilated depthwise convolutions; None where there are none."""
+    operators = dilated_depthwise(graph)
+    if not operators:
+        return None
+    table = Table("layer", "name", title="dilated depthwise convolutions", title_justify="left")
+    for header in ("rate", "kernel", "channels"):
+        table.add_column(header, justify="right")
+    for operator in operators:
+        convolution = operator.dilated_depthwise
+        assert convolution is not None
+        form = "" if convolution.form == "native" else f" ({convolution.form})"
+        table.add_row(
+            escape(operator.module or "-"),
+            escape(_shortened(operator.name)),
+            _pair(convolution.rate_hw) + form,
+            _pair(convolution.kernel_hw),
+            str(convolution.channels),
+        )
+    return table
+
+
+def verdict_line(report: ProfileReport) -> str:
+    """Return a profile's title and how many operators have each verdict."""
+    counts = ", ".join(
+        f"[{_STYLES[verdict]}]{n} {verdict}[/]" for verdict, n in report.count().items()
+    )
+    return f"{report.profile} ({escape(load_profile(report.profile).title)}): {counts}"
+
+
+def verdict_table(report: ProfileReport) -> Table | None:
+    """Return one row for the operators that are not ok for one and the same reason; None where all are ok."""
+    groups: dict[tuple[str | None, str], list[Verdict]] = {}
+    for verdict in report.verdicts:
+        if verdict.verdict != "ok":
+            groups.setdefault((verdict.rule, verdict.reason), []).append(verdict)
+    if not groups:
+        return None
+    table = Table()
+    for header in ("verdict", "operators", "layers", "reason", "rule and source", "what mends it"):
+        table.add_column(header, overflow="fold")
+    for verdicts in groups.values():
+        table.add_row(*_verdict_row(verdicts), end_section=True)
+    return table
+
+
+def _verdict_row(verdicts: list[Verdict]) -> tuple[str, ...]:
+    first = verdicts[0]
+    counts = Counter(verdict.operator for verdict in verdicts)
+    operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]
+    return (
+        f"[{_STYLES[first.verdict]}]{first.verdict}[/]",
+        escape(_some(operators)),
+        escape(_some(verdict.module or _shortened(verdict.name) for verdict in verdicts)),
+        escape(first.reason),
+        escape(f"{first.rule}\n{first.source} ({first.confidence}, {first.date})"),
+        escape(first.rewrite or "-"),
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    rest = len(unique) - _MOST_NAMES
+    return "\n".join(unique[:_MOST_NAMES]) + (f"\nand {rest} more" if rest > 0 else "")
+
+
+def _shortened(name: str, longest: int = 60) -> str:
+    first = name.split(";")[0]
+    return first if len(first) <= longest else f"...{first[3 - longest :]}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _pair(values: tuple[int, int]) -> str:
+    return f"{values[0]}x{values[1]}"

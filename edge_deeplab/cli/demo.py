@@ -1,0 +1,163 @@
+"""`edge-deeplab demo`: an exported file on a camera, a video or a folder of images."""
+
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edge_deeplab.data.dataset import ImageHWC
+    from edge_deeplab.demo.record import Sink
+    from edge_deeplab.demo.sources import Frame, FrameSource
+    from edge_deeplab.demo.statistics import DemoStatistics
+
+
+def demo(
+    artifact: Annotated[
+        Path,
+        typer.Option("--artifact", metavar="FILE", help="A file that edge-deeplab export wrote."),
+    ],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            metavar="camera|VIDEO|FOLDER",
+            help="The camera (another one: camera:1), a video file, or a folder of images.",
+        ),
+    ],
+    headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="OUT.mp4|DIR",
+            help="Keep what is shown: a film, or PNG pictures in a folder.",
+        ),
+    ] = None,
+    opacity: Annotated[
+        float, typer.Option("--opacity", min=0, max=1, help="How much the class colours cover.")
+    ] = 0.5,
+    panel: Annotated[
+        bool, typer.Option("--panel/--no-panel", help="Frame rate and legend beside the picture.")
+    ] = True,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; without it every CPU.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what an exported file sees, live: classes in colour, legend, frame rate. Needs no torch.
+
+    Class names, colours and size come from the file itself. Ctrl-C, q or closing the window ends it and keeps the
+    recording. Pictures wider or higher than 1280 pixels are shown and recorded reduced to that.
+
+    Example: edge-deeplab demo --artifact exports/model.tflite --source street.mp4 --headless --record out.mp4
+    """
+    with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
+        from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
+        from edge_deeplab.demo.sources import open_source
+        from edge_deeplab.runtimes.open import open_artifact
+
+        runtime = open_artifact(artifact, threads=threads)
+        view = DemoView(runtime, opacity=opacity, with_panel=panel)
+        refuse_recording_over_source(record, source)
+        frames = open_source(source)
+        stop = threading.Event()
+        stack.enter_context(stopping_on_signals(stop))
+        sinks = _open_sinks(stack, frames, stop, record, limit, headless=headless)
+        statistics = run_demo(view, frames, sinks, limit=limit, stop=stop)
+        stack.close()  # finishes the recording, before success is told
+        document = {"artifact": str(artifact), "runtime": runtime.name, "source": frames.name}
+        _tell(document, statistics, record, as_json=as_json)
+
+
+def refuse_recording_over_source(record: Path | None, source: str) -> None:
+    """Check that a recording does not write into what it reads.
+
+    Raises:
+        ConfigError: when it would.
+    """
+    if record is not None and record.resolve() == Path(source).resolve():
+        raise ConfigError(
+            f"--record {record} is the source itself, whose files would be replaced; another place was expected; "
+            "rename it"
+        )
+
+
+def _open_sinks(
+    stack: ExitStack,
+    source: "FrameSource",
+    stop: threading.Event,
+    record: Path | None,
+    limit: int | None,
+    *,
+    headless: bool,
+) -> "list[Sink]":
+    """Open the window, the recording and the progress bar, as asked; `stack` closes them."""
+    sinks: list[Sink] = []
+    if not headless:
+        from edge_deeplab.demo.window import open_window
+
+        title = f"edge-deeplab: {source.name}"
+        sinks.append(stack.enter_context(open_window(title, stop, paced=not source.live)))
+    if record is not None:
+        from edge_deeplab.demo.record import record as open_recording
+
+        sinks.append(stack.enter_context(open_recording(record)))
+    if headless:
+        sinks.append(_ProgressSink(stack, source, limit))
+    return sinks
+
+
+class _ProgressSink:
+    """Counts pictures on stderr where there is no window to watch."""
+
+    def __init__(self, stack: ExitStack, source: "FrameSource", limit: int | None) -> None:
+        from edge_deeplab.cli.progress import progress_bar
+
+        self._bar = stack.enter_context(progress_bar())
+        totals = [n for n in (source.frame_count, limit) if n is not None]
+        self._task = self._bar.add_task(source.name, total=min(totals, default=None))
+
+    def show(self, picture_hwc: "ImageHWC", frame: "Frame") -> None:
+        self._bar.advance(self._task)
+
+
+def _tell(
+    document: dict[str, Any], statistics: "DemoStatistics", record: Path | None, *, as_json: bool
+) -> None:
+    """Print the result on stdout: one JSON document, or a table."""
+    if as_json:
+        recorded = None if record is None else str(record)
+        print_json({**document, **statistics.to_json(), "recorded": recorded})
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(_table(statistics, f"{document['artifact']} on {document['source']}"))
+    if record is not None:
+        typer.echo(f"recorded: {record}")
+
+
+def _table(statistics: "DemoStatistics", title: str) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    dropped = f", {statistics.dropped} stale ones dropped" if statistics.dropped else ""
+    caption = f"{statistics.frames} pictures at {statistics.fps:.1f} fps end to end{dropped}"
+    table = Table("stage", title=escape(title), caption=caption)
+    for header in ("median ms", "p95 ms"):
+        table.add_column(header, justify="right")
+    for stage, times in statistics.stages.items():
+        table.add_row(stage, f"{times.median:.1f}", f"{times.p95:.1f}")
+    return table

@@ -1,0 +1,147 @@
+"""`edge-deeplab evaluate`: mIoU of a checkpoint, or of an exported file, on a labelled set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_deeplab.cli.output import (
+    AllowPickleOption,
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    parse_size,
+    print_json,
+)
+from edge_deeplab.cli.scoring import (
+    ClassMapOption,
+    DataOption,
+    LimitOption,
+    NormalisationOption,
+    SplitOption,
+    parse_normalisation,
+    parse_scales,
+)
+
+if TYPE_CHECKING:
+    from edge_deeplab.runtimes.base import Runtime
+
+ARTIFACT_ENDINGS = (".onnx", ".tflite", ".mlpackage")
+
+
+def evaluate(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CHECKPOINT|ARTIFACT",
+            help="A .safetensors checkpoint, a shipped name, or an exported file; without it the shipped checkpoint.",
+        ),
+    ] = None,
+    data: DataOption = None,
+    split: SplitOption = "test",
+    output_stride: Annotated[
+        int | None, typer.Option(help="8, 16 or 32; without it the checkpoint's own.")
+    ] = None,
+    scales: Annotated[
+        str, typer.Option(help="Scales whose probabilities are averaged: 0.5,0.75,1,1.25,1.5,1.75.")
+    ] = "1",
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Average with the left-right flipped image.")
+    ] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Input size; without it the checkpoint's own.")
+    ] = None,
+    limit: LimitOption = None,
+    class_map: ClassMapOption = None,
+    normalisation: NormalisationOption = None,
+    allow_pickle: AllowPickleOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure the mIoU of a checkpoint, or of an exported file, on a labelled set.
+
+    Images are resized bilinearly to the input size, predicted ids by nearest
+    neighbour to the mask's own size; void is not scored; classes that are
+    neither present nor predicted are left out of the mean.
+
+    Example: edge-deeplab evaluate --data camvid --split test --output-stride 8 --scales 0.75,1,1.25 --flip
+    """
+    protocol = Protocol(output_stride, parse_scales(scales), flip, parse_size(size))
+    foreign_pixels = parse_normalisation(normalisation)
+    if is_artifact(model):
+        protocol.refuse_changes()
+    with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.cli.progress import progress_bar
+        from edge_deeplab.data.rendered_set import resolve_dataset
+        from edge_deeplab.evaluation import report
+        from edge_deeplab.evaluation.class_map import read_class_map
+        from edge_deeplab.evaluation.evaluate import evaluate_runtime
+        from edge_deeplab.runtimes.open import open_artifact
+
+        dataset = resolve_dataset(data, split, limit=limit)
+        foreign_classes = None if class_map is None else read_class_map(class_map)
+        runtime = (
+            open_artifact(Path(str(model)), normalisation=foreign_pixels)
+            if is_artifact(model)
+            else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
+        )
+        with progress_bar() as bar:
+            task = bar.add_task(f"evaluating {runtime.path.name}", total=len(dataset))
+            evaluation = evaluate_runtime(
+                runtime, dataset, class_map=foreign_classes, progress=lambda: bar.advance(task)
+            )
+        if as_json:
+            print_json({**evaluation.to_json(), "path": str(runtime.path), "data": dataset.name})
+        else:
+            typer.echo(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
+            report.stdout_console().print(report.evaluation_table(evaluation))
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a checkpoint's network is applied to an image.
+
+    Args:
+        output_stride: another stride than it was trained with, or None.
+        scales: scales whose probabilities are averaged.
+        flip: also average with the flipped image.
+        size_hw: input height and width, or None for the checkpoint's own.
+    """
+
+    output_stride: int | None
+    scales: tuple[float, ...]
+    flip: bool
+    size_hw: tuple[int, int] | None
+
+    def refuse_changes(self) -> None:
+        """Raise when anything was asked for, because an exported file's graph is fixed.
+
+        Raises:
+            typer.BadParameter: when one of the options was given.
+        """
+        if self != Protocol(None, (1.0,), flip=False, size_hw=None):
+            raise typer.BadParameter(
+                "--output-stride, --scales, --flip and --size came with an exported file, whose graph is fixed; "
+                "a checkpoint was expected with them; leave them out"
+            )
+
+
+def is_artifact(argument: str | None) -> bool:
+    """Tell whether an argument means an exported file rather than a checkpoint, by its ending."""
+    return argument is not None and argument.rstrip("/").endswith(ARTIFACT_ENDINGS)
+
+
+def _open_checkpoint(argument: str | None, protocol: Protocol, *, allow_pickle: bool) -> "Runtime":
+    from edge_deeplab.models.shipped import open_checkpoint
+
+    checkpoint = open_checkpoint(argument, allow_pickle=allow_pickle)
+    from edge_deeplab.runtimes.torch import TorchRuntime
+
+    return TorchRuntime(
+        checkpoint,
+        output_stride=protocol.output_stride,
+        scales=protocol.scales,
+        flip=protocol.flip,
+        size_hw=protocol.size_hw,
+    )

@@ -1,0 +1,139 @@
+"""`edge-deeplab export`: a checkpoint becomes Core ML, TFLite and ONNX files that describe themselves."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from edge_deeplab.cli.output import (
+    AllowPickleOption,
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    parse_size,
+    print_json,
+)
+from edge_deeplab.errors import require
+
+if TYPE_CHECKING:
+    from edge_deeplab.converters.export import ExportedArtifact
+    from edge_deeplab.description import Head
+
+VERDICTS = ("ok", "slow", "fallback", "rejected")
+
+
+def export(
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(
+            help="Checkpoint file, run folder or shipped name; default: the shipped one."
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="coreml, tflite, onnx or all; may be given several times."),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    size: Annotated[
+        str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="What comes out: classes or logits.")] = "classes",
+    any_size: Annotated[
+        bool,
+        typer.Option(
+            "--any-size", help="Allow a size that is no multiple of 16; says what it costs."
+        ),
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Folder of the artifacts and manifest.json.")] = Path(
+        "exports"
+    ),
+    allow_pickle: AllowPickleOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Export a checkpoint, count the operators that each target runs well or badly, and write manifest.json.
+
+    Example: edge-deeplab export runs/street --target tflite --precision fp16 --size 368x480
+    """
+    size_hw = parse_size(size)
+    with ending_cleanly(as_json=as_json, debug=debug):
+        require("torch", package="torch", extra="train")
+        from edge_deeplab.converters.export import check_output, export_checkpoint, resolve_targets
+        from edge_deeplab.models.shipped import open_checkpoint
+
+        targets = resolve_targets(target or ["all"])
+        check_output(precision, head)
+        with progress_steps() as on_step:
+            artifacts = export_checkpoint(
+                open_checkpoint(checkpoint, allow_pickle=allow_pickle),
+                targets,
+                precision,
+                size_hw,
+                cast("Head", head),
+                output,
+                any_size=any_size,
+                on_step=on_step,
+            )
+        if as_json:
+            print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
+        else:
+            print_table(artifacts)
+
+
+def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
+    """Return an artifact as JSON values."""
+    return {
+        "target": artifact.target,
+        "precision": artifact.precision,
+        "path": str(artifact.path),
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "size_hw": list(artifact.size_hw),
+        "operators": {verdict: artifact.operators.get(verdict, 0) for verdict in VERDICTS},
+        "seconds": round(artifact.seconds, 2),
+    }
+
+
+def print_table(artifacts: "list[ExportedArtifact]") -> None:
+    """Print artifacts as a table for people."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from edge_deeplab.evaluation.report import stdout_console
+
+    table = Table("target", "precision")
+    table.add_column("path", overflow="fold")
+    for header in ("MB", "s", *VERDICTS):
+        table.add_column(header, justify="right")
+    for artifact in artifacts:
+        table.add_row(
+            artifact.target,
+            artifact.precision,
+            escape(str(artifact.path)),
+            f"{artifact.bytes / 1e6:.1f}",
+            f"{artifact.seconds:.1f}",
+            *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
+        )
+    stdout_console().print(table)
+
+
+@contextmanager
+def progress_steps() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows the step at work: a spinner on a terminal, a line a step elsewhere.
+
+    It keeps its own handle of stderr, which converters are cut off from while they run.
+    """
+    import os
+    import sys
+
+    from rich.console import Console
+
+    if not sys.stderr.isatty():
+        yield lambda step: typer.echo(step, err=True)
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream:
+        console = Console(file=stream)
+        with console.status("starting") as status:
+            yield status.update

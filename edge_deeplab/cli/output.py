@@ -1,0 +1,80 @@
+"""What every verb shares: `--json` and `--debug`, where output goes, and how an error ends the command.
+
+stdout carries the result (a table, or with `--json` one JSON document and nothing else);
+logs, progress and errors go to stderr.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from edge_deeplab.errors import EdgeDeepLabError
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")
+]
+AllowPickleOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Also read a .pth of one of this project's models; unpickling runs code its author chose.",
+    ),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@contextmanager
+def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
+    """Turn any failure into one sentence on stderr and exit code 1; `--debug` shows the traceback instead.
+
+    With `--json` the sentence also goes to stdout as {"error": ...}, so that a script always finds one document there.
+    """
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    logging.getLogger("edge_deeplab").setLevel(logging.DEBUG if debug else logging.INFO)
+    try:
+        yield
+    except (typer.Exit, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        sentence = _sentence(error)
+        if as_json:
+            print_json({"error": sentence})
+        typer.echo(f"error: {sentence}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, EdgeDeepLabError):
+        return str(error)
+    first_line = (str(error) or "no message").strip().splitlines()[0]
+    return (
+        f"unexpected {type(error).__name__}: {first_line}; run again with --debug for the traceback"
+    )
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print the one JSON document of a command on stdout."""
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width) from "368x480"; None stays None.
+
+    Raises:
+        typer.BadParameter: when the text is not HxW of positive whole numbers.
+    """
+    if text is None:
+        return None
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise typer.BadParameter(
+            f"size {text!r} is not HxW in pixels; write height first, for example 368x480"
+        )
+    return int(height), int(width)

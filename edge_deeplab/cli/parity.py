@@ -1,0 +1,132 @@
+"""`edge-deeplab parity`: the mIoU of exported files against the reference they were exported from."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.scoring import (
+    ClassMapOption,
+    DataOption,
+    LimitOption,
+    NormalisationOption,
+    SplitOption,
+    parse_normalisation,
+)
+from edge_deeplab.errors import require
+
+if TYPE_CHECKING:
+    from edge_deeplab.evaluation.parity import Trial
+    from edge_deeplab.evaluation.verdict import ParityReport
+    from edge_deeplab.runtimes.base import Runtime
+
+
+def parity(
+    artifacts: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="ARTIFACT",
+            help="Exported files, or folders that export wrote; without one those of exports/.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Without it the checkpoint that the artifacts name, else the shipped one.",
+        ),
+    ] = None,
+    data: DataOption = None,
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    max_drop: Annotated[
+        float, typer.Option(min=0.0, help="Largest loss of mIoU points that passes.")
+    ] = 0.5,
+    class_map: ClassMapOption = None,
+    normalisation: NormalisationOption = None,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Also show the difference of each class.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure what exported files score against their reference, on the same images.
+
+    Each difference comes with a 95 % interval (paired bootstrap over images),
+    the share of pixels that agree, the mIoU near label boundaries, and the
+    median latency. Every failure is collected before the verdict; the exit
+    code is 1 when one file fails.
+
+    Example: edge-deeplab parity exports/*.onnx exports/*.tflite --data camvid --max-drop 0.05
+    """
+    foreign_pixels = parse_normalisation(normalisation)
+    with ending_cleanly(as_json=as_json, debug=debug):
+        paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
+        from edge_deeplab.cli.progress import progress_bar
+        from edge_deeplab.data.rendered_set import resolve_dataset
+        from edge_deeplab.evaluation.class_map import read_class_map
+        from edge_deeplab.evaluation.parity import measure_parity, open_trials
+        from edge_deeplab.runtimes.open import open_artifact
+
+        dataset = resolve_dataset(data, split, limit=limit)
+        foreign_classes = None if class_map is None else read_class_map(class_map)
+        open_file = partial(open_artifact, normalisation=foreign_pixels)
+        trials = open_trials(paths, open_file, dataset, foreign_classes)
+        checkpoint = _reference_of(reference, trials)
+        with progress_bar() as bar:
+            task = bar.add_task(f"parity of {len(paths)} artifacts", total=len(dataset))
+            report = measure_parity(
+                trials,
+                checkpoint,
+                _reference_opener(checkpoint),
+                dataset,
+                max_drop=max_drop,
+                progress=lambda: bar.advance(task),
+            )
+        _show(report, as_json=as_json, per_class=per_class)
+        if not report.passed:
+            raise typer.Exit(1)
+
+
+def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | None:
+    """Return the reference checkpoint; None when no artifact could be opened, so that nothing needs one."""
+    from edge_deeplab.evaluation.reference import find_reference
+
+    opened = [trial for trial in trials if trial.contestant is not None]
+    if not opened:
+        return None
+    descriptions = {t.path: t.description for t in opened if t.description is not None}
+    return find_reference(argument, descriptions)
+
+
+def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], Runtime]":
+    """Return what gives the reference at an input size; the checkpoint is read when it is asked for."""
+
+    def open_reference(size_hw: tuple[int, int]) -> "Runtime":
+        require("torch", package="torch", extra="train")
+        from edge_deeplab.models.checkpoint import load_checkpoint
+        from edge_deeplab.runtimes.torch import TorchRuntime
+
+        assert checkpoint is not None, "a reference is opened only for artifacts that were opened"
+        return TorchRuntime(load_checkpoint(checkpoint), size_hw=size_hw)
+
+    return open_reference
+
+
+def _show(report: "ParityReport", *, as_json: bool, per_class: bool) -> None:
+    """Print the result on stdout and one sentence for each failure on stderr."""
+    from edge_deeplab.evaluation.report import parity_table, per_class_table, stdout_console
+
+    if as_json:
+        print_json(report.to_json())
+    else:
+        console = stdout_console()
+        console.print(parity_table(report))
+        if per_class:
+            console.print(per_class_table(report))
+    for failure in report.failures():
+        typer.echo(f"failed: {failure}", err=True)

@@ -1,0 +1,78 @@
+"""Options that the scoring verbs share: on which images, and what another project's file does not say of itself."""
+
+from math import isfinite
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_deeplab.description import Normalisation
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="A dataset.toml folder; without it the rendered set."
+    ),
+]
+SplitOption = Annotated[str, typer.Option("--split", help="Split of the folder.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
+ClassMapOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--class-map",
+        metavar="FILE.toml",
+        help='What the ids of another project\'s file mean: a table \\[map] of lines such as 0 = "road".',
+    ),
+]
+NormalisationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--normalisation",
+        metavar="MEAN/STD",
+        help="What another project's file wants its float input normalised with, in units of 0..255: "
+        "127.5/127.5, or R,G,B/R,G,B.",
+    ),
+]
+
+
+def parse_normalisation(text: str | None) -> Normalisation | None:
+    """Return the constants of "127.5/127.5" or "123.7,116.3,103.5/58.4,57.1,57.4"; None stays None.
+
+    Raises:
+        typer.BadParameter: when the text is no such pair, or a deviation is not positive.
+    """
+    if text is None:
+        return None
+    try:
+        mean, std = (_three(part) for part in text.split("/"))
+        if not all(isfinite(v) for v in (*mean, *std)) or min(std) <= 0:
+            raise ValueError("a mean is not finite or a deviation is not positive")
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"normalisation {text!r} is not MEAN/STD in units of 0..255 ({error}); write for example 127.5/127.5 or "
+            "123.675,116.28,103.53/58.395,57.12,57.375"
+        ) from error
+    return Normalisation(mean, std)
+
+
+def parse_scales(text: str) -> tuple[float, ...]:
+    """Return the scales of "0.5,0.75,1".
+
+    Raises:
+        typer.BadParameter: when an entry is no positive number.
+    """
+    try:
+        scales = tuple(float(entry) for entry in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(isfinite(scale) and scale > 0 for scale in scales):
+        raise typer.BadParameter(
+            f"scales {text!r} are not positive numbers with commas between them; write for example 0.75,1,1.25"
+        )
+    return scales
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    values = [float(value) for value in text.split(",")]
+    red, green, blue = values * 3 if len(values) == 1 else values
+    return red, green, blue

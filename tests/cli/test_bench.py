@@ -1,0 +1,95 @@
+"""`edge-deeplab bench` on runtimes whose times are known, and once on real files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.bench import bench
+from edge_deeplab.errors import ArtifactError
+
+SECONDS = {"slow": 0.030, "fast": 0.010}
+
+
+@dataclass
+class TimedRuntime:
+    """Take the time that its file is named after."""
+
+    path: Path
+    threads: int
+    name: str = "timed 1.0"
+    description = None
+    size_hw: tuple[int, int] = (8, 8)
+
+    def time_once(self, images=None):
+        return SECONDS[self.path.stem]
+
+
+def open_file(path, *, threads):
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
+    name = "mil-reference (torch 2)" if path.suffix == ".mlpackage" else "timed 1.0"
+    return TimedRuntime(path, threads, name)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs the command in a folder with files of 10 bytes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_file)
+    for name in ("slow.onnx", "fast.tflite"):
+        (tmp_path / name).write_bytes(b"0123456789")
+    app = typer.Typer()
+    app.command()(bench)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_bench_json_has_the_promised_keys(run):
+    result = run("slow.onnx", "fast.tflite", "--threads", "2", "--rounds", "3", "--json")
+    assert result.exit_code == 0
+    slow, fast = json.loads(result.stdout)["artifacts"]
+    assert slow == {
+        "path": "slow.onnx",
+        "runtime": "timed 1.0",
+        "threads": 2,
+        "bytes": 10,
+        "latency_ms": {"median": 30.0, "p95": 30.0},
+        "ratio_to_first": 1.0,
+    }
+    assert fast["ratio_to_first"] == pytest.approx(1 / 3)
+
+
+def test_bench_table_shows_times_and_ratio(run):
+    result = run("slow.onnx", "fast.tflite", "--rounds", "2")
+    assert result.exit_code == 0
+    for text in ("2 rounds", "slow.onnx", "30.00", "10.00", "1.000", "0.333"):
+        assert text in result.stdout
+    assert "reference evaluator" not in result.stdout
+
+
+def test_bench_core_ml_off_the_mac_says_that_its_time_is_no_devices(run, tmp_path):
+    folder = tmp_path / "slow.mlpackage"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"01234")
+    result = run("slow.mlpackage", "--rounds", "1")
+    assert "30.00 *" in result.stdout
+    assert "its time says nothing about a device" in result.stdout
+
+
+def test_bench_without_threads_uses_all_that_are_available(run, monkeypatch):
+    monkeypatch.setattr("edge_deeplab.runtimes.threads.available_cpus", lambda: 7)
+    result = run("fast.tflite", "--rounds", "1", "--json")
+    assert json.loads(result.stdout)["artifacts"][0]["threads"] == 7
+
+
+def test_bench_absent_file_is_one_sentence(run):
+    result = run("slow.onnx", "absent.onnx", "--json")
+    assert result.exit_code == 1
+    assert "absent.onnx does not exist" in json.loads(result.stdout)["error"]
+
+
+def test_bench_no_rounds_is_a_usage_error(run):
+    assert run("slow.onnx", "--rounds", "0").exit_code == 2

@@ -1,0 +1,167 @@
+"""`edge-deeplab check` on tiny ONNX files, which need no measuring, and on stood-in reports of TFLite files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import typer
+from onnx import helper, numpy_helper
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.check import check
+from edge_deeplab.converters.operators import report as report_module
+from edge_deeplab.converters.operators.xnnpack import Measurement
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(check)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def write_onnx(name, *, rate=6, kind="Conv"):
+    """Write a file with one depthwise convolution, or with one operator of another kind."""
+    conv = {"group": 8, "dilations": [rate] * 2, "pads": [rate] * 4} if kind == "Conv" else {}
+    weight = numpy_helper.from_array(np.ones((8, 1, 3, 3), np.float32), "head.0.weight")
+    image = helper.make_tensor_value_info("image", 1, (1, 8, 16, 16))
+    output = helper.make_tensor_value_info("out", 1, None)
+    node = helper.make_node(kind, ["image", "head.0.weight"], ["out"], name="first", **conv)
+    graph = helper.make_graph([node], "g", [image], [output], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    with Path(name).open("wb") as file:
+        file.write(model.SerializeToString())
+
+
+def test_check_json_is_one_document_with_the_promised_keys(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--json")
+    assert result.exit_code == 0
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    assert (artifact["path"], artifact["format"]) == ("a.onnx", "onnx")
+    assert artifact["operators"] == [{"operator": "Conv", "version": 11, "count": 1}]
+    assert artifact["dilated_depthwise"][0]["module"] == "head.0"
+    assert artifact["dilated_depthwise"][0]["rate"] == [6, 6]
+    (profile,) = artifact["profiles"]
+    assert profile["profile"] == "onnx-cpu"
+    assert profile["verdicts"][0]["verdict"] == "slow"
+    assert profile["verdicts"][0]["rule"] == "onnx-cpu.dilated-depthwise"
+
+
+def test_check_table_shows_operators_rates_and_what_is_not_ok(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx")
+    assert result.exit_code == 0
+    for text in (
+        "1 operators: Conv v11 x1",
+        "head.0",
+        "6x6",
+        "3x3",
+        "0 ok, 1 slow",
+        "MlasConvPrepare",
+    ):
+        assert text in result.stdout
+
+
+def test_check_table_of_a_file_that_is_all_ok_has_no_rows(run):
+    write_onnx("a.onnx", rate=1)
+    result = run("a.onnx")
+    assert "1 ok, 0 slow, 0 fallback, 0 rejected" in result.stdout
+    assert "dilated depthwise" not in result.stdout
+    assert "what mends it" not in result.stdout
+
+
+def test_check_rejected_operator_ends_with_code_1(run):
+    write_onnx("a.onnx", kind="NoSuchThing")
+    result = run("a.onnx")
+    assert result.exit_code == 1
+    assert "no operator NoSuchThing" in " ".join(result.stdout.split())
+
+
+def test_check_unreadable_file_is_told_and_the_others_are_reported(run, tmp_path):
+    write_onnx("good.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"\xff\xff")
+    result = run("bad.onnx", "good.onnx", "absent.onnx", "--json")
+    assert result.exit_code == 1
+    bad, good, absent = json.loads(result.stdout)["artifacts"]
+    assert "an ONNX model was expected" in bad["error"]
+    assert bad["profiles"] == []
+    assert good["profiles"][0]["verdicts"]
+    assert "No such file" in absent["error"]
+    assert result.stderr.count("error: ") == 2
+
+
+def test_check_unknown_profile_lists_the_choices(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--profile", "onnx-cpus")
+    assert result.exit_code == 1
+    assert "did you mean 'onnx-cpu'" in result.stderr
+
+
+def test_check_profile_of_no_given_file_is_an_error(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--profile", "coreml-ane-a14", "--json")
+    assert result.exit_code == 1
+    assert "about coreml files and none of that format came" in json.loads(result.stdout)["error"]
+
+
+def test_check_folder_stands_for_the_files_of_its_manifest(run, tmp_path):
+    (tmp_path / "exports").mkdir()
+    write_onnx("exports/a.onnx")
+    manifest = {"artifacts": [{"file": "a.onnx"}]}
+    (tmp_path / "exports" / "manifest.json").write_text(json.dumps(manifest))
+    result = run("exports", "--json")
+    assert [a["path"] for a in json.loads(result.stdout)["artifacts"]] == ["exports/a.onnx"]
+
+
+def write_tflite_graph(monkeypatch, measurement):
+    """Let every TFLite file hold what a.onnx holds, and XNNPACK do as told."""
+    from edge_deeplab.converters.operators.read_onnx import read_onnx
+
+    def read(path):
+        graph = read_onnx(path.with_suffix(".onnx"))
+        return report_module.FileGraph(path, "tflite", {"schema": 3}, graph.operators, ("a note",))
+
+    monkeypatch.setattr(report_module, "read_graph", read)
+    monkeypatch.setattr(report_module, "measure_xnnpack", lambda path: measurement)
+
+
+def test_check_table_tells_what_xnnpack_took(run, monkeypatch):
+    write_onnx("a.onnx")
+    write_tflite_graph(monkeypatch, Measurement("litert 2", total=1, partitions=()))
+    result = run("a.tflite")
+    assert (
+        "XNNPACK (litert 2) took 0 of 1 operators in 0 partitions; left: Conv first"
+        in result.stdout
+    )
+    assert "note: a note" in result.stdout
+    assert "tflite-xnnpack.left-out" in result.stdout
+
+
+def test_check_refused_tflite_ends_with_code_1(run, monkeypatch):
+    write_onnx("a.onnx")
+    write_tflite_graph(monkeypatch, Measurement("litert 2", refusal="[odd] op 7"))
+    result = run("a.tflite")
+    assert result.exit_code == 1
+    assert "litert 2 does not load it: [odd] op 7" in result.stdout
+
+
+def test_check_many_layers_of_one_reason_share_a_row(run, tmp_path):
+    write_onnx("a.onnx")
+    model = onnx.load("a.onnx")
+    for index in range(9):
+        node = model.graph.node.add()
+        node.CopyFrom(model.graph.node[0])
+        node.output[0] = node.name = f"more_{index}"
+        node.input[1] = f"layer.{index}.weight"
+        stored = model.graph.initializer.add()
+        stored.CopyFrom(model.graph.initializer[0])
+        stored.name = f"layer.{index}.weight"
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    result = run("a.onnx")
+    assert "Conv x10" in result.stdout
+    assert "and 6 more" in result.stdout

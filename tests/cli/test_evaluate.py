@@ -1,0 +1,157 @@
+"""`edge-deeplab evaluate` on a random tiny checkpoint and a folder of four pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.evaluate import evaluate
+from edge_deeplab.description import ClassInfo, Normalisation
+from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
+from edge_deeplab.models.deeplab import build_model
+
+NAMES = ("sky", "road", "car")
+PEERS = Path(__file__).resolve().parents[2].parent / "shared" / "peers"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Keep torch to one thread: at this size more of them wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def invoke():
+    """Run the command with arguments."""
+    app = typer.Typer()
+    app.command()(evaluate)
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Write a data set of four 32x48 pictures with sky above road."""
+    root = tmp_path_factory.mktemp("data")
+    classes = "".join(f'[[classes]]\nname = "{name}"\ncolor = [0, 0, 0]\n' for name in NAMES)
+    (root / "dataset.toml").write_text(f'name = "tiny"\nignore_index = 255\n{classes}')
+    rng = np.random.default_rng(0)
+    mask = np.repeat([0, 1, 255], [16, 14, 2]).astype(np.uint8)[:, None].repeat(48, axis=1)
+    for kind in ("images", "masks"):
+        (root / "test" / kind).mkdir(parents=True)
+    for index in range(4):
+        image = rng.integers(0, 256, (32, 48, 3), np.uint8)
+        Image.fromarray(image).save(root / "test" / "images" / f"{index}.png")
+        Image.fromarray(mask).save(root / "test" / "masks" / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Write an untrained checkpoint of three classes."""
+    torch.manual_seed(0)
+    info = CheckpointInfo(
+        model="deeplabv3plus_mobilenetv2_100",
+        arguments={"output_stride": 16, "separable": True},
+        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in NAMES),
+        ignore_index=255,
+        normalisation=Normalisation((127.0,) * 3, (128.0,) * 3),
+        size_hw=(32, 48),
+    )
+    path = tmp_path_factory.mktemp("run") / "tiny.safetensors"
+    save_checkpoint(path, build_model(info.model, len(NAMES), **info.arguments), info)
+    return path
+
+
+def test_evaluate_as_json_holds_the_contract_keys(invoke, data, checkpoint):
+    result = invoke(checkpoint, "--data", data, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert {"miou", "per_class", "pixel_accuracy", "images", "size_hw", "seconds"} <= set(document)
+    assert list(document["per_class"]) == list(NAMES)
+    assert 0 <= document["miou"] <= 100
+    assert 0 <= document["pixel_accuracy"] <= 1
+    assert (document["images"], document["size_hw"]) == (4, [32, 48])
+    assert document["data"] == "tiny test"
+
+
+def test_evaluate_options_change_what_is_run(invoke, data, checkpoint):
+    options = ("--output-stride", 8, "--scales", "0.5,1", "--flip", "--size", "32x64", "--limit", 1)
+    result = invoke(checkpoint, "--data", data, *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert (document["images"], document["size_hw"]) == (1, [32, 64])
+
+
+def test_evaluate_for_people_shows_every_class(invoke, data, checkpoint):
+    result = invoke(checkpoint, "--data", data)
+    assert result.exit_code == 0, result.stderr
+    assert "tiny.safetensors on 4 images of tiny test" in result.stdout
+    assert all(name in result.stdout for name in (*NAMES, "mIoU", "pixel accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--data", "nowhere"), "data folder nowhere does not exist"),
+        (("--data", "DATA", "--split", "val"), "has no split 'val'"),
+        (("--data", "DATA", "--output-stride", "7"), "output stride 7 is not one of 8, 16, 32"),
+        (
+            ("--data", "DATA", "--class-map", "nowhere.toml"),
+            "class map nowhere.toml cannot be used",
+        ),
+        ((), "tiny.safetensors has the classes sky, road, car, the data set has sky, building"),
+    ],
+)
+def test_evaluate_with_bad_input_is_one_sentence(invoke, data, checkpoint, arguments, sentence):
+    result = invoke(checkpoint, *(str(data) if a == "DATA" else a for a in arguments), "--json")
+    assert result.exit_code == 1
+    assert sentence in json.loads(result.stdout)["error"]
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("lost.safetensors", "neither a file nor a shipped name"), ("lost.onnx", "does not exist")],
+)
+def test_evaluate_of_a_missing_file_says_so(invoke, data, name, sentence):
+    result = invoke(name, "--data", data)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tiny.onnx", "--flip"),
+        ("tiny.mlpackage/", "--output-stride", 8),
+        ("--size", "32"),
+        ("--scales", "zero"),
+        ("--normalisation", "127"),
+        ("--limit", 0),
+    ],
+)
+def test_evaluate_with_options_that_cannot_be_meant_is_a_usage_error(invoke, arguments):
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_evaluate_of_another_projects_file_needs_its_class_map(invoke, data, tmp_path):
+    artifact = PEERS / "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite"
+    if not artifact.is_file():
+        pytest.skip("the shared folder with other people's models is absent")
+    pytest.importorskip("ai_edge_litert")
+    bare = invoke(artifact, "--data", data, "--limit", 1)
+    assert bare.exit_code == 1
+    assert "carries no self-description" in bare.stderr
+    class_map = tmp_path / "map.toml"
+    class_map.write_text('[map]\n0 = "road"\n10 = "sky"\n13 = "car"\n')
+    result = invoke(artifact, "--data", data, "--limit", 1, "--class-map", class_map, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["size_hw"] == [513, 513]

@@ -1,0 +1,117 @@
+"""`edge-deeplab export` and `doctor` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from edge_deeplab.cli import doctor
+from edge_deeplab.cli.app import app
+from edge_deeplab.converters import export
+from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.versions import BY_TARGET, TESTED, installed_versions
+from edge_deeplab.description import Description
+from edge_deeplab.errors import ConversionError, MissingDependencyError
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return doctor.tiny_checkpoint(tmp_path_factory.mktemp("checkpoint")).path
+
+
+@pytest.fixture
+def only_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the fastest of the targets."""
+    monkeypatch.setattr(export, "TARGETS", {"onnx": export.TARGETS["onnx"]})
+
+
+def test_export_json_is_one_document_with_the_promised_keys(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", str(checkpoint), "--target", "onnx", "--output", str(tmp_path), "--json"]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    path = Path(artifact["path"])
+    assert path == tmp_path / "doctor-fp32.onnx"
+    assert artifact["bytes"] == path.stat().st_size
+    assert (artifact["target"], artifact["precision"]) == ("onnx", "fp32")
+    assert artifact["size_hw"] == [64, 64]
+    assert set(artifact["operators"]) == {"ok", "slow", "fallback", "rejected"}
+    assert sum(artifact["operators"].values()) > 60
+    assert capfd.readouterr().out == ""  # nothing printed past the result, by C++ either
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "onxn"], "did you mean 'onnx'"),
+        (["--precision", "int8"], "quantization-aware training, which this version does not do"),
+        (["--head", "mask"], "choose one of: classes, logits"),
+        (["--size", "65x97", "--target", "onnx"], "use 64x96"),
+    ],
+)
+def test_export_refusal_is_one_sentence_and_exit_code_1(
+    checkpoint: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = runner.invoke(app, ["export", str(checkpoint), "--output", str(tmp_path), *arguments])
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_to_a_place_that_cannot_be_written_says_so(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    output = tmp_path / "file" / "exports"
+    arguments = ["export", str(checkpoint), "--target", "onnx", "--output", str(output)]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "choose another --output" in result.stderr
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.usefixtures("only_onnx")
+def test_doctor_finds_a_working_target_ok() -> None:
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    (finding,) = document["targets"]
+    assert finding["state"] == "ok"
+    assert "onnxruntime" in finding["detail"]
+    assert document["versions"]["torch"] == {
+        "installed": torch.__version__.partition("+")[0],
+        "tested": TESTED["torch"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "exit_code"),
+    [
+        (MissingDependencyError("onnxscript", "onnx"), "missing", 0),
+        (ConversionError("torch.onnx failed"), "failed", 1),
+    ],
+)
+def test_doctor_tells_missing_from_failed(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, state: str, exit_code: int
+) -> None:
+    def write(graph: CanonicalGraph, description: Description, path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(export, "TARGETS", {"onnx": export.Target(".onnx", write)})
+    result = runner.invoke(app, ["doctor"])
+    assert result.exit_code == exit_code
+    assert f"onnx    {state}" in result.stdout
+    assert str(error) in result.stdout
+
+
+def test_tested_versions_name_every_package_of_every_target() -> None:
+    needed = {package for packages in BY_TARGET.values() for package in packages}
+    assert needed <= set(TESTED)
+    assert installed_versions("torch", "no-such-package") == {
+        "torch": torch.__version__.partition("+")[0]
+    }

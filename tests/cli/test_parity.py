@@ -1,0 +1,202 @@
+"""`edge-deeplab parity` where opening a file gives a runtime whose scores are known."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.artifacts import expand_artifacts
+from edge_deeplab.cli.parity import parity
+from edge_deeplab.description import ClassInfo, Description, Normalisation
+from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.evaluation import reference
+from edge_deeplab.evaluation.reference import file_sha256
+from edge_deeplab.models import checkpoint as checkpoint_module
+
+NAMES = ("sky", "road")
+
+
+@dataclass
+class ReadingRuntime:
+    """Read the label off the red channel; a degraded one says sky everywhere."""
+
+    path: Path
+    description: Description | None
+    degraded: bool = False
+    name: str = "reading 1.0"
+    size_hw: tuple[int, int] = (8, 8)
+
+    def predict(self, images):
+        return images[..., 0] * np.uint8(not self.degraded)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Stand in an empty folder with a data set and a checkpoint, where file names say how a file behaves."""
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "data")
+    shipped = tmp_path / "weights" / "camvid-efficientnet-lite0.safetensors"
+    shipped.parent.mkdir()
+    shipped.write_bytes(b"weights")
+    description = describe(file_sha256(shipped))
+
+    def open_file(path, *, normalisation=None):
+        if "gone" in path.name:
+            raise ArtifactError(f"{path} does not exist; pass an exported file")
+        own = None if "bare" in path.name else description
+        return ReadingRuntime(path, own, degraded="bad" in path.name)
+
+    def open_reference(path, *, size_hw):
+        return ReadingRuntime(path, description, size_hw=size_hw)
+
+    monkeypatch.setattr(reference, "shipped_checkpoints", lambda: {shipped.stem: shipped})
+    monkeypatch.setattr(
+        "edge_deeplab.models.shipped.shipped_checkpoints", lambda: {shipped.stem: shipped}
+    )
+    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_file)
+    monkeypatch.setattr("edge_deeplab.runtimes.torch.TorchRuntime", open_reference)
+    monkeypatch.setattr(checkpoint_module, "load_checkpoint", lambda path: path)
+    return tmp_path
+
+
+def write_data(root: Path) -> None:
+    classes = "".join(f'[[classes]]\nname = "{name}"\ncolor = [0, 0, 0]\n' for name in NAMES)
+    for kind in ("images", "masks"):
+        (root / "test" / kind).mkdir(parents=True)
+    (root / "dataset.toml").write_text(f'name = "tiny"\n{classes}')
+    for index in range(3):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[4 + index :] = 1
+        Image.fromarray(np.stack([mask] * 3, -1)).save(root / "test" / "images" / f"{index}.png")
+        Image.fromarray(mask).save(root / "test" / "masks" / f"{index}.png")
+
+
+def describe(sha256: str) -> Description:
+    return Description(
+        model="deeplabv3plus_mobilenetv2_100",
+        checkpoint="camvid-efficientnet-lite0",
+        checkpoint_sha256=sha256,
+        target="onnx",
+        precision="fp32",
+        head="classes",
+        size_hw=(8, 8),
+        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in NAMES),
+        ignore_index=None,
+        normalisation=Normalisation((127.0,) * 3, (128.0,) * 3),
+        licence="",
+    )
+
+
+@pytest.fixture
+def invoke(folder):
+    """Run the command on the tiny data set."""
+    app = typer.Typer()
+    app.command()(parity)
+    return lambda *arguments: CliRunner().invoke(app, [*arguments, "--data", "data"])
+
+
+def write_manifest(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({"artifacts": [{"file": name} for name in names]}))
+    return path
+
+
+def test_parity_of_a_faithful_artifact_exits_0_and_holds_the_contract_keys(invoke):
+    result = invoke("good.onnx", "--json", "--max-drop", "0")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["passed"] is True
+    assert document["images"] == 3
+    assert document["reference"]["miou"] == 100.0
+    assert document["reference"]["path"].endswith("camvid-efficientnet-lite0.safetensors")
+    (artifact,) = document["artifacts"]
+    assert artifact["path"] == "good.onnx"
+    assert artifact["delta_miou"] == 0.0
+    assert artifact["delta_interval"] == [0.0, 0.0]
+    assert artifact["pixel_agreement"] == 1.0
+    assert artifact["latency_ms"] >= 0
+    keys = {"target", "precision", "runtime", "miou", "boundary_miou", "passed"}
+    assert keys <= set(artifact)
+
+
+def test_parity_collects_all_failures_and_exits_1(invoke):
+    result = invoke("gone.onnx", "bad.tflite", "bare.tflite", "good.onnx", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["passed"] is False
+    assert [a["passed"] for a in document["artifacts"]] == [False, False, False, True]
+    sentences = result.stderr.strip().splitlines()
+    assert len(sentences) == 3
+    assert sentences[0] == "failed: gone.onnx does not exist; pass an exported file"
+    assert "bad.tflite scores" in sentences[1]
+    assert "--class-map" in sentences[2]
+
+
+def test_parity_for_people_shows_table_classes_and_failures(invoke):
+    result = invoke("good.onnx", "bad.tflite", "--per-class")
+    assert result.exit_code == 1
+    assert "reference: camvid-efficientnet-lite0.safetensors" in result.stdout
+    assert "FAILED" in result.stdout
+    assert "IoU by class" in result.stdout
+    assert "failed: bad.tflite scores" in result.stderr
+
+
+def test_parity_of_another_projects_file_takes_the_class_map_and_the_shipped_reference(
+    invoke, folder
+):
+    (folder / "map.toml").write_text('[map]\n0 = "sky"\n1 = "road"\n')
+    result = invoke("bare.tflite", "--class-map", "map.toml", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["miou"] == 100.0
+    assert document["reference"]["path"].endswith("camvid-efficientnet-lite0.safetensors")
+
+
+def test_parity_without_artifacts_takes_those_of_the_export_folder(invoke, folder):
+    write_manifest(folder / "exports", "a.onnx", "b.mlpackage")
+    result = invoke("--json")
+    assert result.exit_code == 0, result.stderr
+    paths = [a["path"] for a in json.loads(result.stdout)["artifacts"]]
+    assert paths == [str(Path("exports", "a.onnx")), str(Path("exports", "b.mlpackage"))]
+
+
+def test_parity_without_artifacts_and_exports_says_to_export(invoke):
+    result = invoke("--json")
+    assert result.exit_code == 1
+    assert "run edge-deeplab export --target all first" in json.loads(result.stdout)["error"]
+
+
+def test_parity_limit_keeps_the_first_images(invoke):
+    assert json.loads(invoke("good.onnx", "--limit", "2", "--json").stdout)["images"] == 2
+
+
+def test_parity_with_a_bad_normalisation_is_a_usage_error(invoke):
+    assert invoke("good.onnx", "--normalisation", "0/0").exit_code == 2
+
+
+def test_parity_with_a_reference_that_does_not_exist_says_so(invoke):
+    result = invoke("good.onnx", "--reference", "lost.safetensors")
+    assert result.exit_code == 1
+    assert "'lost.safetensors' is neither a file nor a shipped name" in result.stderr
+
+
+def test_expand_artifacts_lists_a_folder_by_its_manifest_and_leaves_packages_alone(tmp_path):
+    write_manifest(tmp_path / "out", "a.onnx", "b.tflite")
+    package = tmp_path / "c.mlpackage"
+    package.mkdir()
+    expected = [tmp_path / "out" / "a.onnx", tmp_path / "out" / "b.tflite", package, Path("d.onnx")]
+    assert expand_artifacts([tmp_path / "out", package, Path("d.onnx")]) == expected
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}", '{"artifacts": [{}]}', '{"artifacts": []}'])
+def test_expand_artifacts_of_a_folder_without_a_usable_manifest_names_it(tmp_path, text):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"manifest\.json"):
+        expand_artifacts([tmp_path])

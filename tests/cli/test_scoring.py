@@ -1,0 +1,35 @@
+"""Options that the scoring verbs share."""
+
+import pytest
+import typer
+
+from edge_deeplab.cli.scoring import parse_normalisation, parse_scales
+from edge_deeplab.description import Normalisation
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("127.5/128", Normalisation((127.5,) * 3, (128.0,) * 3)),
+        ("1,2,3/4,5,6", Normalisation((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))),
+    ],
+)
+def test_normalisation_of_one_or_three_values_is_read(text, expected):
+    assert parse_normalisation(text) == expected
+
+
+@pytest.mark.parametrize("text", ["127.5", "1,2/3", "a/b", "0/0", "0/-1", "nan/1", "1/2/3", "/"])
+def test_normalisation_that_is_none_is_a_usage_error(text):
+    with pytest.raises(typer.BadParameter, match=r"is not MEAN/STD .*127\.5/127\.5"):
+        parse_normalisation(text)
+
+
+def test_scales_are_read_in_order():
+    assert parse_scales("0.5,1,1.75") == (0.5, 1.0, 1.75)
+
+
+@pytest.mark.parametrize("text", ["", "a", "0", "-1", "1,,2", "nan", "inf"])
+def test_scales_that_are_none_are_a_usage_error(text):
+    with pytest.raises(typer.BadParameter, match="are not positive numbers"):
+        parse_scales(text)
