@@ -1,0 +1,38 @@
+# The targets that a person and CI call. A fresh machine needs Python 3.11 and make, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   ?=
+
+.PHONY: export test lint types check clean
+
+export: $(VENV)/.installed  ## install, export the shipped checkpoint to all three targets, check, measure parity
+	$(BIN)/edge-deeplab export --target all --output exports
+	$(BIN)/edge-deeplab check exports/*.onnx exports/*.tflite exports/*.mlpackage
+	$(BIN)/edge-deeplab parity $(if $(DATA),--data $(DATA))
+
+test: $(VENV)/.installed  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed  ## mypy on the built package: its folders only come together there
+	rm -rf build
+	$(BIN)/pip install --quiet --no-deps --upgrade --target build/types .
+	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python -p edge_deeplab
+	rm -rf build
+
+check: lint types test
+
+# torch comes first and alone: where an index offers a CPU-only build of the pinned version, it is kept.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build exports *.egg-info
