@@ -5,6 +5,8 @@ files take the picture as a camera gives it, (1, H, W, 3) uint8; Core ML's image
 canonical one already.
 """
 
+from typing import Any
+
 import torch
 from torch.export import ExportedProgram
 
@@ -51,7 +53,8 @@ def argmax_over_last(program: ExportedProgram) -> ExportedProgram:
     """
     editor = ProgramEditor(program)
     for argmax in editor.calls(torch.ops.aten.argmax.default):
-        logits, axis, *rest = argmax.args
+        arguments: Any = argmax.args
+        logits, axis, *rest = arguments
         if axis != 1:
             continue
         turned = editor.call(torch.ops.aten.permute.default, logits, [0, 2, 3, 1], like=logits)
@@ -72,7 +75,8 @@ def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
     """
     editor = ProgramEditor(program)
     for pool in editor.calls(torch.ops.aten.max_pool2d.default):
-        source, window, stride, *settings = pool.args
+        arguments: Any = pool.args
+        source, window, stride, *settings = arguments
         if len(settings) == 1 and source.target is torch.ops.aten.relu.default:
             top, left = settings[0]
             sides = [left, left, top, top]

@@ -51,10 +51,10 @@ def strip_exporter_notes(model: Any) -> None:
 
 
 def name_after_operators(model: Any) -> None:
-    """Name nodes and the values they compute, in place, after the canonical operators (`converters.names`).
+    """Name nodes and computed values, in place, after the canonical operators (`converters.names`).
 
-    torch's exporter numbers operators anew and leaves the label that `adapters.label_by_name` gave each in a note. Where
-    it made several nodes of one operator, the last, which computes its result, has the bare name.
+    The exporter numbers operators anew and leaves the label that `adapters.label_by_name` gave each in a note.
+    Where it made several nodes of one operator, the last, which computes its result, has the bare name.
 
     Args:
         model: onnx ModelProto as exported, notes included.

@@ -66,6 +66,7 @@ class ProgramEditor:
     def input(self) -> fx.Node:
         """Return the placeholder of the program's input."""
         (name,) = [spec.arg.name for spec in self._specs if spec.kind == InputKind.USER_INPUT]
+        node: fx.Node
         (node,) = [n for n in self.graph.find_nodes(op="placeholder") if n.name == name]
         return node
 

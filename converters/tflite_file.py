@@ -89,8 +89,10 @@ class TFLiteFile:
             for operator in self._graph.operators
             if self._name_of(operator) in _CONSTANT_INPUTS
         }
+        for buffer in {self._graph.tensors[index].buffer for index in weights}:
+            self._round_buffer_to_float16(buffer)
         code = self._operator_code("DEQUANTIZE", version=3)
-        dequantized = {index: self._store_as_float16(index) for index in sorted(weights)}
+        dequantized = {index: self._add_dequantized(index) for index in sorted(weights)}
         for operator in self._graph.operators:
             operator.inputs = np.array(
                 [dequantized.get(int(i), i) for i in operator.inputs], np.int32
@@ -119,7 +121,9 @@ class TFLiteFile:
 
     def _name_of(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
-        names = {v: k for k, v in vars(self._schema.BuiltinOperator).items() if isinstance(v, int)}
+        names: dict[int, str] = {
+            v: k for k, v in vars(self._schema.BuiltinOperator).items() if isinstance(v, int)
+        }
         return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
     def _operator_code(self, name: str, *, version: int) -> int:
@@ -146,13 +150,17 @@ class TFLiteFile:
         quantization.zeroPoint = np.zeros(1, np.int64)
         return quantization
 
-    def _store_as_float16(self, index: int) -> int:
-        """Make tensor `index` float16 and return the index of a new float32 tensor to dequantize it into."""
-        stored = self._graph.tensors[index]
-        buffer = self._model.buffers[stored.buffer]
-        weights = round_to_float16(buffer.data.view(np.float32), stored.name.decode())
+    def _round_buffer_to_float16(self, index: int) -> None:
+        readers = [tensor for tensor in self._graph.tensors if tensor.buffer == index]
+        buffer = self._model.buffers[index]
+        weights = round_to_float16(buffer.data.view(np.float32), readers[0].name.decode())
         buffer.data = weights.view(np.uint8)
-        stored.type = self._schema.TensorType.FLOAT16
+        for tensor in readers:
+            tensor.type = self._schema.TensorType.FLOAT16
+
+    def _add_dequantized(self, index: int) -> int:
+        """Add the float32 tensor that a float16 one is dequantized into, and return its index."""
+        stored = self._graph.tensors[index]
         result = self._schema.TensorT()
         result.name = stored.name + b"_dequantized"
         result.shape, result.type = stored.shape, self._schema.TensorType.FLOAT32

@@ -1,5 +1,7 @@
 """Rewrite: names that tell where in the model an operator stands."""
 
+from typing import Any
+
 from torch import fx
 from torch.export import ExportedProgram
 
@@ -35,5 +37,6 @@ def _module_path(node: fx.Node) -> str:
 
 def _operation(node: fx.Node) -> str:
     """Return the operator's name without its overload, "conv2d"."""
-    name: str = getattr(node.target, "overloadpacket", node.target).__name__
+    target: Any = node.target
+    name: str = getattr(target, "overloadpacket", target).__name__
     return name
