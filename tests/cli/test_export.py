@@ -109,9 +109,11 @@ def test_doctor_tells_missing_from_failed(
     assert str(error) in result.stdout
 
 
-def test_tested_versions_name_every_package_of_every_target() -> None:
+def test_tested_versions_are_the_pinned_ones_of_every_target() -> None:
     needed = {package for packages in BY_TARGET.values() for package in packages}
     assert needed <= set(TESTED)
+    pinned = (Path(__file__).resolve().parents[2] / "constraints.txt").read_text().splitlines()
+    assert {f"{package}=={number}" for package, number in TESTED.items()} <= set(pinned)
     assert installed_versions("torch", "no-such-package") == {
         "torch": torch.__version__.partition("+")[0]
     }
