@@ -16,9 +16,8 @@ def calling(converter: str, target: str) -> Iterator[None]:
         target: what it converts to, for the error.
 
     Raises:
-        ConversionError: for whatever it raises, other than a file that could not be written
-            (OSError) and this project's
-            own errors, which pass.
+        ConversionError: for whatever it raises, other than a file that could not be written (OSError)
+            and this project's own errors, which pass.
     """
     try:
         with quietly():

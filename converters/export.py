@@ -22,7 +22,7 @@ from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.to_coreml import write_coreml
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.converters.to_tflite import write_tflite
-from edge_deeplab.converters.versions import BY_TARGET, installed_versions
+from edge_deeplab.converters.versions import BY_TARGET, check_installed, installed_versions
 from edge_deeplab.description import Description, Head
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.files import replace_when_complete
@@ -119,6 +119,8 @@ def export_checkpoint(
     targets = resolve_targets(targets)
     check_output(precision, head)
     check_size(size_hw, any_size=any_size)
+    for target in targets:
+        check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     graph = capture(checkpoint.build(), checkpoint.info.normalisation, size_hw, head)
     artifacts = []

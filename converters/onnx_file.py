@@ -15,7 +15,7 @@ _LABEL_NOTE = "pkg.torch.onnx.class_hierarchy"
 """Key of the exporter's note of where in the model a node stands."""
 
 MAX_DIFFERENCE = 1e-4
-"""Largest difference of logits, relative to their largest value, that a simplified model may show."""
+"""Largest difference of logits, as a share of their largest value (of 1 where that is smaller), that is accepted."""
 MIN_AGREEMENT = 0.999
 """Smallest share of pixels whose class a simplified model must keep (ties in the logits may fall either way)."""
 

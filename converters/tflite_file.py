@@ -4,15 +4,12 @@ What litert-torch cannot be asked for is done here on the file, through the obje
 own schema.
 """
 
-import logging
 from typing import Any
 
 import numpy as np
 
 from edge_deeplab.converters.float16 import round_to_float16
 from edge_deeplab.errors import ConversionError, require
-
-logger = logging.getLogger(__name__)
 
 _IDENTIFIER = b"TFL3"
 _CONSTANT_INPUTS = {

@@ -2,6 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from edge_deeplab.errors import MissingDependencyError
+
 TESTED: dict[str, str] = {
     "torch": "2.13.0",
     "timm": "1.0.31",
@@ -21,7 +23,7 @@ BY_TARGET: dict[str, tuple[str, ...]] = {
     "tflite": ("litert-torch", "ai-edge-litert"),
     "onnx": ("onnx", "onnxscript", "onnxsim", "onnxruntime"),
 }
-"""The packages that each target needs beside torch."""
+"""The packages that each target needs beside torch; the extra that installs them has the target's name."""
 
 
 def installed_version(package: str) -> str | None:
@@ -36,3 +38,17 @@ def installed_versions(*packages: str) -> dict[str, str]:
     """Return the versions of those of the packages that are installed."""
     found = {package: installed_version(package) for package in packages}
     return {package: number for package, number in found.items() if number is not None}
+
+
+def check_installed(target: str) -> None:
+    """Check that a target's packages are installed.
+
+    Args:
+        target: a key of `BY_TARGET`.
+
+    Raises:
+        MissingDependencyError: naming the first that is not, and the extra.
+    """
+    for package in BY_TARGET[target]:
+        if installed_version(package) is None:
+            raise MissingDependencyError(package, extra=target)

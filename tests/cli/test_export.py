@@ -103,6 +103,8 @@ def test_doctor_tells_missing_from_failed(
         raise error
 
     monkeypatch.setattr(export, "TARGETS", {"onnx": export.Target(".onnx", write)})
+    graph = CanonicalGraph(None, "logits", doctor.SIZE_HW)  # type: ignore[arg-type]
+    monkeypatch.setattr("edge_deeplab.converters.capture.capture", lambda *arguments: graph)
     result = runner.invoke(app, ["doctor"])
     assert result.exit_code == exit_code
     assert f"onnx    {state}" in result.stdout

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_deeplab.converters import export
+from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.description import Description
-from edge_deeplab.errors import ConfigError, OutputError
+from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -196,3 +196,17 @@ def test_export_refuses_what_cannot_be_meant(
 def test_resolve_targets_names_each_once() -> None:
     assert resolve_targets(["onnx", "tflite", "onnx"]) == ("onnx", "tflite")
     assert resolve_targets(["onnx", "all"]) == tuple(TARGETS)
+
+
+def test_export_without_a_converter_names_the_extra_before_writing_anything(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = versions.installed_version
+    monkeypatch.setattr(
+        versions,
+        "installed_version",
+        lambda package: None if package == "litert-torch" else installed(package),
+    )
+    with pytest.raises(MissingDependencyError, match=r"litert-torch.*edge-deeplab\[tflite\]"):
+        export_checkpoint(checkpoint, ["onnx", "tflite"], output_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
