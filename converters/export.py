@@ -197,23 +197,15 @@ def describe(
     checkpoint: Checkpoint, graph: CanonicalGraph, target: str, precision: str
 ) -> Description:
     """Return what an artifact of this checkpoint says of itself."""
-    info = checkpoint.info
-    return Description(
-        model=info.model,
-        checkpoint=checkpoint.name,
-        checkpoint_sha256=checkpoint.sha256,
+    return checkpoint.describe(
         target=target,
         precision=precision,
         head=graph.head,
         size_hw=graph.size_hw,
-        classes=info.classes,
-        ignore_index=info.ignore_index,
-        normalisation=info.normalisation,
-        licence=info.licence,
         provenance={
             "edge-deeplab": __version__,
             "packages": installed_versions("torch", *BY_TARGET[target]),
-            "training": dict(info.provenance),
+            "training": dict(checkpoint.info.provenance),
         },
     )
 

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from edge_deeplab.description import ClassInfo, Normalisation, classes_from_json
+from edge_deeplab.description import ClassInfo, Description, Head, Normalisation, classes_from_json
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
@@ -71,6 +71,31 @@ class Checkpoint:
     def name(self) -> str:
         """File name without its ending: what artifacts name as their checkpoint."""
         return self.path.stem
+
+    def describe(
+        self,
+        *,
+        target: str,
+        precision: str,
+        head: Head,
+        size_hw: tuple[int, int],
+        provenance: Mapping[str, Any],
+    ) -> Description:
+        """Return what a runnable form of this checkpoint says of itself; arguments as for `Description`."""
+        return Description(
+            model=self.info.model,
+            checkpoint=self.name,
+            checkpoint_sha256=self.sha256,
+            target=target,
+            precision=precision,
+            head=head,
+            size_hw=size_hw,
+            classes=self.info.classes,
+            ignore_index=self.info.ignore_index,
+            normalisation=self.info.normalisation,
+            licence=self.info.licence,
+            provenance=provenance,
+        )
 
     def build(self, *, output_stride: int | None = None) -> DeepLabV3Plus:
         """Return the model in float32 and evaluation mode.

@@ -54,7 +54,13 @@ class TorchRuntime:
         self.name = f"torch {torch.__version__}"
         self.path = checkpoint.path
         self.size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
-        self.description: Description | None = _describe(checkpoint, self.size_hw)
+        self.description: Description | None = checkpoint.describe(
+            target="torch",
+            precision="fp32",
+            head="logits",
+            size_hw=self.size_hw,
+            provenance=checkpoint.info.provenance,
+        )
         self._model = checkpoint.build(output_stride=output_stride)
         self._views = [
             (_scaled(self.size_hw, scale), mirrored)
@@ -107,24 +113,6 @@ class TorchRuntime:
         view = _resize(images.flip(-1) if mirrored else images, size_hw)
         logits = _resize(self._model(view), self.size_hw)
         return (logits.flip(-1) if mirrored else logits).softmax(dim=1)
-
-
-def _describe(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> Description:
-    info = checkpoint.info
-    return Description(
-        model=info.model,
-        checkpoint=checkpoint.name,
-        checkpoint_sha256=checkpoint.sha256,
-        target="torch",
-        precision="fp32",
-        head="logits",
-        size_hw=size_hw,
-        classes=info.classes,
-        ignore_index=info.ignore_index,
-        normalisation=info.normalisation,
-        licence=info.licence,
-        provenance=info.provenance,
-    )
 
 
 def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -19,15 +19,6 @@ NAMES = ("sky", "road", "car")
 PEERS = Path(__file__).resolve().parents[2].parent / "shared" / "peers"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Keep torch to one thread: at this size more of them wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def invoke():
     """Run the command with arguments."""

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 import typer
 from typer.testing import CliRunner
 
@@ -23,15 +22,6 @@ INFO = CheckpointInfo(
     licence="CC BY-NC 4.0",
     results={"CamVid-11 test": {"miou": 66.04, "size_hw": [368, 480]}},
 )
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Keep torch to one thread: at this size more of them wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
