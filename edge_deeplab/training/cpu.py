@@ -1,4 +1,4 @@
-"""What makes bf16 training on a CPU a third faster (benchmarks/training_cpu.py measures it).
+"""What takes a third off a bf16 training step on a CPU (benchmarks/training_cpu.py measures it).
 
 Both are settings of this process or of one model; on a GPU the loop calls neither.
 """
@@ -18,7 +18,7 @@ _M_MMAP_MAX = -4
 def reuse_freed_memory() -> None:
     """Tell glibc to keep freed blocks, so each step's activations do not fault in fresh pages (does nothing elsewhere).
 
-    A third of a step's time was the kernel zeroing pages that the step before had handed back.
+    Otherwise the kernel zeroes, in every step, the pages that the step before handed back.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -31,7 +31,8 @@ def reuse_freed_memory() -> None:
 def keep_depthwise_in_float32(model: nn.Module) -> None:
     """Run a model's depthwise convolutions in float32 under CPU autocast, in place.
 
-    oneDNN's bf16 depthwise backward takes twice its float32 one; the rest of the network stays bf16.
+    oneDNN's bf16 depthwise backward is slower than its float32 one, most of all for atrous ones;
+    the rest of the network stays bf16.
     `state_dict` is unchanged.
     """
     for module in model.modules():
