@@ -87,7 +87,7 @@ def train(
         mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
     )
     torch.manual_seed(recipe.seed)
-    info = describe_run(recipe, sources)
+    info = describe_run(recipe, sources, init)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
     loader = _build_loader(crops, recipe, workers, accelerator)
     state = _build_state(recipe, len(info.classes), init, accelerator)
@@ -116,8 +116,10 @@ def train(
     return output / BEST_FILE
 
 
-def describe_run(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> CheckpointInfo:
-    """Return what the checkpoint of this run says of itself."""
+def describe_run(
+    recipe: Recipe, sources: Sequence[SegmentationDataset], init: Checkpoint | None = None
+) -> CheckpointInfo:
+    """Return what the checkpoint of this run says of itself; a run that starts from another carries that one's story."""
     backbone = backbone_of(recipe.model.name)
     first = sources[0]
     for source in sources[1:]:
@@ -141,6 +143,7 @@ def describe_run(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> Chec
             "recipe": recipe.model_dump(mode="json"),
             "data": [source.name for source in sources],
             "packages": {name: version(name) for name in packages},
+            **({} if init is None else {"starts_from": init.info.provenance}),
         },
     )
 
