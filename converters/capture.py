@@ -16,9 +16,11 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.boundary import first_line
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
+from edge_deeplab.models.quantization import Quantization
 
 SIZE_MULTIPLE = 16
 """Height and width are multiples of it: then every resize has a whole ratio and every strided map is even."""
@@ -41,6 +43,11 @@ class CanonicalGraph:
     program: ExportedProgram
     head: Head
     size_hw: tuple[int, int]
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether it computes in int8."""
+        return is_quantized(self.program)
 
     def run(self, image_hwc: torch.Tensor) -> torch.Tensor:
         """Run the graph in torch, as the reference of its artifacts.
@@ -84,7 +91,11 @@ class ExportWrapper(nn.Module):
 
 
 def capture(
-    model: nn.Module, normalisation: Normalisation, size_hw: tuple[int, int], head: Head
+    model: nn.Module,
+    normalisation: Normalisation,
+    size_hw: tuple[int, int],
+    head: Head,
+    quantization: Quantization | None = None,
 ) -> CanonicalGraph:
     """Capture a model as its canonical graph, rewrites applied.
 
@@ -93,6 +104,7 @@ def capture(
         normalisation: constants in 0..255 pixel units.
         size_hw: height and width in pixels.
         head: "classes" or "logits".
+        quantization: of a quantized checkpoint; None captures the float model.
 
     Raises:
         CaptureError: when the model is in training mode or torch.export cannot trace it.
@@ -112,7 +124,7 @@ def capture(
             f"torch.export could not capture {type(model).__name__} at {size_hw[0]}x{size_hw[1]} "
             f"({type(error).__name__}: {first_line(error)}); a model without data-dependent control flow was expected"
         ) from error
-    return CanonicalGraph(apply_rewrites(program), head, size_hw)
+    return CanonicalGraph(apply_rewrites(program, quantization), head, size_hw)
 
 
 def check_size(size_hw: tuple[int, int], *, any_size: bool) -> None:

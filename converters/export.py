@@ -97,7 +97,7 @@ def export_checkpoint(
     Args:
         checkpoint: what to export.
         targets: keys of `TARGETS`, or "all".
-        precision: "fp32" or "fp16".
+        precision: "fp32", "fp16", or "int8" for a quantized checkpoint.
         size_hw: input height and width, multiples of 16; None takes the size it was trained for.
         head: "classes" (class ids come out) or "logits".
         output_dir: folder of the artifacts; made when absent.
@@ -108,7 +108,8 @@ def export_checkpoint(
         One artifact a target, in the order given.
 
     Raises:
-        ConfigError: for an unknown target, precision or head, for int8, or for a bad size.
+        ConfigError: for an unknown target, precision or head, for a bad size, or for a precision that the checkpoint
+            has no numbers for.
         CheckpointError: when tensors do not fit the model.
         CaptureError: when the model cannot be captured.
         ConversionError: when a lowering fails.
@@ -118,11 +119,13 @@ def export_checkpoint(
     size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
     targets = resolve_targets(targets)
     check_output(precision, head)
+    check_quantized(checkpoint, precision)
     check_size(size_hw, any_size=any_size)
     for target in targets:
         check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
-    graph = capture(checkpoint.build(), checkpoint.info.normalisation, size_hw, head)
+    model, normalisation = checkpoint.build(), checkpoint.info.normalisation
+    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization)
     artifacts = []
     for target in targets:
         on_step(f"exporting to {target} {precision}")
@@ -180,17 +183,32 @@ def check_output(precision: str, head: str) -> None:
     """Check precision and head against their choices.
 
     Raises:
-        ConfigError: for an unknown one, and for int8, which a float checkpoint has no scales for.
+        ConfigError: for an unknown one.
     """
     if head not in HEADS:
         raise unknown_choice("head", head, HEADS)
     if precision not in PRECISIONS:
         raise unknown_choice("precision", precision, PRECISIONS)
-    if precision == "int8":
+
+
+def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
+    """Check that a precision is one that the checkpoint has the numbers for.
+
+    Raises:
+        ConfigError: for int8 from a float checkpoint, and for another precision from a quantized one.
+    """
+    quantized = checkpoint.quantization is not None
+    if quantized == (precision == "int8"):
+        return
+    if quantized:
         raise ConfigError(
-            "precision int8 came with a checkpoint that is not quantized; int8 needs scales from quantization-aware "
-            "training, which this version does not do; export fp32 or fp16"
+            f"precision {precision} came with {checkpoint.name}, a quantized checkpoint, whose float weights alone were never "
+            "scored; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
         )
+    raise ConfigError(
+        f"precision int8 came with {checkpoint.name}, a float checkpoint that has no scales; a quantized checkpoint was "
+        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training"
+    )
 
 
 def describe(

@@ -15,6 +15,7 @@ from torch import fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
+from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
 from edge_deeplab.converters.names import identifier
@@ -59,7 +60,17 @@ class ProgramEditor:
             **kwargs: its keyword arguments.
         """
         with self.graph.inserting_after(like):
-            node = self.graph.call_function(target, args, kwargs)
+            return self._call(target, args, kwargs, like)
+
+    def call_before(self, target: Any, *args: Any, like: fx.Node, **kwargs: Any) -> fx.Node:
+        """Insert a call before a node; arguments as for `call`."""
+        with self.graph.inserting_before(like):
+            return self._call(target, args, kwargs, like)
+
+    def _call(
+        self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], like: fx.Node
+    ) -> fx.Node:
+        node = self.graph.call_function(target, args, kwargs)
         node.meta.update({key: like.meta[key] for key in _ORIGIN if key in like.meta})
         return node
 
@@ -119,6 +130,12 @@ class ProgramEditor:
         self._state[path] = value
         return node
 
+    def replace_constant(self, node: object, value: torch.Tensor) -> None:
+        """Give a constant another value of the same shape and type."""
+        path = self._path(node)
+        assert path is not None
+        (self._state if path in self._state else self._constants)[path] = value.detach()
+
     def shorten_paths(self, prefix: str) -> None:
         """Drop a prefix from the paths of constants, and name the placeholders after the paths."""
         for node in self.constants():
@@ -131,6 +148,16 @@ class ProgramEditor:
             node._rename(identifier(new))
             moved = InputSpec(spec.kind, TensorArgument(node.name), new, spec.persistent)
             self._specs[self._specs.index(spec)] = moved
+
+    def forget_names(self, nodes: Iterable[fx.Node]) -> None:
+        """Free the names of nodes that are about to be renamed: a graph never gives a name twice."""
+        forgotten = set(nodes)
+        self.graph._graph_namespace = namespace = _Namespace()
+        for node in self.graph.nodes:
+            if node not in forgotten:
+                namespace.create_name(node.name, node)
+        for node in forgotten:
+            node.name = namespace.create_name("unnamed", node)
 
     def finish(self) -> ExportedProgram:
         """Return the edited program: unused nodes and constants dropped, shapes known, verified."""

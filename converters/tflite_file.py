@@ -4,6 +4,7 @@ What litert-torch cannot be asked for is done here on the file, through the obje
 own schema.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,21 @@ class TFLiteFile:
         cast.opcodeIndex = self._operator_code("DEQUANTIZE", version=1)
         cast.builtinOptionsType = self._schema.BuiltinOptions.DequantizeOptions
         cast.builtinOptions = self._schema.DequantizeOptionsT()
+
+    def take_uint8_input(self) -> None:
+        """Take pixels as uint8 instead of as int8, 128 less, through a QUANTIZE that changes nothing but the type."""
+        (stored_index,) = self._graph.inputs
+        stored = self._graph.tensors[stored_index]
+        pixels = copy.deepcopy(stored)
+        pixels.type = self._schema.TensorType.UINT8
+        pixels.quantization.zeroPoint = np.asarray(stored.quantization.zeroPoint) + 128
+        stored.name += b"_int8"
+        self._graph.tensors.append(pixels)
+        self._graph.inputs = np.array([len(self._graph.tensors) - 1], np.int32)
+        quantize = self._operator(self._operator_code("QUANTIZE", version=1), "Quantize")
+        quantize.inputs = self._graph.inputs
+        quantize.outputs = np.array([stored_index], np.int32)
+        self._graph.operators.insert(0, quantize)
 
     def store_weights_as_float16(self) -> None:
         """Store convolution weights as float16, each followed by a DEQUANTIZE to float32; biases stay float32.
@@ -166,14 +182,19 @@ class TFLiteFile:
         return len(self._graph.tensors) - 1
 
     def _dequantize(self, code: int, source: int, result: int) -> Any:
-        operator = self._schema.OperatorT()
-        operator.opcodeIndex = code
+        operator = self._operator(code, "Dequantize")
         operator.inputs, operator.outputs = (
             np.array([source], np.int32),
             np.array([result], np.int32),
         )
-        operator.builtinOptionsType = self._schema.BuiltinOptions.DequantizeOptions
-        operator.builtinOptions = self._schema.DequantizeOptionsT()
+        return operator
+
+    def _operator(self, code: int, kind: str) -> Any:
+        """Return an operator without inputs and outputs, its options as TFLite's schema names them."""
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = code
+        operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, f"{kind}Options")
+        operator.builtinOptions = getattr(self._schema, f"{kind}OptionsT")()
         return operator
 
 

@@ -12,14 +12,15 @@ from edge_deeplab.errors import require
 
 
 def write_coreml(graph: CanonicalGraph, description: Description, path: Path) -> None:
-    """Write an `.mlpackage` folder: an ML program for iOS 16, macOS 13 and later.
+    """Write an `.mlpackage` folder: an ML program for iOS 16, macOS 13 and later (int8: iOS 17, macOS 14).
 
     Input "image": an RGB image of H by W. Output "classes": (1, H, W) int32, or "logits": (1, K, H,
     W) float32.
 
     Args:
         graph: the canonical graph, taken as it is.
-        description: embedded in the file; its precision is "fp32" or "fp16" (computed in float16).
+        description: embedded in the file; its precision is "fp32", "fp16" (computed in float16) or, of a quantized
+            graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16).
         path: folder to write.
 
     Raises:
@@ -40,13 +41,14 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         INPUT_NAME, shape=(1, 3, *graph.size_hw), color_layout=coremltools.colorlayout.RGB
     )
     output_type = np.float32 if graph.head == "logits" else np.int32
-    compute = {"fp32": coremltools.precision.FLOAT32, "fp16": coremltools.precision.FLOAT16}
+    single = precision == "fp32"
+    system = coremltools.target.iOS17 if graph.is_quantized else coremltools.target.iOS16
     return coremltools.convert(
         graph.program,
         convert_to="mlprogram",
         inputs=[image],
         outputs=[coremltools.TensorType(graph.head, dtype=output_type)],
-        minimum_deployment_target=coremltools.target.iOS16,
-        compute_precision=compute[precision],
+        minimum_deployment_target=system,
+        compute_precision=coremltools.precision.FLOAT32 if single else coremltools.precision.FLOAT16,
         skip_model_load=True,
     )

@@ -4,12 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from edge_deeplab.converters import onnx_file
 from edge_deeplab.converters.adapters import label_by_name, take_uint8_nhwc
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.onnx_float16 import convert_to_float16
+from edge_deeplab.converters.quantized_adapters import (
+    reads_pixels,
+    take_uint8_pixels,
+    unsigned_activations,
+)
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 
@@ -25,7 +31,8 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
 
     Args:
         graph: the canonical graph.
-        description: embedded in the file; its precision is "fp32" or "fp16".
+        description: embedded in the file; its precision is "fp32", "fp16" or, of a quantized graph, "int8"
+            (QDQ form: weights as int8, activations as uint8, which ONNX Runtime's x86 kernels want).
         path: file to write.
 
     Raises:
@@ -37,7 +44,8 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
     with calling("torch.onnx", "ONNX"):
         model = _convert(graph)
         onnx_file.name_after_operators(model)
-    model = onnx_file.simplify_if_equal(model)
+    if not graph.is_quantized:  # onnxsim would compute the dequantized weights and store them as floats
+        model = onnx_file.simplify_if_equal(model)
     if description.precision == "fp16":
         convert_to_float16(model)
     onnx_file.strip_exporter_notes(model)
@@ -45,9 +53,16 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
     path.write_bytes(model.SerializeToString())
 
 
+def _adapt(graph: CanonicalGraph) -> ExportedProgram:
+    if not graph.is_quantized:
+        return take_uint8_nhwc(graph.program)
+    program = unsigned_activations(graph.program)
+    return take_uint8_pixels(program) if reads_pixels(graph.program) else take_uint8_nhwc(program)
+
+
 def _convert(graph: CanonicalGraph) -> Any:
     exported = torch.onnx.export(
-        label_by_name(take_uint8_nhwc(graph.program)),
+        label_by_name(_adapt(graph)),
         dynamo=True,
         input_names=[INPUT_NAME],
         output_names=[graph.head],

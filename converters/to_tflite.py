@@ -1,5 +1,6 @@
 """Canonical graph to TFLite, through litert-torch."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from edge_deeplab.converters.adapters import (
 )
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.converters.quantized_adapters import (
+    quantize_weights_in_graph,
+    reads_pixels,
+    take_normalised_nhwc,
+)
 from edge_deeplab.converters.tflite_file import TFLiteFile
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
@@ -27,8 +33,8 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
 
     Args:
         graph: the canonical graph.
-        description: embedded in the file; its precision is "fp32" or "fp16" (weights stored in
-            float16).
+        description: embedded in the file; its precision is "fp32", "fp16" (weights stored in
+            float16) or, of a quantized graph, "int8".
         path: file to write.
 
     Raises:
@@ -38,7 +44,10 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
     with calling("litert-torch", "TFLite"):
         file = TFLiteFile(_convert(graph))
     file.name_tensors(input_name=INPUT_NAME, output_name=graph.head)
-    file.dequantize_input()
+    if reads_pixels(graph.program):
+        file.take_uint8_input()
+    else:
+        file.dequantize_input()
     if description.precision == "fp16":
         file.store_weights_as_float16()
     file.add_metadata(METADATA_KEY, description.to_json())
@@ -47,10 +56,25 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
 
 def _convert(graph: CanonicalGraph) -> bytes:
     litert_torch: Any = require("litert_torch", package="litert-torch", extra="tflite")
-    program = take_uint8_nhwc(graph.program)
+    pixels = reads_pixels(graph.program)
+    program = (take_normalised_nhwc if pixels else take_uint8_nhwc)(graph.program)
     program = give_channels_last(program) if graph.head == "logits" else argmax_over_last(program)
-    program = label_by_name(pad_zeros_before_max_pool(program))
-    image = torch.zeros(1, *graph.size_hw, 3, dtype=torch.uint8)
-    model = litert_torch.convert(program.module(), sample_kwargs={INPUT_NAME: image})
+    program = pad_zeros_before_max_pool(program)
+    settings: dict[str, Any] = {}
+    if graph.is_quantized:
+        program = quantize_weights_in_graph(program)
+        settings["quant_config"] = _says_quantized()
+    image = torch.zeros(1, *graph.size_hw, 3, dtype=torch.float32 if pixels else torch.uint8)
+    model = litert_torch.convert(
+        label_by_name(program).module(), sample_kwargs={INPUT_NAME: image}, **settings
+    )
     content: bytes = model.model_content()
     return content
+
+
+def _says_quantized() -> Any:
+    """Return the setting that makes litert-torch lower quantize and dequantize operators to integer kernels."""
+    quantizers = import_module("litert_torch.quantize.pt2e_quantizer")
+    configs = import_module("litert_torch.quantize.quant_config")
+    scheme = quantizers.get_symmetric_quantization_config(is_per_channel=True)
+    return configs.QuantConfig(pt2e_quantizer=quantizers.PT2EQuantizer().set_global(scheme))

@@ -1,4 +1,8 @@
-"""Rewrite: batch norm into the convolution before it."""
+"""Rewrite: batch norm into the convolution before it, integers included.
+
+Folding is exact for quantized weights too: a channel of integers q under scale s, followed by gain g, is the integers
+q sign(g) under scale s |g|, because the range of integers is symmetric. What training saw is what the file holds.
+"""
 
 from typing import Any
 
@@ -7,6 +11,8 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
+from edge_deeplab.models.quantization import half_scales
 
 _BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
 _CONVOLUTION = torch.ops.aten.conv2d.default
@@ -16,7 +22,7 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
     """Fold every batch norm into the convolution that it follows.
 
     With g = gamma / sqrt(var + eps): W' = g W and b' = g (b - mean) + beta, taken in float64 and rounded
-    once.
+    once. Dequantized weights keep their integers up to sign, and their scales are rounded to half precision.
 
     Requires: batch norm in evaluation mode after a convolution of constant weight, whose result nothing
         else reads (others are left alone).
@@ -32,26 +38,47 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
 
 def _can_fold(editor: ProgramEditor, node: fx.Node) -> bool:
     only_read_here = node.target is _CONVOLUTION and len(node.users) == 1
-    return only_read_here and editor.is_constant(node.args[1])
+    return only_read_here and (
+        editor.is_constant(node.args[1]) or _is_dequantized(node.args[1])
+    )
+
+
+def _is_dequantized(weight: Any) -> bool:
+    return isinstance(weight, fx.Node) and weight.target is DEQUANTIZE_CHANNELS
 
 
 def _fold(editor: ProgramEditor, convolution: fx.Node, norm: fx.Node) -> None:
-    image, weight, *settings = convolution.args
+    arguments: Any = convolution.args
+    image, weight, *settings = arguments
     bias = settings.pop(0) if settings else None
     gain, shift = _gain_and_shift(editor, norm)
-    folded_weight = editor.constant(weight).double() * gain.reshape(-1, 1, 1, 1)
     folded_bias = shift if bias is None else shift + gain * editor.constant(bias).double()
-    path = editor.module_path(weight)
+    quantized = _is_dequantized(weight)
+    path = editor.module_path(weight.args[0] if quantized else weight)
     folded = editor.call(
         _CONVOLUTION,
         image,
-        editor.add_constant(f"{path}.folded_weight", folded_weight.float()),
+        (_fold_integers if quantized else _fold_floats)(editor, weight, gain),
         editor.add_constant(f"{path}.folded_bias", folded_bias.float()),
         *settings,
         like=convolution,
     )
     for first_result in list(norm.users):  # the operator gives (normalised, mean, 1 / std)
         first_result.replace_all_uses_with(folded)
+
+
+def _fold_floats(editor: ProgramEditor, weight: fx.Node, gain: torch.Tensor) -> fx.Node:
+    folded = editor.constant(weight).double() * gain.reshape(-1, 1, 1, 1)
+    return editor.add_constant(f"{editor.module_path(weight)}.folded_weight", folded.float())
+
+
+def _fold_integers(editor: ProgramEditor, weight: fx.Node, gain: torch.Tensor) -> fx.Node:
+    integers, scales = weight.args[:2]
+    signs = gain.sign().reshape(-1, 1, 1, 1)
+    folded_scales = (editor.constant(scales).double() * gain.abs()).float()
+    editor.replace_constant(integers, (editor.constant(integers) * signs).to(torch.int8))
+    editor.replace_constant(scales, half_scales(folded_scales))
+    return weight
 
 
 def _gain_and_shift(editor: ProgramEditor, norm: fx.Node) -> tuple[torch.Tensor, torch.Tensor]:

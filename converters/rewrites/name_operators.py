@@ -11,6 +11,9 @@ from edge_deeplab.converters.program import ProgramEditor
 _WRAPPED = "model."
 """What the export wrapper holds the model under; no part of the model's own paths."""
 
+_NAMED = "edge_deeplab_named"
+"""Mark of operators that carry their name, which a second naming leaves alone."""
+
 
 def name_operators(program: ExportedProgram) -> ExportedProgram:
     """Name operators after module and operation, constants after their path in the checkpoint.
@@ -22,9 +25,15 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
     """
     editor = ProgramEditor(program)
     editor.shorten_paths(_WRAPPED)
-    for node in editor.graph.nodes:
-        if node.op == "call_function":
-            node._rename(operator_name(_module_path(node), _operation(node)))
+    unnamed = [
+        node
+        for node in editor.graph.nodes
+        if node.op == "call_function" and not node.meta.get(_NAMED)
+    ]
+    editor.forget_names(unnamed)
+    for node in unnamed:
+        node._rename(operator_name(_module_path(node), _operation(node)))
+        node.meta[_NAMED] = True
     return editor.finish()
 
 

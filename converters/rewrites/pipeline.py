@@ -1,26 +1,41 @@
 """The rewrites, in the order they run: the one list to read."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
+from edge_deeplab.converters.rewrites.insert_quantizers import insert_quantizers
 from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
+from edge_deeplab.models.quantization import Quantization
 
 Rewrite = Callable[[ExportedProgram], ExportedProgram]
 
-REWRITES: tuple[Rewrite, ...] = (
-    remove_no_ops,
-    fold_batch_norm,
-    add_pooled_features,
-    name_operators,
-)
+
+def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
+    """Return the rewrites of a float graph, or of one with these quantizers."""
+    if quantization is None:
+        return (remove_no_ops, fold_batch_norm, add_pooled_features, name_operators)
+    return (
+        remove_no_ops,
+        name_operators,
+        partial(insert_quantizers, quantization=quantization),
+        fold_batch_norm,
+        name_operators,
+    )
 
 
-def apply_rewrites(program: ExportedProgram) -> ExportedProgram:
-    """Return the program after every rewrite; each leaves what it computes the same, up to float rounding."""
-    for rewrite in REWRITES:
+def apply_rewrites(
+    program: ExportedProgram, quantization: Quantization | None = None
+) -> ExportedProgram:
+    """Return the program after every rewrite.
+
+    Each leaves what it computes the same, up to float rounding; `insert_quantizers` makes it compute
+    what the quantized checkpoint means.
+    """
+    for rewrite in rewrites(quantization):
         program = rewrite(program)
     return program

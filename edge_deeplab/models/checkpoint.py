@@ -7,7 +7,7 @@ through a temporary sibling and a rename, so a full disk or a kill never destroy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edge_deeplab.description import ClassInfo, Description, Head, Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
+from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 
 FORMAT = "edge-deeplab-checkpoint/1"
 METADATA_KEY = "edge_deeplab"
@@ -37,6 +38,7 @@ class CheckpointInfo:
         size_hw: height and width it was trained for, the default of evaluation and export.
         licence: licence of the weights.
         provenance: recipe, data sets, seed, package versions.
+        quantization: activation quantizers, as `Quantization.to_document` gives them; None for a float checkpoint.
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
@@ -48,6 +50,7 @@ class CheckpointInfo:
     size_hw: tuple[int, int]
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    quantization: Mapping[str, Any] | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,6 +74,13 @@ class Checkpoint:
     def name(self) -> str:
         """File name without its ending: what artifacts name as their checkpoint."""
         return self.path.stem
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """The quantizers of a quantized checkpoint; None for a float one."""
+        if self.info.quantization is None:
+            return None
+        return read_quantization(self.info.quantization, self.tensors)
 
     def describe(
         self,
@@ -98,7 +108,7 @@ class Checkpoint:
         )
 
     def build(self, *, output_stride: int | None = None) -> DeepLabV3Plus:
-        """Return the model in float32 and evaluation mode.
+        """Return the model in float32 and evaluation mode; of a quantized checkpoint, with its float weights.
 
         Args:
             output_stride: another stride than it was trained with (same weights, other atrous rates).
@@ -110,15 +120,21 @@ class Checkpoint:
         if output_stride is not None:
             arguments["output_stride"] = output_stride
         model = build_model(self.info.model, len(self.info.classes), **arguments)
-        _check_tensors(model.state_dict(), self.tensors, self.path)
+        tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
+        _check_tensors(model.state_dict(), tensors, self.path)
         model.load_state_dict(
-            {name: t.float() if t.is_floating_point() else t for name, t in self.tensors.items()}
+            {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         )
         return model.eval()
 
 
 def save_checkpoint(
-    path: Path, model: torch.nn.Module, info: CheckpointInfo, *, half: bool = False
+    path: Path,
+    model: torch.nn.Module,
+    info: CheckpointInfo,
+    *,
+    quantization: Quantization | None = None,
+    half: bool = False,
 ) -> None:
     """Write a checkpoint atomically.
 
@@ -126,12 +142,17 @@ def save_checkpoint(
         path: file to write; replaced only once the new one is complete.
         model: its state is stored, moved to the CPU.
         info: what the tensors are.
-        half: store floating-point tensors as float16 (half the size; the rounded weights are then the reference).
+        quantization: quantizers that belong to the weights.
+        half: store the model's floating-point tensors as float16 (half the size; the rounded weights are then the
+            reference). Scales of quantizers stay float32.
     """
     tensors = {
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in model.state_dict().items()
     }
+    if quantization is not None:
+        tensors |= {n: t.cpu().contiguous() for n, t in quantization.to_tensors().items()}
+        info = replace(info, quantization=quantization.to_document())
     document = json.dumps({"format": FORMAT, **asdict(info)}, sort_keys=True)
     write_atomically(path, save(tensors, metadata={METADATA_KEY: document}))
 

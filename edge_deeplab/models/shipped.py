@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
 
 DEFAULT_CHECKPOINT = "camvid-efficientnet-lite0"
+DEFAULT_QUANTIZED = "camvid-efficientnet-lite0-int8"
+"""What is exported to int8 where no checkpoint is named."""
 
 
 def shipped_checkpoints() -> dict[str, Path]:

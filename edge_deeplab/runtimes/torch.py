@@ -1,4 +1,7 @@
-"""The reference: a checkpoint's model in torch, in float32, with the evaluation protocols of the papers."""
+"""The reference: a checkpoint's model in torch, in float32, with the evaluation protocols of the papers.
+
+A quantized checkpoint runs with its fake quantizers: what int8 computes, in float.
+"""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from torch.nn import functional
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.torch_threads import running_torch
@@ -56,12 +60,14 @@ class TorchRuntime:
         self.size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
         self.description: Description | None = checkpoint.describe(
             target="torch",
-            precision="fp32",
+            precision="fp32" if checkpoint.quantization is None else "int8",
             head="logits",
             size_hw=self.size_hw,
             provenance=checkpoint.info.provenance,
         )
-        self._model = checkpoint.build(output_stride=output_stride)
+        model = checkpoint.build(output_stride=output_stride)
+        quantization = checkpoint.quantization
+        self._model = model if quantization is None else fake_quantized(model, quantization)
         self._views = [
             (_scaled(self.size_hw, scale), mirrored)
             for scale in scales

@@ -1,0 +1,90 @@
+"""Rewrite: a checkpoint's quantizers as quantize and dequantize operators, weights as the integers they become."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
+from torch import fx
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.names import module_of, operator_name
+from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.errors import CaptureError
+from edge_deeplab.models.quantization import (
+    ACTIVATION_LEVELS,
+    IMAGE,
+    WEIGHT_LEVELS,
+    ActivationQuantizer,
+    Quantization,
+    quantize_weight,
+)
+
+QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
+DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
+DEQUANTIZE_CHANNELS = torch.ops.quantized_decomposed.dequantize_per_channel.default
+_CONVOLUTION = torch.ops.aten.conv2d.default
+
+NORMALISED = "mul"
+"""Name of the operator whose result the network takes: the last one of the export wrapper's normalisation."""
+
+
+def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> ExportedProgram:
+    """Put a quantize and dequantize pair behind every quantized tensor, and integer weights under dequantize.
+
+    Requires: operators named after their modules (`name_operators`); batch norm not yet folded.
+    Ensures: the values that training's fake quantizers compute, up to float32 rounding.
+
+    Raises:
+        CaptureError: when the program has no tensor of a quantizer's name.
+    """
+    editor = ProgramEditor(program)
+    operators = [node for node in editor.graph.nodes if node.op == "call_function"]
+    for quantizer in quantization.activations:
+        for name in quantizer.tensors:
+            _insert(editor, _find(operators, name), quantizer)
+    for convolution in editor.calls(_CONVOLUTION):
+        path = editor.module_path(convolution.args[1])
+        if path in quantization.weight_scales:
+            _store_integers(editor, convolution, path, quantization.weight_scales[path])
+    return editor.finish()
+
+
+def _find(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
+    """Return the operator that computes a tensor (named as in `edge_deeplab.models.quantization`)."""
+    parent, _, function = tensor.rpartition(".")
+    wanted = NORMALISED if tensor == IMAGE else operator_name(parent, function)
+    within = [n for n in operators if f"{module_of(n.name)}.".startswith(f"{tensor}.")]
+    found = [n for n in operators if n.name == wanted] or within
+    if not found:
+        raise CaptureError(
+            f"the captured graph has no tensor {tensor}, which the checkpoint has a quantizer for; the network that was "
+            "quantized was expected; quantize the checkpoint again with this version"
+        )
+    return found[-1]
+
+
+def _insert(editor: ProgramEditor, source: fx.Node, quantizer: ActivationQuantizer) -> None:
+    readers = list(source.users)
+    settings = (quantizer.scale, quantizer.zero_point, *ACTIVATION_LEVELS, torch.int8)
+    quantized = editor.call(QUANTIZE, source, *settings, like=source)
+    dequantized = editor.call(DEQUANTIZE, quantized, *settings, like=quantized)
+    for reader in readers:
+        reader.replace_input_with(source, dequantized)
+
+
+def _store_integers(
+    editor: ProgramEditor, convolution: fx.Node, path: str, scales: torch.Tensor
+) -> None:
+    weight: Any = convolution.args[1]
+    integers = quantize_weight(editor.constant(weight), scales)
+    zeros = torch.zeros(len(scales), dtype=torch.int64)
+    constants = (
+        editor.add_constant(f"{path}.quantized_weight", integers),
+        editor.add_constant(f"{path}.weight_scale", scales),
+        editor.add_constant(f"{path}.weight_zero_point", zeros),
+    )
+    dequantized = editor.call_before(
+        DEQUANTIZE_CHANNELS, *constants, 0, *WEIGHT_LEVELS, torch.int8, like=convolution
+    )
+    convolution.replace_input_with(weight, dequantized)

@@ -1,0 +1,138 @@
+"""What a quantized checkpoint knows beside its float weights: every scale and zero point, and the tensors they are for.
+
+The idea to hold: the integers of all three files follow from this and the float weights alone, so nothing that trained
+the quantizers (NNCF) is needed to export, evaluate or compare them.
+
+A tensor is named after the module whose output it is ("backbone.bn1"), after module and function where no module is
+called for it ("aspp.cat", "backbone.blocks.1.1.add"), and `IMAGE` is the network's normalised input.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+IMAGE = "image"
+ACTIVATION_LEVELS = (-128, 127)
+WEIGHT_LEVELS = (-127, 127)
+"""Symmetric, so that a negative batch norm gain can be folded by negating integers."""
+
+SMALLEST_SCALE = 2.0**-14
+"""Smallest scale that half precision, in which Core ML programs store scales, holds at full precision."""
+
+_PREFIX = "quantizers."
+
+
+@dataclass(frozen=True)
+class ActivationQuantizer:
+    """One per-tensor quantizer: x is stored as round(x / scale) + zero_point, clamped to -128..127.
+
+    Args:
+        tensors: names of the tensors that carry it; more than one where runtimes demand equal scales.
+        scale: positive, a value that half precision holds.
+        zero_point: integer that stands for 0.
+    """
+
+    tensors: tuple[str, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """All quantizers of a network.
+
+    Args:
+        activations: in the order in which the network computes their first tensors.
+        weight_scales: by path of the convolution, (K,) float32, one scale an output channel, before batch norm is folded.
+        keep_float: module paths that were left in float.
+    """
+
+    activations: tuple[ActivationQuantizer, ...]
+    weight_scales: Mapping[str, torch.Tensor]
+    keep_float: tuple[str, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all but the weight scales as JSON values, for a checkpoint's metadata."""
+        activations = [
+            {"tensors": list(q.tensors), "scale": q.scale, "zero_point": q.zero_point}
+            for q in self.activations
+        ]
+        return {"activations": activations, "keep_float": list(self.keep_float)}
+
+    def to_tensors(self) -> dict[str, torch.Tensor]:
+        """Return the weight scales under the names they have in a checkpoint."""
+        return {f"{_PREFIX}{path}.scale": scale for path, scale in self.weight_scales.items()}
+
+
+def read_quantization(
+    document: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> Quantization:
+    """Return what `to_document` and `to_tensors` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: when the document is of another form.
+    """
+    activations = tuple(
+        ActivationQuantizer(tuple(q["tensors"]), float(q["scale"]), int(q["zero_point"]))
+        for q in document["activations"]
+    )
+    scales = {
+        name.removeprefix(_PREFIX).removesuffix(".scale"): scale.float()
+        for name, scale in tensors.items()
+        if is_quantizer_tensor(name)
+    }
+    return Quantization(activations, scales, tuple(document["keep_float"]))
+
+
+def is_quantizer_tensor(name: str) -> bool:
+    """Whether a checkpoint's tensor belongs to a quantizer rather than to the network."""
+    return name.startswith(_PREFIX)
+
+
+def half_scales(scales: torch.Tensor) -> torch.Tensor:
+    """Return scales rounded to what half precision holds, at least `SMALLEST_SCALE`; same shape, float32."""
+    return scales.half().float().clamp(min=SMALLEST_SCALE)
+
+
+def activation_quantizer(tensors: tuple[str, ...], low: float, high: float) -> ActivationQuantizer:
+    """Return the quantizer of a range of values; the range is widened to hold 0, which must be exact.
+
+    Args:
+        tensors: names of the tensors that carry it.
+        low: smallest value.
+        high: largest value.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    bottom, top = ACTIVATION_LEVELS
+    scale = float(half_scales(torch.tensor((high - low) / (top - bottom))))
+    zero_point = max(bottom, min(top, round(bottom - low / scale)))
+    return ActivationQuantizer(tensors, scale, zero_point)
+
+
+def weight_scales(weight: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Return per-channel scales whose product with the gain of the folded batch norm is exact in half precision.
+
+    Args:
+        weight: (K, C, h, w) of the convolution.
+        gain: (K,) factor that batch norm multiplies each output channel with; ones where there is none.
+
+    Returns:
+        (K,) float32.
+    """
+    largest = weight.detach().flatten(1).abs().amax(1)
+    return round_weight_scales(largest / WEIGHT_LEVELS[1], gain)
+
+
+def round_weight_scales(scales: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Return the nearest scales whose product with |gain| is exact in half precision; arguments as (K,)."""
+    size = gain.abs()
+    rounded = half_scales(scales * size) / size
+    return torch.where(size > 0, rounded, scales.clamp(min=SMALLEST_SCALE))
+
+
+def quantize_weight(weight: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Return the (K, C, h, w) int8 integers of a convolution's weight under (K,) scales."""
+    integers = torch.round(weight / scales.reshape(-1, 1, 1, 1))
+    return integers.clamp(*WEIGHT_LEVELS).to(torch.int8)

@@ -1,0 +1,128 @@
+"""Fake quantizers put into a traced network: what int8 computes, in float, with plain torch.
+
+This is how a quantized checkpoint is evaluated, at any size, without what trained it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from edge_deeplab.models.quantization import (
+    ACTIVATION_LEVELS,
+    WEIGHT_LEVELS,
+    ActivationQuantizer,
+    Quantization,
+)
+from edge_deeplab.quantization.network import Network
+
+
+class FakeQuantize(nn.Module):
+    """Rounds a tensor to what an activation quantizer can store.
+
+    Args:
+        quantizer: scale and zero point.
+    """
+
+    def __init__(self, quantizer: ActivationQuantizer) -> None:
+        super().__init__()
+        self.quantizer = quantizer
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the rounded values; same shape."""
+        q = self.quantizer
+        return torch.fake_quantize_per_tensor_affine(
+            values, q.scale, q.zero_point, *ACTIVATION_LEVELS
+        )
+
+
+class FakeQuantizeChannels(nn.Module):
+    """Rounds a convolution's weight to int8 per output channel.
+
+    Args:
+        scales: (K,) float32.
+    """
+
+    scales: torch.Tensor
+    zero_points: torch.Tensor
+
+    def __init__(self, scales: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scales", scales)
+        self.register_buffer("zero_points", torch.zeros(len(scales), dtype=torch.int32))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the rounded weight; same shape."""
+        return torch.fake_quantize_per_channel_affine(
+            weight, self.scales, self.zero_points, 0, *WEIGHT_LEVELS
+        )
+
+
+class FakeQuantizedConv2d(nn.Conv2d):
+    """A convolution whose weight passes a quantizer; weight, bias and their names are the original's.
+
+    Args:
+        original: the convolution that it takes the place of; its parameters are shared.
+        weight_quantizer: maps the weight to the weight that is used.
+    """
+
+    def __init__(self, original: nn.Conv2d, weight_quantizer: nn.Module) -> None:
+        nn.Module.__init__(self)
+        self.__dict__.update(
+            {name: value for name, value in vars(original).items() if name not in self.__dict__}
+        )
+        self._parameters = original._parameters
+        self.training = original.training
+        self.weight_quantizer = weight_quantizer
+
+    def _conv_forward(
+        self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        return super()._conv_forward(input, self.weight_quantizer(weight), bias)
+
+
+def fake_quantized(model: nn.Module, quantization: Quantization) -> nn.Module:
+    """Return a network that computes what its int8 form computes, up to float rounding.
+
+    Args:
+        model: the float model; its modules are shared.
+        quantization: scales and zero points.
+    """
+    network = Network(model)
+    insert(
+        network,
+        {q.tensors: FakeQuantize(q) for q in quantization.activations},
+        {path: FakeQuantizeChannels(s) for path, s in quantization.weight_scales.items()},
+    )
+    return network.module.train(model.training)
+
+
+def insert(
+    network: Network,
+    activations: Mapping[tuple[str, ...], nn.Module],
+    weights: Mapping[str, nn.Module],
+) -> None:
+    """Put quantizers into a network, in place.
+
+    Args:
+        network: the traced network.
+        activations: by the names of the tensors that share it, the module that each tensor passes.
+        weights: by path of a convolution, the module that its weight passes.
+    """
+    module = network.module
+    for path, quantizer in weights.items():
+        original = module.get_submodule(path)
+        assert isinstance(original, nn.Conv2d)
+        module.set_submodule(path, FakeQuantizedConv2d(original, quantizer))
+    nodes = {network.name(node): node for node in network.values()}
+    for index, (tensors, quantizer) in enumerate(activations.items()):
+        target = f"activation_quantizers.{index}"
+        module.add_submodule(target, quantizer)
+        for name in tensors:
+            node = nodes[name]
+            readers = list(node.users)
+            with module.graph.inserting_after(node):
+                rounded = module.graph.call_module(target, (node,))
+            for reader in readers:
+                reader.replace_input_with(node, rounded)
+    module.recompile()

@@ -1,0 +1,119 @@
+"""Where quantizers go, so that Core ML, TFLite and ONNX all run the result in int8.
+
+The rules, each from what the three runtimes do:
+- A convolution, its batch norm and its ReLU become one operator: only the last of their outputs is quantized.
+- Every other tensor between operators carries a quantizer, the image and the logits among them, so that nothing falls
+  back to float and the class map is taken from integers.
+- Tensors that resizing, max pooling or concatenation pass on share one quantizer: TFLite refuses other scales there.
+- Weights are quantized per output channel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import fx
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.quantization.network import Network
+
+QUANTIZABLE = ("conv", "norm", "activation", "add", "cat", "mean", "upsample_bilinear2d", "max_pool")
+_SAME_SCALE = ("cat", "upsample_bilinear2d", "max_pool")
+_FUSED = {"conv": ("norm", "activation"), "norm": ("activation",), "add": ("activation",)}
+"""What becomes one operator with what follows it."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which tensors are quantized.
+
+    Args:
+        activations: names of tensors, those that share a quantizer together, in the network's order.
+        weights: paths of the convolutions whose weights are quantized.
+        keep_float: module paths left in float.
+    """
+
+    activations: tuple[tuple[str, ...], ...]
+    weights: tuple[str, ...]
+    keep_float: tuple[str, ...]
+
+
+def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placement:
+    """Return where a network is quantized.
+
+    Args:
+        network: the traced network.
+        keep_float: paths of modules to leave in float, with all that is below them.
+
+    Raises:
+        ConfigError: when an operator has no int8 form that all three targets share, or a path of `keep_float` is of no module.
+    """
+    _check_paths(network, keep_float)
+    nodes = [node for node in network.values() if not _in_float(network, node, keep_float)]
+    _refuse_others(network, nodes)
+    quantized = set(nodes)
+    carriers = [node for node in network.values() if _carries(network, node, quantized)]
+    groups = {node: [node] for node in carriers}
+    for node in nodes:
+        if network.kind(node) in _SAME_SCALE:
+            for source in network.inputs(node):
+                _join(groups, source, node)
+    order = {node: index for index, node in enumerate(carriers)}
+    distinct = {id(group): sorted(group, key=order.__getitem__) for group in groups.values()}
+    return Placement(
+        tuple(tuple(network.name(n) for n in group) for group in distinct.values()),
+        tuple(network.name(n) for n in nodes if network.kind(n) == "conv"),
+        tuple(keep_float),
+    )
+
+
+def _carries(network: Network, node: fx.Node, quantized: set[fx.Node]) -> bool:
+    """Whether a tensor carries a quantizer: an int8 operator writes or reads it, and it is not inside of one operator."""
+    readers = network.readers(node)
+    if len(readers) == 1 and network.kind(readers[0]) in _FUSED.get(network.kind(node), ()):
+        return False
+    return node in quantized or any(reader in quantized for reader in readers)
+
+
+def _join(groups: dict[fx.Node, list[fx.Node]], first: fx.Node, second: fx.Node) -> None:
+    if groups[first] is groups[second]:
+        return
+    joined = groups[first] + groups[second]
+    for node in joined:
+        groups[node] = joined
+
+
+def _in_float(network: Network, node: fx.Node, keep_float: Sequence[str]) -> bool:
+    name = f"{network.name(node)}."
+    return node.op == "placeholder" or any(name.startswith(f"{path}.") for path in keep_float)
+
+
+def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
+    refused = [n for n in nodes if network.kind(n) not in QUANTIZABLE or _stands_alone(network, n)]
+    if not refused:
+        return
+    first = refused[0]
+    layer = network.layer(first)
+    what = type(layer).__name__ if layer is not None else network.name(first).rpartition(".")[2]
+    raise ConfigError(
+        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, TFLite and "
+        f"ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, or choose "
+        "efficientnet_lite0, mobilenetv2_100 or resnet50"
+    )
+
+
+def _stands_alone(network: Network, node: fx.Node) -> bool:
+    """Whether a batch norm follows no convolution that it could be folded into."""
+    if network.kind(node) != "norm":
+        return False
+    (source,) = network.inputs(node)
+    return network.kind(source) != "conv" or len(network.readers(source)) != 1
+
+
+def _check_paths(network: Network, keep_float: Sequence[str]) -> None:
+    known = {name for name, _ in network.module.named_modules()}
+    for path in keep_float:
+        if path not in known:
+            raise ConfigError(
+                f"--keep-float {path} is of no module of this network; a path such as "
+                f"{next(n for n in sorted(known) if n.count('.') == 1)} was expected"
+            )
