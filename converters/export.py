@@ -32,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 HEADS: tuple[Head, ...] = ("classes", "logits")
 ALL_TARGETS = "all"
-PRECISIONS = ("fp32", "fp16", "int8")
+WEIGHT_ONLY = ("w8", "w6", "w4")
+"""Core ML alone: weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
+PRECISIONS = ("fp32", "fp16", "int8", *WEIGHT_ONLY)
 DEFAULT_FOLDER = Path("exports")
 
 
@@ -62,7 +64,7 @@ class ExportedArtifact:
 
     Args:
         target: a key of `TARGETS`.
-        precision: "fp32" or "fp16".
+        precision: one of `PRECISIONS`.
         path: the file, or the folder of a Core ML package.
         bytes: its size.
         sha256: hash of its content.
@@ -97,7 +99,7 @@ def export_checkpoint(
     Args:
         checkpoint: what to export.
         targets: keys of `TARGETS`, or "all".
-        precision: "fp32", "fp16", or "int8" for a quantized checkpoint.
+        precision: one of `PRECISIONS`; "int8" for a quantized checkpoint.
         size_hw: input height and width, multiples of 16; None takes the size it was trained for.
         head: "classes" (class ids come out) or "logits".
         output_dir: folder of the artifacts; made when absent.
@@ -120,6 +122,7 @@ def export_checkpoint(
     targets = resolve_targets(targets)
     check_output(precision, head)
     check_quantized(checkpoint, precision)
+    check_targets(targets, precision)
     check_size(size_hw, any_size=any_size)
     for target in targets:
         check_installed(target)
@@ -191,6 +194,20 @@ def check_output(precision: str, head: str) -> None:
         raise unknown_choice("precision", precision, PRECISIONS)
 
 
+def check_targets(targets: Sequence[str], precision: str) -> None:
+    """Check that all targets have a precision.
+
+    Raises:
+        ConfigError: for weight-only precisions of another target than Core ML.
+    """
+    others = [target for target in targets if target != "coreml"]
+    if precision in WEIGHT_ONLY and others:
+        raise ConfigError(
+            f"precision {precision} came for {others[0]}; weight-only precisions are Core ML's; "
+            "pass --target coreml, or --precision fp16 or int8"
+        )
+
+
 def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
     """Check that a precision is one that the checkpoint has the numbers for.
 
@@ -202,11 +219,11 @@ def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
         return
     if quantized:
         raise ConfigError(
-            f"precision {precision} came with {checkpoint.name}, a quantized checkpoint, whose float weights alone were never "
-            "scored; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
+            f"precision {precision} came with {checkpoint.name}, a quantized checkpoint whose float weights were never "
+            "scored alone; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
         )
     raise ConfigError(
-        f"precision int8 came with {checkpoint.name}, a float checkpoint that has no scales; a quantized checkpoint was "
+        f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
         "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training"
     )
 

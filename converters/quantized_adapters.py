@@ -1,13 +1,12 @@
 """What each target wants of integers, put around a copy of a quantized canonical graph.
 
-The canonical graph stores activations as int8, weights as int8 constants under a dequantize operator, and normalises the
-picture in float. Every change here keeps each stored integer, or moves it by 128 together with its zero point.
+The canonical graph stores activations as int8, weights as int8 constants under a dequantize operator, and normalises
+the picture in float. Every change here keeps each stored integer, or moves it by 128 together with its zero point.
 """
 
 from typing import Any
 
 import torch
-from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor

@@ -1,5 +1,6 @@
 """Canonical graph to a Core ML package, through coremltools."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
+
+_WEIGHT_BITS = {"w8": 8, "w6": 6, "w4": 4}
 
 
 def write_coreml(graph: CanonicalGraph, description: Description, path: Path) -> None:
@@ -20,7 +23,8 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
     Args:
         graph: the canonical graph, taken as it is.
         description: embedded in the file; its precision is "fp32", "fp16" (computed in float16) or, of a quantized
-            graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16).
+            graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16). "w8", "w6"
+            and "w4" store weights in so many bits and compute in float16.
         path: folder to write.
 
     Raises:
@@ -30,6 +34,8 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
     with calling("coremltools", "Core ML"):
         coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
         model = _convert(coremltools, graph, description.precision)
+        if description.precision in _WEIGHT_BITS:
+            model = _store_weights_in(coremltools, model, _WEIGHT_BITS[description.precision])
         model.user_defined_metadata[METADATA_KEY] = description.to_json()
         model.short_description = f"{description.model}, {len(description.classes)} classes"
         model.license = description.licence
@@ -49,6 +55,19 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         inputs=[image],
         outputs=[coremltools.TensorType(graph.head, dtype=output_type)],
         minimum_deployment_target=system,
-        compute_precision=coremltools.precision.FLOAT32 if single else coremltools.precision.FLOAT16,
+        compute_precision=coremltools.precision.FLOAT32
+        if single
+        else coremltools.precision.FLOAT16,
         skip_model_load=True,
     )
+
+
+def _store_weights_in(coremltools: Any, model: Any, bits: int) -> Any:
+    """Return the model with weights in 8 bits (linear, per channel) or in palettes of 2 ** bits values."""
+    compress = importlib.import_module("coremltools.optimize.coreml")
+    if bits == 8:
+        linear = compress.OpLinearQuantizerConfig(mode="linear_symmetric")
+        settings = compress.OptimizationConfig(global_config=linear)
+        return compress.linear_quantize_weights(model, settings)
+    palettes = compress.OpPalettizerConfig(mode="kmeans", nbits=bits)
+    return compress.palettize_weights(model, compress.OptimizationConfig(global_config=palettes))

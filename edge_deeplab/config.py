@@ -1,9 +1,10 @@
 """Training recipes: frozen models read from TOML; an unknown key names the closest known one."""
 
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,42 +76,95 @@ class Recipe(_Section):
     loss: LossSection = LossSection()
 
 
+class QatOptimiserSection(OptimiserSection):
+    """Fine-tuning: few epochs at a tenth of the learning rate; 0 epochs is post-training quantization."""
+
+    epochs: Annotated[int, Field(ge=0)] = 10
+    validate_every: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Positive = 1e-4
+    backbone_learning_rate: Positive = 1e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+
+
+class QuantizationSection(_Section):
+    """How quantizers start and are trained.
+
+    Args:
+        calibration_images: images of the first split that ranges are estimated from.
+        estimator: how ranges follow from what was seen there.
+        statistics_epochs: share of the epochs after which batch norm's statistics are frozen.
+        ranges_epochs: share of the epochs after which ranges are fixed, rounded as the files hold them.
+        distill: weight of the float model's opinion against that of the labels.
+        temperature: that both opinions are softened by.
+    """
+
+    calibration_images: Annotated[int, Field(ge=1)] = 64
+    estimator: Literal["min-max", "mean-min-max", "percentile", "mse"] = "mse"
+    statistics_epochs: Fraction = 0.3
+    ranges_epochs: Fraction = 0.6
+    distill: Fraction = 0.5
+    temperature: Positive = 1.0
+
+
+class QatRecipe(Recipe):
+    """One quantization-aware training run; the model section is not read, the checkpoint says what it is."""
+
+    optimiser: QatOptimiserSection = QatOptimiserSection()
+    quantization: QuantizationSection = QuantizationSection()
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
 def load_recipe(path: Path | None) -> Recipe:
-    """Read a recipe; None gives the defaults.
+    """Read a training recipe; None gives the defaults. Errors as for `load_recipe_as`."""
+    return load_recipe_as(Recipe, path)
+
+
+def load_recipe_as(
+    kind: type[AnyRecipe], path: Path | None, **sections: Mapping[str, Any]
+) -> AnyRecipe:
+    """Read a recipe of a kind; None gives the defaults.
+
+    Args:
+        kind: `Recipe` or `QatRecipe`.
+        path: TOML file.
+        **sections: by section, values that come before those of the file; None among them changes nothing.
 
     Raises:
         ConfigError: when the file is absent, no TOML, or holds an unknown key or impossible value.
     """
-    if path is None:
-        return Recipe()
     try:
-        document = tomllib.loads(path.read_text())
+        document = {} if path is None else tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(
             f"recipe {path} does not exist; pass a TOML file (recipes/ has some)"
         ) from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path} is not readable TOML ({error}); mend it") from error
+    for section, values in sections.items():
+        chosen = {key: value for key, value in values.items() if value is not None}
+        document[section] = {**document.get(section, {}), **chosen}
     try:
-        return Recipe.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"recipe {path}: {_first_problem(error)}") from error
+        raise ConfigError(f"recipe {path}: {_first_problem(kind, error)}") from error
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(kind: type[Recipe], error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{where} came as {problem['input']!r}; {problem['msg'].lower()}"
     *section, key = problem["loc"]
-    known = list(_fields_at([str(s) for s in section]))
+    known = list(_fields_at(kind, [str(s) for s in section]))
     close = get_close_matches(str(key), known, n=1)
     hint = f"did you mean {close[0]!r}" if close else f"known are: {', '.join(known)}"
     return f"unknown key {where!r}; {hint}?" if close else f"unknown key {where!r}; {hint}"
 
 
-def _fields_at(section: list[str]) -> dict[str, Any]:
-    model: type[BaseModel] = Recipe
+def _fields_at(kind: type[Recipe], section: list[str]) -> dict[str, Any]:
+    model: type[BaseModel] = kind
     for name in section:
         model = type(getattr(model(), name))
     return model.model_fields

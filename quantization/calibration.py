@@ -54,8 +54,7 @@ def calibrate(
         ConfigError: for an unknown estimator.
         DataError: without images.
     """
-    if estimator not in ESTIMATORS:
-        raise unknown_choice("estimator", estimator, ESTIMATORS)
+    check_estimator(estimator)
     if not len(images):
         raise DataError("calibration came with no images; some of the training split were expected")
     ranges = _estimate_ranges(network, placement, images, estimator, progress)
@@ -78,6 +77,16 @@ def calibrate(
         },
         placement.keep_float,
     )
+
+
+def check_estimator(name: str) -> None:
+    """Check the name of a range estimator.
+
+    Raises:
+        ConfigError: when there is none of that name; the choices are listed.
+    """
+    if name not in ESTIMATORS:
+        raise unknown_choice("estimator", name, ESTIMATORS)
 
 
 def passes(estimator: str) -> int:

@@ -73,9 +73,7 @@ class Network:
 
     def layer(self, node: fx.Node) -> nn.Module | None:
         """Return the module that a node calls, if it calls one."""
-        return (
-            self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
-        )
+        return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     def kind(self, node: fx.Node) -> str:
         """Return what a node computes: "conv", "norm", "activation", "max_pool", a function's name, or "other"."""

@@ -16,7 +16,16 @@ from torch import fx
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.quantization.network import Network
 
-QUANTIZABLE = ("conv", "norm", "activation", "add", "cat", "mean", "upsample_bilinear2d", "max_pool")
+QUANTIZABLE = (
+    "conv",
+    "norm",
+    "activation",
+    "add",
+    "cat",
+    "mean",
+    "upsample_bilinear2d",
+    "max_pool",
+)
 _SAME_SCALE = ("cat", "upsample_bilinear2d", "max_pool")
 _FUSED = {"conv": ("norm", "activation"), "norm": ("activation",), "add": ("activation",)}
 """What becomes one operator with what follows it."""
@@ -45,7 +54,7 @@ def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placem
         keep_float: paths of modules to leave in float, with all that is below them.
 
     Raises:
-        ConfigError: when an operator has no int8 form that all three targets share, or a path of `keep_float` is of no module.
+        ConfigError: when an operator has no int8 form that all three targets share, or `keep_float` names no module.
     """
     _check_paths(network, keep_float)
     nodes = [node for node in network.values() if not _in_float(network, node, keep_float)]
@@ -67,7 +76,7 @@ def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placem
 
 
 def _carries(network: Network, node: fx.Node, quantized: set[fx.Node]) -> bool:
-    """Whether a tensor carries a quantizer: an int8 operator writes or reads it, and it is not inside of one operator."""
+    """Whether a tensor carries a quantizer: an int8 operator writes or reads it, and it is not inside of one."""
     readers = network.readers(node)
     if len(readers) == 1 and network.kind(readers[0]) in _FUSED.get(network.kind(node), ()):
         return False
@@ -95,8 +104,8 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
     layer = network.layer(first)
     what = type(layer).__name__ if layer is not None else network.name(first).rpartition(".")[2]
     raise ConfigError(
-        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, TFLite and "
-        f"ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, or choose "
+        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, TFLite "
+        f"and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, or choose "
         "efficientnet_lite0, mobilenetv2_100 or resnet50"
     )
 

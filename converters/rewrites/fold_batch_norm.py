@@ -38,9 +38,7 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
 
 def _can_fold(editor: ProgramEditor, node: fx.Node) -> bool:
     only_read_here = node.target is _CONVOLUTION and len(node.users) == 1
-    return only_read_here and (
-        editor.is_constant(node.args[1]) or _is_dequantized(node.args[1])
-    )
+    return only_read_here and (editor.is_constant(node.args[1]) or _is_dequantized(node.args[1]))
 
 
 def _is_dequantized(weight: Any) -> bool:

@@ -58,8 +58,8 @@ def _find(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
     found = [n for n in operators if n.name == wanted] or within
     if not found:
         raise CaptureError(
-            f"the captured graph has no tensor {tensor}, which the checkpoint has a quantizer for; the network that was "
-            "quantized was expected; quantize the checkpoint again with this version"
+            f"the captured graph has no tensor {tensor}, which the checkpoint has a quantizer for; the network "
+            "that was quantized was expected; quantize the checkpoint again with this version"
         )
     return found[-1]
 

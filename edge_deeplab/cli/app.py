@@ -14,6 +14,7 @@ from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
 from edge_deeplab.cli.models import models
 from edge_deeplab.cli.parity import parity
+from edge_deeplab.cli.qat import qat
 from edge_deeplab.cli.train import train
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "models": models,
     "train": train,
     "evaluate": evaluate,
+    "qat": qat,
     "export": export,
     "check": check,
     "parity": parity,

@@ -20,6 +20,7 @@ from edge_deeplab.errors import require
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
     from edge_deeplab.description import Head
+    from edge_deeplab.models.checkpoint import Checkpoint
 
 VERDICTS = ("ok", "slow", "fallback", "rejected")
 
@@ -35,7 +36,17 @@ def export(
         list[str] | None,
         typer.Option(help="coreml, tflite, onnx or all; may be given several times."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="fp32, fp16, int8 (of a quantized checkpoint), or for Core ML w8, w6, w4; "
+            "default: fp32, or int8 of a quantized checkpoint."
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Quantize a float checkpoint on this data, untrained."),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
     ] = None,
@@ -60,16 +71,28 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import check_output, export_checkpoint, resolve_targets
+        from edge_deeplab.converters.export import (
+            check_output,
+            check_targets,
+            export_checkpoint,
+            resolve_targets,
+        )
         from edge_deeplab.models.shipped import open_checkpoint
 
         targets = resolve_targets(target or ["all"])
-        check_output(precision, head)
+        if precision is not None:
+            check_output(precision, head)
+            check_targets(targets, precision)
+        opened = open_checkpoint(
+            _default_for(checkpoint, precision, calibrate), allow_pickle=allow_pickle
+        )
+        if calibrate is not None:
+            opened = calibrated(opened, calibrate)
         with progress_steps() as on_step:
             artifacts = export_checkpoint(
-                open_checkpoint(checkpoint, allow_pickle=allow_pickle),
+                opened,
                 targets,
-                precision,
+                precision or ("fp32" if opened.quantization is None else "int8"),
                 size_hw,
                 cast("Head", head),
                 output,
@@ -80,6 +103,34 @@ def export(
             print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
         else:
             print_table(artifacts)
+
+
+def _default_for(
+    checkpoint: str | None, precision: str | None, calibrate: Path | None
+) -> str | None:
+    """Return the checkpoint that was named, or the shipped quantized one where int8 was asked for."""
+    from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, shipped_checkpoints
+
+    shipped = DEFAULT_QUANTIZED in shipped_checkpoints()
+    if checkpoint is None and precision == "int8" and calibrate is None and shipped:
+        return DEFAULT_QUANTIZED
+    return checkpoint
+
+
+def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
+    """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.config import QatRecipe
+    from edge_deeplab.data.dataset import open_dataset
+    from edge_deeplab.quantization.calibration import passes
+    from edge_deeplab.quantization.qat import quantize
+
+    recipe = QatRecipe()
+    source = open_dataset(data, recipe.data.splits[0])
+    section = recipe.quantization
+    shown = min(section.calibration_images, len(source)) * passes(section.estimator)
+    with counting("calibrating", shown) as progress:
+        return checkpoint.with_quantization(quantize(checkpoint, recipe, source, progress=progress))
 
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:

@@ -45,7 +45,7 @@ def train(
         start = None if init is None else open_checkpoint(init)
         chosen = _with_model(load_recipe(recipe), model)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
-        validator = _validator(data, chosen)
+        validator = validator_of(data, chosen)
         with training_progress() as listen:
             best = run_training(
                 chosen,
@@ -70,7 +70,7 @@ def _with_model(recipe: "Recipe", model: str | None) -> "Recipe":
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
 
 
-def _validator(data: Path, recipe: "Recipe") -> "Validator | None":
+def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
     """Score checkpoints on the recipe's validation split; None where the recipe names none."""
     if not recipe.data.validation_split:
         return None

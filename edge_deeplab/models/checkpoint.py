@@ -82,6 +82,11 @@ class Checkpoint:
             return None
         return read_quantization(self.info.quantization, self.tensors)
 
+    def with_quantization(self, quantization: Quantization) -> "Checkpoint":
+        """Return the checkpoint with quantizers, in memory; it keeps the name and hash of the float file."""
+        info = replace(self.info, quantization=quantization.to_document())
+        return replace(self, info=info, tensors={**self.tensors, **quantization.to_tensors()})
+
     def describe(
         self,
         *,

@@ -45,7 +45,7 @@ class Quantization:
 
     Args:
         activations: in the order in which the network computes their first tensors.
-        weight_scales: by path of the convolution, (K,) float32, one scale an output channel, before batch norm is folded.
+        weight_scales: by path of the convolution, (K,) float32, one an output channel, before batch norm is folded.
         keep_float: module paths that were left in float.
     """
 

@@ -9,7 +9,6 @@ from types import MethodType
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
@@ -42,7 +41,5 @@ def keep_depthwise_in_float32(model: nn.Module) -> None:
 
 def _forward_float32(self: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", enabled=False):
-        y = functional.conv2d(
-            x.float(), self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        y = self._conv_forward(x.float(), self.weight, self.bias)
     return y.to(x.dtype)

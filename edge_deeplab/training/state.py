@@ -19,14 +19,14 @@ class TrainingState:
 
     Args:
         model: the network being trained.
-        average: its moving average, which is what is evaluated and kept.
+        average: its moving average, which is what is evaluated and kept; None where the model itself is.
         optimiser: AdamW.
         epoch: epochs done.
         best_miou: best validation mIoU so far, in points; None before the first validation.
     """
 
     model: torch.nn.Module
-    average: torch.optim.swa_utils.AveragedModel
+    average: torch.optim.swa_utils.AveragedModel | None
     optimiser: torch.optim.Optimizer
     epoch: int = 0
     best_miou: float | None = None
@@ -34,7 +34,8 @@ class TrainingState:
     def save(self, path: Path, recipe: str) -> None:
         """Write the state atomically, with the recipe (JSON) it belongs to."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
         document = {"epoch": self.epoch, "best_miou": self.best_miou, "recipe": recipe}
@@ -47,21 +48,22 @@ class TrainingState:
         Raises:
             CheckpointError: when the file is absent, damaged, or of a run with another recipe.
         """
-        tensors, document = _read(path)
-        if document["recipe"] != recipe:
-            raise CheckpointError(
-                f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
-                "start a new --output or restore the recipe"
-            )
+        tensors, document = _read(path, recipe)
         self.model.load_state_dict(_below(tensors, "model."))
-        self.average.load_state_dict(_below(tensors, "average."))
+        if self.average is not None:
+            self.average.load_state_dict(_below(tensors, "average."))
         optimiser = self.optimiser.state_dict()
         optimiser["state"] = _optimiser_state(_below(tensors, "optimiser."))
         self.optimiser.load_state_dict(optimiser)
         self.epoch, self.best_miou = document["epoch"], document["best_miou"]
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def epochs_done(path: Path, recipe: str) -> int:
+    """Return how many epochs a saved state has behind it; errors as for `TrainingState.restore`."""
+    return int(_read(path, recipe)[1]["epoch"])
+
+
+def _read(path: Path, recipe: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(
             f"there is nothing to resume: {path} does not exist; "
@@ -70,11 +72,17 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             document = json.loads(file.metadata()["training"])
-            return {name: file.get_tensor(name) for name in file.keys()}, document  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable training state ({error}); start again without --resume"
         ) from error
+    if document["recipe"] != recipe:
+        raise CheckpointError(
+            f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
+            "start a new --output or restore the recipe"
+        )
+    return tensors, document
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

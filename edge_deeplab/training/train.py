@@ -55,6 +55,9 @@ class Progress:
 
 Listener = Callable[[Progress], None]
 
+Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Maps logits (N, K, H, W) float32, images and masks (N, H, W) to the scalar loss."""
+
 
 def train(
     recipe: Recipe,
@@ -89,29 +92,39 @@ def train(
     torch.manual_seed(recipe.seed)
     info = describe_run(recipe, sources, init)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
-    loader = _build_loader(crops, recipe, workers, accelerator)
-    state = _build_state(recipe, len(info.classes), init, accelerator)
+    loader = build_loader(crops, recipe, workers, accelerator)
+    state, average = _build_state(recipe, len(info.classes), init, accelerator)
     if resume:
-        state.restore(output / STATE_FILE, _identity(recipe, sources))
+        state.restore(output / STATE_FILE, identity(recipe, sources))
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
     model, optimiser = accelerator.prepare(state.model, state.optimiser)
-    loss = _build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
     crops.remember()
     for epoch in range(state.epoch, recipe.optimiser.epochs):
         started = time.monotonic()
-        mean_loss = _train_epoch(
-            epoch, recipe, accelerator, model, optimiser, loader, crops, loss, state.average, listen
+        model.train()
+        mean_loss = train_epoch(
+            epoch,
+            recipe,
+            accelerator,
+            model,
+            optimiser,
+            loader,
+            crops,
+            lambda logits, _, masks: loss(logits, masks),
+            lambda: average.update_parameters(accelerator.unwrap_model(model)),
+            listen,
         )
         state.epoch = epoch + 1
         if accelerator.is_main_process:
-            save_checkpoint(output / LAST_FILE, state.average.module, info)
-            miou = _validate(output / LAST_FILE, recipe, state, validate)
-            _keep_best(output, state, info, miou)
-            state.save(output / STATE_FILE, _identity(recipe, sources))
+            save_checkpoint(output / LAST_FILE, average.module, info)
+            miou = validate_if_due(output / LAST_FILE, recipe, state, validate)
+            _keep_best(output, state, average.module, info, miou)
+            state.save(output / STATE_FILE, identity(recipe, sources))
             row = [epoch + 1, f"{mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
-            _log_row(output / LOG_FILE, [*row, f"{time.monotonic() - started:.1f}"])
+            log_row(output / LOG_FILE, [*row, f"{time.monotonic() - started:.1f}"])
         accelerator.wait_for_everyone()
     return output / BEST_FILE
 
@@ -119,7 +132,7 @@ def train(
 def describe_run(
     recipe: Recipe, sources: Sequence[SegmentationDataset], init: Checkpoint | None = None
 ) -> CheckpointInfo:
-    """Return what the checkpoint of this run says of itself; a run that starts from another carries that one's story."""
+    """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
     backbone = backbone_of(recipe.model.name)
     first = sources[0]
     for source in sources[1:]:
@@ -162,7 +175,7 @@ class _EpochOrder(Sampler[int]):
         yield from torch.randperm(len(self._crops), generator=generator).tolist()
 
 
-def _build_loader(
+def build_loader(
     crops: EpochCrops, recipe: Recipe, workers: int, accelerator: Accelerator
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
@@ -190,7 +203,7 @@ def _build_loader(
 
 def _build_state(
     recipe: Recipe, num_classes: int, init: Checkpoint | None, accelerator: Accelerator
-) -> TrainingState:
+) -> tuple[TrainingState, AveragedModel]:
     section = recipe.model
     model: torch.nn.Module = build_model(
         section.name,
@@ -207,7 +220,7 @@ def _build_state(
     average = AveragedModel(
         model, multi_avg_fn=moving_average(recipe.optimiser.ema_decay), use_buffers=True
     )
-    return TrainingState(model, average, _build_optimiser(model, recipe))
+    return TrainingState(model, average, build_optimiser(model, recipe)), average
 
 
 def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
@@ -233,24 +246,29 @@ def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
-def _build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; the backbone learns slower, and biases and batch norm are not decayed."""
+def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
     section = recipe.optimiser
     groups = []
     for in_backbone, rate in (
         (True, section.backbone_learning_rate),
         (False, section.learning_rate),
     ):
-        named = [p for n, p in model.named_parameters() if n.startswith("backbone.") == in_backbone]
+        named = [
+            p
+            for n, p in model.named_parameters()
+            if n.startswith("backbone.") == in_backbone and p.requires_grad
+        ]
         for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
-            chosen = [p for p in named if (p.ndim > 1) == is_matrix]
+            chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
             groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
     return torch.optim.AdamW(groups)
 
 
-def _build_loss(
+def build_loss(
     recipe: Recipe, sources: Sequence[SegmentationDataset], num_classes: int
 ) -> SegmentationLoss:
+    """Return the loss of a recipe, its class weights counted over the labelled images."""
     power = recipe.loss.class_balance
     weights = (
         class_weights(count_pixels(sources, num_classes), power)
@@ -260,7 +278,7 @@ def _build_loss(
     return SegmentationLoss(weights, lovasz=recipe.loss.lovasz, ignore_index=IGNORE)
 
 
-def _train_epoch(
+def train_epoch(
     epoch: int,
     recipe: Recipe,
     accelerator: Accelerator,
@@ -268,14 +286,26 @@ def _train_epoch(
     optimiser: torch.optim.Optimizer,
     loader: DataLoader[tuple[torch.Tensor, torch.Tensor]],
     crops: EpochCrops,
-    loss: SegmentationLoss,
-    average: AveragedModel,
+    objective: Objective,
+    after_step: Callable[[], None],
     listen: Listener,
 ) -> float:
-    """Show every crop of an epoch once and return the mean loss."""
+    """Show every crop of an epoch once and return the mean loss.
+
+    Args:
+        epoch: number of the epoch, from 0.
+        recipe: the run.
+        accelerator: where it runs.
+        model: what is trained, prepared, in the mode it trains in.
+        optimiser: prepared; each group has its `base_lr`.
+        loader: gives (images, masks) of `crops`.
+        crops: told which epoch it is.
+        objective: gives the loss.
+        after_step: called after every step of the optimiser.
+        listen: called after every step.
+    """
     crops.epoch = epoch
     torch.manual_seed((recipe.seed * 100_003 + epoch) * 1_009 + accelerator.process_index)
-    model.train()
     section, total, done = recipe.optimiser, len(loader) * recipe.optimiser.epochs, 0.0
     for index, (images, masks) in enumerate(loader):
         step = epoch * len(loader) + index
@@ -284,20 +314,22 @@ def _train_epoch(
         )
         for group in optimiser.param_groups:
             group["lr"] = group["base_lr"] * factor
-        value = loss(model(images.contiguous(memory_format=torch.channels_last)).float(), masks)
+        shown = images.contiguous(memory_format=torch.channels_last)
+        value = objective(model(shown).float(), shown, masks)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(value)
         accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
         optimiser.step()
-        average.update_parameters(accelerator.unwrap_model(model))
+        after_step()
         done += value.item()
         listen(Progress(epoch + 1, step + 1, total, value.item(), section.learning_rate * factor))
     return done / len(loader)
 
 
-def _validate(
+def validate_if_due(
     checkpoint: Path, recipe: Recipe, state: TrainingState, validate: Validator | None
 ) -> float | None:
+    """Return the validation mIoU of a checkpoint, in points; None in epochs that are not validated."""
     section = recipe.optimiser
     due = state.epoch % section.validate_every == 0 or state.epoch == section.epochs
     if validate is None or not due:
@@ -306,21 +338,34 @@ def _validate(
 
 
 def _keep_best(
-    output: Path, state: TrainingState, info: CheckpointInfo, miou: float | None
+    output: Path,
+    state: TrainingState,
+    model: torch.nn.Module,
+    info: CheckpointInfo,
+    miou: float | None,
 ) -> None:
-    """Keep the averaged model where it is the best so far; a run that is never validated keeps its last."""
+    """Keep a model where it is the best so far; a run that is never validated keeps its last."""
+    if is_best(state, miou):
+        save_checkpoint(output / BEST_FILE, model, info)
+
+
+def is_best(state: TrainingState, miou: float | None) -> bool:
+    """Note an epoch's validation mIoU (None where it was not due), and return whether its model is to be kept."""
     never_validated = state.best_miou is None and miou is None
-    if never_validated or (miou is not None and miou >= (state.best_miou or 0.0)):
+    best = never_validated or (miou is not None and miou >= (state.best_miou or 0.0))
+    if best:
         state.best_miou = miou
-        save_checkpoint(output / BEST_FILE, state.average.module, info)
+    return best
 
 
-def _identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
+def identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
+    """Return what a run must have in common with the one it resumes."""
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
     return f"{recipe.model_dump_json()} on {names}"
 
 
-def _log_row(path: Path, row: Sequence[object]) -> None:
+def log_row(path: Path, row: Sequence[object]) -> None:
+    """Add a row to a run's log.csv: epoch, mean loss, validation mIoU in points or nothing, seconds."""
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.writer(file)

@@ -1,0 +1,344 @@
+"""Quantization-aware training: a float checkpoint in, a quantized checkpoint out.
+
+Calibration places and sizes the quantizers; then weights and ranges are trained together, against the labels and
+against what the float model says of the same pictures. Two events on the way: batch norm stops following the batches, and later
+the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.nn import functional
+
+from edge_deeplab.config import QatRecipe
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.description import Normalisation
+from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.quantization.trainable import TrainableNetwork
+from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
+from edge_deeplab.training.crops import build_crops
+from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.state import TrainingState, epochs_done
+from edge_deeplab.training.train import (
+    BEST_FILE,
+    LAST_FILE,
+    LOG_FILE,
+    STATE_FILE,
+    Listener,
+    Objective,
+    Validator,
+    build_loader,
+    build_loss,
+    build_optimiser,
+    identity,
+    is_best,
+    log_row,
+    train_epoch,
+    validate_if_due,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def quantize(
+    checkpoint: Checkpoint,
+    recipe: QatRecipe,
+    source: SegmentationDataset,
+    *,
+    keep_float: Sequence[str] = (),
+    progress: Callable[[], None] = lambda: None,
+) -> Quantization:
+    """Return the quantizers of a float checkpoint after calibration: post-training quantization.
+
+    Args:
+        checkpoint: the float checkpoint.
+        recipe: its quantization section says how many images are looked at, and how ranges follow from them.
+        source: images to look at, evenly spread over the set.
+        keep_float: module paths to leave in float.
+        progress: called after each image and pass.
+
+    Raises:
+        ConfigError: when the checkpoint is quantized already, or its network cannot be.
+        DataError: when the set is empty or has other classes.
+    """
+    check_data(checkpoint, source)
+    network = Network(checkpoint.build())
+    placement = place_quantizers(network, keep_float)
+    images = calibration_images(
+        source,
+        recipe.quantization.calibration_images,
+        checkpoint.info.size_hw,
+        checkpoint.info.normalisation,
+    )
+    return calibrate(
+        network,
+        placement,
+        images,
+        checkpoint.info.normalisation,
+        recipe.quantization.estimator,
+        progress=progress,
+    )
+
+
+def train_quantized(
+    checkpoint: Checkpoint,
+    quantization: Quantization,
+    recipe: QatRecipe,
+    sources: Sequence[SegmentationDataset],
+    output: Path,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    validate: Validator | None = None,
+    listen: Listener = lambda _: None,
+) -> Path:
+    """Train a calibrated network and return the path of the best quantized checkpoint.
+
+    Args:
+        checkpoint: the float checkpoint, which is also what the network is distilled from.
+        quantization: from `quantize`; with no epochs it is what is saved.
+        recipe: the run; its model section is not read.
+        sources: labelled data sets with the checkpoint's classes.
+        output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
+        resume: go on from `output/state.safetensors`.
+        workers: processes that draw crops.
+        validate: scores a checkpoint file; without it the last model is the best.
+        listen: called after every step.
+
+    Raises:
+        ConfigError: when the checkpoint is quantized already.
+        DataError: when a set has other classes.
+        CheckpointError: when `resume` finds no state of this run.
+        MissingDependencyError: without nncf, unless there are no epochs.
+    """
+    for source in sources:
+        check_data(checkpoint, source)
+    info = describe_quantized(checkpoint, recipe, sources)
+    if recipe.optimiser.epochs == 0:
+        save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)
+        return output / BEST_FILE
+    run = _Run(checkpoint, quantization, recipe, sources, output, workers)
+    if resume:
+        run.restore()
+    while run.state.epoch < recipe.optimiser.epochs:
+        run.train_epoch(listen)
+        run.keep(info, validate)
+    return output / BEST_FILE
+
+
+class _Run:
+    """One quantization-aware training run: what it consists of, and its steps."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        quantization: Quantization,
+        recipe: QatRecipe,
+        sources: Sequence[SegmentationDataset],
+        output: Path,
+        workers: int,
+    ) -> None:
+        self.recipe, self.output = recipe, output
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
+        )
+        torch.manual_seed(recipe.seed)
+        device = self.accelerator.device
+        normalisation = checkpoint.info.normalisation
+        self.crops = build_crops(sources, recipe.data, normalisation, recipe.seed)
+        self.loader = build_loader(self.crops, recipe, workers, self.accelerator)
+        model = checkpoint.build()
+        self.network = TrainableNetwork(model, quantization)
+        module: Any = self.network.module
+        module.to(device, memory_format=torch.channels_last)
+        if device.type == "cpu":
+            reuse_freed_memory()
+            keep_depthwise_in_float32(module)
+        self.identity = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+        self.model, self.optimiser = self.accelerator.prepare(
+            module, build_optimiser(module, recipe)
+        )
+        self.state = TrainingState(module, None, self.optimiser)
+        teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
+        self.objective = distillation(loss, teacher, recipe, self.accelerator)
+        epochs = recipe.optimiser.epochs
+        self.statistics_from = round(recipe.quantization.statistics_epochs * epochs)
+        self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
+        self.fixed = False
+        self.crops.remember()
+
+    def restore(self) -> None:
+        """Go on from the state in the run's folder."""
+        path = self.output / STATE_FILE
+        if epochs_done(path, self.identity) > self.ranges_from:
+            self._fix()
+        self.state.restore(path, self.identity)
+
+    def train_epoch(self, listen: Listener) -> None:
+        """Train one epoch and log it."""
+        started, epoch = time.monotonic(), self.state.epoch
+        self.model.train()
+        if epoch >= self.statistics_from:
+            self.network.freeze_statistics()
+        if epoch >= self.ranges_from and not self.fixed:
+            self._fix()
+        self.mean_loss = train_epoch(
+            epoch,
+            self.recipe,
+            self.accelerator,
+            self.model,
+            self.optimiser,
+            self.loader,
+            self.crops,
+            self.objective,
+            lambda: None,
+            listen,
+        )
+        self.state.epoch = epoch + 1
+        self.seconds = time.monotonic() - started
+
+    def keep(self, info: CheckpointInfo, validate: Validator | None) -> None:
+        """Save the epoch's checkpoint, keep it where it is the best so far, and save the state."""
+        if self.accelerator.is_main_process:
+            quantization = self.network.quantization()
+            master = MasterWeights(self.network.module)
+            save_checkpoint(self.output / LAST_FILE, master, info, quantization=quantization)
+            miou = validate_if_due(self.output / LAST_FILE, self.recipe, self.state, validate)
+            if is_best(self.state, miou):
+                save_checkpoint(self.output / BEST_FILE, master, info, quantization=quantization)
+            self.state.save(self.output / STATE_FILE, self.identity)
+            row = [self.state.epoch, f"{self.mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
+            log_row(self.output / LOG_FILE, [*row, f"{self.seconds:.1f}"])
+        self.accelerator.wait_for_everyone()
+
+    def _fix(self) -> None:
+        self.network.fix_ranges()
+        self.fixed = True
+
+
+class MasterWeights(nn.Module):
+    """A trained network's float weights under the names of the float model.
+
+    Args:
+        network: with quantizers.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network = network
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the weights and batch norm statistics without what belongs to quantizers."""
+        return {
+            name: tensor
+            for name, tensor in self._network.state_dict().items()
+            if not name.startswith("activation_quantizers.") and ".weight_quantizer." not in name
+        }
+
+
+def distillation(
+    loss: SegmentationLoss, teacher: nn.Module, recipe: QatRecipe, accelerator: Accelerator
+) -> Objective:
+    """Return the loss against labels and teacher: (1 - w) labels + w T^2 KL(teacher || student) (Hinton et al. 2015).
+
+    Args:
+        loss: against the labels.
+        teacher: the float model in evaluation mode.
+        recipe: its quantization section has the weight w and the temperature T; with w = 0 no teacher is run.
+        accelerator: gives the precision that the teacher is run in.
+    """
+    weight, temperature = recipe.quantization.distill, recipe.quantization.temperature
+
+    def objective(logits: torch.Tensor, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        if weight == 0:
+            return loss(logits, masks)  # type: ignore[no-any-return]
+        with torch.no_grad(), accelerator.autocast():
+            wanted = teacher(images).float()
+        divergence = functional.kl_div(
+            (logits / temperature).log_softmax(1),
+            (wanted / temperature).log_softmax(1),
+            reduction="none",
+            log_target=True,
+        )
+        per_pixel = divergence.sum(1).mean() * temperature**2
+        return (1 - weight) * loss(logits, masks) + weight * per_pixel  # type: ignore[no-any-return]
+
+    return objective
+
+
+def calibration_images(
+    source: SegmentationDataset, count: int, size_hw: tuple[int, int], normalisation: Normalisation
+) -> list[torch.Tensor]:
+    """Return up to `count` images, evenly spread over a set, each (1, 3, H, W) float32 normalised.
+
+    Raises:
+        DataError: when the set is empty.
+    """
+    if not len(source):
+        raise DataError(
+            f"data set {source.name} has no images to calibrate with; some were expected; pass a split that has"
+        )
+    mean = torch.tensor(normalisation.mean).reshape(1, 3, 1, 1)
+    std = torch.tensor(normalisation.std).reshape(1, 3, 1, 1)
+    chosen = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
+    images = []
+    for index in chosen.tolist():
+        pixels = torch.from_numpy(resize_image(source[index].image_hwc, size_hw).copy())
+        images.append((pixels.permute(2, 0, 1)[None].float() - mean) / std)
+    return images
+
+
+def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
+    """Check that a checkpoint can be quantized with a data set.
+
+    Raises:
+        ConfigError: when it is quantized already.
+        DataError: when the classes differ.
+    """
+    if checkpoint.quantization is not None:
+        raise ConfigError(
+            f"{checkpoint.name} is quantized already; a float checkpoint was expected; "
+            "quantize the one that it was trained from"
+        )
+    wanted, found = [c.name for c in checkpoint.info.classes], [c.name for c in source.classes]
+    if wanted != found:
+        raise DataError(
+            f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
+            f"({', '.join(wanted)}); pass the data it was trained on"
+        )
+
+
+def describe_quantized(
+    checkpoint: Checkpoint, recipe: QatRecipe, sources: Sequence[SegmentationDataset]
+) -> CheckpointInfo:
+    """Return what the quantized checkpoint says of itself: the float one's story, and this run's."""
+    return replace(
+        checkpoint.info,
+        results={},
+        provenance={
+            "recipe": recipe.model_dump(mode="json", exclude={"model"}),
+            "data": [source.name for source in sources],
+            "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
+            "starts_from": {
+                "checkpoint": checkpoint.name,
+                "sha256": checkpoint.sha256,
+                **checkpoint.info.provenance,
+            },
+        },
+    )
