@@ -10,6 +10,7 @@ from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.insert_quantizers import insert_quantizers
 from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
+from edge_deeplab.converters.rewrites.round_biases import round_biases
 from edge_deeplab.models.quantization import Quantization
 
 Rewrite = Callable[[ExportedProgram], ExportedProgram]
@@ -24,6 +25,7 @@ def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
         name_operators,
         partial(insert_quantizers, quantization=quantization),
         fold_batch_norm,
+        round_biases,
         name_operators,
     )
 
