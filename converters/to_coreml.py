@@ -11,6 +11,9 @@ from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 
+_CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
+"""Pass that multiplies the scales around a quantized addition until the output's is 1; no other target has those."""
+
 _WEIGHT_BITS = {"w8": 8, "w6": 6, "w4": 4}
 
 
@@ -48,6 +51,8 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
     )
     output_type = np.float32 if graph.head == "logits" else np.int32
     single = precision == "fp32"
+    passes = coremltools.PassPipeline.DEFAULT
+    passes.remove_passes({_CHANGES_SCALES})
     system = coremltools.target.iOS17 if graph.is_quantized else coremltools.target.iOS16
     return coremltools.convert(
         graph.program,
@@ -58,6 +63,7 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         compute_precision=coremltools.precision.FLOAT32
         if single
         else coremltools.precision.FLOAT16,
+        pass_pipeline=passes,
         skip_model_load=True,
     )
 

@@ -78,7 +78,8 @@ class FakeQuantizedConv2d(nn.Conv2d):
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
-        return super()._conv_forward(input, self.weight_quantizer(weight), bias)
+        result: torch.Tensor = super()._conv_forward(input, self.weight_quantizer(weight), bias)
+        return result
 
 
 def fake_quantized(model: nn.Module, quantization: Quantization) -> nn.Module:

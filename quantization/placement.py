@@ -104,9 +104,9 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
     layer = network.layer(first)
     what = type(layer).__name__ if layer is not None else network.name(first).rpartition(".")[2]
     raise ConfigError(
-        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, TFLite "
-        f"and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, or choose "
-        "efficientnet_lite0, mobilenetv2_100 or resnet50"
+        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, "
+        f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, "
+        "or choose efficientnet_lite0, mobilenetv2_100 or resnet50"
     )
 
 

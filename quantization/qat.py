@@ -1,8 +1,8 @@
 """Quantization-aware training: a float checkpoint in, a quantized checkpoint out.
 
 Calibration places and sizes the quantizers; then weights and ranges are trained together, against the labels and
-against what the float model says of the same pictures. Two events on the way: batch norm stops following the batches, and later
-the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
+against what the float model says of the same pictures. Two events on the way: batch norm stops following the batches,
+and later the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
 """
 
 import logging
@@ -174,6 +174,7 @@ class _Run:
             module, build_optimiser(module, recipe)
         )
         self.state = TrainingState(module, None, self.optimiser)
+        self.master = checkpoint.build()
         teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
         self.objective = distillation(loss, teacher, recipe, self.accelerator)
@@ -217,11 +218,13 @@ class _Run:
         """Save the epoch's checkpoint, keep it where it is the best so far, and save the state."""
         if self.accelerator.is_main_process:
             quantization = self.network.quantization()
-            master = MasterWeights(self.network.module)
-            save_checkpoint(self.output / LAST_FILE, master, info, quantization=quantization)
+            self.master.load_state_dict(float_weights(self.network.module))
+            save_checkpoint(self.output / LAST_FILE, self.master, info, quantization=quantization)
             miou = validate_if_due(self.output / LAST_FILE, self.recipe, self.state, validate)
             if is_best(self.state, miou):
-                save_checkpoint(self.output / BEST_FILE, master, info, quantization=quantization)
+                save_checkpoint(
+                    self.output / BEST_FILE, self.master, info, quantization=quantization
+                )
             self.state.save(self.output / STATE_FILE, self.identity)
             row = [self.state.epoch, f"{self.mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
             log_row(self.output / LOG_FILE, [*row, f"{self.seconds:.1f}"])
@@ -232,24 +235,13 @@ class _Run:
         self.fixed = True
 
 
-class MasterWeights(nn.Module):
-    """A trained network's float weights under the names of the float model.
-
-    Args:
-        network: with quantizers.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self._network = network
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the weights and batch norm statistics without what belongs to quantizers."""
-        return {
-            name: tensor
-            for name, tensor in self._network.state_dict().items()
-            if not name.startswith("activation_quantizers.") and ".weight_quantizer." not in name
-        }
+def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a trained network's weights and batch norm statistics, without what belongs to quantizers."""
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith("activation_quantizers.") and ".weight_quantizer." not in name
+    }
 
 
 def distillation(

@@ -31,6 +31,13 @@ def check(
             help="Runtime and device to hold files against; again for more. Without it each format's default.",
         ),
     ] = None,
+    same_quantization: Annotated[
+        bool,
+        typer.Option(
+            "--same-quantization",
+            help="Instead compare every scale, zero point and weight integer of two or more int8 files.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -46,6 +53,9 @@ def check(
         from edge_deeplab.cli.artifacts import expand_artifacts
 
         paths = expand_artifacts(artifacts)
+        if same_quantization:
+            compare(paths, as_json=as_json)
+            return
         reports, failures = check_all(paths, profiles or [])
         if as_json:
             print_json({"artifacts": [_entry(path, reports.get(path), failures) for path in paths]})
@@ -55,6 +65,35 @@ def check(
             typer.echo(f"error: {sentence}", err=True)
         if failures or any(report.rejected for report in reports.values()):
             raise typer.Exit(1)
+
+
+def compare(paths: Sequence[Path], *, as_json: bool) -> None:
+    """Compare the quantization that files hold and print it; exit code 1 when a tensor differs.
+
+    Raises:
+        ConfigError: when fewer than two files came.
+        ArtifactError: when one holds no quantization that can be read.
+    """
+    from edge_deeplab.evaluation.stored_quantization import compare_stored
+
+    if len(paths) < 2:
+        raise ConfigError(
+            f"--same-quantization came with {len(paths)} file; two or more were expected; "
+            "name the int8 files of one checkpoint"
+        )
+    comparison = compare_stored(paths)
+    if as_json:
+        print_json(comparison.to_json())
+    elif comparison.differences:
+        typer.echo(f"{len(comparison.differences)} tensors differ; the first: ", nl=False)
+        typer.echo(comparison.differences[0])
+    else:
+        typer.echo(
+            f"identical in {len(paths)} files: {comparison.activations} activations' scales and zero points, "
+            f"{comparison.weights} weights' scales and integers"
+        )
+    if comparison.differences:
+        raise typer.Exit(1)
 
 
 def check_all(

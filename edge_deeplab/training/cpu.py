@@ -41,5 +41,5 @@ def keep_depthwise_in_float32(model: nn.Module) -> None:
 
 def _forward_float32(self: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", enabled=False):
-        y = self._conv_forward(x.float(), self.weight, self.bias)
+        y: torch.Tensor = self._conv_forward(x.float(), self.weight, self.bias)
     return y.to(x.dtype)

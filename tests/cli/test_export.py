@@ -50,7 +50,7 @@ def test_export_json_is_one_document_with_the_promised_keys(
     ("arguments", "message"),
     [
         (["--target", "onxn"], "did you mean 'onnx'"),
-        (["--precision", "int8"], "quantization-aware training, which this version does not do"),
+        (["--precision", "int8"], "run edge-deeplab qat first"),
         (["--head", "mask"], "choose one of: classes, logits"),
         (["--size", "65x97", "--target", "onnx"], "use 64x96"),
     ],

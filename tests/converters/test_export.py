@@ -177,8 +177,8 @@ class TestAroundTheLowering:
     ("arguments", "message"),
     [
         ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
-        ({"precision": "fp8"}, "choose one of: fp32, fp16, int8"),
-        ({"precision": "int8"}, "not quantized.*quantization-aware training"),
+        ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
+        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate"),
         ({"head": "mask"}, "choose one of: classes, logits"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],

@@ -1,0 +1,124 @@
+"""A small quantizable DeepLabV3+, its calibration, and the three int8 files of it, each made once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.description import ClassInfo, Description, Normalisation
+from edge_deeplab.models.aspp import ASPP
+from edge_deeplab.models.convolution import conv_bn_relu
+from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+
+SIZE_HW = (32, 48)
+CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for index in range(5))
+NORMALISATION = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+
+
+class SmallDeepLab(nn.Module):
+    """The real ASPP and decoder on a backbone with a residual block and a pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = conv_bn_relu(3, 8, kernel_size=3)
+        self.pool = nn.MaxPool2d(2)
+        self.low = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+        self.residual = nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))
+        self.last = conv_bn_relu(8, 16, kernel_size=3)
+        self.shrink = nn.MaxPool2d(4)
+        self.aspp = ASPP(16, (2, 4, 6), separable=True, out_channels=16)
+        self.decoder = Decoder(8, 16, separable=True, reduced_channels=4, channels=16)
+        self.classifier = nn.Conv2d(16, len(CLASSES), kernel_size=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        low = self.low(self.pool(self.stem(images)))
+        low = self.residual(low) + low
+        logits = self.classifier(self.decoder(low, self.aspp(self.shrink(self.last(low)))))
+        return functional.interpolate(
+            logits, size=images.shape[-2:], mode="bilinear", align_corners=False
+        )
+
+
+@pytest.fixture(scope="session")
+def pictures() -> torch.Tensor:
+    """Four (H, W, 3) uint8 pictures of coloured tiles."""
+    height, width = (side // 8 for side in SIZE_HW)
+    tiles = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
+    return torch.from_numpy(tiles.repeat(8, axis=1).repeat(8, axis=2))
+
+
+@pytest.fixture(scope="session")
+def images(pictures: torch.Tensor) -> list[torch.Tensor]:
+    """The pictures as the network takes them."""
+    return [(p.permute(2, 0, 1)[None].float() - 127.0) / 128.0 for p in pictures]
+
+
+@pytest.fixture(scope="session")
+def model(images: list[torch.Tensor]) -> nn.Module:
+    """Seeded random weights in evaluation mode; batch norm has gains of both signs, and every class wins somewhere."""
+    torch.manual_seed(0)
+    model = SmallDeepLab()
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.uniform_(norm.weight, -1.5, 1.5)
+        nn.init.normal_(norm.bias, std=0.2)
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model.train()(torch.cat(images))
+        model.eval()
+        logits = model(torch.cat(images))
+        spread = logits.std((0, 2, 3))
+        model.classifier.weight.div_(spread.reshape(-1, 1, 1, 1))
+        assert model.classifier.bias is not None
+        model.classifier.bias.copy_((model.classifier.bias - logits.mean((0, 2, 3))) / spread)
+    return model
+
+
+@pytest.fixture(scope="session")
+def quantization(model: nn.Module, images: list[torch.Tensor]) -> Quantization:
+    """The small model after calibration by extremes."""
+    network = Network(model)
+    return calibrate(network, place_quantizers(network), images, NORMALISATION, "min-max")
+
+
+@pytest.fixture(scope="session")
+def canonical(model: nn.Module, quantization: Quantization) -> CanonicalGraph:
+    """Its canonical int8 graph."""
+    return capture(model, NORMALISATION, SIZE_HW, "classes", quantization)
+
+
+@pytest.fixture(scope="session")
+def int8_files(
+    canonical: CanonicalGraph, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The int8 file of every target."""
+    folder = tmp_path_factory.mktemp("int8")
+    return {target: write_int8(canonical, target, folder) for target in TARGETS}
+
+
+def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
+    path = folder / f"small-int8{TARGETS[target].ending}"
+    description = Description(
+        model="small",
+        checkpoint="small",
+        checkpoint_sha256="0" * 64,
+        target=target,
+        precision="int8",
+        head="classes",
+        size_hw=SIZE_HW,
+        classes=CLASSES,
+        ignore_index=None,
+        normalisation=NORMALISATION,
+        licence="Apache-2.0",
+    )
+    TARGETS[target].write(graph, description, path)
+    return path

@@ -1,0 +1,163 @@
+"""The canonical int8 graph and its three files: exact folding, equal integers, everything in integer kernels."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.operators.report import check_artifact
+from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
+from edge_deeplab.description import Normalisation
+from edge_deeplab.evaluation.stored_quantization import compare_stored, read_stored
+from edge_deeplab.models.quantization import Quantization, quantize_weight
+from edge_deeplab.quantization.fake_quantize import fake_quantized
+from edge_deeplab.quantization.network import Network, gain_after
+from edge_deeplab.runtimes.open import open_artifact
+
+from .conftest import NORMALISATION, SIZE_HW, write_int8
+
+
+def stored_weights(graph: CanonicalGraph) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return integers and scales by path of the convolution."""
+    state: dict[str, Any] = graph.program.state_dict
+    return {
+        name.removesuffix(".quantized_weight"): (
+            tensor,
+            state[name.replace("quantized_weight", "weight_scale")],
+        )
+        for name, tensor in state.items()
+        if name.endswith(".quantized_weight")
+    }
+
+
+def test_integers_that_training_saw_are_those_of_the_graph_for_gains_of_both_signs(
+    model: nn.Module, quantization: Quantization, canonical: CanonicalGraph
+) -> None:
+    network, weights = Network(model), stored_weights(canonical)
+    signs = set()
+    for node in network.values():
+        if network.kind(node) != "conv":
+            continue
+        path, gain = network.name(node), gain_after(network, node)
+        seen = quantize_weight(
+            network.layer(node).weight.detach(),  # type: ignore[union-attr, arg-type]
+            quantization.weight_scales[path],
+        )
+        integers, scales = weights[path]
+        assert torch.equal(integers, seen * gain.sign().reshape(-1, 1, 1, 1).to(torch.int8)), path
+        expected = quantization.weight_scales[path] * gain.abs()
+        assert torch.allclose(scales, expected, rtol=1e-6), path
+        assert torch.equal(scales, scales.half().float()), path
+        signs |= set(gain.sign().tolist())
+    assert signs == {-1.0, 1.0}
+
+
+def test_graph_computes_what_the_fake_quantized_model_computes(
+    model: nn.Module, quantization: Quantization, pictures: torch.Tensor, images: list[torch.Tensor]
+) -> None:
+    graph = capture(model, NORMALISATION, SIZE_HW, "logits", quantization)
+    simulated = fake_quantized(model, quantization)
+    step = quantization.activations[-1].scale
+    with torch.no_grad():
+        for picture, image in zip(pictures, images, strict=True):
+            error = (graph.run(picture) - simulated(image)[0]).abs()
+            assert error.mean() < step
+            assert (error > 4 * step).float().mean() < 0.05
+
+
+def test_no_operator_with_a_weight_is_left_in_float(canonical: CanonicalGraph) -> None:
+    convolutions = canonical.program.graph.find_nodes(
+        op="call_function", target=torch.ops.aten.conv2d.default
+    )
+    assert convolutions
+    assert all(node.args[1].target is DEQUANTIZE_CHANNELS for node in convolutions)
+
+
+def test_files_carry_the_same_integers_scales_and_zero_points(
+    int8_files: dict[str, Path], quantization: Quantization
+) -> None:
+    comparison = compare_stored(list(int8_files.values()))
+    assert comparison.differences == ()
+    assert comparison.weights == len(quantization.weight_scales)
+    assert comparison.activations == sum(len(q.tensors) for q in quantization.activations)
+
+
+def test_comparison_names_the_first_tensor_that_differs(
+    model: nn.Module, quantization: Quantization, int8_files: dict[str, Path], tmp_path: Path
+) -> None:
+    scales = dict(quantization.weight_scales)
+    scales["classifier"] = scales["classifier"] * 2
+    other = Quantization(quantization.activations, scales)
+    graph = capture(model, NORMALISATION, SIZE_HW, "classes", other)
+    changed = write_int8(graph, "onnx", tmp_path)
+    (difference,) = compare_stored([int8_files["coreml"], changed]).differences
+    assert difference.startswith("classifier__conv2d_weight: scale of 5 channels")
+
+
+@pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])
+def test_file_gives_the_class_map_of_the_canonical_graph(
+    target: str, int8_files: dict[str, Path], canonical: CanonicalGraph, pictures: torch.Tensor
+) -> None:
+    runtime = open_artifact(int8_files[target])
+    expected = np.stack([canonical.run(picture).numpy() for picture in pictures])
+    found = runtime.predict(pictures.numpy())
+    assert (
+        found == expected
+    ).mean() > 0.9  # random weights amplify a rounding that falls the other way
+    assert len(np.unique(expected)) > 2
+
+
+def test_onnx_runtime_computes_every_convolution_and_addition_on_integers(
+    int8_files: dict[str, Path], tmp_path: Path
+) -> None:
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(str(int8_files["onnx"]), options, ["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+    assert kinds["QLinearConv"] > 10
+    assert not {"Conv", "Add", "Concat", "Relu", "Clip"} & set(kinds)
+    in_float = kinds["Resize"] + kinds["ReduceMean"]
+    assert kinds["DequantizeLinear"] <= in_float + 1, "the class map is taken from integers"
+
+
+def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[str, Path]) -> None:
+    report = check_artifact(int8_files["tflite"], [])
+    assert report.xnnpack is not None
+    assert len(report.xnnpack.partitions) == 1
+    left = {v.operator for p in report.profiles for v in p.verdicts if v.verdict != "ok"}
+    assert left <= {"QUANTIZE", "ARG_MAX"}
+    runtime = open_artifact(int8_files["tflite"])
+    assert runtime.description is not None
+    assert runtime.description.precision == "int8"
+
+
+def test_normalisation_that_is_no_integer_shift_stays_in_the_graph(
+    model: nn.Module, quantization: Quantization, pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    uneven = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    graph = capture(model, uneven, SIZE_HW, "classes", quantization)
+    files = [write_int8(graph, target, tmp_path) for target in ("onnx", "tflite")]
+    expected = np.stack([graph.run(picture).numpy() for picture in pictures])
+    for file in files:
+        assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
+    assert compare_stored(files).differences == ()
+
+
+def test_float_file_has_no_quantization_to_compare(model: nn.Module, tmp_path: Path) -> None:
+    from edge_deeplab.errors import ArtifactError
+
+    (tmp_path / "x.bin").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="none of"):
+        read_stored(tmp_path / "x.bin")
+    (tmp_path / "broken.tflite").write_bytes(b"no flatbuffer")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_stored(tmp_path / "broken.tflite")

@@ -1,0 +1,60 @@
+"""Where quantizers go: what runtimes fuse carries one, what they tie shares one, what they cannot run is refused."""
+
+import pytest
+from torch import nn
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+
+
+def test_fused_operators_carry_one_quantizer_behind_the_last(model: nn.Module) -> None:
+    names = [n for group in place_quantizers(Network(model)).activations for n in group]
+    assert "stem.2" in names
+    assert not {"stem.0", "stem.1", "residual.0"} & set(names)
+    assert "residual.1" in names, "no activation follows this batch norm: it is the last itself"
+    assert "add" in names
+
+
+def test_tensors_that_are_passed_on_share_one_quantizer(model: nn.Module) -> None:
+    groups = {name: g for g in place_quantizers(Network(model)).activations for name in g}
+    assert groups["classifier"] == ("classifier", "upsample_bilinear2d")
+    assert groups["stem.2"] == ("stem.2", "pool")
+    assert groups["aspp.cat"][-1] == "aspp.cat"
+    assert set(groups["aspp.cat"]) >= {"aspp.branches.0.2", "aspp.branches.4.upsample_bilinear2d"}
+    assert groups["decoder.upsample_bilinear2d"] == groups["decoder.reduce.2"]
+
+
+def test_input_and_every_weight_are_quantized(model: nn.Module) -> None:
+    placement = place_quantizers(Network(model))
+    convolutions = [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
+    assert placement.activations[0] == ("image",)
+    assert set(placement.weights) == set(convolutions)
+
+
+def test_what_a_target_cannot_run_is_refused_with_its_path() -> None:
+    network = Network(build_model("mobilenetv3_large_100", 5))
+    with pytest.raises(ConfigError, match=r"backbone\.act1 \(Hardswish\).*--keep-float"):
+        place_quantizers(network)
+
+
+def test_modules_kept_in_float_have_no_quantizers_but_at_their_border() -> None:
+    network = Network(build_model("mobilenetv3_large_100", 5))
+    placement = place_quantizers(network, ["backbone"])
+    names = [n for group in placement.activations for n in group]
+    assert [n for n in names if n.startswith("backbone")] == [
+        "backbone.blocks.1.1.add",
+        "backbone.blocks.6.0.bn1",
+    ]
+    assert not [w for w in placement.weights if w.startswith("backbone")]
+
+
+def test_unknown_module_to_keep_in_float_is_refused(model: nn.Module) -> None:
+    with pytest.raises(ConfigError, match="neck is of no module"):
+        place_quantizers(Network(model), ["neck"])
+
+
+def test_networks_that_cannot_be_traced_are_refused() -> None:
+    with pytest.raises(ConfigError, match="cannot be traced module by module"):
+        Network(build_model("xception65", 5))

@@ -1,0 +1,186 @@
+"""Quantization-aware training on a tiny data set: learned ranges, exact resume, and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_deeplab.config import QatRecipe, Recipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.evaluation.evaluate import evaluate_runtime
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.models.quantization import half_scales
+from edge_deeplab.quantization.network import Network, gain_after
+from edge_deeplab.quantization.qat import quantize, train_quantized
+from edge_deeplab.quantization.trainable import TrainableNetwork
+from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.training.train import train
+
+MakeDataset = Callable[..., Path]
+DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "scale": (1.0, 1.0)}
+
+
+def recipe(epochs: int = 3, **quantization: object) -> QatRecipe:
+    return QatRecipe.model_validate(
+        {
+            "data": DATA,
+            "optimiser": {"epochs": epochs, "batch_size": 2, "precision": "fp32"},
+            "quantization": {"calibration_images": 2, **quantization},
+        }
+    )
+
+
+@pytest.fixture
+def folder(make_dataset: MakeDataset) -> Path:
+    return make_dataset(count=4)
+
+
+@pytest.fixture
+def checkpoint(folder: Path, tmp_path: Path) -> Checkpoint:
+    """A float MobileNetV2 checkpoint, trained for one epoch."""
+    start = Recipe.model_validate(
+        {
+            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "data": DATA,
+            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
+        }
+    )
+    return load_checkpoint(
+        train(start, [open_dataset(folder, "train")], tmp_path / "float", workers=0)
+    )
+
+
+def run(
+    checkpoint: Checkpoint, folder: Path, output: Path, chosen: QatRecipe, **options: object
+) -> Checkpoint:
+    source = open_dataset(folder, "train")
+    quantization = quantize(checkpoint, chosen, source)
+    path = train_quantized(
+        checkpoint,
+        quantization,
+        chosen,
+        [source],
+        output,
+        workers=0,
+        **options,  # type: ignore[arg-type]
+    )
+    return load_checkpoint(path)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def same(first: Checkpoint, second: Checkpoint) -> bool:
+    assert set(first.tensors) == set(second.tensors)
+    return first.info.quantization == second.info.quantization and all(
+        torch.equal(tensor, second.tensors[name]) for name, tensor in first.tensors.items()
+    )
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
+    stop_after: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    chosen = recipe(epochs=4, statistics_epochs=0.25, ranges_epochs=0.5)
+    whole = run(checkpoint, folder, tmp_path / "whole", chosen)
+
+    def stop(progress: object) -> None:
+        if progress.epoch == stop_after + 1:  # type: ignore[attr-defined]
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop)
+    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    assert same(whole, resumed)
+
+
+def test_training_moves_weights_and_ranges_and_ends_on_what_files_hold(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    start = run(checkpoint, folder, tmp_path / "calibrated", recipe(epochs=0))
+    trained = run(checkpoint, folder, tmp_path / "trained", recipe(epochs=3))
+    before, after = start.quantization, trained.quantization
+    assert before is not None
+    assert after is not None
+    assert [q.tensors for q in before.activations] == [q.tensors for q in after.activations]
+    assert [q.scale for q in before.activations] != [q.scale for q in after.activations]
+    assert before.activations[0] == after.activations[0], "the picture's range is that of pixels"
+    network = Network(trained.build())
+    for node in network.values():
+        if network.kind(node) == "conv":
+            folded = after.weight_scales[network.name(node)] * gain_after(network, node).abs()
+            assert torch.allclose(folded, half_scales(folded), rtol=1e-6)
+
+
+def test_no_epochs_is_calibration_alone(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    quantized = run(checkpoint, folder, tmp_path, recipe(epochs=0))
+    for name, tensor in checkpoint.tensors.items():
+        assert torch.equal(tensor, quantized.tensors[name])
+    assert quantized.info.provenance["starts_from"]["sha256"] == checkpoint.sha256
+    dataset = open_dataset(folder, "train")
+    assert 0 <= evaluate_runtime(TorchRuntime(quantized), dataset).miou <= 100
+
+
+def test_trained_fake_quantizers_compute_what_the_saved_quantization_computes(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    quantization = quantize(checkpoint, recipe(), open_dataset(folder, "train"))
+    trainable = TrainableNetwork(checkpoint.build(), quantization)
+    back = trainable.quantization()
+    assert back.activations == quantization.activations
+    for path, scales in quantization.weight_scales.items():
+        assert torch.allclose(back.weight_scales[path], scales, rtol=1e-6), path
+    image = torch.linspace(-0.9, 0.9, 3 * 32 * 48).reshape(1, 3, 32, 48)
+    with torch.no_grad():
+        learned = trainable.module.eval()(image)
+        trainable.fix_ranges()
+        fixed = trainable.module.eval()(image)
+    assert (learned - fixed).abs().mean() < quantization.activations[-1].scale
+
+
+def test_distillation_alone_pulls_towards_the_float_model(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    """The log of a run that only listens to the teacher starts near nothing: it is the same network."""
+    run(checkpoint, folder, tmp_path / "teacher", recipe(epochs=1, distill=1.0))
+    run(checkpoint, folder, tmp_path / "labels", recipe(epochs=1, distill=0.0))
+    losses = [
+        float((tmp_path / name / "log.csv").read_text().splitlines()[1].split(",")[1])
+        for name in ("teacher", "labels")
+    ]
+    assert losses[0] < losses[1] / 2
+
+
+def test_quantized_checkpoint_is_not_quantized_again(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    quantized = run(checkpoint, folder, tmp_path, recipe(epochs=0))
+    with pytest.raises(ConfigError, match="quantized already"):
+        run(quantized, folder, tmp_path / "again", recipe())
+
+
+def test_data_with_other_classes_is_refused(
+    checkpoint: Checkpoint, make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    folder = make_dataset(count=2)
+    text = (folder / "dataset.toml").read_text()
+    (folder / "dataset.toml").write_text(
+        text.replace(f'"{checkpoint.info.classes[0].name}"', '"lava"')
+    )
+    with pytest.raises(DataError, match="lava"):
+        run(checkpoint, folder, tmp_path, recipe())
+
+
+def test_resume_needs_a_state_of_the_same_run(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        run(checkpoint, folder, tmp_path / "new", recipe(), resume=True)
+    run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
+    with pytest.raises(CheckpointError, match="another recipe"):
+        run(checkpoint, folder, tmp_path / "run", recipe(epochs=2), resume=True)
