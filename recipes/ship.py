@@ -17,7 +17,12 @@ import edge_deeplab.weights
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
-from edge_deeplab.models.checkpoint import load_checkpoint, save_checkpoint
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
 from edge_deeplab.runtimes.torch import TorchRuntime
 
 WEIGHTS = Path(edge_deeplab.weights.__file__).parent
@@ -36,6 +41,11 @@ def measure(checkpoint_path: Path, dataset: SegmentationDataset) -> dict[str, An
     }
 
 
+def write(path: Path, trained: Checkpoint, info: CheckpointInfo) -> None:
+    """Write a checkpoint in half precision; scales of quantizers stay as they are."""
+    save_checkpoint(path, trained.build(), info, quantization=trained.quantization, half=True)
+
+
 def main() -> None:
     """Round, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -46,14 +56,15 @@ def main() -> None:
     trained = load_checkpoint(arguments.run / "best.safetensors")
     with tempfile.TemporaryDirectory() as folder:
         rounded = Path(folder) / "rounded.safetensors"
-        save_checkpoint(rounded, trained.build(), trained.info, half=True)
+        write(rounded, trained, trained.info)
         results = {
             d.name: measure(rounded, d)
             for d in (open_dataset(arguments.data, "test"), RenderedDataset())
         }
     info = dataclasses.replace(trained.info, results=results)
-    save_checkpoint(WEIGHTS / f"{arguments.name}.safetensors", trained.build(), info, half=True)
-    shutil.copyfile(arguments.run / "log.csv", RECIPES / f"{arguments.name}.log.csv")
+    write(WEIGHTS / f"{arguments.name}.safetensors", trained, info)
+    if (arguments.run / "log.csv").exists():
+        shutil.copyfile(arguments.run / "log.csv", RECIPES / f"{arguments.name}.log.csv")
     for name, scores in results.items():
         sys.stdout.write(f"{name}: {scores['miou']} mIoU on {scores['images']} images\n")
 

@@ -42,7 +42,7 @@ def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> E
     operators = [node for node in editor.graph.nodes if node.op == "call_function"]
     for quantizer in quantization.activations:
         for name in quantizer.tensors:
-            _insert(editor, _find(operators, name), quantizer)
+            _insert(editor, find_operator(operators, name), quantizer)
     for convolution in editor.calls(_CONVOLUTION):
         path = editor.module_path(convolution.args[1])
         if path in quantization.weight_scales:
@@ -50,8 +50,16 @@ def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> E
     return editor.finish()
 
 
-def _find(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
-    """Return the operator that computes a tensor (named as in `edge_deeplab.models.quantization`)."""
+def find_operator(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
+    """Return the operator that computes a tensor.
+
+    Args:
+        operators: those of a canonical graph.
+        tensor: its name, as in `edge_deeplab.models.quantization`.
+
+    Raises:
+        CaptureError: when there is none.
+    """
     parent, _, function = tensor.rpartition(".")
     wanted = NORMALISED if tensor == IMAGE else operator_name(parent, function)
     within = [n for n in operators if f"{module_of(n.name)}.".startswith(f"{tensor}.")]

@@ -20,6 +20,8 @@ from edge_deeplab.cli.scoring import (
 from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
+    from edge_deeplab.data.dataset import SegmentationDataset
+    from edge_deeplab.evaluation.explain import Explanation
     from edge_deeplab.evaluation.parity import Trial
     from edge_deeplab.evaluation.verdict import ParityReport
     from edge_deeplab.runtimes.base import Runtime
@@ -51,6 +53,16 @@ def parity(
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also show the difference of each class.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Also say, layer by layer on one image, where the difference arises."
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what --explain found (.png, .svg, .pdf)."),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -87,7 +99,8 @@ def parity(
                 max_drop=max_drop,
                 progress=lambda: bar.advance(task),
             )
-        _show(report, as_json=as_json, per_class=per_class)
+        explanations = _explain(report, dataset, plot) if explain or plot is not None else []
+        _show(report, explanations, as_json=as_json, per_class=per_class)
         if not report.passed:
             raise typer.Exit(1)
 
@@ -117,16 +130,53 @@ def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], R
     return open_reference
 
 
-def _show(report: "ParityReport", *, as_json: bool, per_class: bool) -> None:
+def _explain(
+    report: "ParityReport", dataset: "SegmentationDataset", plot: Path | None
+) -> "list[Explanation]":
+    """Return the chain of every file that was measured, each from its own checkpoint, on the first image."""
+    from edge_deeplab.data.transforms import resize_image
+    from edge_deeplab.evaluation.explain import explain
+    from edge_deeplab.evaluation.explain import plot as draw
+    from edge_deeplab.evaluation.reference import find_reference
+    from edge_deeplab.models.checkpoint import load_checkpoint
+
+    explanations = []
+    for artifact in report.artifacts:
+        if artifact.evaluation is not None and artifact.description is not None:
+            source = find_reference(None, {artifact.path: artifact.description})
+            image = resize_image(dataset[0].image_hwc, artifact.description.size_hw)
+            explanations += explain(load_checkpoint(source), [artifact.path], image)
+    if plot is not None and explanations:
+        draw(explanations, plot)
+    return explanations
+
+
+def _show(
+    report: "ParityReport",
+    explanations: "Sequence[Explanation]",
+    *,
+    as_json: bool,
+    per_class: bool,
+) -> None:
     """Print the result on stdout and one sentence for each failure on stderr."""
-    from edge_deeplab.evaluation.report import parity_table, per_class_table, stdout_console
+    from edge_deeplab.evaluation.report import (
+        explanation_table,
+        parity_table,
+        per_class_table,
+        stdout_console,
+    )
 
     if as_json:
-        print_json(report.to_json())
+        document = report.to_json()
+        if explanations:
+            document["explain"] = [e.to_json() for e in explanations]
+        print_json(document)
     else:
         console = stdout_console()
         console.print(parity_table(report))
         if per_class:
             console.print(per_class_table(report))
+        for explanation in explanations:
+            console.print(explanation_table(explanation))
     for failure in report.failures():
         typer.echo(f"failed: {failure}", err=True)

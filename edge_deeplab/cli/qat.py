@@ -1,11 +1,18 @@
 """`edge-deeplab qat`: a float checkpoint becomes a quantized one, calibrated and trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+
+if TYPE_CHECKING:
+    from edge_deeplab.data.dataset import SegmentationDataset
+    from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.models.quantization import Quantization
+
+_SENSITIVITY_IMAGES = 4
 
 
 def qat(
@@ -35,6 +42,13 @@ def qat(
             metavar="MODULE", help="Module to leave in float; may be given several times."
         ),
     ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Do not train: rank every quantizer by what it alone costs, on four images.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on where the run in --output stopped.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
     as_json: JsonOption = False,
@@ -73,6 +87,9 @@ def qat(
             quantization = quantize(
                 start, chosen, sources[0], keep_float=keep_float or (), progress=progress
             )
+        if sensitivity:
+            _rank(start, quantization, sources[0], output, as_json=as_json)
+            return
         with training_progress() as listen:
             best = train_quantized(
                 start,
@@ -89,3 +106,42 @@ def qat(
             print_json({"checkpoint": str(best)})
         else:
             typer.echo(f"quantized checkpoint: {best}")
+
+
+def _rank(
+    checkpoint: "Checkpoint",
+    quantization: "Quantization",
+    source: "SegmentationDataset",
+    output: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Rank the quantizers, write OUTPUT/sensitivity.json and print the ranking."""
+    import json
+    from dataclasses import asdict
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.files import write_atomically
+    from edge_deeplab.quantization.qat import calibration_images
+    from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
+
+    info = checkpoint.info
+    images = calibration_images(source, _SENSITIVITY_IMAGES, info.size_hw, info.normalisation)
+    with counting("ranking quantizers", len(single_quantizers(quantization))) as progress:
+        ranked = rank_layers(checkpoint.build, quantization, images, progress=progress)
+    document = {"sensitivity": [asdict(layer) for layer in ranked]}
+    write_atomically(output / "sensitivity.json", json.dumps(document, indent=2) + "\n")
+    if as_json:
+        print_json(document)
+        return
+    table = Table("module", "quantizer", title="each quantizer alone, the costliest first")
+    for header in ("SNR of the logits, dB", "pixels that agree"):
+        table.add_column(header, justify="right")
+    for layer in ranked:
+        numbers = (f"{layer.snr_db:.1f}", f"{layer.agreement:.5f}")
+        table.add_row(escape(layer.module), layer.what, *numbers)
+    stdout_console().print(table)

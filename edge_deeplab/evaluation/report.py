@@ -1,6 +1,7 @@
 """Evaluation and parity as tables for people: what `--json` says to scripts, in the order a reader asks for it."""
 
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -8,6 +9,9 @@ from rich.table import Table
 
 from edge_deeplab.evaluation.evaluate import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+
+if TYPE_CHECKING:
+    from edge_deeplab.evaluation.explain import Explanation
 
 _PIPED_WIDTH = 160
 """Columns where nobody's terminal sets them (a log, a file), so that no path is cut."""
@@ -47,6 +51,29 @@ def parity_table(report: ParityReport) -> Table:
     for artifact in report.artifacts:
         table.add_row(*_artifact_row(artifact))
     return table
+
+
+def explanation_table(explanation: "Explanation") -> Table:
+    """Return the layers of a file's chain; below, for each step, the first that drifts and the worst."""
+    from edge_deeplab.evaluation.explain import DRIFT_DB
+
+    table = Table("module", title=f"{explanation.path.name}: SNR in dB against the step before")
+    for step in explanation.steps:
+        table.add_column(step, justify="right")
+    for layer in explanation.layers:
+        numbers = (layer.snr_db[step] for step in explanation.steps)
+        table.add_row(escape(layer.module), *(_decibels(n, DRIFT_DB) for n in numbers))
+    table.add_section()
+    first = [explanation.first_drift(step) for step in explanation.steps]
+    table.add_row(
+        f"first below {DRIFT_DB:.0f} dB", *(escape(f.module) if f else "none" for f in first)
+    )
+    table.add_row("worst", *(escape(explanation.worst(step).module) for step in explanation.steps))
+    return table
+
+
+def _decibels(number: float, threshold: float) -> str:
+    return f"[red]{number:.1f}[/red]" if number < threshold else f"{number:.1f}"
 
 
 def per_class_table(report: ParityReport) -> Table:

@@ -1,0 +1,126 @@
+"""The values inside an exported file, by the names of the canonical operators, for one picture.
+
+Of an int8 file the stored integers are read and dequantized, so that tapping changes no kernel that makes them; those
+of TFLite come from the interpreter's own kernels, because the inside of an XNNPACK partition cannot be read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge_deeplab.errors import ArtifactError, require
+
+Values = Mapping[str, npt.NDArray[np.float32]]
+"""By operator name, (C, H, W) float32."""
+
+_HALF = "_cast_fp16"
+
+
+def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+    """Return the four-dimensional values inside a file of this project.
+
+    Args:
+        path: .onnx, .tflite or .mlpackage.
+        image_hwc: (H, W, 3) uint8 at the file's size.
+
+    Raises:
+        ArtifactError: for another format.
+        MissingDependencyError: without the package that runs it.
+    """
+    taps = {".onnx": _tap_onnx, ".tflite": _tap_tflite, ".mlpackage": _tap_coreml}
+    if path.suffix not in taps:
+        raise ArtifactError(f"{path} is none of {', '.join(taps)}; an exported file was expected")
+    return taps[path.suffix](path, image_hwc)
+
+
+def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+    onnx: Any = require("onnx", package="onnx", extra="onnx")
+    onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
+    model = onnx.load(str(path))
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    quantizers = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    if quantizers:
+        shown = {node.output[0]: node.input[0] for node in quantizers}
+    else:
+        shown = {output: output for node in model.graph.node for output in node.output}
+    known = {output.name for output in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in shown if n not in known)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    outputs = session.run(list(shown), {session.get_inputs()[0].name: image_hwc[None]})
+    scales = {
+        node.output[0]: tuple(constants[name] for name in node.input[1:3]) for node in quantizers
+    }
+    return {
+        shown[name]: _dequantized(value, *scales.get(name, (1.0, 0)))[0]
+        for name, value in zip(shown, outputs, strict=True)
+        if value.ndim == 4
+    }
+
+
+def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+    module: Any = require("ai_edge_litert.interpreter", package="ai-edge-litert", extra="tflite")
+    interpreter = module.Interpreter(
+        model_path=str(path),
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image_hwc[None])
+    interpreter.invoke()
+    computed = {int(i) for o in interpreter._get_ops_details() for i in o["outputs"]}
+    values = {}
+    for details in interpreter.get_tensor_details():
+        if details["index"] in computed and len(details["shape"]) == 4:
+            quantization = details["quantization_parameters"]
+            stored = interpreter.get_tensor(details["index"])
+            scale, zero_point = quantization["scales"], quantization["zero_points"]
+            value = _dequantized(stored, *(scale, zero_point) if len(scale) else (1.0, 0))
+            values[details["name"]] = value[0].transpose(2, 0, 1)
+    return values
+
+
+def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+    from edge_deeplab.runtimes.mil.evaluator import Evaluator
+    from edge_deeplab.runtimes.mil.program import Reference
+    from edge_deeplab.runtimes.mil.reader import read_package
+    from edge_deeplab.runtimes.torch_threads import running_torch
+
+    program = read_package(path).program
+    named = {
+        output.name: output.name
+        for step in program.steps
+        for output in step.outputs
+        if len(output.shape) == 4
+    }
+    quantized = {
+        step.outputs[0].name: step.arguments["input"].name
+        for step in program.steps
+        if step.operator == "quantize" and isinstance(step.arguments["input"], Reference)
+    }
+    dequantized = {
+        step.outputs[0].name: quantized[step.arguments["input"].name]
+        for step in program.steps
+        if step.operator == "dequantize"
+        and isinstance(step.arguments["input"], Reference)
+        and step.arguments["input"].name in quantized
+    }
+    shown = dequantized or named
+    pixels = torch.from_numpy(image_hwc).permute(2, 0, 1)[None].float()
+    with running_torch(None):
+        values = Evaluator(program).evaluate({program.inputs[0].name: pixels}, list(shown))
+    return {
+        shown[name].removesuffix(_HALF): value[0].float().numpy() for name, value in values.items()
+    }
+
+
+def _dequantized(stored: Any, scale: Any, zero_point: Any) -> npt.NDArray[np.float32]:
+    values: npt.NDArray[np.float32] = stored.astype(np.float32)
+    return (values - np.float32(zero_point)) * np.float32(scale)

@@ -1,0 +1,77 @@
+"""Which layers quantization costs most: each quantizer alone, everything else in float."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.fake_quantize import fake_quantized
+
+_SAME_DB = 120.0
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What one quantizer does to the logits when it is the only one.
+
+    Args:
+        module: path of the convolution, or name of the first tensor that the quantizer is on.
+        what: "weight" or "activation".
+        snr_db: signal-to-noise ratio of the logits in decibels; the lower, the more it costs.
+        agreement: share of pixels that keep their class.
+    """
+
+    module: str
+    what: str
+    snr_db: float
+    agreement: float
+
+
+def rank_layers(
+    build: Callable[[], nn.Module],
+    quantization: Quantization,
+    images: Sequence[torch.Tensor],
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Sensitivity]:
+    """Return every quantizer's cost, the worst first.
+
+    Args:
+        build: gives the float model in evaluation mode.
+        quantization: from calibration.
+        images: each (1, 3, H, W) float32, normalised.
+        progress: called after each quantizer.
+    """
+    with torch.no_grad():
+        model = build()
+        expected = [model(image) for image in images]
+        found = []
+        for module, what, alone in single_quantizers(quantization):
+            simulated = fake_quantized(build(), alone)
+            logits = [simulated(image) for image in images]
+            found.append(Sensitivity(module, what, *_cost(expected, logits)))
+            progress()
+    return sorted(found, key=lambda s: s.snr_db)
+
+
+def single_quantizers(quantization: Quantization) -> list[tuple[str, str, Quantization]]:
+    """Return (module, kind, quantization that holds it alone) of every quantizer."""
+    weights = [
+        (path, "weight", Quantization((), {path: scales}))
+        for path, scales in quantization.weight_scales.items()
+    ]
+    activations = [
+        (q.tensors[0], "activation", Quantization((q,), {})) for q in quantization.activations
+    ]
+    return weights + activations
+
+
+def _cost(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> tuple[float, float]:
+    signal = sum(float(e.double().square().sum()) for e in expected)
+    pairs = list(zip(expected, found, strict=True))
+    noise = sum(float((e - f).double().square().sum()) for e, f in pairs)
+    same = [(e.argmax(1) == f.argmax(1)).double().mean() for e, f in pairs]
+    ratio = torch.tensor(signal / max(noise, 1e-30)).log10()
+    return min(_SAME_DB, 10 * float(ratio)), float(torch.stack(same).mean())

@@ -1,0 +1,95 @@
+"""The chain from the float model to a file: what is tapped, what is compared, what is named."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edge_deeplab.errors import ArtifactError
+from edge_deeplab.evaluation.explain import (
+    Explanation,
+    LayerDrift,
+    explain,
+    plot,
+    signal_to_noise_db,
+)
+from edge_deeplab.evaluation.report import explanation_table
+from edge_deeplab.evaluation.taps import tap
+from edge_deeplab.models.quantization import Quantization
+
+from .conftest import NORMALISATION
+
+
+@pytest.fixture(scope="session")
+def checkpoint(model: nn.Module, quantization: Quantization) -> Any:
+    """What `explain` asks of a checkpoint, around the small model."""
+    return SimpleNamespace(
+        info=SimpleNamespace(normalisation=NORMALISATION),
+        quantization=quantization,
+        build=lambda: model,
+    )
+
+
+@pytest.fixture(scope="session")
+def explanations(
+    checkpoint: Any, int8_files: dict[str, Path], pictures: torch.Tensor
+) -> dict[str, Explanation]:
+    found = explain(checkpoint, list(int8_files.values()), pictures[0].numpy())
+    return dict(zip(int8_files, found, strict=True))
+
+
+def test_signal_to_noise_of_hand_made_values() -> None:
+    signal = np.full((1, 2, 2), 10.0, np.float32)
+    assert signal_to_noise_db(signal, signal + 1) == pytest.approx(20.0)
+    assert signal_to_noise_db(signal, signal) == 120.0
+
+
+@pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])
+def test_chain_reaches_every_layer_and_blames_the_right_step(
+    target: str, explanations: dict[str, Explanation]
+) -> None:
+    explanation = explanations[target]
+    assert explanation.steps == ("fake-quantized", "canonical", "file")
+    modules = [layer.module for layer in explanation.layers]
+    assert {"stem.2", "add", "aspp.cat", "decoder.refine.1.5", "classifier"} <= set(modules)
+    first = explanation.layers[0]
+    assert 25 < first.snr_db["fake-quantized"] < 60, "one rounding to 8 bits"
+    assert first.snr_db["canonical"] > 60
+    assert first.snr_db["file"] > 40
+
+
+def test_a_tap_gives_what_the_file_stores(
+    int8_files: dict[str, Path], pictures: torch.Tensor, quantization: Quantization
+) -> None:
+    (scale,) = {q.scale for q in quantization.activations if "stem.2" in q.tensors}
+    for path in int8_files.values():
+        steps = tap(path, pictures[0].numpy())["stem__2__relu"] / scale
+        assert np.abs(steps - steps.round()).max() < 0.07, "whole steps, up to half precision"
+        assert steps.max() > 100
+
+
+def test_first_drift_is_the_first_below_the_threshold() -> None:
+    layers = tuple(
+        LayerDrift(n, n, {"file": db}) for n, db in (("a", 60.0), ("b", 15.0), ("c", 3.0))
+    )
+    explanation = Explanation(Path("x.onnx"), ("file",), layers)
+    drift = explanation.first_drift("file")
+    assert drift is not None
+    assert drift.module == "b"
+    assert explanation.worst("file").module == "c"
+    assert explanation.to_json()["first_drift"] == {"file": "b"}
+    assert explanation_table(explanation).row_count == 5
+
+
+def test_plot_is_written(explanations: dict[str, Explanation], tmp_path: Path) -> None:
+    plot(list(explanations.values()), tmp_path / "chain.png")
+    assert (tmp_path / "chain.png").stat().st_size > 10_000
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="none of"):
+        tap(tmp_path / "model.bin", np.zeros((8, 8, 3), np.uint8))

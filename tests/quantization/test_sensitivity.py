@@ -1,0 +1,26 @@
+"""Ranking: a quantizer that is made coarse comes first, and each is measured alone."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
+
+
+def test_the_coarse_quantizer_is_ranked_first(
+    model: nn.Module, quantization: Quantization, images: list[torch.Tensor]
+) -> None:
+    scales = dict(quantization.weight_scales)
+    scales["stem.0"] = scales["stem.0"] * 60
+    ranked = rank_layers(lambda: model, replace(quantization, weight_scales=scales), images[:2])
+    assert (ranked[0].module, ranked[0].what) == ("stem.0", "weight")
+    assert ranked[0].snr_db < ranked[1].snr_db
+    assert ranked[0].agreement < ranked[-1].agreement
+    assert len(ranked) == len(quantization.weight_scales) + len(quantization.activations)
+
+
+def test_each_quantizer_is_measured_alone(quantization: Quantization) -> None:
+    for _, _, alone in single_quantizers(quantization):
+        assert len(alone.activations) + len(alone.weight_scales) == 1
