@@ -1,0 +1,138 @@
+"""`edge-deeplab qat` and what follows it on the command line: int8 export and the comparison of files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.app import app
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.training.train import train
+
+runner = CliRunner()
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture
+def data(make_dataset: MakeDataset) -> Path:
+    make_dataset("val", count=2)
+    return make_dataset("train", count=2)
+
+
+@pytest.fixture
+def checkpoint(data: Path, tmp_path: Path) -> Path:
+    recipe = Recipe.model_validate(
+        {
+            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "data": {"size_hw": (32, 48), "crop_hw": (32, 32)},
+            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
+        }
+    )
+    return train(recipe, [open_dataset(data, "train")], tmp_path / "float", workers=0)
+
+
+@pytest.fixture
+def quantized(checkpoint: Path, data: Path, tmp_path: Path) -> Path:
+    output = tmp_path / "quantized"
+    arguments = ["qat", str(checkpoint), "--data", str(data), "--output", str(output)]
+    result = runner.invoke(app, [*arguments, "--epochs", "0", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == {"checkpoint": str(output / "best.safetensors")}
+    return output / "best.safetensors"
+
+
+def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
+    quantized: Path, tmp_path: Path
+) -> None:
+    exports = tmp_path / "exports"
+    arguments = ["export", str(quantized), "--target", "onnx", "--target", "coreml"]
+    result = runner.invoke(app, [*arguments, "--output", str(exports), "--json"])
+    assert result.exit_code == 0, result.stderr
+    artifacts = json.loads(result.stdout)["artifacts"]
+    assert [a["precision"] for a in artifacts] == ["int8", "int8"]
+    files = [a["path"] for a in artifacts]
+    result = runner.invoke(app, ["check", "--same-quantization", *files, "--json"])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["identical"]
+    assert document["weights"] == 66
+    assert document["activations"] == 83
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--estimator", "entropy"], "choose one of: min-max"),
+        (["--keep-float", "neck"], "neck is of no module"),
+        (["--recipe", "missing.toml"], "does not exist"),
+    ],
+)
+def test_qat_refusal_is_one_sentence_and_exit_code_1(
+    checkpoint: Path, data: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    output = tmp_path / "run"
+    command = ["qat", str(checkpoint), "--data", str(data), "--output", str(output), *arguments]
+    result = runner.invoke(app, command)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not output.exists()
+
+
+def test_quantized_checkpoints_are_exported_to_int8_and_not_quantized_again(
+    quantized: Path, data: Path, tmp_path: Path
+) -> None:
+    result = runner.invoke(
+        app, ["export", str(quantized), "--precision", "fp16", "--target", "onnx"]
+    )
+    assert result.exit_code == 1
+    assert "int8 was expected" in result.stderr
+    command = ["qat", str(quantized), "--data", str(data), "--output", str(tmp_path / "again")]
+    result = runner.invoke(app, command)
+    assert result.exit_code == 1
+    assert "quantized already" in result.stderr
+
+
+def test_export_calibrates_a_float_checkpoint_without_training(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    command = ["export", str(checkpoint), "--precision", "int8", "--target", "onnx"]
+    result = runner.invoke(
+        app, [*command, "--calibrate", str(data), "--output", str(tmp_path / "exports"), "--json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    assert artifact["precision"] == "int8"
+    assert load_checkpoint(checkpoint).quantization is None
+
+
+def test_weight_only_precisions_are_core_mls(checkpoint: Path, tmp_path: Path) -> None:
+    command = ["export", str(checkpoint), "--precision", "w6", "--output", str(tmp_path / "e")]
+    result = runner.invoke(app, [*command, "--target", "onnx"])
+    assert result.exit_code == 1
+    assert "pass --target coreml" in result.stderr
+    result = runner.invoke(app, [*command, "--target", "coreml", "--json"])
+    assert result.exit_code == 0, result.stderr
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    assert artifact["bytes"] < 4_000_000
+
+
+def test_comparison_needs_two_quantized_files(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"not onnx")
+    result = runner.invoke(app, ["check", "--same-quantization", str(tmp_path / "a.onnx")])
+    assert result.exit_code == 1
+    assert "two or more were expected" in result.stderr
+
+
+def test_sensitivity_ranks_and_does_not_train(checkpoint: Path, data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    command = ["qat", str(checkpoint), "--data", str(data), "--output", str(output)]
+    result = runner.invoke(app, [*command, "--sensitivity", "--json"])
+    assert result.exit_code == 0, result.stderr
+    ranked = json.loads(result.stdout)["sensitivity"]
+    assert [layer["snr_db"] for layer in ranked] == sorted(layer["snr_db"] for layer in ranked)
+    assert json.loads((output / "sensitivity.json").read_text())["sensitivity"] == ranked
+    assert not (output / "best.safetensors").exists()
