@@ -19,7 +19,7 @@ from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.name_operators import name_operators
-from edge_deeplab.converters.rewrites.pipeline import REWRITES
+from edge_deeplab.converters.rewrites.pipeline import rewrites
 from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
 from edge_deeplab.models.aspp import ASPP
 from tests.converters.conftest import randomise_batch_norm
@@ -188,7 +188,7 @@ def test_rewrites_change_neither_their_input_nor_each_other(image: torch.Tensor)
         normalised(nn.Conv2d(4, 6, 3, bias=False), nn.BatchNorm2d(6), nn.Dropout()), image
     )
     before, value = operations(program), run(program, image)
-    for rewrite in REWRITES:
+    for rewrite in rewrites(None):
         rewrite(program)
     assert operations(program) == before
     assert torch.equal(run(program, image), value)
