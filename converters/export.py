@@ -153,7 +153,8 @@ def export_graph(
 
     start = time.perf_counter()
     target = TARGETS[description.target]
-    path = output_dir / f"{description.checkpoint}-{description.precision}{target.ending}"
+    name = description.checkpoint.removesuffix(f"-{description.precision}")
+    path = output_dir / f"{name}-{description.precision}{target.ending}"
     with replace_when_complete(path) as temporary:
         target.write(graph, description, temporary)
         with quietly():
