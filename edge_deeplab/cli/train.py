@@ -26,6 +26,13 @@ def train(
             help="Start from these weights; default: ImageNet's for the backbone.",
         ),
     ] = None,
+    backbone_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Start the backbone from folded convolutions, as int8 files hold them; batch norm is put back.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on where the run in --output stopped.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
     as_json: JsonOption = False,
@@ -52,6 +59,7 @@ def train(
                 sources,
                 output,
                 init=start,
+                backbone_weights=backbone_weights,
                 resume=resume,
                 workers=workers,
                 validate=validator,

@@ -17,7 +17,7 @@ from edge_deeplab.models.torchvision_without_operators import import_torchvision
 
 OUTPUT_STRIDES = (8, 16, 32)
 _IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-_TENSORFLOW = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+TENSORFLOW = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ BACKBONES: dict[str, Backbone] = {
     "mobilenetv3_large_100": Backbone("mobilenetv3_large_100", True, _IMAGENET),
     "resnet50": Backbone("resnet50", False, _IMAGENET),
     "resnet101": Backbone("resnet101", False, _IMAGENET),
-    "xception65": Backbone("xception65", True, _TENSORFLOW),
+    "xception65": Backbone("xception65", True, TENSORFLOW),
 }
 
 

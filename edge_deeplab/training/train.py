@@ -24,6 +24,7 @@ from edge_deeplab.errors import CheckpointError, DataError
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import backbone_of, build_model
+from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
@@ -37,6 +38,9 @@ STATE_FILE = "state.safetensors"
 LAST_FILE = "last.safetensors"
 BEST_FILE = "best.safetensors"
 LOG_FILE = "log.csv"
+
+_STATISTICS_CROPS = 64
+"""Crops that batch norm statistics of folded weights are taken from."""
 
 Validator = Callable[[Path], float]
 """Scores a checkpoint file: mIoU in points."""
@@ -65,6 +69,7 @@ def train(
     output: Path,
     *,
     init: Checkpoint | None = None,
+    backbone_weights: Path | None = None,
     resume: bool = False,
     workers: int = 1,
     validate: Validator | None = None,
@@ -77,6 +82,7 @@ def train(
         sources: labelled data sets; all with the classes of the first.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
         init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
+        backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
         resume: go on from `output/state.safetensors`.
         workers: processes that draw crops.
         validate: scores the averaged model every `validate_every` epochs; without it the last model is the best.
@@ -84,16 +90,17 @@ def train(
 
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
-        CheckpointError: when `resume` finds no state of this recipe.
+        CheckpointError: when `resume` finds no state of this recipe, or weights to start from do not fit.
     """
     accelerator = Accelerator(
         mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
     )
     torch.manual_seed(recipe.seed)
-    info = describe_run(recipe, sources, init)
+    info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
     loader = build_loader(crops, recipe, workers, accelerator)
-    state, average = _build_state(recipe, len(info.classes), init, accelerator)
+    model = _initial_model(recipe, info, init, backbone_weights, crops)
+    state, average = _build_state(recipe, model, accelerator)
     if resume:
         state.restore(output / STATE_FILE, identity(recipe, sources))
     if accelerator.device.type == "cpu":
@@ -130,7 +137,10 @@ def train(
 
 
 def describe_run(
-    recipe: Recipe, sources: Sequence[SegmentationDataset], init: Checkpoint | None = None
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    init: Checkpoint | None = None,
+    backbone_weights: Path | None = None,
 ) -> CheckpointInfo:
     """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
     backbone = backbone_of(recipe.model.name)
@@ -157,6 +167,7 @@ def describe_run(
             "data": [source.name for source in sources],
             "packages": {name: version(name) for name in packages},
             **({} if init is None else {"starts_from": init.info.provenance}),
+            **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
         },
     )
 
@@ -201,19 +212,33 @@ def build_loader(
     return prepared
 
 
-def _build_state(
-    recipe: Recipe, num_classes: int, init: Checkpoint | None, accelerator: Accelerator
-) -> tuple[TrainingState, AveragedModel]:
+def _initial_model(
+    recipe: Recipe,
+    info: CheckpointInfo,
+    init: Checkpoint | None,
+    backbone_weights: Path | None,
+    crops: EpochCrops,
+) -> torch.nn.Module:
     section = recipe.model
-    model: torch.nn.Module = build_model(
+    model = build_model(
         section.name,
-        num_classes,
-        pretrained=section.pretrained and init is None,
+        len(info.classes),
+        pretrained=section.pretrained and init is None and backbone_weights is None,
         output_stride=section.output_stride,
         separable=section.separable,
     )
     if init is not None:
         load_initial_weights(model, init)
+    if backbone_weights is not None:
+        load_folded_weights(model.backbone, backbone_weights, info.normalisation)
+        shown = min(_STATISTICS_CROPS, len(crops))
+        restore_batch_norm(model.backbone, (crops[index][0] for index in range(shown)))
+    return model
+
+
+def _build_state(
+    recipe: Recipe, model: torch.nn.Module, accelerator: Accelerator
+) -> tuple[TrainingState, AveragedModel]:
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
