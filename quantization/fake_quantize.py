@@ -24,16 +24,23 @@ class FakeQuantize(nn.Module):
         quantizer: scale and zero point.
     """
 
+    scale: torch.Tensor
+    zero_point: torch.Tensor
+
     def __init__(self, quantizer: ActivationQuantizer) -> None:
         super().__init__()
-        self.quantizer = quantizer
+        self.register_buffer("scale", torch.tensor(quantizer.scale, dtype=torch.float32))
+        self.register_buffer("zero_point", torch.tensor(quantizer.zero_point, dtype=torch.int32))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return the rounded values; same shape."""
-        q = self.quantizer
         return torch.fake_quantize_per_tensor_affine(
-            values, q.scale, q.zero_point, *ACTIVATION_LEVELS
+            values, self.scale, self.zero_point, *ACTIVATION_LEVELS
         )
+
+    def to_quantizer(self, tensors: tuple[str, ...]) -> ActivationQuantizer:
+        """Return it as the quantizer of some tensors."""
+        return ActivationQuantizer(tensors, float(self.scale), int(self.zero_point))
 
 
 class FakeQuantizeChannels(nn.Module):

@@ -63,8 +63,8 @@ class TrainableNetwork:
         """Return the quantizers as they stand, rounded to what the files hold."""
         quantizers: Any = self.module.get_submodule("activation_quantizers")
         activations = tuple(
-            q if isinstance(m, FakeQuantize) else m.to_quantizer(q.tensors)
-            for q, m in zip(self._quantizers(), quantizers.children(), strict=True)
+            module.to_quantizer(start.tensors)
+            for start, module in zip(self._start.activations, quantizers.children(), strict=True)
         )
         scales = {path: self._weight_scales(path) for path in self._start.weight_scales}
         return Quantization(activations, scales, self._start.keep_float)
@@ -82,7 +82,7 @@ class TrainableNetwork:
         for (name, _), quantizer in zip(
             list(quantizers.named_children()), quantization.activations, strict=True
         ):
-            setattr(quantizers, name, FakeQuantize(quantizer))
+            setattr(quantizers, name, FakeQuantize(quantizer).to(device))
         for path, scales in quantization.weight_scales.items():
             convolution: Any = self.module.get_submodule(path)
             convolution.weight_quantizer = FakeQuantizeChannels(scales.to(device))
@@ -90,9 +90,6 @@ class TrainableNetwork:
         self.freeze_statistics()
         for norm in self._norms:
             norm.weight.requires_grad_(False)
-
-    def _quantizers(self) -> tuple[ActivationQuantizer, ...]:
-        return self._start.activations
 
     def _weight_scales(self, path: str) -> torch.Tensor:
         convolution: Any = self.module.get_submodule(path)

@@ -80,7 +80,7 @@ def same(first: Checkpoint, second: Checkpoint) -> bool:
     )
 
 
-@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
 def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     stop_after: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
