@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from edge_deeplab.converters.boundary import first_line
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.quantized_adapters import is_quantized
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
@@ -96,6 +97,7 @@ def capture(
     size_hw: tuple[int, int],
     head: Head,
     quantization: Quantization | None = None,
+    asked: Sequence[AskedRewrite] = (),
 ) -> CanonicalGraph:
     """Capture a model as its canonical graph, rewrites applied.
 
@@ -105,8 +107,10 @@ def capture(
         size_hw: height and width in pixels.
         head: "classes" or "logits".
         quantization: of a quantized checkpoint; None captures the float model.
+        asked: rewrites beside those that every graph gets, in order.
 
     Raises:
+        ConfigError: for a rewrite that does not exist.
         CaptureError: when the model is in training mode or torch.export cannot trace it.
     """
     if model.training:
@@ -124,7 +128,7 @@ def capture(
             f"torch.export could not capture {type(model).__name__} at {size_hw[0]}x{size_hw[1]} "
             f"({type(error).__name__}: {first_line(error)}); a model without data-dependent control flow was expected"
         ) from error
-    return CanonicalGraph(apply_rewrites(program, quantization), head, size_hw)
+    return CanonicalGraph(apply_rewrites(program, quantization, asked), head, size_hw)
 
 
 def check_size(size_hw: tuple[int, int], *, any_size: bool) -> None:

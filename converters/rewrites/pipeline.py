@@ -1,11 +1,12 @@
 """The rewrites, in the order they run: the one list to read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.insert_quantizers import insert_quantizers
 from edge_deeplab.converters.rewrites.name_operators import name_operators
@@ -31,13 +32,17 @@ def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
 
 
 def apply_rewrites(
-    program: ExportedProgram, quantization: Quantization | None = None
+    program: ExportedProgram,
+    quantization: Quantization | None = None,
+    asked: Sequence[AskedRewrite] = (),
 ) -> ExportedProgram:
-    """Return the program after every rewrite.
+    """Return the program after every rewrite, those that were asked for last.
 
     Each leaves what it computes the same, up to float rounding; `insert_quantizers` makes it compute
-    what the quantized checkpoint means.
+    what the quantized checkpoint means, and what one that was asked for changes stands in the catalogue.
     """
     for rewrite in rewrites(quantization):
         program = rewrite(program)
+    for request in asked:
+        program = name_operators(get_rewrite(request.name).apply(program, request.modules))
     return program
