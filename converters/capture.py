@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -61,8 +62,12 @@ class CanonicalGraph:
         """
         image = image_hwc.permute(2, 0, 1)[None].float()
         with torch.no_grad():
-            output: torch.Tensor = self.program.module()(image=image)[self.head][0]
+            output: torch.Tensor = self._module(image=image)[self.head][0]
         return output
+
+    @cached_property
+    def _module(self) -> nn.Module:
+        return self.program.module()
 
 
 class ExportWrapper(nn.Module):
