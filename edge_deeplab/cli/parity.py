@@ -42,6 +42,13 @@ def parity(
             help="Without it the checkpoint that the artifacts name, else the shipped one.",
         ),
     ] = None,
+    canonical: Annotated[
+        bool,
+        typer.Option(
+            "--canonical",
+            help="Run the reference as its canonical graph: what a file's converter and runtime alone change.",
+        ),
+    ] = False,
     data: DataOption = None,
     split: SplitOption = "test",
     limit: LimitOption = None,
@@ -94,7 +101,7 @@ def parity(
             report = measure_parity(
                 trials,
                 checkpoint,
-                _reference_opener(checkpoint),
+                _reference_opener(checkpoint, canonical=canonical),
                 dataset,
                 max_drop=max_drop,
                 progress=lambda: bar.advance(task),
@@ -116,16 +123,24 @@ def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | Non
     return find_reference(argument, descriptions)
 
 
-def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], Runtime]":
+def _reference_opener(
+    checkpoint: Path | None, *, canonical: bool
+) -> "Callable[[tuple[int, int]], Runtime]":
     """Return what gives the reference at an input size; the checkpoint is read when it is asked for."""
 
     def open_reference(size_hw: tuple[int, int]) -> "Runtime":
         require("torch", package="torch", extra="train")
         from edge_deeplab.models.checkpoint import load_checkpoint
-        from edge_deeplab.runtimes.torch import TorchRuntime
 
         assert checkpoint is not None, "a reference is opened only for artifacts that were opened"
-        return TorchRuntime(load_checkpoint(checkpoint), size_hw=size_hw)
+        opened = load_checkpoint(checkpoint)
+        if canonical:
+            from edge_deeplab.runtimes.canonical import CanonicalRuntime
+
+            return CanonicalRuntime(opened, size_hw=size_hw)
+        from edge_deeplab.runtimes.torch import TorchRuntime
+
+        return TorchRuntime(opened, size_hw=size_hw)
 
     return open_reference
 
