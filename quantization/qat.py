@@ -5,6 +5,7 @@ against what the float model says of the same pictures. Two events on the way: b
 and later the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
 """
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -194,11 +195,11 @@ class _Run:
     def train_epoch(self, listen: Listener) -> None:
         """Train one epoch and log it."""
         started, epoch = time.monotonic(), self.state.epoch
+        if epoch >= self.ranges_from and not self.fixed:
+            self._fix()
         self.model.train()
         if epoch >= self.statistics_from:
             self.network.freeze_statistics()
-        if epoch >= self.ranges_from and not self.fixed:
-            self._fix()
         self.mean_loss = train_epoch(
             epoch,
             self.recipe,
@@ -233,6 +234,15 @@ class _Run:
     def _fix(self) -> None:
         self.network.fix_ranges()
         self.fixed = True
+        if self.accelerator.num_processes > 1:
+            self._wrap_anew()
+
+    def _wrap_anew(self) -> None:
+        """Wrap the network for several processes again: DDP waits for the parameters that it was made with."""
+        del self.model
+        self.accelerator.free_memory()
+        gc.collect()  # the old wrapper's hooks on the parameters go with it
+        self.model = self.accelerator.prepare(self.network.module)
 
 
 def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
