@@ -6,11 +6,9 @@ and later the ranges are fixed as the files will hold them, so that the last epo
 """
 
 import gc
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +32,18 @@ from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.run_folder import BEST_FILE, RunFolder, Validator, identity
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
-    BEST_FILE,
-    LAST_FILE,
-    LOG_FILE,
-    STATE_FILE,
     Listener,
     Objective,
-    Validator,
+    build_accelerator,
     build_loader,
     build_loss,
     build_optimiser,
-    identity,
-    is_best,
-    log_row,
+    provenance_of,
     train_epoch,
-    validate_if_due,
 )
-
-logger = logging.getLogger(__name__)
 
 
 def quantize(
@@ -133,13 +123,18 @@ def train_quantized(
     if recipe.optimiser.epochs == 0:
         save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)
         return output / BEST_FILE
-    run = _Run(checkpoint, quantization, recipe, sources, output, workers)
+    belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+    folder = RunFolder(output, recipe, belongs_to, validate)
+    run = _Run(checkpoint, quantization, recipe, sources, workers)
     if resume:
-        run.restore()
+        run.restore(folder)
     while run.state.epoch < recipe.optimiser.epochs:
-        run.train_epoch(listen)
-        run.keep(info, validate)
-    return output / BEST_FILE
+        started = time.monotonic()
+        mean_loss = run.train_epoch(listen)
+        if run.accelerator.is_main_process:
+            folder.keep_epoch(run.state, lambda path: run.save(path, info), mean_loss, started)
+        run.accelerator.wait_for_everyone()
+    return folder.best
 
 
 class _Run:
@@ -151,13 +146,10 @@ class _Run:
         quantization: Quantization,
         recipe: QatRecipe,
         sources: Sequence[SegmentationDataset],
-        output: Path,
         workers: int,
     ) -> None:
-        self.recipe, self.output = recipe, output
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
-        )
+        self.recipe = recipe
+        self.accelerator = build_accelerator(recipe)
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
         normalisation = checkpoint.info.normalisation
@@ -170,7 +162,6 @@ class _Run:
         if device.type == "cpu":
             reuse_freed_memory()
             keep_depthwise_in_float32(module)
-        self.identity = f"{identity(recipe, sources)} from {checkpoint.sha256}"
         self.model, self.optimiser = self.accelerator.prepare(
             module, build_optimiser(module, recipe)
         )
@@ -182,25 +173,23 @@ class _Run:
         epochs = recipe.optimiser.epochs
         self.statistics_from = round(recipe.quantization.statistics_epochs * epochs)
         self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
-        self.fixed = False
         self.crops.remember()
 
-    def restore(self) -> None:
+    def restore(self, folder: RunFolder) -> None:
         """Go on from the state in the run's folder."""
-        path = self.output / STATE_FILE
-        if epochs_done(path, self.identity) > self.ranges_from:
-            self._fix()
-        self.state.restore(path, self.identity)
+        if epochs_done(folder.state, folder.identity) > self.ranges_from:
+            self._fix_ranges()
+        self.state.restore(folder.state, folder.identity)
 
-    def train_epoch(self, listen: Listener) -> None:
-        """Train one epoch and log it."""
-        started, epoch = time.monotonic(), self.state.epoch
-        if epoch >= self.ranges_from and not self.fixed:
-            self._fix()
+    def train_epoch(self, listen: Listener) -> float:
+        """Train one epoch and return the mean loss."""
+        epoch = self.state.epoch
+        if epoch == self.ranges_from:
+            self._fix_ranges()
         self.model.train()
         if epoch >= self.statistics_from:
             self.network.freeze_statistics()
-        self.mean_loss = train_epoch(
+        mean_loss = train_epoch(
             epoch,
             self.recipe,
             self.accelerator,
@@ -213,27 +202,15 @@ class _Run:
             listen,
         )
         self.state.epoch = epoch + 1
-        self.seconds = time.monotonic() - started
+        return mean_loss
 
-    def keep(self, info: CheckpointInfo, validate: Validator | None) -> None:
-        """Save the epoch's checkpoint, keep it where it is the best so far, and save the state."""
-        if self.accelerator.is_main_process:
-            quantization = self.network.quantization()
-            self.master.load_state_dict(float_weights(self.network.module))
-            save_checkpoint(self.output / LAST_FILE, self.master, info, quantization=quantization)
-            miou = validate_if_due(self.output / LAST_FILE, self.recipe, self.state, validate)
-            if is_best(self.state, miou):
-                save_checkpoint(
-                    self.output / BEST_FILE, self.master, info, quantization=quantization
-                )
-            self.state.save(self.output / STATE_FILE, self.identity)
-            row = [self.state.epoch, f"{self.mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
-            log_row(self.output / LOG_FILE, [*row, f"{self.seconds:.1f}"])
-        self.accelerator.wait_for_everyone()
+    def save(self, path: Path, info: CheckpointInfo) -> None:
+        """Write the quantized checkpoint as the run stands."""
+        self.master.load_state_dict(float_weights(self.network.module))
+        save_checkpoint(path, self.master, info, quantization=self.network.quantization())
 
-    def _fix(self) -> None:
+    def _fix_ranges(self) -> None:
         self.network.fix_ranges()
-        self.fixed = True
         if self.accelerator.num_processes > 1:
             self._wrap_anew()
 
@@ -334,9 +311,7 @@ def describe_quantized(
         checkpoint.info,
         results={},
         provenance={
-            "recipe": recipe.model_dump(mode="json", exclude={"model"}),
-            "data": [source.name for source in sources],
-            "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
+            **provenance_of(recipe, sources, exclude=("model",)),
             "starts_from": {
                 "checkpoint": checkpoint.name,
                 "sha256": checkpoint.sha256,

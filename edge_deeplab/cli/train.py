@@ -9,7 +9,7 @@ from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, pri
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
-    from edge_deeplab.training.train import Validator
+    from edge_deeplab.training.run_folder import Validator
 
 
 def train(
