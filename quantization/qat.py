@@ -171,8 +171,9 @@ class _Run:
         loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
         self.objective = distillation(loss, teacher, recipe, self.accelerator)
         epochs = recipe.optimiser.epochs
-        self.statistics_from = round(recipe.quantization.statistics_epochs * epochs)
         self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
+        statistics_from = round(recipe.quantization.statistics_epochs * epochs)
+        self.statistics_from = min(statistics_from, self.ranges_from)
         self.crops.remember()
 
     def restore(self, folder: RunFolder) -> None:

@@ -97,11 +97,13 @@ def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     assert same(whole, resumed)
 
 
+@pytest.mark.parametrize("statistics_epochs", [0.3, 1.0])
 def test_training_moves_weights_and_ranges_and_ends_on_what_files_hold(
-    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+    statistics_epochs: float, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     start = run(checkpoint, folder, tmp_path / "calibrated", recipe(epochs=0))
-    trained = run(checkpoint, folder, tmp_path / "trained", recipe(epochs=3))
+    chosen = recipe(epochs=4, statistics_epochs=statistics_epochs, ranges_epochs=0.5)
+    trained = run(checkpoint, folder, tmp_path / "trained", chosen)
     before, after = start.quantization, trained.quantization
     assert before is not None
     assert after is not None
