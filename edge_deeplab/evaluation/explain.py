@@ -22,11 +22,10 @@ from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
 
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
-_SAME_DB = 120.0
-"""What equal tensors are given."""
 
 
 @dataclass(frozen=True)
@@ -214,15 +213,6 @@ def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, st
         }
         layers.append(LayerDrift(module, operator, snr))
     return Explanation(path, tuple(names[1:]), tuple(layers))
-
-
-def signal_to_noise_db(signal: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> float:
-    """Return 10 log10(signal power / power of the change), at most `_SAME_DB`; arrays of equal shape."""
-    power = float(np.square(signal, dtype=np.float64).sum())
-    noise = float(np.square(signal - changed, dtype=np.float64).sum())
-    if noise == 0:
-        return _SAME_DB
-    return min(_SAME_DB, 10 * float(np.log10(max(power, 1e-30) / noise)))
 
 
 def plot(explanations: Sequence[Explanation], path: Path) -> None:
