@@ -24,6 +24,7 @@ from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
@@ -274,14 +275,11 @@ def calibration_images(
         raise DataError(
             f"data set {source.name} has no images to calibrate with; some were expected; pass a split that has"
         )
-    mean = torch.tensor(normalisation.mean).reshape(1, 3, 1, 1)
-    std = torch.tensor(normalisation.std).reshape(1, 3, 1, 1)
     chosen = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
-    images = []
-    for index in chosen.tolist():
-        pixels = torch.from_numpy(resize_image(source[index].image_hwc, size_hw).copy())
-        images.append((pixels.permute(2, 0, 1)[None].float() - mean) / std)
-    return images
+    return [
+        normalise(resize_image(source[index].image_hwc, size_hw), normalisation)
+        for index in chosen.tolist()
+    ]
 
 
 def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:

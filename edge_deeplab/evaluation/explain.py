@@ -19,6 +19,7 @@ from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANT
 from edge_deeplab.errors import CaptureError, require
 from edge_deeplab.evaluation.taps import Values, tap
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
@@ -116,11 +117,7 @@ def _model_steps(
     model = checkpoint.build()
     size_hw = (image_hwc.shape[0], image_hwc.shape[1])
     graph = capture(model, info.normalisation, size_hw, "logits", quantization)
-    pixels = torch.from_numpy(np.ascontiguousarray(image_hwc)).permute(2, 0, 1)[None].float()
-    mean = torch.tensor(info.normalisation.mean).reshape(1, 3, 1, 1)
-    std = torch.tensor(info.normalisation.std).reshape(1, 3, 1, 1)
-    normalised = (pixels - mean) / std
-
+    normalised = normalise(image_hwc, info.normalisation)
     network = Network(model)
     steps = {"float": _run_network(network, normalised)}
     if quantization is not None:
@@ -142,7 +139,7 @@ def _model_steps(
                 operators[name] = find_operator(nodes, name).name
             except CaptureError:  # a rewrite has taken it away
                 continue
-    values = _run_graph(graph.program.module(), pixels)
+    values = _run_graph(graph.program.module(), to_batch(image_hwc))
     steps["canonical"] = {
         name: values[operator] for name, operator in operators.items() if operator in values
     }
