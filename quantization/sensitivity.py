@@ -29,7 +29,7 @@ class Sensitivity:
 
 
 def rank_layers(
-    build: Callable[[], nn.Module],
+    model: nn.Module,
     quantization: Quantization,
     images: Sequence[torch.Tensor],
     *,
@@ -38,17 +38,16 @@ def rank_layers(
     """Return every quantizer's cost, the worst first.
 
     Args:
-        build: gives the float model in evaluation mode.
+        model: the float model in evaluation mode; left as it is.
         quantization: from calibration.
         images: each (1, 3, H, W) float32, normalised; of one size.
         progress: called after each quantizer.
     """
     with torch.no_grad():
-        model = build()
         expected = torch.cat([model(image) for image in images])
         found = []
         for module, what, alone in single_quantizers(quantization):
-            simulated = fake_quantized(build(), alone)
+            simulated = fake_quantized(model, alone)
             logits = torch.cat([simulated(image) for image in images])
             found.append(Sensitivity(module, what, *_cost(expected, logits)))
             progress()

@@ -132,7 +132,7 @@ def _rank(
     info = checkpoint.info
     images = calibration_images(source, _SENSITIVITY_IMAGES, info.size_hw, info.normalisation)
     with counting("ranking quantizers", len(single_quantizers(quantization))) as progress:
-        ranked = rank_layers(checkpoint.build, quantization, images, progress=progress)
+        ranked = rank_layers(checkpoint.build(), quantization, images, progress=progress)
     document = {"sensitivity": [asdict(layer) for layer in ranked]}
     write_atomically(output / "sensitivity.json", json.dumps(document, indent=2) + "\n")
     if as_json:

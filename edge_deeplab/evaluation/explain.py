@@ -122,7 +122,7 @@ def _model_steps(
     steps = {"float": _run_network(network, normalised)}
     if quantization is not None:
         carriers = {name for q in quantization.activations for name in q.tensors}
-        simulated = fake_quantized(checkpoint.build(), quantization)
+        simulated = fake_quantized(model, quantization)
         steps["fake-quantized"] = _run_fake_quantized(simulated, network, normalised)
     else:
         carriers = {network.name(node) for node in network.values()}
