@@ -133,19 +133,22 @@ def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], R
 def _explain(
     report: "ParityReport", dataset: "SegmentationDataset", plot: Path | None
 ) -> "list[Explanation]":
-    """Return the chain of every file that was measured, each from its own checkpoint, on the first image."""
+    """Return the chain of every file that was measured, by checkpoint and size, on the first image."""
     from edge_deeplab.data.transforms import resize_image
     from edge_deeplab.evaluation.explain import explain
     from edge_deeplab.evaluation.explain import plot as draw
     from edge_deeplab.evaluation.reference import find_reference
     from edge_deeplab.models.checkpoint import load_checkpoint
 
-    explanations = []
+    groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
             source = find_reference(None, {artifact.path: artifact.description})
-            image = resize_image(dataset[0].image_hwc, artifact.description.size_hw)
-            explanations += explain(load_checkpoint(source), [artifact.path], image)
+            groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
+    explanations: list[Explanation] = []
+    for (source, size_hw), paths in groups.items():
+        image = resize_image(dataset[0].image_hwc, size_hw)
+        explanations += explain(load_checkpoint(source), paths, image)
     if plot is not None and explanations:
         draw(explanations, plot)
     return explanations
