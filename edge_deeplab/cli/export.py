@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from edge_deeplab.cli.calibration import calibrate_with_progress
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -119,18 +120,12 @@ def _default_for(
 
 def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
     """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
-    from edge_deeplab.cli.progress import counting
     from edge_deeplab.config import QatRecipe
     from edge_deeplab.data.dataset import open_dataset
-    from edge_deeplab.quantization.calibration import passes
-    from edge_deeplab.quantization.qat import quantize
 
     recipe = QatRecipe()
     source = open_dataset(data, recipe.data.splits[0])
-    section = recipe.quantization
-    shown = min(section.calibration_images, len(source)) * passes(section.estimator)
-    with counting("calibrating", shown) as progress:
-        return checkpoint.with_quantization(quantize(checkpoint, recipe, source, progress=progress))
+    return checkpoint.with_quantization(calibrate_with_progress(checkpoint, recipe, source))
 
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
