@@ -25,7 +25,7 @@ from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.picture import normalise
-from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.models.quantization import Quantization, activation_quantizer
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -87,6 +87,26 @@ def quantize(
     )
 
 
+def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()) -> Quantization:
+    """Return quantizers in their places without calibration, for a run that reads their ranges from its state.
+
+    Args:
+        checkpoint: the float checkpoint.
+        keep_float: module paths to leave in float.
+
+    Raises:
+        ConfigError: when the network cannot be quantized.
+    """
+    model = checkpoint.build()
+    placement = place_quantizers(Network(model), keep_float)
+    weights = {path: model.get_submodule(path).weight for path in placement.weights}
+    return Quantization(
+        tuple(activation_quantizer(tensors, 0.0, 1.0) for tensors in placement.activations),
+        {path: torch.ones(len(weight)) for path, weight in weights.items()},
+        placement.keep_float,
+    )
+
+
 def train_quantized(
     checkpoint: Checkpoint,
     quantization: Quantization,
@@ -103,7 +123,7 @@ def train_quantized(
 
     Args:
         checkpoint: the float checkpoint, which is also what the network is distilled from.
-        quantization: from `quantize`; with no epochs it is what is saved.
+        quantization: from `quantize`; with no epochs it is what is saved; to resume, `quantizers_to_restore` will do.
         recipe: the run; its model section is not read.
         sources: labelled data sets with the checkpoint's classes.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.

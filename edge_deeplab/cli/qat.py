@@ -73,12 +73,15 @@ def qat(
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.quantization.qat import train_quantized
+        from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
         start = open_checkpoint(checkpoint)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
-        quantization = calibrate_with_progress(start, chosen, sources[0], keep_float or ())
+        if resume and chosen.optimiser.epochs and not sensitivity:
+            quantization = quantizers_to_restore(start, keep_float or ())
+        else:
+            quantization = calibrate_with_progress(start, chosen, sources[0], keep_float or ())
         if sensitivity:
             _rank(start, quantization, sources[0], output, as_json=as_json)
             return

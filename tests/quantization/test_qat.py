@@ -13,7 +13,7 @@ from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
 from edge_deeplab.quantization.network import Network, gain_after
-from edge_deeplab.quantization.qat import quantize, train_quantized
+from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.training.train import train
@@ -56,7 +56,11 @@ def run(
     checkpoint: Checkpoint, folder: Path, output: Path, chosen: QatRecipe, **options: object
 ) -> Checkpoint:
     source = open_dataset(folder, "train")
-    quantization = quantize(checkpoint, chosen, source)
+    quantization = (
+        quantizers_to_restore(checkpoint)
+        if options.get("resume")
+        else quantize(checkpoint, chosen, source)
+    )
     path = train_quantized(
         checkpoint,
         quantization,
