@@ -1,6 +1,6 @@
 """`edge-deeplab export`: a checkpoint becomes Core ML, TFLite and ONNX files that describe themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -72,23 +72,10 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import (
-            check_output,
-            check_targets,
-            export_checkpoint,
-            resolve_targets,
-        )
-        from edge_deeplab.models.shipped import open_checkpoint
+        from edge_deeplab.converters.export import export_checkpoint, resolve_targets
 
         targets = resolve_targets(target or ["all"])
-        if precision is not None:
-            check_output(precision, head)
-            check_targets(targets, precision)
-        opened = open_checkpoint(
-            _default_for(checkpoint, precision, calibrate), allow_pickle=allow_pickle
-        )
-        if calibrate is not None:
-            opened = calibrated(opened, calibrate)
+        opened = _open(checkpoint, targets, precision, head, calibrate, allow_pickle=allow_pickle)
         with progress_steps() as on_step:
             artifacts = export_checkpoint(
                 opened,
@@ -104,6 +91,27 @@ def export(
             print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
         else:
             print_table(artifacts)
+
+
+def _open(
+    checkpoint: str | None,
+    targets: Sequence[str],
+    precision: str | None,
+    head: str,
+    calibrate: Path | None,
+    *,
+    allow_pickle: bool,
+) -> "Checkpoint":
+    """Return the checkpoint to export, calibrated where asked; what cannot be exported is refused before that."""
+    from edge_deeplab.converters.export import check_output, check_targets
+    from edge_deeplab.models.shipped import open_checkpoint
+
+    if precision is not None:
+        check_output(precision, head)
+        check_targets(targets, precision)
+    name = _default_for(checkpoint, precision, calibrate)
+    opened = open_checkpoint(name, allow_pickle=allow_pickle)
+    return opened if calibrate is None else calibrated(opened, calibrate)
 
 
 def _default_for(

@@ -78,31 +78,41 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
-        from edge_deeplab.cli.progress import progress_bar
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
-        from edge_deeplab.evaluation.parity import measure_parity, open_trials
+        from edge_deeplab.evaluation.parity import open_trials
         from edge_deeplab.runtimes.open import open_artifact
 
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         open_file = partial(open_artifact, normalisation=foreign_pixels)
         trials = open_trials(paths, open_file, dataset, foreign_classes)
-        checkpoint = _reference_of(reference, trials)
-        with progress_bar() as bar:
-            task = bar.add_task(f"parity of {len(paths)} artifacts", total=len(dataset))
-            report = measure_parity(
-                trials,
-                checkpoint,
-                _reference_opener(checkpoint),
-                dataset,
-                max_drop=max_drop,
-                progress=lambda: bar.advance(task),
-            )
+        report = _measure(trials, _reference_of(reference, trials), dataset, max_drop)
         explanations = _explain(report, dataset, plot) if explain or plot is not None else []
         _show(report, explanations, as_json=as_json, per_class=per_class)
         if not report.passed:
             raise typer.Exit(1)
+
+
+def _measure(
+    trials: "Sequence[Trial]",
+    checkpoint: Path | None,
+    dataset: "SegmentationDataset",
+    max_drop: float,
+) -> "ParityReport":
+    """Return what the files score against the reference, with a bar that counts images."""
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.evaluation.parity import measure_parity
+
+    with counting(f"parity of {len(trials)} artifacts", len(dataset)) as progress:
+        return measure_parity(
+            trials,
+            checkpoint,
+            _reference_opener(checkpoint),
+            dataset,
+            max_drop=max_drop,
+            progress=progress,
+        )
 
 
 def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | None:
