@@ -83,7 +83,7 @@ class FakeQuantizedConv2d(nn.Conv2d):
             original.dilation,  # type: ignore[arg-type]
             original.groups,
             bias=original.bias is not None,
-            padding_mode=original.padding_mode,  # type: ignore[arg-type]
+            padding_mode=original.padding_mode,
             device="meta",
         )
         self.weight, self.bias = original.weight, original.bias

@@ -99,7 +99,7 @@ def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()
     """
     model = checkpoint.build()
     placement = place_quantizers(Network(model), keep_float)
-    weights = {path: model.get_submodule(path).weight for path in placement.weights}
+    weights = {path: model.get_parameter(f"{path}.weight") for path in placement.weights}
     return Quantization(
         tuple(activation_quantizer(tensors, 0.0, 1.0) for tensors in placement.activations),
         {path: torch.ones(len(weight)) for path, weight in weights.items()},
