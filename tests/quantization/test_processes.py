@@ -51,7 +51,7 @@ def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
         {
             "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
             "data": {"size_hw": (32, 48), "crop_hw": (32, 32)},
-            "optimiser": {"epochs": 1, "batch_size": 4},
+            "optimiser": {"epochs": 1, "batch_size": 4, "precision": "fp32"},
         }
     )
     checkpoint = train(start, [open_dataset(data, "train")], tmp_path / "float", workers=0)
