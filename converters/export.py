@@ -35,6 +35,7 @@ ALL_TARGETS = "all"
 WEIGHT_ONLY = ("w8", "w6", "w4")
 """Core ML alone: weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
 PRECISIONS = ("fp32", "fp16", "int8", *WEIGHT_ONLY)
+_BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
 DEFAULT_FOLDER = Path("exports")
 
 
@@ -192,7 +193,8 @@ def check_output(precision: str, head: str) -> None:
     if head not in HEADS:
         raise unknown_choice("head", head, HEADS)
     if precision not in PRECISIONS:
-        raise unknown_choice("precision", precision, PRECISIONS)
+        problem = unknown_choice("precision", precision, PRECISIONS)
+        raise ConfigError(f"{problem}; {_BEFORE_IOS_17}")
 
 
 def check_targets(targets: Sequence[str], precision: str) -> None:
@@ -225,7 +227,8 @@ def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
         )
     raise ConfigError(
         f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
-        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training"
+        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training; "
+        f"{_BEFORE_IOS_17}"
     )
 
 

@@ -42,9 +42,10 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
         ConversionError: when it fails.
     """
     with calling("litert-torch", "TFLite"):
-        file = TFLiteFile(_convert(graph))
+        pixels = reads_pixels(graph.program)
+        file = TFLiteFile(_convert(graph, pixels=pixels))
     file.name_tensors(input_name=INPUT_NAME, output_name=graph.head)
-    if reads_pixels(graph.program):
+    if pixels:
         file.take_uint8_input()
     else:
         file.dequantize_input()
@@ -54,9 +55,8 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
     path.write_bytes(file.to_bytes())
 
 
-def _convert(graph: CanonicalGraph) -> bytes:
+def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     litert_torch: Any = require("litert_torch", package="litert-torch", extra="tflite")
-    pixels = reads_pixels(graph.program)
     program = (take_normalised_nhwc if pixels else take_uint8_nhwc)(graph.program)
     program = give_channels_last(program) if graph.head == "logits" else argmax_over_last(program)
     program = pad_zeros_before_max_pool(program)

@@ -85,10 +85,9 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
-        from edge_deeplab.cli.progress import progress_bar
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
-        from edge_deeplab.evaluation.parity import measure_parity, open_trials
+        from edge_deeplab.evaluation.parity import open_trials
         from edge_deeplab.runtimes.open import open_artifact
 
         dataset = resolve_dataset(data, split, limit=limit)
@@ -96,20 +95,34 @@ def parity(
         open_file = partial(open_artifact, normalisation=foreign_pixels)
         trials = open_trials(paths, open_file, dataset, foreign_classes)
         checkpoint = _reference_of(reference, trials)
-        with progress_bar() as bar:
-            task = bar.add_task(f"parity of {len(paths)} artifacts", total=len(dataset))
-            report = measure_parity(
-                trials,
-                checkpoint,
-                _reference_opener(checkpoint, canonical=canonical),
-                dataset,
-                max_drop=max_drop,
-                progress=lambda: bar.advance(task),
-            )
+        open_reference = _reference_opener(checkpoint, canonical=canonical)
+        report = _measure(trials, checkpoint, open_reference, dataset, max_drop)
         explanations = _explain(report, dataset, plot) if explain or plot is not None else []
         _show(report, explanations, as_json=as_json, per_class=per_class)
         if not report.passed:
             raise typer.Exit(1)
+
+
+def _measure(
+    trials: "Sequence[Trial]",
+    checkpoint: Path | None,
+    open_reference: "Callable[[tuple[int, int]], Runtime]",
+    dataset: "SegmentationDataset",
+    max_drop: float,
+) -> "ParityReport":
+    """Return what the files score against the reference, with a bar that counts images."""
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.evaluation.parity import measure_parity
+
+    with counting(f"parity of {len(trials)} artifacts", len(dataset)) as progress:
+        return measure_parity(
+            trials,
+            checkpoint,
+            open_reference,
+            dataset,
+            max_drop=max_drop,
+            progress=progress,
+        )
 
 
 def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | None:
@@ -148,19 +161,22 @@ def _reference_opener(
 def _explain(
     report: "ParityReport", dataset: "SegmentationDataset", plot: Path | None
 ) -> "list[Explanation]":
-    """Return the chain of every file that was measured, each from its own checkpoint, on the first image."""
+    """Return the chain of every file that was measured, by checkpoint and size, on the first image."""
     from edge_deeplab.data.transforms import resize_image
     from edge_deeplab.evaluation.explain import explain
     from edge_deeplab.evaluation.explain import plot as draw
     from edge_deeplab.evaluation.reference import find_reference
     from edge_deeplab.models.checkpoint import load_checkpoint
 
-    explanations = []
+    groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
             source = find_reference(None, {artifact.path: artifact.description})
-            image = resize_image(dataset[0].image_hwc, artifact.description.size_hw)
-            explanations += explain(load_checkpoint(source), [artifact.path], image)
+            groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
+    explanations: list[Explanation] = []
+    for (source, size_hw), paths in groups.items():
+        image = resize_image(dataset[0].image_hwc, size_hw)
+        explanations += explain(load_checkpoint(source), paths, image)
     if plot is not None and explanations:
         draw(explanations, plot)
     return explanations

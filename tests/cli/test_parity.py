@@ -217,3 +217,16 @@ def test_expand_artifacts_of_a_folder_without_a_usable_manifest_names_it(tmp_pat
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ConfigError, match=r"manifest\.json"):
         expand_artifacts([tmp_path])
+
+
+def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, monkeypatch):
+    asked = []
+
+    def explain(checkpoint, paths, image_hwc):
+        asked.append((Path(checkpoint).stem, [path.name for path in paths], image_hwc.shape))
+        return []
+
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
+    result = invoke("good.onnx", "good.tflite", "--explain")
+    assert result.exit_code == 0, result.stderr
+    assert asked == [("camvid-efficientnet-lite0", ["good.onnx", "good.tflite"], (8, 8, 3))]

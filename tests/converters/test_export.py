@@ -178,7 +178,8 @@ class TestAroundTheLowering:
     [
         ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
-        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate"),
+        ({"precision": "int4"}, "before it choose w8, w6 or w4"),
+        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate.*w8, w6 or w4"),
         ({"head": "mask"}, "choose one of: classes, logits"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],
