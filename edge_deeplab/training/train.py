@@ -195,9 +195,10 @@ def build_loader(
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
     batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
-    if batch % processes:
+    if batch % processes or batch < 2 * processes:
         raise DataError(
-            f"batch size {batch} cannot be shared by {processes} processes; make it a multiple"
+            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
+            "expected, because batch norm compares them; set optimiser.batch_size"
         )
     if len(crops) < batch:
         raise DataError(
