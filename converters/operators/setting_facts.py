@@ -9,6 +9,7 @@ Fact = int | float | bool | str
 SETTING_FACTS: Mapping[str, str] = {
     "output_dtype": "element type of the first output",
     "computed_as": "element type behind the dequantization of the input, else that of the input",
+    "cast_to": 'element type that a Cast makes of the output, where that is all that reads it, else "nothing"',
     "rank": "number of axes of the first input",
     "output_rank": "number of axes of the first output",
     "highest_rank": "largest number of axes of any input or output",
@@ -95,6 +96,7 @@ def _tensor_facts(operator: Operator) -> dict[str, Fact | None]:
     return {
         "output_dtype": operator.outputs[0].dtype if operator.outputs else None,
         "computed_as": (source.dequantized_from or source.dtype) if source else None,
+        "cast_to": (operator.outputs[0].cast_to or "nothing") if operator.outputs else None,
         "rank": None if first is None else len(first),
         "output_rank": None if result is None else len(result),
         "highest_rank": max(ranks, default=None),

@@ -1,5 +1,7 @@
 """For each rule about ONNX Runtime: operators that it speaks about, and some beside them that it does not."""
 
+from dataclasses import replace
+
 from edge_deeplab.converters.operators.graph import TensorSpec
 from tests.converters.operators.operator_builders import (
     computed,
@@ -33,6 +35,12 @@ def resize(mode="linear", *, sizes=SIZES, scales=NO_SCALES, before=SMALL, after=
     dtype = rest.pop("dtype", "float32")
     like = operator("Resize", dtype=dtype, before=before, after=after, attributes={"mode": mode})
     return reading(settings(like, **rest), None, scales, *([sizes] if sizes else []))
+
+
+def cast(dtype):
+    """Return an ArgMax that a Cast alone reads."""
+    like = operator("ArgMax", attributes={"select_last_index": 0})
+    return replace(like, outputs=(replace(like.outputs[0], cast_to=dtype),))
 
 
 def coordinates(name):
@@ -83,6 +91,10 @@ ONNX_EXAMPLES = {
         [operator("ArgMax"), operator("Add"), operator("GlobalAveragePool")],
         [conv(), operator("Clip")],
     ),
+    "onnx-xnnpack.fused": (
+        [operator("QuantizeLinear"), operator("Clip")],
+        [operator("Softmax"), conv()],
+    ),
     "onnx-xnnpack.dilated": ([dw(rate=12)], [dw()]),
     "onnx-nnapi.hard-swish": ([operator("HardSwish")], [operator("Relu")]),
     "onnx-nnapi.hard-sigmoid": ([operator("HardSigmoid")], [operator("Sigmoid")]),
@@ -98,6 +110,14 @@ ONNX_EXAMPLES = {
     "onnx-nnapi.int8-values": (
         [dequantized(conv("int8"), "int8"), resize(dtype="int8")],
         [dequantized(conv("int8"), "uint8"), conv()],
+    ),
+    "onnx-nnapi.element-type": (
+        [conv(dtype="float16"), operator("Relu", dtype="float64")],
+        [conv(), operator("Reshape", dtype="float16")],
+    ),
+    "onnx-nnapi.open-size": (
+        [operator("Relu", before=(1, 64, None, 32))],
+        [operator("Relu"), operator("Relu", before=None)],
     ),
     "onnx-nnapi.resize": (
         [
@@ -121,7 +141,10 @@ ONNX_EXAMPLES = {
     "onnx-coreml.dequantized-weight": ([conv("int8"), conv("uint8")], [conv()]),
     "onnx-coreml.convolution-constants": ([reading(dense("Conv"), computed())], [conv()]),
     "onnx-coreml.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
-    "onnx-coreml.argmax": ([operator("ArgMax")], [operator("ReduceMax")]),
+    "onnx-coreml.argmax": (
+        [operator("ArgMax"), cast("int64"), settings(cast("int32"), select_last_index=1)],
+        [cast("int32"), operator("ReduceMax")],
+    ),
     "onnx-coreml.pooling": (
         [
             operator("AveragePool", attributes={"ceil_mode": 1}),

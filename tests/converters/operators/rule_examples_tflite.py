@@ -3,6 +3,8 @@
 An example of a family of profiles may name one by its suffix: (operator, "28").
 """
 
+from dataclasses import replace
+
 from edge_deeplab.converters.operators.graph import TensorSpec
 from tests.converters.operators.operator_builders import (
     computed,
@@ -67,6 +69,8 @@ def slices(**masks):
     return reading(like, *(stored("int32", (4,)) for _ in range(3)))
 
 
+UNPACKED = replace(operator("DEQUANTIZE", version=3), inputs=(stored("float16"),))
+"""A DEQUANTIZE of a weight that is stored in float16."""
 SIZE_COMPUTED = TensorSpec("size", "int32", (2,))
 
 TFLITE_EXAMPLES = {
@@ -140,8 +144,9 @@ TFLITE_EXAMPLES = {
             dw(version=4),
             operator("ADD", version=3),
             operator("RESHAPE", version=2),
+            operator("DEQUANTIZE", version=3, **INT8),
         ],
-        [conv(version=5), dw(version=3), operator("ADD", version=2), operator("RESHAPE")],
+        [conv(version=5), dw(version=3), operator("ADD", version=2), operator("RESHAPE"), UNPACKED],
     ),
     "tflite-nnapi.resize-sampling": (
         [(resize(corners=True), "29"), (resize("RESIZE_NEAREST_NEIGHBOR", centres=True), "29")],
@@ -207,6 +212,10 @@ TFLITE_EXAMPLES = {
     "tflite-nnapi.hard-swish-in-parts": (
         [(operator("HARD_SWISH"), "28")],
         [(operator("HARD_SWISH"), "29")],
+    ),
+    "tflite-nnapi.stored-float16": (
+        [UNPACKED, (UNPACKED, "27")],
+        [operator("DEQUANTIZE", **INT8)],
     ),
     "tflite-nnapi.deprecated": ([(operator("ADD"), "35")], [(operator("ADD"), "34")]),
     "tflite-hexagon.dilated-convolution": (
@@ -346,6 +355,7 @@ TFLITE_EXAMPLES = {
     ),
     "tflite-coreml.resize-size": ([resize(size=SIZE_COMPUTED)], [resize()]),
     "tflite-coreml.unlisted-operator": ([operator("TRANSPOSE")], [operator("RESHAPE")]),
+    "tflite-coreml.stored-float16": ([UNPACKED], [operator("DEQUANTIZE", **INT8)]),
     "tflite-coreml.legacy-resize": ([resize()], [resize(corners=True)]),
     "tflite-qnn.depth-multiplier": ([dw(multiplier=2)], [dw()]),
     "tflite-qnn.topk-count": (
