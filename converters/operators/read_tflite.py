@@ -52,7 +52,7 @@ def read_tflite(path: Path) -> FileGraph:
     try:
         if content[4:8] != _IDENTIFIER:
             raise ValueError("the TFL3 identifier is missing")
-        return _ModelReader(schema, content).read(path)
+        return ModelReader(schema, content).read(path)
     except (
         struct.error,
         ValueError,
@@ -64,7 +64,7 @@ def read_tflite(path: Path) -> FileGraph:
         raise unreadable(path, "a TFLite flatbuffer", str(error)) from error
 
 
-class _ModelReader:
+class ModelReader:
     """One flatbuffer, with its tables of codes and tensors read once."""
 
     def __init__(self, schema: Any, content: bytes) -> None:
