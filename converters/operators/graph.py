@@ -15,7 +15,7 @@ Shape = tuple[int | None, ...]
 Attribute = int | float | bool | str | tuple[int | float | bool | str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """A value between operators, as the file declares it.
 
@@ -34,7 +34,7 @@ class TensorSpec:
     constant: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Convolution:
     """What a convolution is, whatever its format calls it.
 
@@ -69,7 +69,7 @@ class Convolution:
         return max(self.rate_hw) > 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operator:
     """One operator of the graph.
 

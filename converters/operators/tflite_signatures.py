@@ -77,8 +77,8 @@ class Signature:
     facts: Mapping[str, Fact]
 
 
-def read_signatures(path: Path) -> tuple[Signature, ...]:
-    """Return the operators of all subgraphs of a TFLite file.
+def read_signatures(path: Path) -> Iterator[Signature]:
+    """Yield the operators of all subgraphs of a TFLite file.
 
     Args:
         path: a `.tflite` file.
@@ -90,7 +90,7 @@ def read_signatures(path: Path) -> tuple[Signature, ...]:
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
     try:
-        return tuple(_SignatureReader(schema, content).signatures())
+        yield from _SignatureReader(schema, content).signatures()
     except (
         struct.error,
         ValueError,

@@ -7,7 +7,7 @@ data: tflite_versions.toml.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -77,7 +77,7 @@ def lowest_version(signature: Signature) -> int | None:
     return None if version == _UNKNOWN else int(version)
 
 
-def _findings(signatures: Sequence[Signature]) -> Iterator[VersionFinding]:
+def _findings(signatures: Iterable[Signature]) -> Iterator[VersionFinding]:
     for signature in signatures:
         lowest = lowest_version(signature)
         if lowest is None or lowest == signature.version:

@@ -137,7 +137,7 @@ def test_read_signatures_second_subgraph_is_read_too(tmp_path, tiny):
         builder.graph.inputs, builder.graph.outputs = (np.array([end], np.int32) for end in ends)
         builder.add("PAD", ends[:1], ends[1:])
     first.model.subgraphs.append(second.graph)
-    signatures = read_signatures(first.save(tmp_path / "two.tflite", [0], [1]))
+    signatures = list(read_signatures(first.save(tmp_path / "two.tflite", [0], [1])))
     assert [(s.subgraph, s.index, s.facts["rank"]) for s in signatures] == [(0, 0, 2), (1, 0, 5)]
 
 
@@ -151,7 +151,8 @@ def quantized(tiny, path, kind, shape, scales, *, weight_place):
     quantization.zeroPoint = np.zeros(len(scales), np.int64)
     builder.graph.tensors[weight_place].quantization = quantization
     builder.add(kind, tensors, [result])
-    return read_signatures(builder.save(path, [0], [2]))[0].facts
+    (signature,) = read_signatures(builder.save(path, [0], [2]))
+    return signature.facts
 
 
 @pytest.mark.parametrize(
@@ -191,4 +192,4 @@ def test_read_signatures_content_that_is_no_model_is_one_sentence(tmp_path):
     path = tmp_path / "bad.tflite"
     path.write_bytes(b"\x08\0\0\0TFL3 and nothing more")
     with pytest.raises(ArtifactError, match="a TFLite flatbuffer was expected"):
-        read_signatures(path)
+        list(read_signatures(path))
