@@ -25,6 +25,7 @@ class AtrousConvolution:
         padding_hw: zeros on each side.
         rate_hw: atrous rate; 1 along an axis with one tap, where a rate means nothing.
         groups: channel groups.
+        image_shape: (N, C, H, W) of what it convolves, before any rewrite.
     """
 
     node: fx.Node
@@ -34,6 +35,7 @@ class AtrousConvolution:
     padding_hw: Pair
     rate_hw: Pair
     groups: int
+    image_shape: tuple[int, ...]
 
     @property
     def image(self) -> fx.Node:
@@ -52,7 +54,9 @@ class AtrousConvolution:
         return self.node.args[1] is not self.weight
 
 
-def atrous_convolutions(editor: ProgramEditor, modules: frozenset[str] | None = None) -> list[AtrousConvolution]:
+def atrous_convolutions(
+    editor: ProgramEditor, modules: frozenset[str] | None = None
+) -> list[AtrousConvolution]:
     """Return the convolutions of constant weight that are called with a rate above 1, in order.
 
     Args:
@@ -78,7 +82,14 @@ def _describe(editor: ProgramEditor, node: fx.Node) -> AtrousConvolution | None:
     kernel = editor.constant(weight).shape[2:]
     reach = [1 if taps == 1 else step for taps, step in zip(kernel, _pair(rate), strict=True)]
     return AtrousConvolution(
-        node, weight, _pair(kernel), _pair(stride), _pair(padding), _pair(reach), groups
+        node=node,
+        weight=weight,
+        kernel_hw=_pair(kernel),
+        stride_hw=_pair(stride),
+        padding_hw=_pair(padding),
+        rate_hw=_pair(reach),
+        groups=groups,
+        image_shape=tuple(arguments[0].meta["val"].shape),
     )
 
 

@@ -50,12 +50,12 @@ class AskedRewrite:
 REWRITES: Mapping[str, CataloguedRewrite] = {
     "zero-insert": CataloguedRewrite(
         apply=zero_insert,
-        does="an atrous convolution of k taps at rate r becomes a dense one of k + (k - 1)(r - 1), zeros between the taps",
+        does="an atrous convolution becomes a dense one: its filter gets rate - 1 zeros between the taps",
         equality="bit-equal in int8, within 1e-5 in float32",
     ),
     "deinterlace": CataloguedRewrite(
         apply=deinterlace,
-        does="the map of an atrous convolution is cut into its r x r phases, which are convolved densely and interlaced",
+        does="the map of an atrous convolution is cut into rate x rate phases, convolved densely and interlaced again",
         equality="bit-equal in int8, within 1e-5 in float32",
     ),
 }

@@ -43,6 +43,9 @@ _POINTWISE = (
 Step = tuple[Any, ...]
 """An operator and its arguments behind the tensor."""
 
+Made = dict[tuple[fx.Node, str], fx.Node]
+"""Moves that were inserted, by what they move and how: convolutions of one map share what they can."""
+
 
 @dataclass(frozen=True)
 class Phases:
@@ -132,8 +135,9 @@ def deinterlace(program: ExportedProgram, modules: frozenset[str] | None = None)
     Ensures: no rate above 1 in the modules; every output sums the same products: bit-equal in int8.
     """
     editor = ProgramEditor(program)
+    made: Made = {}
     for convolution in atrous_convolutions(editor, modules):
-        _rewrite(editor, convolution)
+        _rewrite(editor, convolution, made)
     return editor.finish()
 
 
@@ -142,7 +146,7 @@ def phases_of(convolution: AtrousConvolution) -> tuple[Phases, Phases]:
     height, width = (
         plan_phases(*axis)
         for axis in zip(
-            convolution.image.meta["val"].shape[2:],
+            convolution.image_shape[2:],
             convolution.kernel_hw,
             convolution.stride_hw,
             convolution.padding_hw,
@@ -153,12 +157,17 @@ def phases_of(convolution: AtrousConvolution) -> tuple[Phases, Phases]:
     return height, width
 
 
-def _rewrite(editor: ProgramEditor, convolution: AtrousConvolution) -> None:
+def _rewrite(editor: ProgramEditor, convolution: AtrousConvolution, made: Made) -> None:
     node, (height, width) = convolution.node, phases_of(convolution)
     end = _end_of_fused(node)
     readers = list(end.users)
-    batch, channels, *_ = convolution.image.meta["val"].shape
-    cut = _move(editor, convolution.image, _cutting(batch, channels, height, width), before=node)
+    batch, channels, *_ = convolution.image_shape
+    cut = convolution.image
+    for step in _moving(cut, _cutting(batch, channels, height, width)):
+        place = cut, repr(step)
+        if place not in made:
+            made[place] = editor.call_before(step[0], cut, *step[1:], like=node)
+        cut = made[place]
     node.args = (
         cut,
         node.args[1],
@@ -169,7 +178,9 @@ def _rewrite(editor: ProgramEditor, convolution: AtrousConvolution) -> None:
         convolution.groups,
     )
     results = node.meta["val"].shape[1]
-    joined = _move(editor, end, _interlacing(batch, results, height, width))
+    joined = end
+    for step in _moving(end, _interlacing(batch, results, height, width)):
+        joined = editor.call(step[0], joined, *step[1:], like=joined)
     for reader in readers:
         reader.replace_input_with(end, joined)
 
@@ -185,32 +196,14 @@ def _end_of_fused(node: fx.Node) -> fx.Node:
     return end
 
 
-def _move(
-    editor: ProgramEditor, tensor: fx.Node, steps: list[Step], before: fx.Node | None = None
-) -> fx.Node:
-    """Insert moves of a tensor, of its integers where it is a dequantized one, and return the result.
-
-    Args:
-        editor: the program.
-        tensor: what is moved.
-        steps: operators with their further arguments.
-        before: the node that they are inserted before and whose place in the model they take; None inserts them
-            behind the tensor.
-    """
+def _moving(tensor: fx.Node, steps: list[Step]) -> list[Step]:
+    """Return moves of a tensor; of a dequantized one, each with the quantize and dequantize that keep it integers."""
+    if tensor.target is not DEQUANTIZE:
+        return steps
     settings = tensor.args[1:]
-    again = ((QUANTIZE, *settings), (DEQUANTIZE, *settings))
-    for step in steps if tensor.target is not DEQUANTIZE else _followed(steps, again):
-        target, *arguments = step
-        if before is None:
-            tensor = editor.call(target, tensor, *arguments, like=tensor)
-        else:
-            tensor = editor.call_before(target, tensor, *arguments, like=before)
-    return tensor
-
-
-def _followed(steps: list[Step], by: tuple[Step, ...]) -> list[Step]:
-    """Return steps, each followed by some."""
-    return [each for step in steps for each in (step, *by)]
+    return [
+        each for step in steps for each in (step, (QUANTIZE, *settings), (DEQUANTIZE, *settings))
+    ]
 
 
 def _cutting(batch: int, channels: int, height: Phases, width: Phases) -> list[Step]:

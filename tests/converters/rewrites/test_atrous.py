@@ -1,6 +1,5 @@
 """Both rewrites of atrous convolutions compute what the convolution computed: in float, and bit for bit in int8."""
 
-import itertools
 from collections.abc import Callable
 
 import pytest
@@ -9,17 +8,13 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.catalogue import REWRITES, get_rewrite
-from edge_deeplab.converters.rewrites.deinterlace import deinterlace, plan_phases
-from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
+from edge_deeplab.converters.rewrites.catalogue import get_rewrite
 from edge_deeplab.converters.rewrites.insert_quantizers import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     QUANTIZE,
 )
-from edge_deeplab.converters.rewrites.name_operators import name_operators
-from edge_deeplab.converters.rewrites.zero_insert import upsample_filter, zero_insert
-from tests.converters.test_rewrites import operations, run, trace
+from tests.converters.test_rewrites import run, trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
 Apply = Callable[[ExportedProgram, frozenset[str] | None], ExportedProgram]
@@ -74,9 +69,7 @@ cases = pytest.mark.parametrize(("size", "layer"), CASES.values(), ids=CASES.key
 
 @both
 @cases
-def test_atrous_rewrite_keeps_values(
-    name: str, size: tuple[int, int], layer: nn.Conv2d
-) -> None:
+def test_atrous_rewrite_keeps_values(name: str, size: tuple[int, int], layer: nn.Conv2d) -> None:
     image = image_of(1, 4, *size)
     program = trace(nn.Sequential(layer, nn.ReLU6()), image)
     rewritten = get_rewrite(name).apply(program, None)
