@@ -71,12 +71,22 @@ def atrous_convolutions(
     ]
 
 
+def reach_of(convolution: AtrousConvolution) -> Pair:
+    """Return the height and width that a filter spans: (k - 1) r + 1."""
+    height, width = (
+        (taps - 1) * rate + 1
+        for taps, rate in zip(convolution.kernel_hw, convolution.rate_hw, strict=True)
+    )
+    return height, width
+
+
 def _describe(editor: ProgramEditor, node: fx.Node) -> AtrousConvolution | None:
     arguments: Any = node.args
     weight = arguments[1]
     if weight.target is DEQUANTIZE_CHANNELS:
         weight = weight.args[0]
-    stride, padding, rate, groups = (*arguments[3:], *_DEFAULTS[len(arguments) - 3 :])
+    settings = arguments[3:]
+    stride, padding, rate, groups = (*settings, *_DEFAULTS[len(settings) :])
     if max(rate) == 1 or not editor.is_constant(weight):
         return None
     kernel = editor.constant(weight).shape[2:]
