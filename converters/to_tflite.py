@@ -16,6 +16,7 @@ from edge_deeplab.converters.adapters import (
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.quantized_adapters import (
+    dequantize_for_each_reader,
     quantize_weights_in_graph,
     reads_pixels,
     take_normalised_nhwc,
@@ -62,7 +63,7 @@ def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     program = pad_zeros_before_max_pool(program)
     settings: dict[str, Any] = {}
     if graph.is_quantized:
-        program = quantize_weights_in_graph(program)
+        program = dequantize_for_each_reader(quantize_weights_in_graph(program))
         settings["quant_config"] = _says_quantized()
     image = torch.zeros(1, *graph.size_hw, 3, dtype=torch.float32 if pixels else torch.uint8)
     model = litert_torch.convert(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.rewrites.deinterlace import deinterlace
+from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
 
 Modules = frozenset[str] | None
@@ -45,7 +47,18 @@ class AskedRewrite:
     reason: str = ""
 
 
-REWRITES: Mapping[str, CataloguedRewrite] = {}
+REWRITES: Mapping[str, CataloguedRewrite] = {
+    "zero-insert": CataloguedRewrite(
+        apply=zero_insert,
+        does="an atrous convolution becomes a dense one: its filter gets rate - 1 zeros between the taps",
+        equality="bit-equal in int8, within 1e-5 in float32",
+    ),
+    "deinterlace": CataloguedRewrite(
+        apply=deinterlace,
+        does="the map of an atrous convolution is cut into rate x rate phases, convolved densely and interlaced again",
+        equality="bit-equal in int8, within 1e-5 in float32",
+    ),
+}
 
 
 def get_rewrite(name: str) -> CataloguedRewrite:

@@ -52,6 +52,13 @@ def export(
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
     ] = None,
     head: Annotated[str, typer.Option(help="What comes out: classes or logits.")] = "classes",
+    atrous: Annotated[
+        str,
+        typer.Option(
+            help="Form of atrous convolutions: native, zero-insert, deinterlace, or auto: "
+            "for each the cheapest that the target's default profile runs fast."
+        ),
+    ] = "native",
     any_size: Annotated[
         bool,
         typer.Option(
@@ -85,6 +92,7 @@ def export(
                 cast("Head", head),
                 output,
                 any_size=any_size,
+                atrous=atrous,
                 on_step=on_step,
             )
         if as_json:

@@ -59,10 +59,11 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "edge_deeplab.converters.operators.report.count_verdicts", lambda path: {"ok": 1}
     )
+    monkeypatch.setattr(export, "one_form", lambda program, name: ())
     monkeypatch.setattr(
         export,
         "capture",
-        lambda model, normalisation, size_hw, head, quantization: CanonicalGraph(
+        lambda model, normalisation, size_hw, head, quantization, asked: CanonicalGraph(
             None,
             head,
             size_hw,  # type: ignore[arg-type]
