@@ -1,8 +1,8 @@
 """Rewrite: the class map at half the height, each of its rows written twice.
 
 The largest tensors of a network with its class map inside are the enlarged logits, and they are there for the argmax
-alone. Where to stop enlarging was measured on the shipped checkpoint (CamVid test, 233 photographs at 368x480, logits at
-a quarter of that): the class map of
+alone. Where to stop enlarging was measured on the shipped checkpoint (CamVid test, 233 photographs at 368x480, logits
+at a quarter of that): the class map of
 
 | logits enlarged to | differs in | mIoU |
 |---|---|---|

@@ -6,6 +6,7 @@ proves its equivalence.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch.export import ExportedProgram
 
@@ -69,6 +70,11 @@ class AskedRewrite:
     modules: Modules = None
     reason: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest's entry; "modules" is null where all were asked for."""
+        modules = None if self.modules is None else sorted(self.modules)
+        return {"name": self.name, "modules": modules, "reason": self.reason}
+
 
 REWRITES: Mapping[str, CataloguedRewrite] = {
     "argmax-before-upsampling": CataloguedRewrite(
@@ -94,7 +100,7 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
     ),
     "split-groups": CataloguedRewrite(
         apply=split_groups,
-        does="a convolution in groups becomes depthwise where each filter reads one channel, else one convolution a group",
+        does="a grouped convolution becomes depthwise where filters read one channel each, else one a group",
         equality="bit-equal in int8, within 1e-5 in float32",
     ),
     "integer-ratio-resize": CataloguedRewrite(

@@ -1,9 +1,9 @@
 """Rewrite: a bilinear resize that targets do not share, as two multiplications by constant matrices.
 
-Half-pixel centres at whole ratios mean the same everywhere. Other ratios and align-corners sampling do not: Core ML keeps
-a ratio as a float that is nudged upwards, NNAPI below 30 and TFLite's Core ML delegate refuse the modes. Padding or
-cropping to a whole ratio would move the sampling points. Interpolation is linear in each axis, so its two matrices give
-the same values up to rounding, on every target that multiplies matrices.
+Half-pixel centres at whole ratios mean the same everywhere. Other ratios and align-corners sampling do not: Core ML
+keeps a ratio as a float that is nudged upwards, NNAPI below 30 and TFLite's Core ML delegate refuse the modes. Padding
+or cropping to a whole ratio would move the sampling points. Interpolation is linear in each axis, so its two matrices
+give the same values up to rounding, on every target that multiplies matrices.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ from edge_deeplab.converters.rewrites.selection import within
 
 _MULTIPLY = torch.ops.aten.matmul.default
 _RESIZE = torch.ops.aten.upsample_bilinear2d.vec
+_Sides = tuple[tuple[int, int], ...]
 
 
 def integer_ratio_resize(
@@ -30,9 +31,10 @@ def integer_ratio_resize(
     Ensures: no such resize in the modules; outputs agree up to float32 rounding of the sums.
     """
     editor = ProgramEditor(program)
-    for resize in within(editor.calls(_RESIZE), modules):
-        if not _is_shared(resize):
-            _multiply(editor, resize)
+    resizes = within(editor.calls(_RESIZE), modules)
+    sides = {resize: _sides(resize) for resize in resizes if not _is_shared(resize)}
+    for resize in sides:
+        _multiply(editor, resize, sides[resize])
     return editor.finish()
 
 
@@ -51,18 +53,16 @@ def _is_shared(resize: fx.Node) -> bool:
     return image.target is DEQUANTIZE or (whole and not align_corners)
 
 
-def _sides(resize: fx.Node) -> tuple[tuple[int, int], ...]:
+def _sides(resize: fx.Node) -> _Sides:
     """Return (before, after) of height and width."""
     image: Any = resize.args[0]
     before, after = image.meta["val"].shape[2:], resize.meta["val"].shape[2:]
     return tuple(zip(before, after, strict=True))
 
 
-def _multiply(editor: ProgramEditor, resize: fx.Node) -> None:
+def _multiply(editor: ProgramEditor, resize: fx.Node, sides: _Sides) -> None:
     image, align_corners = resize.args[0], bool(resize.args[2])
-    rows, columns = (
-        interpolation_matrix(*sides, align_corners=align_corners) for sides in _sides(resize)
-    )
+    rows, columns = (interpolation_matrix(*side, align_corners=align_corners) for side in sides)
     path = f"{resize.name}_matrix"
     row_weights = editor.add_constant(f"{path}.rows", rows)
     column_weights = editor.add_constant(f"{path}.columns", columns.T.contiguous())

@@ -118,21 +118,21 @@ def _cut(editor: ProgramEditor, grouped: _Grouped) -> None:
             last = editor.call(follower.target, last, *follower.args[1:], like=last)
         parts.append(last)
     joined = editor.call(_CONCATENATE, parts, 1, like=last)
-    if len(tail) > 1:
+    if tail[-1].target is DEQUANTIZE:
         joined = _requantize(editor, joined, tail[-1])
     tail[-1].replace_all_uses_with(joined)
 
 
 def _tail(grouped: _Grouped) -> list[fx.Node]:
-    """Return the convolution and, of one in int8, what follows it up to its dequantize operator."""
+    """Return the convolution and what one operator of the parts holds with it: activation, quantize and dequantize."""
     chain = [grouped.node]
-    while grouped.is_quantized and len(chain[-1].users) == 1:
-        chain.append(next(iter(chain[-1].users)))
-        if chain[-1].target is DEQUANTIZE:
-            return chain
-        if chain[-1].target not in (*_ACTIVATIONS, QUANTIZE):
-            break
-    return [grouped.node]
+    for targets in (_ACTIVATIONS, (QUANTIZE,), (DEQUANTIZE,)):
+        (reader, *others) = chain[-1].users
+        if not others and reader.target in targets:
+            chain.append(reader)
+    while chain[-1].target is QUANTIZE:
+        chain.pop()
+    return chain
 
 
 def _convolve_group(

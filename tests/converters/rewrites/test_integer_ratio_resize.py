@@ -49,6 +49,14 @@ def test_integer_ratio_resize_keeps_values(layer: Resize) -> None:
     assert operations(rewritten) == {"matmul": 2}
 
 
+def test_integer_ratio_resize_of_two_in_a_row_keeps_values() -> None:
+    image = seeded(1, 3, 9, 11)
+    program = trace(nn.Sequential(Resize((17, 21)), Resize((30, 40))), image)
+    rewritten = integer_ratio_resize(program)
+    torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=0, atol=1e-5)
+    assert operations(rewritten) == {"matmul": 4}
+
+
 def test_integer_ratio_resize_leaves_whole_ratios_alone() -> None:
     program = trace(nn.Sequential(Resize((36, 22))), seeded(1, 3, 9, 11))
     assert operations(integer_ratio_resize(program)) == {"upsample_bilinear2d": 1}
