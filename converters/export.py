@@ -19,6 +19,7 @@ from edge_deeplab.converters.manifest import (
     write_manifest,
 )
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.to_coreml import write_coreml
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.converters.to_tflite import write_tflite
@@ -92,6 +93,7 @@ def export_checkpoint(
     head: Head = "classes",
     output_dir: Path = DEFAULT_FOLDER,
     *,
+    asked: Sequence[AskedRewrite] = (),
     any_size: bool = False,
     on_step: Callable[[str], None] = logger.debug,
 ) -> list[ExportedArtifact]:
@@ -104,6 +106,7 @@ def export_checkpoint(
         size_hw: input height and width, multiples of 16; None takes the size it was trained for.
         head: "classes" (class ids come out) or "logits".
         output_dir: folder of the artifacts; made when absent.
+        asked: rewrites beside those that every export runs, in order.
         any_size: allow other sizes; what they cost is logged.
         on_step: told what begins.
 
@@ -129,13 +132,13 @@ def export_checkpoint(
         check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     model, normalisation = checkpoint.build(), checkpoint.info.normalisation
-    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization)
+    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization, asked)
     artifacts = []
     for target in targets:
         on_step(f"exporting to {target} {precision}")
         description = describe(checkpoint, graph, target, precision)
         artifacts.append(export_graph(graph, description, output_dir))
-    write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
+    write_manifest(output_dir, [_manifest_entry(a, checkpoint, head, asked) for a in artifacts])
     return artifacts
 
 
@@ -249,7 +252,9 @@ def describe(
     )
 
 
-def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
+def _manifest_entry(
+    artifact: ExportedArtifact, checkpoint: Checkpoint, head: str, asked: Sequence[AskedRewrite]
+) -> ManifestEntry:
     return {
         "file": artifact.path.name,
         "target": artifact.target,
@@ -259,6 +264,7 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: st
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "operators": artifact.operators,
+        "rewrites": [request.to_json() for request in asked],
         "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
         "versions": {
             "edge-deeplab": __version__,

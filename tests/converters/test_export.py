@@ -62,7 +62,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         export,
         "capture",
-        lambda model, normalisation, size_hw, head, quantization: CanonicalGraph(
+        lambda model, normalisation, size_hw, head, quantization, asked: CanonicalGraph(
             None,
             head,
             size_hw,  # type: ignore[arg-type]
