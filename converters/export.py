@@ -110,9 +110,9 @@ def export_checkpoint(
     head: Head = "classes",
     output_dir: Path = DEFAULT_FOLDER,
     *,
+    asked: Sequence[AskedRewrite] = (),
     any_size: bool = False,
     atrous: str = NATIVE,
-    asked: Sequence[AskedRewrite] = (),
     on_step: Callable[[str], None] = logger.debug,
 ) -> list[ExportedArtifact]:
     """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
@@ -124,10 +124,10 @@ def export_checkpoint(
         size_hw: input height and width, multiples of 16; None takes the size it was trained for.
         head: "classes" (class ids come out) or "logits".
         output_dir: folder of the artifacts; made when absent.
+        asked: rewrites beside those that every export runs, in order.
         any_size: allow other sizes; what they cost is logged.
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
             default profile runs on its fast path.
-        asked: rewrites beside those that every graph gets.
         on_step: told what begins.
 
     Returns:
@@ -308,7 +308,9 @@ def describe(
     )
 
 
-def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
+def _manifest_entry(
+    artifact: ExportedArtifact, checkpoint: Checkpoint, head: str, asked: Sequence[AskedRewrite]
+) -> ManifestEntry:
     return {
         "file": artifact.path.name,
         "target": artifact.target,
@@ -318,14 +320,7 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: st
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "operators": artifact.operators,
-        "rewrites": [
-            {
-                "name": request.name,
-                "modules": None if request.modules is None else sorted(request.modules),
-                "reason": request.reason,
-            }
-            for request in artifact.rewrites
-        ],
+        "rewrites": [request.to_json() for request in artifact.rewrites],
         "atrous": [choice.to_json() for choice in artifact.atrous],
         "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
         "versions": {

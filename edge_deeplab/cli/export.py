@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,6 @@ from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.description import Head
     from edge_deeplab.models.checkpoint import Checkpoint
 
 VERDICTS = ("ok", "slow", "fallback", "rejected")
@@ -51,7 +50,12 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
     ] = None,
-    head: Annotated[str, typer.Option(help="What comes out: classes or logits.")] = "classes",
+    head: Annotated[
+        str,
+        typer.Option(
+            help="What comes out: class ids (exact, or fast: taken at half the height), or logits."
+        ),
+    ] = "exact",
     atrous: Annotated[
         str,
         typer.Option(
@@ -80,17 +84,22 @@ def export(
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
         from edge_deeplab.converters.export import export_checkpoint, resolve_targets
+        from edge_deeplab.converters.heads import check_head_size, resolve_head
 
-        targets = resolve_targets(target or ["all"])
-        opened = _open(checkpoint, targets, precision, head, calibrate, allow_pickle=allow_pickle)
+        targets, form = resolve_targets(target or ["all"]), resolve_head(head)
+        opened = _open(
+            checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
+        )
+        check_head_size(head, size_hw or opened.info.size_hw)
         with progress_steps() as on_step:
             artifacts = export_checkpoint(
                 opened,
                 targets,
                 precision or ("fp32" if opened.quantization is None else "int8"),
                 size_hw,
-                cast("Head", head),
+                form.head,
                 output,
+                asked=form.asked,
                 any_size=any_size,
                 atrous=atrous,
                 on_step=on_step,
