@@ -5,7 +5,6 @@ disk included, leaves what stood there before.
 """
 
 import logging
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +20,9 @@ from edge_deeplab.converters.manifest import (
     content_sha256,
     write_manifest,
 )
+from edge_deeplab.converters.mending import Mended, choose_atrous_forms, mend, profiles_of
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.operators.rules import Profile
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.choose_atrous import (
     AUTO,
@@ -29,7 +30,6 @@ from edge_deeplab.converters.rewrites.choose_atrous import (
     AtrousChoice,
     ask_for,
     check_atrous,
-    choose_forms,
     multiply_adds,
     one_form,
 )
@@ -113,6 +113,7 @@ def export_checkpoint(
     asked: Sequence[AskedRewrite] = (),
     any_size: bool = False,
     atrous: str = NATIVE,
+    profiles: Sequence[str] = (),
     on_step: Callable[[str], None] = logger.debug,
 ) -> list[ExportedArtifact]:
     """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
@@ -127,15 +128,17 @@ def export_checkpoint(
         asked: rewrites beside those that every export runs, in order.
         any_size: allow other sizes; what they cost is logged.
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
-            default profile runs on its fast path.
+            profile, the default one where none is named, runs on its fast path.
+        profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
         on_step: told what begins.
 
     Returns:
         One artifact a target, in the order given.
 
     Raises:
-        ConfigError: for an unknown target, precision, head, atrous form or rewrite, for a bad size, or for a precision
-            that the checkpoint has no numbers for.
+        ConfigError: for an unknown target, precision, head, atrous form, profile or rewrite, for a bad size, or for a
+            precision that the checkpoint has no numbers for.
+        UnsupportedOperatorError: when a profile would not load a file however it is rewritten.
         CheckpointError: when tensors do not fit the model.
         CaptureError: when the model cannot be captured.
         ConversionError: when a lowering fails.
@@ -149,6 +152,7 @@ def export_checkpoint(
     check_targets(targets, precision)
     check_size(size_hw, any_size=any_size)
     check_atrous(atrous)
+    judges = profiles_of(profiles, targets)
     for target in targets:
         check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
@@ -158,31 +162,36 @@ def export_checkpoint(
     artifacts = []
     for target in targets:
         description = describe(checkpoint, graph, target, precision)
-        choices, reason = _atrous_forms(graph, description, atrous, on_step)
-        requests = ask_for(choices, reason)
-        on_step(f"exporting to {target} {precision}{_cost(choices)}")
-        artifact = export_graph(rewritten(requests), description, output_dir)
-        artifacts.append(replace(artifact, rewrites=(*asked, *requests), atrous=choices))
+        plan = _plan(graph, description, atrous, judges[target], on_step)
+        on_step(f"exporting to {target} {precision}{_cost(plan.atrous)}")
+        artifact = export_graph(rewritten(plan.asked), description, output_dir)
+        artifacts.append(replace(artifact, rewrites=(*asked, *plan.asked), atrous=plan.atrous))
     write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
     return artifacts
 
 
-def _atrous_forms(
-    graph: CanonicalGraph, description: Description, atrous: str, on_step: Callable[[str], None]
-) -> tuple[tuple[AtrousChoice, ...], str]:
-    """Return the form of each atrous convolution, and why; to choose, the native graph is lowered and judged."""
-    from edge_deeplab.converters.operators.read import read_graph
-    from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+def _plan(
+    graph: CanonicalGraph,
+    description: Description,
+    atrous: str,
+    profiles: Sequence[Profile],
+    on_step: Callable[[str], None],
+) -> Mended:
+    """Return what one target's file asks for; to choose or to mend, it is lowered and judged first."""
 
-    if atrous != AUTO:
-        return one_form(graph.program, atrous), f"--atrous {atrous}"
-    profile = load_profile(DEFAULT_PROFILES[description.target])
-    on_step(f"choosing atrous forms by {profile.name}")
-    with tempfile.TemporaryDirectory() as folder:
-        native = export_graph(graph, description, Path(folder))
-        with quietly():
-            file = read_graph(native.path)
-    return choose_forms(graph.program, file, profile), f"--atrous auto, {profile.name}"
+    def lower(tried: CanonicalGraph, folder: Path) -> Path:
+        on_step(f"checking {description.target} {description.precision}")
+        target = TARGETS[description.target]
+        path = folder / f"tried{target.ending}"
+        target.write(tried, description, path)
+        return path
+
+    if atrous == AUTO:
+        start = choose_atrous_forms(graph, lower, profiles, description.target)
+    else:
+        choices = one_form(graph.program, atrous)
+        start = Mended(ask_for(choices, f"--atrous {atrous}"), choices)
+    return mend(graph, lower, profiles, start)
 
 
 def _cost(choices: Sequence[AtrousChoice]) -> str:
@@ -308,9 +317,7 @@ def describe(
     )
 
 
-def _manifest_entry(
-    artifact: ExportedArtifact, checkpoint: Checkpoint, head: str, asked: Sequence[AskedRewrite]
-) -> ManifestEntry:
+def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
     return {
         "file": artifact.path.name,
         "target": artifact.target,

@@ -63,6 +63,14 @@ def export(
             "for each the cheapest that the target's default profile runs fast."
         ),
     ] = "native",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Device that the files are for (see docs/targets.md): checks while exporting, rewrites what its rules "
+            "know to mend, and fails where something rejected remains; may be given several times.",
+        ),
+    ] = None,
     any_size: Annotated[
         bool,
         typer.Option(
@@ -102,6 +110,7 @@ def export(
                 asked=form.asked,
                 any_size=any_size,
                 atrous=atrous,
+                profiles=profile or (),
                 on_step=on_step,
             )
         if as_json:

@@ -54,6 +54,8 @@ def test_export_json_is_one_document_with_the_promised_keys(
         (["--head", "mask"], "choose one of: exact, fast, logits, classes"),
         (["--size", "65x97", "--target", "onnx"], "use 64x96"),
         (["--size", "65x97", "--any-size", "--head", "fast"], "pass --head exact"),
+        (["--profile", "tflite-gpu", "--target", "onnx"], "add --target tflite"),
+        (["--profile", "tflite-cpu", "--target", "tflite"], "did you mean 'tflite-gpu'"),
     ],
 )
 def test_export_refusal_is_one_sentence_and_exit_code_1(
@@ -120,3 +122,22 @@ def test_tested_versions_are_the_pinned_ones_of_every_target() -> None:
     assert installed_versions("torch", "no-such-package") == {
         "torch": torch.__version__.partition("+")[0]
     }
+
+
+def test_export_for_a_profile_rewrites_what_its_rules_mend_and_the_manifest_says_why(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = ["export", str(checkpoint), "--target", "onnx", "--profile", "onnx-cpu", "--json"]
+    result = runner.invoke(app, [*arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.stderr
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
+    assert {request["reason"] for request in entry["rewrites"]} == {"onnx-cpu.dilated-depthwise"}
+    rewritten = {module for request in entry["rewrites"] for module in request["modules"]}
+    assert {
+        choice["module"] for choice in entry["atrous"] if choice["form"] != "native"
+    } == rewritten
+    report = runner.invoke(
+        app, ["check", json.loads(result.stdout)["artifacts"][0]["path"], "--json"]
+    )
+    verdicts = json.loads(report.stdout)["artifacts"][0]["profiles"][0]["verdicts"]
+    assert "onnx-cpu.dilated-depthwise" not in {verdict["rule"] for verdict in verdicts}

@@ -1,0 +1,157 @@
+"""An export for named devices: lowered, checked as a file, rewritten where a rule knows what mends, and checked again.
+
+The idea to hold: files are judged, never graphs, so what is said of an export is what `check` will say of it.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.operators.graph import FileGraph
+from edge_deeplab.converters.operators.read import read_graph
+from edge_deeplab.converters.operators.report import ProfileReport, judge
+from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, Profile, load_profile
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.rewrites.choose_atrous import (
+    DEINTERLACE,
+    ZERO_INSERT,
+    AtrousChoice,
+    ask_for,
+    choose_forms,
+)
+from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
+
+MOST_ROUNDS = 3
+"""What a rewrite leaves may be mended in turn; more than twice has not been seen."""
+
+_ATROUS = (ZERO_INSERT, DEINTERLACE)
+
+Lower = Callable[[CanonicalGraph, Path], Path]
+"""Writes the file of a graph into a folder and returns its path."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What an export asks for so that devices run it.
+
+    Args:
+        asked: the rewrites, each with the rules that named it.
+        atrous: the form of each atrous convolution, where one had to be chosen.
+    """
+
+    asked: tuple[AskedRewrite, ...] = ()
+    atrous: tuple[AtrousChoice, ...] = ()
+
+
+def profiles_of(names: Sequence[str], targets: Sequence[str]) -> dict[str, list[Profile]]:
+    """Return, by target, the profiles among those named that read its files.
+
+    Raises:
+        ConfigError: for an unknown profile, or one that reads none of the targets' files.
+    """
+    profiles = [load_profile(name) for name in names]
+    for profile in profiles:
+        if profile.format not in targets:
+            raise ConfigError(
+                f"profile {profile.name} is about {profile.format} files and the export writes {', '.join(targets)}; "
+                f"a profile of those was expected; add --target {profile.format}"
+            )
+    return {target: [p for p in profiles if p.format == target] for target in targets}
+
+
+def mend(graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], start: Mended) -> Mended:
+    """Return the rewrites after which no rule of the profiles names another.
+
+    Args:
+        graph: the canonical graph.
+        lower: writes its file.
+        profiles: of the file's format; with none there is nothing to mend.
+        start: what is asked for already; the form of atrous convolutions is only chosen where none is.
+
+    Raises:
+        UnsupportedOperatorError: when a profile would not load the file however it is rewritten.
+    """
+    mended = start
+    for _ in range(MOST_ROUNDS if profiles else 0):
+        file = _lowered(graph.rewritten(mended.asked), lower)
+        with quietly():
+            reports = [judge(file, profile) for profile in profiles]
+        further = _further(graph, file, profiles, reports, mended)
+        if further == mended:
+            _refuse_rejected(reports)
+            break
+        mended = further
+    return mended
+
+
+def choose_atrous_forms(
+    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], target: str
+) -> Mended:
+    """Return each atrous convolution's cheapest form that a profile runs on its fast path.
+
+    Args:
+        graph: the canonical graph.
+        lower: writes its file.
+        profiles: the first one judges; with none the target's default does.
+        target: what is exported to.
+    """
+    profile = profiles[0] if profiles else load_profile(DEFAULT_PROFILES[target])
+    choices = choose_forms(graph.program, _lowered(graph, lower), profile)
+    return Mended(ask_for(choices, f"--atrous auto, {profile.name}"), choices)
+
+
+def _lowered(graph: CanonicalGraph, lower: Lower) -> FileGraph:
+    with tempfile.TemporaryDirectory() as folder, quietly():
+        return read_graph(lower(graph, Path(folder)))
+
+
+def _further(
+    graph: CanonicalGraph,
+    file: FileGraph,
+    profiles: Sequence[Profile],
+    reports: Sequence[ProfileReport],
+    before: Mended,
+) -> Mended:
+    """Return what was asked for before, and what the rules name now."""
+    asked, atrous = list(before.asked), before.atrous
+    for profile, report in zip(profiles, reports, strict=True):
+        for name, (modules, rules) in _named_by(profile, report).items():
+            taken = [request.name for request in asked]
+            if name in _ATROUS:
+                if not set(_ATROUS) & set(taken):
+                    atrous = choose_forms(graph.program, file, profile)
+                    asked += ask_for(atrous, ", ".join(rules))
+            elif name not in taken:
+                asked.append(AskedRewrite(name, modules, ", ".join(rules)))
+    return Mended(tuple(asked), atrous)
+
+
+def _named_by(
+    profile: Profile, report: ProfileReport
+) -> dict[str, tuple[frozenset[str] | None, list[str]]]:
+    """Return, by rewrite that rules name, the modules of the operators that they speak about, and the rules' ids."""
+    mends = {rule.id: rule.mend for rule in profile.rules if rule.mend}
+    found: dict[str, tuple[frozenset[str] | None, list[str]]] = {}
+    for verdict in report.verdicts:
+        name = mends.get(verdict.rule or "")
+        if name is None:
+            continue
+        modules, rules = found.get(name, (frozenset(), []))
+        known = modules is not None and verdict.module
+        grown = modules | {verdict.module} if modules is not None and known else None
+        found[name] = grown, list(dict.fromkeys([*rules, str(verdict.rule)]))
+    return found
+
+
+def _refuse_rejected(reports: Sequence[ProfileReport]) -> None:
+    for report in reports:
+        rejected = [
+            f"{verdict.operator} {verdict.module or verdict.name} ({verdict.reason})"
+            for verdict in report.verdicts
+            if verdict.verdict == "rejected"
+        ]
+        if rejected:
+            raise UnsupportedOperatorError(rejected, f"profile {report.profile}")
