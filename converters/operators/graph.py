@@ -15,7 +15,7 @@ Shape = tuple[int | None, ...]
 Attribute = int | float | bool | str | tuple[int | float | bool | str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """A value between operators, as the file declares it.
 
@@ -38,7 +38,7 @@ class TensorSpec:
     cast_to: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Convolution:
     """What a convolution is, whatever its format calls it.
 
@@ -73,7 +73,7 @@ class Convolution:
         return max(self.rate_hw) > 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operator:
     """One operator of the graph.
 

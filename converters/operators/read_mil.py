@@ -24,7 +24,15 @@ from edge_deeplab.converters.operators.graph import (
     TensorSpec,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
-from edge_deeplab.converters.operators.source import LONGEST_SETTING, read_bytes, unreadable
+from edge_deeplab.converters.operators.source import (
+    ENTRY_BYTES,
+    LONGEST_SETTING,
+    RECORD_BYTES,
+    Budget,
+    read_bytes,
+    unreadable,
+)
+from edge_deeplab.converters.operators.wire import bound_messages
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, MissingDependencyError, require
 
@@ -32,6 +40,7 @@ _PROTO_PACKAGE = "edge_deeplab_coreml_proto"
 _PASSED_THROUGH = {"cast", "dequantize", "quantize", "identity"}
 _DATA = ("x", "weight", "bias")
 _HALF = "FLOAT16"
+_LARGEST_MANIFEST = 1 << 16
 
 
 def read_mil(path: Path) -> FileGraph:
@@ -49,8 +58,10 @@ def read_mil(path: Path) -> FileGraph:
         "google.protobuf.message", package="protobuf", extra="coreml"
     ).DecodeError
     try:
-        model.ParseFromString(read_bytes(_specification_in(path)))
-        return _ProgramReader(model).read(path)
+        content = read_bytes(_specification_in(path))
+        bound_messages(content, model.DESCRIPTOR)
+        model.ParseFromString(content)
+        return _ProgramReader(model, Budget.for_file(len(content))).read(path)
     except (decode_error, ValueError, IndexError, RecursionError, OverflowError) as error:
         raise unreadable(path, "a Core ML package with an ML program", str(error)) from error
 
@@ -71,7 +82,7 @@ def _specification_in(path: Path) -> Path:
     """Return the model file that a package's manifest names, which must lie inside the package."""
     manifest = path / "Manifest.json"
     try:
-        document = json.loads(read_bytes(manifest))
+        document = json.loads(read_bytes(manifest, largest=_LARGEST_MANIFEST))
         entry = document["itemInfoEntries"][document["rootModelIdentifier"]]
         specification = path / "Data" / str(entry["path"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -87,8 +98,9 @@ def _specification_in(path: Path) -> Path:
 class _ProgramReader:
     """One parsed model, with the constants that its operators take as settings."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, budget: Budget) -> None:
         self._model = model
+        self._budget = budget
         self._ours = METADATA_KEY in model.description.metadata.userDefined
         mil = _load_proto_module("MIL_pb2")
         self._type_names = {number: name for name, number in mil.DataType.items()}
@@ -103,6 +115,7 @@ class _ProgramReader:
         if function is None or function.opset not in function.block_specializations:
             raise ValueError("its program has no function main")
         version = int("".join(c for c in function.opset if c.isdecimal())[:9] or 0)
+        self._budget.spend(len(function.inputs), RECORD_BYTES)
         for value in function.inputs:
             self._values[value.name] = self._spec(value)
         block = function.block_specializations[function.opset]
@@ -117,6 +130,7 @@ class _ProgramReader:
     def _operators(self, block: Any, version: int) -> Iterator[Operator]:
         index = 0
         for operation in _operations_within(block):
+            self._spend_on(operation)
             for value in operation.outputs:
                 self._values[value.name] = self._spec(value, constant=self._is_constant(operation))
             if operation.type == "const":
@@ -124,6 +138,12 @@ class _ProgramReader:
             else:
                 yield self._operator(index, operation, version)
                 index += 1
+
+    def _spend_on(self, operation: Any) -> None:
+        """Take off the budget what an operation's records will hold, before they are made."""
+        self._budget.spend(1 + len(operation.outputs), RECORD_BYTES)
+        bindings = sum(len(argument.arguments) for argument in operation.inputs.values())
+        self._budget.spend(len(operation.inputs) + bindings, ENTRY_BYTES)
 
     def _operator(self, index: int, operation: Any, version: int) -> Operator:
         bound = {key: argument.arguments for key, argument in operation.inputs.items()}
@@ -167,6 +187,7 @@ class _ProgramReader:
 
     def _spec(self, value: Any, *, constant: bool = False) -> TensorSpec:
         kind = value.type.tensorType
+        self._budget.spend(len(kind.dimensions), ENTRY_BYTES)
         dtype = self._type_names.get(kind.dataType, "").lower() or None
         sizes = [d.constant.size if d.HasField("constant") else None for d in kind.dimensions]
         shape: Shape = tuple(None if size is None else int(size) for size in sizes)

@@ -15,7 +15,15 @@ from edge_deeplab.converters.operators.graph import (
     TensorSpec,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
-from edge_deeplab.converters.operators.source import LONGEST_SETTING, read_bytes, unreadable
+from edge_deeplab.converters.operators.source import (
+    ENTRY_BYTES,
+    LONGEST_SETTING,
+    RECORD_BYTES,
+    Budget,
+    read_bytes,
+    unreadable,
+)
+from edge_deeplab.converters.operators.wire import bound_messages
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import require
 
@@ -38,9 +46,11 @@ def read_onnx(path: Path) -> FileGraph:
     """
     onnx = require("onnx", package="onnx", extra="onnx")
     decode_error = require("google.protobuf.message", package="protobuf", extra="onnx").DecodeError
-    model = onnx.ModelProto()
+    model, content = onnx.ModelProto(), read_bytes(path)
     try:
-        model.ParseFromString(read_bytes(path))
+        bound_messages(content, model.DESCRIPTOR)
+        model.ParseFromString(content)
+        _spend_on(model, Budget.for_file(len(content)))
         return _ModelReader(onnx, model).read(path)
     except (decode_error, ValueError, IndexError, RecursionError) as error:
         raise unreadable(path, "an ONNX model", str(error)) from error
@@ -178,6 +188,23 @@ class _ModelReader:
         if many and len(getattr(attribute, many)) <= LONGEST_SETTING:
             return tuple(getattr(attribute, many))
         return None
+
+
+def _spend_on(model: Any, budget: Budget) -> None:
+    """Refuse a model of which more records would be made than its size allows, before any is."""
+    budget.spend(len(model.opset_import) + len(model.metadata_props), ENTRY_BYTES)
+    budget.spend(len(model.functions), RECORD_BYTES)
+    for graph in _graphs_within(model.graph):
+        declared = (graph.input, graph.value_info, graph.output)
+        for values in (graph.node, graph.initializer, *declared):
+            budget.spend(len(values), RECORD_BYTES)
+        for node in graph.node:
+            entries = (node.input, node.output, node.attribute, node.metadata_props)
+            budget.spend(sum(map(len, entries)), ENTRY_BYTES)
+        for value in (value for values in declared for value in values):
+            budget.spend(len(value.type.tensor_type.shape.dim), ENTRY_BYTES)
+        for tensor in graph.initializer:
+            budget.spend(len(tensor.dims), ENTRY_BYTES)
 
 
 def _graphs_within(graph: Any) -> Iterator[Any]:

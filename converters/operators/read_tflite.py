@@ -20,7 +20,9 @@ from edge_deeplab.converters.operators.graph import (
 )
 from edge_deeplab.converters.operators.module_paths import find_module
 from edge_deeplab.converters.operators.source import (
+    ENTRY_BYTES,
     LONGEST_SETTING,
+    RECORD_BYTES,
     Budget,
     read_bytes,
     unreadable,
@@ -52,7 +54,7 @@ def read_tflite(path: Path) -> FileGraph:
     try:
         if content[4:8] != _IDENTIFIER:
             raise ValueError("the TFL3 identifier is missing")
-        return _ModelReader(schema, content).read(path)
+        return ModelReader(schema, content).read(path)
     except (
         struct.error,
         ValueError,
@@ -64,13 +66,13 @@ def read_tflite(path: Path) -> FileGraph:
         raise unreadable(path, "a TFLite flatbuffer", str(error)) from error
 
 
-class _ModelReader:
+class ModelReader:
     """One flatbuffer, with its tables of codes and tensors read once."""
 
     def __init__(self, schema: Any, content: bytes) -> None:
         self._schema = schema
         self._model = schema.Model.GetRootAs(content, 0)
-        self._budget = Budget(len(content))
+        self._budget = Budget.for_file(len(content))
         self._builtin_names = _names_of(schema.BuiltinOperator)
         self._type_names = _names_of(schema.TensorType)
         if not self._model.SubgraphsLength():
@@ -182,12 +184,12 @@ class _ModelReader:
 
     def _vector(self, flat: Any, field: str) -> Any:
         """Return a numeric vector, its length taken off the budget; empty where it is absent."""
-        self._budget.spend(getattr(flat, f"{field}Length")())
+        self._budget.spend(getattr(flat, f"{field}Length")(), ENTRY_BYTES)
         vector = getattr(flat, f"{field}AsNumpy")()
         return () if isinstance(vector, int) else vector
 
     def _range(self, length: int) -> range:
-        return range(self._budget.spend(length))
+        return range(self._budget.spend(length, RECORD_BYTES))
 
     def _text(self, content: bytes | None) -> str:
         text = (content or b"").decode(errors="replace")

@@ -18,6 +18,7 @@ from edge_deeplab.converters.operators.rules import (
     Profile,
     load_profile,
 )
+from edge_deeplab.converters.operators.tflite_versions import VersionFinding, lint_versions
 from edge_deeplab.converters.operators.xnnpack import Measurement, measure_xnnpack
 
 
@@ -78,11 +79,13 @@ class ArtifactReport:
         graph: the file's operators.
         profiles: one report a profile, in the order asked.
         xnnpack: what XNNPACK took, for TFLite files, else None.
+        version_findings: operators of a TFLite file whose opcode version is too high or too low.
     """
 
     graph: FileGraph
     profiles: tuple[ProfileReport, ...]
     xnnpack: Measurement | None = None
+    version_findings: tuple[VersionFinding, ...] = ()
 
     @property
     def rejected(self) -> bool:
@@ -102,6 +105,7 @@ class ArtifactReport:
             ],
             "dilated_depthwise": [_dilated_to_json(o) for o in dilated_depthwise(self.graph)],
             "profiles": [asdict(profile) for profile in self.profiles],
+            "version_findings": [finding.to_json() for finding in self.version_findings],
         }
         if self.xnnpack is not None:
             document["xnnpack"] = _measurement_to_json(self.xnnpack, self.graph)
@@ -127,7 +131,8 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
     measurement = measure_xnnpack(path) if graph.format == "tflite" else None
     fitting = [profile for profile in loaded if profile.format == graph.format]
     reports = tuple(judge(graph, profile, measurement) for profile in fitting)
-    return ArtifactReport(graph, reports, measurement)
+    findings = lint_versions(path) if graph.format == "tflite" else ()
+    return ArtifactReport(graph, reports, measurement, findings)
 
 
 def count_verdicts(path: Path) -> dict[str, int]:

@@ -8,18 +8,26 @@ LONGEST_SETTING = 64
 """Settings with more numbers or letters than this are data, not settings."""
 LARGEST_FILE = 2**31 - 1
 """Flatbuffers and protobufs end at 2 GiB."""
+RECORD_BYTES, ENTRY_BYTES = 400, 40
+"""What a tensor or operator costs in memory once it is read, and what each of its sizes, names and settings adds."""
+_TIMES_THE_FILE, _SLACK_BYTES, _MOST_BYTES = 10, 1 << 20, 1 << 25
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
     """Return a file's content.
 
+    Args:
+        path: the file.
+        largest: bytes that it may have.
+
     Raises:
-        ArtifactError: when it does not exist, cannot be read, is empty or larger than the formats allow.
+        ArtifactError: when it does not exist, cannot be read, is empty or larger than it may be.
     """
     try:
         size = path.stat().st_size
-        if not 0 < size <= LARGEST_FILE:
-            raise unreadable(path, "an exported model of 1 byte to 2 GiB", f"it has {size} bytes")
+        if not 0 < size <= largest:
+            expected = f"an exported model of 1 to {largest} bytes"
+            raise unreadable(path, expected, f"it has {size} bytes")
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(
@@ -36,24 +44,33 @@ def unreadable(path: Path, expected: str, what: str) -> ArtifactError:
 
 
 class Budget:
-    """Bounds the work that a file can ask for: the vectors of an honest file fit in it, so their total does too.
+    """Bounds the memory, and so the time, that reading a file can ask for.
 
-    Offsets in a mutated flatbuffer may make thousands of vectors share the same large stretch of bytes.
+    Offsets in a mutated flatbuffer may make thousands of vectors share the same large stretch of bytes, and an empty
+    node of a protobuf takes two bytes in the file and hundreds in memory.
 
     Args:
-        total: elements that may be read in all.
+        total: bytes that may be spent in all.
     """
 
     def __init__(self, total: int) -> None:
         self._left = total
 
-    def spend(self, count: int) -> int:
-        """Return `count`, taken off what is left.
+    @classmethod
+    def for_file(cls, size: int) -> "Budget":
+        """Return the budget of a file of `size` bytes: ten times as many, and 1 MiB that the smallest may need.
+
+        It ends at 32 MiB, which hold 80,000 tensors and operators, whatever the size.
+        """
+        return cls(min(_TIMES_THE_FILE * size + _SLACK_BYTES, _MOST_BYTES))
+
+    def spend(self, count: int, each: int = 1) -> int:
+        """Return `count`, taken off what is left at `each` bytes.
 
         Raises:
             ValueError: when nothing is left or the count is negative.
         """
-        self._left -= count
+        self._left -= count * each
         if count < 0 or self._left < 0:
-            raise ValueError("its vectors hold more than the file")
+            raise ValueError("it asks for more memory than a file of its size may")
         return count

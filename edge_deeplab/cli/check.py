@@ -46,6 +46,36 @@ def check(
             help="Instead print one rule in full, by the id that a report names; needs no file.",
         ),
     ] = None,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Also write NAME.fixed.tflite, in which each operator has the lowest opcode version that it needs; "
+            "kept only when its outputs equal the original's in every bit.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="With --fix and one file: where the copy is written."
+        ),
+    ] = None,
+    mac_script: Annotated[
+        Path | None,
+        typer.Option(
+            "--mac-script",
+            metavar="OUT.py",
+            help="Instead write a script that, run on a Mac, asks Core ML where each operator of the .mlpackage runs.",
+        ),
+    ] = None,
+    merge: Annotated[
+        Path | None,
+        typer.Option(
+            "--merge",
+            metavar="RESULT.json",
+            help="What that script wrote: observed verdicts replace the predicted ones.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -63,7 +93,9 @@ def check(
         )
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.artifacts import expand_artifacts
-        from edge_deeplab.cli.explain import explain
+        from edge_deeplab.cli.check_explain import explain
+        from edge_deeplab.cli.check_fix import fix_files, fix_line
+        from edge_deeplab.cli.check_mac import merge_observed, write_script
 
         if explain_rule is not None:
             explain(explain_rule, as_json=as_json)
@@ -72,11 +104,21 @@ def check(
         if same_quantization:
             compare(paths, as_json=as_json)
             return
+        if mac_script is not None:
+            write_script(paths, mac_script, as_json=as_json)
+            return
         reports, failures = check_all(paths, profiles or [])
+        if merge is not None:
+            reports = merge_observed(paths, reports, merge)
+        fixes = fix_files(list(reports), output) if fix and reports else {}
+        failures |= {path: done["error"] for path, done in fixes.items() if "error" in done}
         if as_json:
-            print_json({"artifacts": [_entry(path, reports.get(path), failures) for path in paths]})
+            entries = [_entry(path, reports.get(path), failures) for path in paths]
+            print_json({"artifacts": [e | fixes.get(Path(e["path"]), {}) for e in entries]})
         else:
             _show(list(reports.values()))
+            for done in fixes.values():
+                typer.echo(fix_line(**done["fix"]) if "fix" in done else "not mended")
         for sentence in failures.values():
             typer.echo(f"error: {sentence}", err=True)
         if failures or any(report.rejected for report in reports.values()):
@@ -160,14 +202,19 @@ def _show(reports: "Sequence[ArtifactReport]") -> None:
 
 
 def _show_report(console: "Console", report: "ArtifactReport") -> None:
+    from rich.markup import escape
+
     from edge_deeplab.cli import check_tables
+    from edge_deeplab.cli.check_fix import version_table
 
     console.rule(str(report.graph.path), align="left")
     console.print(check_tables.operators_line(report.graph))
     if report.xnnpack is not None:
         console.print(check_tables.xnnpack_line(report))
+    if table := version_table(report.version_findings):
+        console.print(table)
     for note in report.graph.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {escape(note)}")
     if table := check_tables.dilated_table(report.graph):
         console.print(table)
     for profile in report.profiles:

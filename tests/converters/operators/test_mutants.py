@@ -1,19 +1,43 @@
-"""Files from strangers: whatever is done to a file, reading it gives a graph or one sentence, soon."""
+"""Files from strangers: whatever is done to a file, reading it gives a graph or one sentence, soon, in little memory.
+
+2,000 mutants of tiny files, a third of each format, are read, linted and judged; a few of them go through the whole
+command and through the interpreter. Memory is measured on files of 100 kB and more: there it stays below ten times the
+file's size. Tiny files get 1 MiB on top (`source.Budget`), because a record costs more than the two bytes that may ask
+for it. tracemalloc sees what Python holds; what protobuf parses is bounded by its number of messages (`wire`).
+"""
 
 import json
+import shutil
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
+import typer
+from ai_edge_litert import schema_py_generated as schema
+from typer.testing import CliRunner
 
+from edge_deeplab.cli.check import check
+from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.report import ArtifactReport, check_artifact, judge
 from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.errors import ArtifactError
 
-MUTANTS = 150
-MEASURED_MUTANTS = 3
-SECONDS_EACH = 5.0
+SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
+MUTANTS = {
+    ("tflite_path", "."): 667,
+    ("onnx_path", "."): 667,
+    ("mlpackage_path", SPECIFICATION): 566,
+    ("mlpackage_path", "Manifest.json"): 100,
+}
+MEASURED_MUTANTS, COMMAND_MUTANTS, LARGE_MUTANTS = 3, 6, 30
+SECONDS_EACH = 10.0
+TIMES_THE_FILE = 10
+WEIGHT_SHAPE = (512, 128, 1, 1)
+WINDOW = 4096
+"""Bytes at either end of a large file that are mutated; between them are weights."""
 HUGE = np.array([2**31 - 1, 2**30, -1, 0, 2**16], np.int32)
 
 
@@ -36,7 +60,7 @@ def mutate(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def survive(path):
-    """Read and judge one file; return its graph, or None where it was refused in one sentence."""
+    """Read, lint and judge one file; return its graph, or None where it was refused in one sentence."""
     start = time.process_time()
     graph, sentence = read_or_explain(path)
     assert time.process_time() - start < SECONDS_EACH
@@ -50,29 +74,30 @@ def survive(path):
 
 def read_or_explain(path):
     try:
-        return read_graph(path), ""
+        graph = read_graph(path)
+        if graph.format == "tflite":
+            lint_versions(path)
     except ArtifactError as error:
         return None, str(error)
+    return graph, ""
 
 
-@pytest.mark.parametrize(
-    ("fixture", "file"),
-    [
-        ("tflite_path", "."),
-        ("onnx_path", "."),
-        ("mlpackage_path", "Data/com.apple.CoreML/model.mlmodel"),
-        ("mlpackage_path", "Manifest.json"),
-    ],
-)
+def test_mutants_are_two_thousand_a_third_of_each_format():
+    by_format = [sum(n for (name, _), n in MUTANTS.items() if name == f) for f, _ in MUTANTS]
+    assert sum(MUTANTS.values()) == 2000
+    assert all(666 <= count <= 667 for count in by_format)
+
+
+@pytest.mark.parametrize(("fixture", "file"), list(MUTANTS))
 def test_read_graph_mutants_are_read_or_refused_in_one_sentence(request, fixture, file):
     path = request.getfixturevalue(fixture)
     target = path / file
     original, random = target.read_bytes(), np.random.default_rng(20261121)
     survived = 0
-    for _ in range(MUTANTS):
+    for _ in range(MUTANTS[fixture, file]):
         target.write_bytes(mutate(original, random))
         survived += survive(path) is not None
-    assert survived < MUTANTS, "nothing was refused: the mutations are too mild to show anything"
+    assert 0 < survived < MUTANTS[fixture, file], "mutations are too mild or too harsh"
 
 
 def test_check_artifact_mutants_are_measured_without_harm(tflite_path):
@@ -85,3 +110,193 @@ def test_check_artifact_mutants_are_measured_without_harm(tflite_path):
             measured += 1
             result = check_artifact(tflite_path).xnnpack
             assert result.refusal or result.total == len(graph.operators)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "file"),
+    [("tflite_path", "."), ("onnx_path", "."), ("mlpackage_path", SPECIFICATION)],
+)
+def test_check_command_ends_with_code_0_or_1_and_one_sentence(request, fixture, file):
+    path = request.getfixturevalue(fixture)
+    target = path / file
+    original, random = target.read_bytes(), np.random.default_rng(3)
+    app = typer.Typer()
+    app.command()(check)
+    for _ in range(COMMAND_MUTANTS):
+        target.write_bytes(mutate(original, random))
+        result = CliRunner().invoke(app, [str(path)])
+        assert result.exit_code in (0, 1)
+        refused = result.stderr.startswith("error: ") or " 0 rejected" not in result.stdout
+        assert refused == (result.exit_code == 1)
+        assert result.stderr.count("\n") <= 1
+        assert "unexpected" not in result.stderr
+
+
+def write_large_tflite(path, tiny):
+    """Write the tiny file with one more weight of 256 kB."""
+    builder = tiny.TFLiteBuilder()
+    image, result = (builder.tensor(name, (1, 8, 8, 8)) for name in ("image", "result"))
+    builder.tensor("weight", WEIGHT_SHAPE, data=tiny.weights(*WEIGHT_SHAPE))
+    tiny.add_depthwise(builder, image, result, rate=2)
+    return builder.save(path, [image], [result])
+
+
+def write_large_onnx(path, tiny):
+    nodes = [tiny.conv_node("conv", group=1)]
+    weight = {"model.aspp.branches.1.0.weight": tiny.weights(*WEIGHT_SHAPE)}
+    return tiny.save_onnx(path, nodes, weight, image_shape=(1, 128, 16, 16))
+
+
+def write_large_package(path, tiny):
+    """Write a package of many operators, and the weights beside its program."""
+    builder = tiny.ProgramBuilder()
+    for index in range(40):
+        builder.conv(f"conv_{index}", "image", (1, 8, 16, 16), rate=6)
+    builder.save(path)
+    weights = path / "Data" / "com.apple.CoreML" / "weights"
+    weights.mkdir()
+    (weights / "weight.bin").write_bytes(bytes(200_000))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "file"),
+    [
+        (write_large_tflite, "large.tflite", "."),
+        (write_large_onnx, "large.onnx", "."),
+        (write_large_package, "large.mlpackage", SPECIFICATION),
+    ],
+)
+def test_read_graph_mutants_of_large_files_stay_within_ten_times_their_size(
+    tmp_path, tiny, write, name, file
+):
+    path = write(tmp_path / name, tiny)
+    survive(path)  # what it imports is no memory of the file's
+    target = path / file
+    original, random = target.read_bytes(), np.random.default_rng(5)
+    assert content_bytes(path) > 100_000
+    for _ in range(LARGE_MUTANTS):
+        head, rest = original[:WINDOW], original[WINDOW:]
+        middle, tail = rest[:-WINDOW], rest[-WINDOW:]
+        at_start = random.integers(2)
+        mutant = mutate(head if at_start else tail, random)
+        target.write_bytes(mutant + middle + tail if at_start else head + middle + mutant)
+        assert peak_bytes(path) < TIMES_THE_FILE * content_bytes(path)
+
+
+def peak_bytes(path):
+    """Return the most memory that Python held while a file was read and judged."""
+    tracemalloc.start()
+    try:
+        survive(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def refusal(path):
+    """Return the sentence that refuses a file, which must come soon."""
+    start = time.process_time()
+    graph, sentence = read_or_explain(path)
+    assert time.process_time() - start < SECONDS_EACH
+    assert graph is None
+    return sentence
+
+
+def length(size):
+    """Return a number as protobuf writes it."""
+    parts = [size >> shift & 0x7F for shift in range(0, 35, 7)]
+    return bytes([*(part | 0x80 for part in parts[:-1]), parts[-1]])
+
+
+def field(tag, content):
+    return bytes([tag]) + length(len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("graph", "told"),
+    [
+        (b"\x0a\x00" * 50_000, "more memory"),  # nodes
+        (b"\x0a\x02\x22\x00" + b"\x6a\x00" * 50_000, "more memory"),  # declared values
+        (field(0x0A, b"\x2a\x00" * 100_000), "more memory"),  # a node's attributes
+        (b"\x0a\x00" * 300_001, "more than 300000 messages"),
+    ],
+    ids=["nodes", "values", "attributes", "messages"],
+)
+def test_read_onnx_bomb_of_empty_messages_is_refused(tmp_path, graph, told):
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(field(0x3A, graph))
+    assert told in refusal(path)
+
+
+def test_read_onnx_bomb_takes_no_memory_before_it_is_refused(tmp_path):
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(field(0x3A, b"\x0a\x00" * 10_000))
+    survive(path)  # what it imports is no memory of the file's
+    assert peak_bytes(path) < TIMES_THE_FILE * content_bytes(path)
+
+
+def test_read_onnx_deep_nesting_is_refused(tmp_path):
+    path = tmp_path / "deep.onnx"
+    content = b""
+    for _ in range(2000):  # a graph in an attribute of a node of a graph, and so on
+        content = field(0x0A, field(0x2A, field(0x32, content)))
+    path.write_bytes(field(0x3A, content))
+    assert "Error parsing" in refusal(path)
+
+
+def test_read_tflite_bomb_of_operators_that_are_all_one_is_refused(tflite_path):
+    content, count = bytearray(tflite_path.read_bytes()), 60_000
+    table = schema.Model.GetRootAs(bytes(content), 0).Subgraphs(0)._tab
+    slot = table.Pos + table.Offset(10)  # of the vector of operators
+    start = len(content)
+    shared = start + 4 + 4 * count
+    offsets = shared - (start + 4 + 4 * np.arange(count))
+    content += np.uint32(count).tobytes() + offsets.astype("<u4").tobytes()
+    content += np.array([-4, 4 << 16 | 4], "<i4").tobytes()  # one table without fields
+    content[slot : slot + 4] = np.uint32(start - slot).tobytes()
+    tflite_path.write_bytes(bytes(content))
+    assert "more memory" in refusal(tflite_path)
+
+
+def test_read_mil_bomb_of_empty_operations_is_refused(mlpackage_path, tiny):
+    builder = tiny.ProgramBuilder()
+    for _ in range(20_000):
+        builder.block.operations.add()
+    (mlpackage_path / SPECIFICATION).write_bytes(builder.model.SerializeToString())
+    assert "more memory" in refusal(mlpackage_path)
+
+
+def test_read_mil_weights_of_any_declared_size_are_never_opened(mlpackage_path, tiny):
+    builder = tiny.ProgramBuilder()
+    size = 2**62
+    weight = builder.const("w", "FLOAT16", (size, size, 1, 1))
+    builder.block.operations[-1].attributes["val"].blobFileValue.offset = 2**63
+    builder.add("conv", "out", "FLOAT16", (1, size, size, size), x="image", weight=weight)
+    (mlpackage_path / SPECIFICATION).write_bytes(builder.model.SerializeToString())
+    tracemalloc.start()
+    graph = survive(mlpackage_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert graph.operators[0].convolution.channels == size
+    assert peak < 1 << 20
+
+
+def test_read_mil_deep_nesting_is_refused(mlpackage_path, tiny):
+    builder = tiny.ProgramBuilder()
+    block = builder.block
+    for _ in range(200):
+        operation = block.operations.add(type="cond")
+        block = operation.blocks.add()
+    (mlpackage_path / SPECIFICATION).write_bytes(builder.model.SerializeToString())
+    assert "Error parsing" in refusal(mlpackage_path)
+
+
+def test_read_mil_manifest_larger_than_any_is_refused(mlpackage_path):
+    (mlpackage_path / "Manifest.json").write_text("[" + "[]," * 100_000 + "[]]")
+    assert "1 to 65536 bytes" in refusal(mlpackage_path)
+
+
+def test_read_mil_package_without_its_program_is_refused(mlpackage_path):
+    shutil.rmtree(mlpackage_path / "Data")
+    assert "No such file" in read_or_explain(mlpackage_path)[1]

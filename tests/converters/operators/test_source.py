@@ -14,12 +14,12 @@ def test_budget_spent_by_many_small_counts_ends_too():
     budget = Budget(10)
     for _ in range(10):
         budget.spend(1)
-    with pytest.raises(ValueError, match="more than the file"):
+    with pytest.raises(ValueError, match="asks for more memory"):
         budget.spend(1)
 
 
 def test_budget_negative_count_is_refused():
-    with pytest.raises(ValueError, match="more than the file"):
+    with pytest.raises(ValueError, match="asks for more memory"):
         Budget(10).spend(-1)
 
 
