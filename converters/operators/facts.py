@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
 from edge_deeplab.converters.operators.setting_facts import SETTING_FACTS, Fact, setting_facts
 
+__all__ = ["DEVICE_FACTS", "FACTS", "Fact", "facts_of"]
+
 DEVICE_FACTS: Mapping[str, str] = {
     "api": "Android API level of the device",
     "chip": "chip of the device",
