@@ -84,6 +84,11 @@ def check(
         from edge_deeplab.cli.check_fix import fix_files, fix_line
         from edge_deeplab.cli.check_mac import merge_observed, write_script
 
+        if output is not None and not fix:
+            raise ConfigError(
+                f"--output came with {output} but without --fix; both or neither were expected, because only --fix "
+                "writes a file; add --fix or leave --output out"
+            )
         paths = expand_artifacts(artifacts)
         if same_quantization:
             compare(paths, as_json=as_json)
