@@ -8,7 +8,8 @@ last) is added later, by `adapters`, to a copy.
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from edge_deeplab.converters.boundary import first_line
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
+from edge_deeplab.converters.rewrites.pipeline import apply_asked, apply_rewrites
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
 from edge_deeplab.models.quantization import Quantization
@@ -50,6 +51,14 @@ class CanonicalGraph:
         """Whether it computes in int8."""
         return is_quantized(self.program)
 
+    def rewritten(self, asked: Sequence[AskedRewrite]) -> "CanonicalGraph":
+        """Return the graph after further rewrites.
+
+        Raises:
+            ConfigError: for a rewrite that does not exist.
+        """
+        return replace(self, program=apply_asked(self.program, asked))
+
     def run(self, image_hwc: torch.Tensor) -> torch.Tensor:
         """Run the graph in torch, as the reference of its artifacts.
 
@@ -61,8 +70,12 @@ class CanonicalGraph:
         """
         image = image_hwc.permute(2, 0, 1)[None].float()
         with torch.no_grad():
-            output: torch.Tensor = self.program.module()(image=image)[self.head][0]
+            output: torch.Tensor = self._module(image=image)[self.head][0]
         return output
+
+    @cached_property
+    def _module(self) -> nn.Module:
+        return self.program.module()
 
 
 class ExportWrapper(nn.Module):

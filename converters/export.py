@@ -5,9 +5,12 @@ disk included, leaves what stood there before.
 """
 
 import logging
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from edge_deeplab import __version__
@@ -19,6 +22,17 @@ from edge_deeplab.converters.manifest import (
     write_manifest,
 )
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.rewrites.choose_atrous import (
+    AUTO,
+    NATIVE,
+    AtrousChoice,
+    ask_for,
+    check_atrous,
+    choose_forms,
+    multiply_adds,
+    one_form,
+)
 from edge_deeplab.converters.to_coreml import write_coreml
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.converters.to_tflite import write_tflite
@@ -35,6 +49,7 @@ ALL_TARGETS = "all"
 WEIGHT_ONLY = ("w8", "w6", "w4")
 """Core ML alone: weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
 PRECISIONS = ("fp32", "fp16", "int8", *WEIGHT_ONLY)
+_BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
 DEFAULT_FOLDER = Path("exports")
 
 
@@ -71,6 +86,8 @@ class ExportedArtifact:
         size_hw: input height and width.
         operators: how many operators of the file are "ok", "slow", "fallback" and "rejected".
         seconds: time that lowering, writing and checking took.
+        rewrites: what was asked for beside the rewrites that every graph gets.
+        atrous: the form of each atrous convolution, and what the other forms would have cost.
     """
 
     target: str
@@ -81,6 +98,8 @@ class ExportedArtifact:
     size_hw: tuple[int, int]
     operators: dict[str, int]
     seconds: float
+    rewrites: tuple[AskedRewrite, ...] = ()
+    atrous: tuple[AtrousChoice, ...] = ()
 
 
 def export_checkpoint(
@@ -91,7 +110,9 @@ def export_checkpoint(
     head: Head = "classes",
     output_dir: Path = DEFAULT_FOLDER,
     *,
+    asked: Sequence[AskedRewrite] = (),
     any_size: bool = False,
+    atrous: str = NATIVE,
     on_step: Callable[[str], None] = logger.debug,
 ) -> list[ExportedArtifact]:
     """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
@@ -103,15 +124,18 @@ def export_checkpoint(
         size_hw: input height and width, multiples of 16; None takes the size it was trained for.
         head: "classes" (class ids come out) or "logits".
         output_dir: folder of the artifacts; made when absent.
+        asked: rewrites beside those that every export runs, in order.
         any_size: allow other sizes; what they cost is logged.
+        atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
+            default profile runs on its fast path.
         on_step: told what begins.
 
     Returns:
         One artifact a target, in the order given.
 
     Raises:
-        ConfigError: for an unknown target, precision or head, for a bad size, or for a precision that the checkpoint
-            has no numbers for.
+        ConfigError: for an unknown target, precision, head, atrous form or rewrite, for a bad size, or for a precision
+            that the checkpoint has no numbers for.
         CheckpointError: when tensors do not fit the model.
         CaptureError: when the model cannot be captured.
         ConversionError: when a lowering fails.
@@ -124,18 +148,54 @@ def export_checkpoint(
     check_quantized(checkpoint, precision)
     check_targets(targets, precision)
     check_size(size_hw, any_size=any_size)
+    check_atrous(atrous)
     for target in targets:
         check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     model, normalisation = checkpoint.build(), checkpoint.info.normalisation
-    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization)
+    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization, asked)
+    rewritten = cache(graph.rewritten)
     artifacts = []
     for target in targets:
-        on_step(f"exporting to {target} {precision}")
         description = describe(checkpoint, graph, target, precision)
-        artifacts.append(export_graph(graph, description, output_dir))
+        choices, reason = _atrous_forms(graph, description, atrous, on_step)
+        requests = ask_for(choices, reason)
+        on_step(f"exporting to {target} {precision}{_cost(choices)}")
+        artifact = export_graph(rewritten(requests), description, output_dir)
+        artifacts.append(replace(artifact, rewrites=(*asked, *requests), atrous=choices))
     write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
     return artifacts
+
+
+def _atrous_forms(
+    graph: CanonicalGraph, description: Description, atrous: str, on_step: Callable[[str], None]
+) -> tuple[tuple[AtrousChoice, ...], str]:
+    """Return the form of each atrous convolution, and why; to choose, the native graph is lowered and judged."""
+    from edge_deeplab.converters.operators.read import read_graph
+    from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+
+    if atrous != AUTO:
+        return one_form(graph.program, atrous), f"--atrous {atrous}"
+    profile = load_profile(DEFAULT_PROFILES[description.target])
+    on_step(f"choosing atrous forms by {profile.name}")
+    with tempfile.TemporaryDirectory() as folder:
+        native = export_graph(graph, description, Path(folder))
+        with quietly():
+            file = read_graph(native.path)
+    return choose_forms(graph.program, file, profile), f"--atrous auto, {profile.name}"
+
+
+def _cost(choices: Sequence[AtrousChoice]) -> str:
+    """Return what the chosen atrous forms cost, for the log; nothing when all are native."""
+    counts = Counter(choice.chosen for choice in choices)
+    if set(counts) <= {NATIVE}:
+        return ""
+    forms = ", ".join(f"{count} {form}" for form, count in sorted(counts.items()))
+    chosen, native = multiply_adds(choices), multiply_adds(choices, NATIVE)
+    return (
+        f" (atrous convolutions: {forms}; {chosen / 1e6:.1f} million multiply-adds, "
+        f"natively {native / 1e6:.1f})"
+    )
 
 
 def export_graph(
@@ -192,7 +252,8 @@ def check_output(precision: str, head: str) -> None:
     if head not in HEADS:
         raise unknown_choice("head", head, HEADS)
     if precision not in PRECISIONS:
-        raise unknown_choice("precision", precision, PRECISIONS)
+        problem = unknown_choice("precision", precision, PRECISIONS)
+        raise ConfigError(f"{problem}; {_BEFORE_IOS_17}")
 
 
 def check_targets(targets: Sequence[str], precision: str) -> None:
@@ -225,7 +286,8 @@ def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
         )
     raise ConfigError(
         f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
-        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training"
+        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training; "
+        f"{_BEFORE_IOS_17}"
     )
 
 
@@ -246,7 +308,9 @@ def describe(
     )
 
 
-def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
+def _manifest_entry(
+    artifact: ExportedArtifact, checkpoint: Checkpoint, head: str, asked: Sequence[AskedRewrite]
+) -> ManifestEntry:
     return {
         "file": artifact.path.name,
         "target": artifact.target,
@@ -256,6 +320,8 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: st
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "operators": artifact.operators,
+        "rewrites": [request.to_json() for request in artifact.rewrites],
+        "atrous": [choice.to_json() for choice in artifact.atrous],
         "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
         "versions": {
             "edge-deeplab": __version__,

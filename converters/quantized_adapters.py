@@ -16,6 +16,7 @@ from edge_deeplab.converters.rewrites.insert_quantizers import (
     QUANTIZE,
 )
 
+_PERMUTE = torch.ops.aten.permute.default
 QUANTIZE_CHANNELS = torch.ops.quantized_decomposed.quantize_per_channel.default
 _SHIFT = 128
 _INTEGER = 1e-6
@@ -36,7 +37,7 @@ def take_normalised_nhwc(program: ExportedProgram) -> ExportedProgram:
     image, quantize = editor.input(), editor.calls(QUANTIZE)[0]
     _, channels, height, width = image.meta["val"].shape
     editor.replace_input(torch.zeros(1, height, width, channels))
-    planes = editor.call(torch.ops.aten.permute.default, image, [0, 3, 1, 2], like=image)
+    planes = editor.call(_PERMUTE, image, [0, 3, 1, 2], like=image)
     quantize.args = (planes, *quantize.args[1:])
     return editor.finish()
 
@@ -71,7 +72,7 @@ def take_uint8_pixels(program: ExportedProgram) -> ExportedProgram:
     image = editor.input()
     _, channels, height, width = image.meta["val"].shape
     editor.replace_input(torch.zeros(1, height, width, channels, dtype=torch.uint8))
-    planes = editor.call(torch.ops.aten.permute.default, image, [0, 3, 1, 2], like=image)
+    planes = editor.call(_PERMUTE, image, [0, 3, 1, 2], like=image)
     dequantize.replace_input_with(quantize, planes)
     return editor.finish()
 
@@ -108,4 +109,23 @@ def quantize_weights_in_graph(program: ExportedProgram) -> ExportedProgram:
             QUANTIZE_CHANNELS, weight, scales, zero_points, *settings, like=dequantize
         )
         dequantize.replace_input_with(integers, quantized)
+    return editor.finish()
+
+
+def dequantize_for_each_reader(program: ExportedProgram) -> ExportedProgram:
+    """Give every reader of a dequantized tensor that is also moved a dequantize operator of its own.
+
+    litert-torch 0.10 marks a dequantize operator as channels-first once it has put a transpose behind it for one
+    reader, and then leaves out the transposes of the others, whose shapes or values come out wrong.
+
+    Requires: nothing; tensors that no permute reads are left alone.
+    Ensures: the same values.
+    """
+    editor = ProgramEditor(program)
+    for dequantize in editor.calls(DEQUANTIZE):
+        readers = list(dequantize.users)
+        if len(readers) > 1 and any(reader.target is _PERMUTE for reader in readers):
+            for reader in readers:
+                own = editor.call(DEQUANTIZE, *dequantize.args, like=dequantize)
+                reader.replace_input_with(dequantize, own)
     return editor.finish()

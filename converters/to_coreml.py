@@ -50,7 +50,9 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         INPUT_NAME, shape=(1, 3, *graph.size_hw), color_layout=coremltools.colorlayout.RGB
     )
     output_type = np.float32 if graph.head == "logits" else np.int32
-    single = precision == "fp32"
+    computed = (
+        coremltools.precision.FLOAT32 if precision == "fp32" else coremltools.precision.FLOAT16
+    )
     passes = coremltools.PassPipeline.DEFAULT
     passes.remove_passes({_CHANGES_SCALES})
     system = coremltools.target.iOS17 if graph.is_quantized else coremltools.target.iOS16
@@ -60,9 +62,7 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         inputs=[image],
         outputs=[coremltools.TensorType(graph.head, dtype=output_type)],
         minimum_deployment_target=system,
-        compute_precision=coremltools.precision.FLOAT32
-        if single
-        else coremltools.precision.FLOAT16,
+        compute_precision=computed,
         pass_pipeline=passes,
         skip_model_load=True,
     )

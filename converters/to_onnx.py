@@ -44,9 +44,7 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
     with calling("torch.onnx", "ONNX"):
         model = _convert(graph)
         onnx_file.name_after_operators(model)
-    if (
-        not graph.is_quantized
-    ):  # onnxsim would compute the dequantized weights and store them as floats
+    if not graph.is_quantized:  # of int8 weights onnxsim would store the floats that they stand for
         model = onnx_file.simplify_if_equal(model)
     if description.precision == "fp16":
         convert_to_float16(model)

@@ -16,6 +16,7 @@ from edge_deeplab.converters.adapters import (
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.quantized_adapters import (
+    dequantize_for_each_reader,
     quantize_weights_in_graph,
     reads_pixels,
     take_normalised_nhwc,
@@ -42,9 +43,10 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
         ConversionError: when it fails.
     """
     with calling("litert-torch", "TFLite"):
-        file = TFLiteFile(_convert(graph))
+        pixels = reads_pixels(graph.program)
+        file = TFLiteFile(_convert(graph, pixels=pixels))
     file.name_tensors(input_name=INPUT_NAME, output_name=graph.head)
-    if reads_pixels(graph.program):
+    if pixels:
         file.take_uint8_input()
     else:
         file.dequantize_input()
@@ -54,15 +56,14 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
     path.write_bytes(file.to_bytes())
 
 
-def _convert(graph: CanonicalGraph) -> bytes:
+def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     litert_torch: Any = require("litert_torch", package="litert-torch", extra="tflite")
-    pixels = reads_pixels(graph.program)
     program = (take_normalised_nhwc if pixels else take_uint8_nhwc)(graph.program)
     program = give_channels_last(program) if graph.head == "logits" else argmax_over_last(program)
     program = pad_zeros_before_max_pool(program)
     settings: dict[str, Any] = {}
     if graph.is_quantized:
-        program = quantize_weights_in_graph(program)
+        program = dequantize_for_each_reader(quantize_weights_in_graph(program))
         settings["quant_config"] = _says_quantized()
     image = torch.zeros(1, *graph.size_hw, 3, dtype=torch.float32 if pixels else torch.uint8)
     model = litert_torch.convert(

@@ -12,6 +12,8 @@ from edge_deeplab.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
+"""How a range follows from the values seen in calibration."""
 
 
 class _Section(BaseModel):
@@ -99,7 +101,7 @@ class QuantizationSection(_Section):
     """
 
     calibration_images: Annotated[int, Field(ge=1)] = 64
-    estimator: Literal["min-max", "mean-min-max", "percentile", "mse"] = "mse"
+    estimator: Estimator = "mse"
     statistics_epochs: Fraction = 0.3
     ranges_epochs: Fraction = 0.6
     distill: Fraction = 0.5

@@ -4,11 +4,12 @@ Two passes over the images: the extremes of every tensor, then, for estimators t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import fx
 
+from edge_deeplab.config import Estimator
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import DataError, unknown_choice
 from edge_deeplab.models.quantization import (
@@ -21,8 +22,7 @@ from edge_deeplab.models.quantization import (
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import Placement
 
-Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
-ESTIMATORS: tuple[Estimator, ...] = ("min-max", "mean-min-max", "percentile", "mse")
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 _BINS = 2048
 _OUTSIDE = 1e-4

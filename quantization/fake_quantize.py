@@ -74,13 +74,21 @@ class FakeQuantizedConv2d(nn.Conv2d):
     """
 
     def __init__(self, original: nn.Conv2d, weight_quantizer: nn.Module) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(
-            {name: value for name, value in vars(original).items() if name not in self.__dict__}
+        super().__init__(
+            original.in_channels,
+            original.out_channels,
+            original.kernel_size,  # type: ignore[arg-type]
+            original.stride,  # type: ignore[arg-type]
+            original.padding,  # type: ignore[arg-type]
+            original.dilation,  # type: ignore[arg-type]
+            original.groups,
+            bias=original.bias is not None,
+            padding_mode=original.padding_mode,
+            device="meta",
         )
-        self._parameters = original._parameters
-        self.training = original.training
+        self.weight, self.bias = original.weight, original.bias
         self.weight_quantizer = weight_quantizer
+        self.train(original.training)
 
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None

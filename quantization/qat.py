@@ -5,11 +5,10 @@ against what the float model says of the same pictures. Two events on the way: b
 and later the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
 """
 
-import logging
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.models.picture import normalise
+from edge_deeplab.models.quantization import Quantization, activation_quantizer
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -33,26 +33,18 @@ from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.run_folder import BEST_FILE, RunFolder, Validator, identity
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
-    BEST_FILE,
-    LAST_FILE,
-    LOG_FILE,
-    STATE_FILE,
     Listener,
     Objective,
-    Validator,
+    build_accelerator,
     build_loader,
     build_loss,
     build_optimiser,
-    identity,
-    is_best,
-    log_row,
+    provenance_of,
     train_epoch,
-    validate_if_due,
 )
-
-logger = logging.getLogger(__name__)
 
 
 def quantize(
@@ -95,6 +87,26 @@ def quantize(
     )
 
 
+def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()) -> Quantization:
+    """Return quantizers in their places without calibration, for a run that reads their ranges from its state.
+
+    Args:
+        checkpoint: the float checkpoint.
+        keep_float: module paths to leave in float.
+
+    Raises:
+        ConfigError: when the network cannot be quantized.
+    """
+    model = checkpoint.build()
+    placement = place_quantizers(Network(model), keep_float)
+    weights = {path: model.get_parameter(f"{path}.weight") for path in placement.weights}
+    return Quantization(
+        tuple(activation_quantizer(tensors, 0.0, 1.0) for tensors in placement.activations),
+        {path: torch.ones(len(weight)) for path, weight in weights.items()},
+        placement.keep_float,
+    )
+
+
 def train_quantized(
     checkpoint: Checkpoint,
     quantization: Quantization,
@@ -111,7 +123,7 @@ def train_quantized(
 
     Args:
         checkpoint: the float checkpoint, which is also what the network is distilled from.
-        quantization: from `quantize`; with no epochs it is what is saved.
+        quantization: from `quantize`; with no epochs it is what is saved; to resume, `quantizers_to_restore` will do.
         recipe: the run; its model section is not read.
         sources: labelled data sets with the checkpoint's classes.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
@@ -132,13 +144,18 @@ def train_quantized(
     if recipe.optimiser.epochs == 0:
         save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)
         return output / BEST_FILE
-    run = _Run(checkpoint, quantization, recipe, sources, output, workers)
+    belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+    folder = RunFolder(output, recipe, belongs_to, validate)
+    run = _Run(checkpoint, quantization, recipe, sources, workers)
     if resume:
-        run.restore()
+        run.restore(folder)
     while run.state.epoch < recipe.optimiser.epochs:
-        run.train_epoch(listen)
-        run.keep(info, validate)
-    return output / BEST_FILE
+        started = time.monotonic()
+        mean_loss = run.train_epoch(listen)
+        if run.accelerator.is_main_process:
+            folder.keep_epoch(run.state, lambda path: run.save(path, info), mean_loss, started)
+        run.accelerator.wait_for_everyone()
+    return folder.best
 
 
 class _Run:
@@ -150,13 +167,10 @@ class _Run:
         quantization: Quantization,
         recipe: QatRecipe,
         sources: Sequence[SegmentationDataset],
-        output: Path,
         workers: int,
     ) -> None:
-        self.recipe, self.output = recipe, output
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
-        )
+        self.recipe = recipe
+        self.accelerator = build_accelerator(recipe)
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
         normalisation = checkpoint.info.normalisation
@@ -169,7 +183,6 @@ class _Run:
         if device.type == "cpu":
             reuse_freed_memory()
             keep_depthwise_in_float32(module)
-        self.identity = f"{identity(recipe, sources)} from {checkpoint.sha256}"
         self.model, self.optimiser = self.accelerator.prepare(
             module, build_optimiser(module, recipe)
         )
@@ -179,27 +192,26 @@ class _Run:
         loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
         self.objective = distillation(loss, teacher, recipe, self.accelerator)
         epochs = recipe.optimiser.epochs
-        self.statistics_from = round(recipe.quantization.statistics_epochs * epochs)
         self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
-        self.fixed = False
+        statistics_from = round(recipe.quantization.statistics_epochs * epochs)
+        self.statistics_from = min(statistics_from, self.ranges_from)
         self.crops.remember()
 
-    def restore(self) -> None:
+    def restore(self, folder: RunFolder) -> None:
         """Go on from the state in the run's folder."""
-        path = self.output / STATE_FILE
-        if epochs_done(path, self.identity) > self.ranges_from:
-            self._fix()
-        self.state.restore(path, self.identity)
+        if epochs_done(folder.state, folder.identity) > self.ranges_from:
+            self._fix_ranges()
+        self.state.restore(folder.state, folder.identity)
 
-    def train_epoch(self, listen: Listener) -> None:
-        """Train one epoch and log it."""
-        started, epoch = time.monotonic(), self.state.epoch
+    def train_epoch(self, listen: Listener) -> float:
+        """Train one epoch and return the mean loss."""
+        epoch = self.state.epoch
+        if epoch == self.ranges_from:
+            self._fix_ranges()
         self.model.train()
         if epoch >= self.statistics_from:
             self.network.freeze_statistics()
-        if epoch >= self.ranges_from and not self.fixed:
-            self._fix()
-        self.mean_loss = train_epoch(
+        mean_loss = train_epoch(
             epoch,
             self.recipe,
             self.accelerator,
@@ -212,27 +224,24 @@ class _Run:
             listen,
         )
         self.state.epoch = epoch + 1
-        self.seconds = time.monotonic() - started
+        return mean_loss
 
-    def keep(self, info: CheckpointInfo, validate: Validator | None) -> None:
-        """Save the epoch's checkpoint, keep it where it is the best so far, and save the state."""
-        if self.accelerator.is_main_process:
-            quantization = self.network.quantization()
-            self.master.load_state_dict(float_weights(self.network.module))
-            save_checkpoint(self.output / LAST_FILE, self.master, info, quantization=quantization)
-            miou = validate_if_due(self.output / LAST_FILE, self.recipe, self.state, validate)
-            if is_best(self.state, miou):
-                save_checkpoint(
-                    self.output / BEST_FILE, self.master, info, quantization=quantization
-                )
-            self.state.save(self.output / STATE_FILE, self.identity)
-            row = [self.state.epoch, f"{self.mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
-            log_row(self.output / LOG_FILE, [*row, f"{self.seconds:.1f}"])
-        self.accelerator.wait_for_everyone()
+    def save(self, path: Path, info: CheckpointInfo) -> None:
+        """Write the quantized checkpoint as the run stands."""
+        self.master.load_state_dict(float_weights(self.network.module))
+        save_checkpoint(path, self.master, info, quantization=self.network.quantization())
 
-    def _fix(self) -> None:
+    def _fix_ranges(self) -> None:
         self.network.fix_ranges()
-        self.fixed = True
+        if self.accelerator.num_processes > 1:
+            self._wrap_anew()
+
+    def _wrap_anew(self) -> None:
+        """Wrap the network for several processes again: DDP waits for the parameters that it was made with."""
+        del self.model
+        self.accelerator.free_memory()
+        gc.collect()  # the old wrapper's hooks on the parameters go with it
+        self.model = self.accelerator.prepare(self.network.module)
 
 
 def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -286,14 +295,11 @@ def calibration_images(
         raise DataError(
             f"data set {source.name} has no images to calibrate with; some were expected; pass a split that has"
         )
-    mean = torch.tensor(normalisation.mean).reshape(1, 3, 1, 1)
-    std = torch.tensor(normalisation.std).reshape(1, 3, 1, 1)
     chosen = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
-    images = []
-    for index in chosen.tolist():
-        pixels = torch.from_numpy(resize_image(source[index].image_hwc, size_hw).copy())
-        images.append((pixels.permute(2, 0, 1)[None].float() - mean) / std)
-    return images
+    return [
+        normalise(resize_image(source[index].image_hwc, size_hw), normalisation)
+        for index in chosen.tolist()
+    ]
 
 
 def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
@@ -324,9 +330,7 @@ def describe_quantized(
         checkpoint.info,
         results={},
         provenance={
-            "recipe": recipe.model_dump(mode="json", exclude={"model"}),
-            "data": [source.name for source in sources],
-            "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
+            **provenance_of(recipe, sources, exclude=("model",)),
             "starts_from": {
                 "checkpoint": checkpoint.name,
                 "sha256": checkpoint.sha256,

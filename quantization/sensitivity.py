@@ -8,8 +8,7 @@ from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.fake_quantize import fake_quantized
-
-_SAME_DB = 120.0
+from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Sensitivity:
 
 
 def rank_layers(
-    build: Callable[[], nn.Module],
+    model: nn.Module,
     quantization: Quantization,
     images: Sequence[torch.Tensor],
     *,
@@ -39,18 +38,17 @@ def rank_layers(
     """Return every quantizer's cost, the worst first.
 
     Args:
-        build: gives the float model in evaluation mode.
+        model: the float model in evaluation mode; left as it is.
         quantization: from calibration.
-        images: each (1, 3, H, W) float32, normalised.
+        images: each (1, 3, H, W) float32, normalised; of one size.
         progress: called after each quantizer.
     """
     with torch.no_grad():
-        model = build()
-        expected = [model(image) for image in images]
+        expected = torch.cat([model(image) for image in images])
         found = []
         for module, what, alone in single_quantizers(quantization):
-            simulated = fake_quantized(build(), alone)
-            logits = [simulated(image) for image in images]
+            simulated = fake_quantized(model, alone)
+            logits = torch.cat([simulated(image) for image in images])
             found.append(Sensitivity(module, what, *_cost(expected, logits)))
             progress()
     return sorted(found, key=lambda s: s.snr_db)
@@ -68,10 +66,6 @@ def single_quantizers(quantization: Quantization) -> list[tuple[str, str, Quanti
     return weights + activations
 
 
-def _cost(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> tuple[float, float]:
-    signal = sum(float(e.double().square().sum()) for e in expected)
-    pairs = list(zip(expected, found, strict=True))
-    noise = sum(float((e - f).double().square().sum()) for e, f in pairs)
-    same = [(e.argmax(1) == f.argmax(1)).double().mean() for e, f in pairs]
-    ratio = torch.tensor(signal / max(noise, 1e-30)).log10()
-    return min(_SAME_DB, 10 * float(ratio)), float(torch.stack(same).mean())
+def _cost(expected: torch.Tensor, found: torch.Tensor) -> tuple[float, float]:
+    same = (expected.argmax(1) == found.argmax(1)).double().mean()
+    return signal_to_noise_db(expected.numpy(), found.numpy()), float(same)

@@ -1,6 +1,8 @@
 """Reads an ONNX file into a `FileGraph`: the protobuf as it stands, nothing inferred, no external file opened."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,27 @@ class _ModelReader:
                 source = self._values.get(node.input[0])
                 if source and source.constant:
                     self._values[node.output[0]] = source
+                elif node.op_type == "DequantizeLinear":
+                    self._note_dequantized(node)
+
+        self._note_casts(graph)
+
+    def _note_casts(self, graph: Any) -> None:
+        """Note the values that a Cast alone reads, with the element type that it makes of them."""
+        readers = Counter(name for node in graph.node for name in node.input)
+        readers.update(value.name for value in graph.output)
+        for node in graph.node:
+            targets = [a.i for a in node.attribute if a.name == "to"]
+            if node.op_type == "Cast" and node.input and targets and readers[node.input[0]] == 1:
+                value = self._value(node.input[0])
+                self._values[node.input[0]] = replace(value, cast_to=self._dtype(targets[0]))
+
+    def _note_dequantized(self, node: Any) -> None:
+        """Note what element type a value was dequantized from, which its zero point has too."""
+        stored = [self._value(name).dtype for name in (*node.input[2:3], node.input[0])]
+        dtype = next((name for name in stored if name), None)
+        value = self._value(node.output[0])
+        self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
     def _operator(self, index: int, node: Any) -> Operator:
         inputs = tuple(self._value(name) if name else None for name in node.input)

@@ -6,9 +6,18 @@ proves its equivalence.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.rewrites.argmax_before_upsampling import argmax_before_upsampling
+from edge_deeplab.converters.rewrites.clamp_relu6 import clamp_relu6
+from edge_deeplab.converters.rewrites.deinterlace import deinterlace
+from edge_deeplab.converters.rewrites.expand_hard_sigmoid import expand_hard_sigmoid
+from edge_deeplab.converters.rewrites.expand_hard_swish import expand_hard_swish
+from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_resize
+from edge_deeplab.converters.rewrites.split_groups import split_groups
+from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
 
 Modules = frozenset[str] | None
@@ -23,11 +32,30 @@ class CataloguedRewrite:
         apply: maps (program, modules) to the program with those modules rewritten; one it does not fit is left alone.
         does: what it turns into what, one sentence.
         equality: what is proven of the outputs, for example "bit-equal in int8, within 1e-5 in float32".
+        asked_by: what asks for it.
     """
 
     apply: Callable[[ExportedProgram, Modules], ExportedProgram]
     does: str
     equality: str
+    asked_by: str = "export --profile NAME, where a rule of the profile names it"
+
+
+@dataclass(frozen=True)
+class StandingRewrite:
+    """A rewrite that nobody has to ask for.
+
+    Args:
+        name: of its function in `pipeline`, with hyphens.
+        does: what it turns into what, one sentence.
+        equality: what is proven of the outputs.
+        runs_on: the graphs that it runs on.
+    """
+
+    name: str
+    does: str
+    equality: str
+    runs_on: str = "every graph"
 
 
 @dataclass(frozen=True)
@@ -44,8 +72,90 @@ class AskedRewrite:
     modules: Modules = None
     reason: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest's entry; "modules" is null where all were asked for."""
+        modules = None if self.modules is None else sorted(self.modules)
+        return {"name": self.name, "modules": modules, "reason": self.reason}
 
-REWRITES: Mapping[str, CataloguedRewrite] = {}
+
+REWRITES: Mapping[str, CataloguedRewrite] = {
+    "zero-insert": CataloguedRewrite(
+        apply=zero_insert,
+        does="an atrous convolution becomes a dense one: its filter gets rate - 1 zeros between the taps",
+        equality="bit-equal in int8, within 1e-5 in float32",
+        asked_by="export --atrous",
+    ),
+    "deinterlace": CataloguedRewrite(
+        apply=deinterlace,
+        does="the map of an atrous convolution is cut into rate x rate phases, convolved densely and interlaced again",
+        equality="bit-equal in int8, within 1e-5 in float32",
+        asked_by="export --atrous",
+    ),
+    "argmax-before-upsampling": CataloguedRewrite(
+        apply=argmax_before_upsampling,
+        does="logits are enlarged to half the height, the class map is taken there and its rows are written twice",
+        equality="not equal: 0.75 % of the pixels change and 0.05 mIoU is lost (CamVid test, 368x480, float32)",
+        asked_by="export --head fast",
+    ),
+    "expand-hard-swish": CataloguedRewrite(
+        apply=expand_hard_swish,
+        does="hard-swish becomes (x / 6) ReLU6(x + 3)",
+        equality="within 1e-6 of the largest value in float32",
+    ),
+    "expand-hard-sigmoid": CataloguedRewrite(
+        apply=expand_hard_sigmoid,
+        does="hard-sigmoid becomes ReLU6(x + 3) / 6",
+        equality="within 1e-6 in float32",
+    ),
+    "clamp-relu6": CataloguedRewrite(
+        apply=clamp_relu6,
+        does="ReLU6 and hard-tanh become a clamp with both bounds as arguments",
+        equality="bit-equal in float32 and int8",
+    ),
+    "split-groups": CataloguedRewrite(
+        apply=split_groups,
+        does="a grouped convolution becomes depthwise where filters read one channel each, else one a group",
+        equality="bit-equal in int8, within 1e-5 in float32",
+    ),
+    "integer-ratio-resize": CataloguedRewrite(
+        apply=integer_ratio_resize,
+        does="a bilinear resize whose ratio is not whole, or that aligns corners, becomes two constant matrix products",
+        equality="within 1e-5 of the largest value in float32; int8 maps are left alone",
+    ),
+}
+
+ALWAYS: tuple[StandingRewrite, ...] = (
+    StandingRewrite(
+        "remove-no-ops", "copies and run-time checks of types are dropped", "bit-equal"
+    ),
+    StandingRewrite(
+        "insert-quantizers",
+        "a checkpoint's scales become quantize and dequantize operators, its weights integers",
+        "what training's fake quantizers compute, up to float32 rounding",
+        "int8 graphs",
+    ),
+    StandingRewrite(
+        "fold-batch-norm",
+        "batch norm is multiplied into the convolution before it",
+        "within 1e-5 in float32; weights in int8 keep their integers up to sign",
+    ),
+    StandingRewrite(
+        "add-pooled-features",
+        "ASPP's pooled upsampling and its share of the projection become a broadcast term",
+        "within 1e-4 in float32",
+        "float graphs",
+    ),
+    StandingRewrite(
+        "round-biases",
+        "biases become whole multiples of input scale times weight scale, as the files store them",
+        "each bias within half of that product",
+        "int8 graphs",
+    ),
+    StandingRewrite(
+        "name-operators", "operators are named after module and operation", "bit-equal"
+    ),
+)
+"""What every export runs, in the order of `pipeline`."""
 
 
 def get_rewrite(name: str) -> CataloguedRewrite:

@@ -62,8 +62,9 @@ def find_operator(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
     """
     parent, _, function = tensor.rpartition(".")
     wanted = NORMALISED if tensor == IMAGE else operator_name(parent, function)
-    within = [n for n in operators if f"{module_of(n.name)}.".startswith(f"{tensor}.")]
-    found = [n for n in operators if n.name == wanted] or within
+    found = [n for n in operators if n.name == wanted]
+    if not found:
+        found = [n for n in operators if f"{module_of(n.name)}.".startswith(f"{tensor}.")]
     if not found:
         raise CaptureError(
             f"the captured graph has no tensor {tensor}, which the checkpoint has a quantizer for; the network "

@@ -43,6 +43,11 @@ def apply_rewrites(
     """
     for rewrite in rewrites(quantization):
         program = rewrite(program)
+    return apply_asked(program, asked)
+
+
+def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> ExportedProgram:
+    """Return a canonical graph's program after rewrites that were asked for, in order."""
     for request in asked:
         program = name_operators(get_rewrite(request.name).apply(program, request.modules))
     return program

@@ -15,6 +15,7 @@ from edge_deeplab.cli.export import export
 from edge_deeplab.cli.models import models
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.cli.qat import qat
+from edge_deeplab.cli.rewrites import rewrites
 from edge_deeplab.cli.train import train
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "qat": qat,
     "export": export,
     "check": check,
+    "rewrites": rewrites,
     "parity": parity,
     "bench": bench,
     "demo": demo,

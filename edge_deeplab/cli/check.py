@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def check(
     artifacts: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="ARTIFACT",
             help="Exported files of this project or anyone's, or folders that export wrote.",
         ),
-    ],
+    ] = None,
     profiles: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,6 +38,14 @@ def check(
             help="Instead compare every scale, zero point and weight integer of two or more int8 files.",
         ),
     ] = False,
+    explain_rule: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="RULE",
+            help="Instead print one rule in full, by the id that a report names; needs no file.",
+        ),
+    ] = None,
     fix: Annotated[
         bool,
         typer.Option(
@@ -79,17 +87,25 @@ def check(
 
     Example: edge-deeplab check exports/*.tflite exports/*.onnx --profile tflite-xnnpack --profile onnx-cpu
     """
+    if not artifacts and explain_rule is None:
+        raise typer.BadParameter(
+            "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
+        )
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.artifacts import expand_artifacts
+        from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_fix import fix_files, fix_line
         from edge_deeplab.cli.check_mac import merge_observed, write_script
 
+        if explain_rule is not None:
+            explain(explain_rule, as_json=as_json)
+            return
         if output is not None and not fix:
             raise ConfigError(
                 f"--output came with {output} but without --fix; both or neither were expected, because only --fix "
                 "writes a file; add --fix or leave --output out"
             )
-        paths = expand_artifacts(artifacts)
+        paths = expand_artifacts(artifacts or [])
         if same_quantization:
             compare(paths, as_json=as_json)
             return

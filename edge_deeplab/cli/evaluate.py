@@ -25,6 +25,8 @@ from edge_deeplab.cli.scoring import (
 )
 
 if TYPE_CHECKING:
+    from edge_deeplab.data.dataset import SegmentationDataset
+    from edge_deeplab.evaluation.class_map import ClassMap
     from edge_deeplab.runtimes.base import Runtime
 
 ARTIFACT_ENDINGS = (".onnx", ".tflite", ".mlpackage")
@@ -72,11 +74,8 @@ def evaluate(
     if is_artifact(model):
         protocol.refuse_changes()
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import progress_bar
         from edge_deeplab.data.rendered_set import resolve_dataset
-        from edge_deeplab.evaluation import report
         from edge_deeplab.evaluation.class_map import read_class_map
-        from edge_deeplab.evaluation.evaluate import evaluate_runtime
         from edge_deeplab.runtimes.open import open_artifact
 
         dataset = resolve_dataset(data, split, limit=limit)
@@ -86,16 +85,28 @@ def evaluate(
             if is_artifact(model)
             else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
         )
-        with progress_bar() as bar:
-            task = bar.add_task(f"evaluating {runtime.path.name}", total=len(dataset))
-            evaluation = evaluate_runtime(
-                runtime, dataset, class_map=foreign_classes, progress=lambda: bar.advance(task)
-            )
-        if as_json:
-            print_json({**evaluation.to_json(), "path": str(runtime.path), "data": dataset.name})
-        else:
-            typer.echo(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
-            report.stdout_console().print(report.evaluation_table(evaluation))
+        _score(runtime, dataset, foreign_classes, as_json=as_json)
+
+
+def _score(
+    runtime: "Runtime",
+    dataset: "SegmentationDataset",
+    class_map: "ClassMap | None",
+    *,
+    as_json: bool,
+) -> None:
+    """Measure a runtime on a data set and print what it scored."""
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.evaluation import report
+    from edge_deeplab.evaluation.evaluate import evaluate_runtime
+
+    with counting(f"evaluating {runtime.path.name}", len(dataset)) as progress:
+        evaluation = evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)
+    if as_json:
+        print_json({**evaluation.to_json(), "path": str(runtime.path), "data": dataset.name})
+    else:
+        typer.echo(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
+        report.stdout_console().print(report.evaluation_table(evaluation))
 
 
 @dataclass(frozen=True)

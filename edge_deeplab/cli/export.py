@@ -1,12 +1,13 @@
 """`edge-deeplab export`: a checkpoint becomes Core ML, TFLite and ONNX files that describe themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.calibration import calibrate_with_progress
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -19,7 +20,6 @@ from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.description import Head
     from edge_deeplab.models.checkpoint import Checkpoint
 
 VERDICTS = ("ok", "slow", "fallback", "rejected")
@@ -50,7 +50,19 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
     ] = None,
-    head: Annotated[str, typer.Option(help="What comes out: classes or logits.")] = "classes",
+    head: Annotated[
+        str,
+        typer.Option(
+            help="What comes out: class ids (exact, or fast: taken at half the height), or logits."
+        ),
+    ] = "exact",
+    atrous: Annotated[
+        str,
+        typer.Option(
+            help="Form of atrous convolutions: native, zero-insert, deinterlace, or auto: "
+            "for each the cheapest that the target's default profile runs fast."
+        ),
+    ] = "native",
     any_size: Annotated[
         bool,
         typer.Option(
@@ -71,38 +83,52 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import (
-            check_output,
-            check_targets,
-            export_checkpoint,
-            resolve_targets,
-        )
-        from edge_deeplab.models.shipped import open_checkpoint
+        from edge_deeplab.converters.export import export_checkpoint, resolve_targets
+        from edge_deeplab.converters.heads import check_head_size, resolve_head
 
-        targets = resolve_targets(target or ["all"])
-        if precision is not None:
-            check_output(precision, head)
-            check_targets(targets, precision)
-        opened = open_checkpoint(
-            _default_for(checkpoint, precision, calibrate), allow_pickle=allow_pickle
+        targets, form = resolve_targets(target or ["all"]), resolve_head(head)
+        opened = _open(
+            checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
         )
-        if calibrate is not None:
-            opened = calibrated(opened, calibrate)
+        check_head_size(head, size_hw or opened.info.size_hw)
         with progress_steps() as on_step:
             artifacts = export_checkpoint(
                 opened,
                 targets,
                 precision or ("fp32" if opened.quantization is None else "int8"),
                 size_hw,
-                cast("Head", head),
+                form.head,
                 output,
+                asked=form.asked,
                 any_size=any_size,
+                atrous=atrous,
                 on_step=on_step,
             )
         if as_json:
             print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
         else:
             print_table(artifacts)
+
+
+def _open(
+    checkpoint: str | None,
+    targets: Sequence[str],
+    precision: str | None,
+    head: str,
+    calibrate: Path | None,
+    *,
+    allow_pickle: bool,
+) -> "Checkpoint":
+    """Return the checkpoint to export, calibrated where asked; what cannot be exported is refused before that."""
+    from edge_deeplab.converters.export import check_output, check_targets
+    from edge_deeplab.models.shipped import open_checkpoint
+
+    if precision is not None:
+        check_output(precision, head)
+        check_targets(targets, precision)
+    name = _default_for(checkpoint, precision, calibrate)
+    opened = open_checkpoint(name, allow_pickle=allow_pickle)
+    return opened if calibrate is None else calibrated(opened, calibrate)
 
 
 def _default_for(
@@ -119,18 +145,12 @@ def _default_for(
 
 def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
     """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
-    from edge_deeplab.cli.progress import counting
     from edge_deeplab.config import QatRecipe
     from edge_deeplab.data.dataset import open_dataset
-    from edge_deeplab.quantization.calibration import passes
-    from edge_deeplab.quantization.qat import quantize
 
     recipe = QatRecipe()
     source = open_dataset(data, recipe.data.splits[0])
-    section = recipe.quantization
-    shown = min(section.calibration_images, len(source)) * passes(section.estimator)
-    with counting("calibrating", shown) as progress:
-        return checkpoint.with_quantization(quantize(checkpoint, recipe, source, progress=progress))
+    return checkpoint.with_quantization(calibrate_with_progress(checkpoint, recipe, source))
 
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:

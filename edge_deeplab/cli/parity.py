@@ -42,6 +42,13 @@ def parity(
             help="Without it the checkpoint that the artifacts name, else the shipped one.",
         ),
     ] = None,
+    canonical: Annotated[
+        bool,
+        typer.Option(
+            "--canonical",
+            help="Run the reference as its canonical graph: what a file's converter and runtime alone change.",
+        ),
+    ] = False,
     data: DataOption = None,
     split: SplitOption = "test",
     limit: LimitOption = None,
@@ -78,10 +85,9 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
-        from edge_deeplab.cli.progress import progress_bar
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
-        from edge_deeplab.evaluation.parity import measure_parity, open_trials
+        from edge_deeplab.evaluation.parity import open_trials
         from edge_deeplab.runtimes.open import open_artifact
 
         dataset = resolve_dataset(data, split, limit=limit)
@@ -89,20 +95,34 @@ def parity(
         open_file = partial(open_artifact, normalisation=foreign_pixels)
         trials = open_trials(paths, open_file, dataset, foreign_classes)
         checkpoint = _reference_of(reference, trials)
-        with progress_bar() as bar:
-            task = bar.add_task(f"parity of {len(paths)} artifacts", total=len(dataset))
-            report = measure_parity(
-                trials,
-                checkpoint,
-                _reference_opener(checkpoint),
-                dataset,
-                max_drop=max_drop,
-                progress=lambda: bar.advance(task),
-            )
+        open_reference = _reference_opener(checkpoint, canonical=canonical)
+        report = _measure(trials, checkpoint, open_reference, dataset, max_drop)
         explanations = _explain(report, dataset, plot) if explain or plot is not None else []
         _show(report, explanations, as_json=as_json, per_class=per_class)
         if not report.passed:
             raise typer.Exit(1)
+
+
+def _measure(
+    trials: "Sequence[Trial]",
+    checkpoint: Path | None,
+    open_reference: "Callable[[tuple[int, int]], Runtime]",
+    dataset: "SegmentationDataset",
+    max_drop: float,
+) -> "ParityReport":
+    """Return what the files score against the reference, with a bar that counts images."""
+    from edge_deeplab.cli.progress import counting
+    from edge_deeplab.evaluation.parity import measure_parity
+
+    with counting(f"parity of {len(trials)} artifacts", len(dataset)) as progress:
+        return measure_parity(
+            trials,
+            checkpoint,
+            open_reference,
+            dataset,
+            max_drop=max_drop,
+            progress=progress,
+        )
 
 
 def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | None:
@@ -116,16 +136,24 @@ def _reference_of(argument: str | None, trials: "Sequence[Trial]") -> Path | Non
     return find_reference(argument, descriptions)
 
 
-def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], Runtime]":
+def _reference_opener(
+    checkpoint: Path | None, *, canonical: bool
+) -> "Callable[[tuple[int, int]], Runtime]":
     """Return what gives the reference at an input size; the checkpoint is read when it is asked for."""
 
     def open_reference(size_hw: tuple[int, int]) -> "Runtime":
         require("torch", package="torch", extra="train")
         from edge_deeplab.models.checkpoint import load_checkpoint
-        from edge_deeplab.runtimes.torch import TorchRuntime
 
         assert checkpoint is not None, "a reference is opened only for artifacts that were opened"
-        return TorchRuntime(load_checkpoint(checkpoint), size_hw=size_hw)
+        opened = load_checkpoint(checkpoint)
+        if canonical:
+            from edge_deeplab.runtimes.canonical import CanonicalRuntime
+
+            return CanonicalRuntime(opened, size_hw=size_hw)
+        from edge_deeplab.runtimes.torch import TorchRuntime
+
+        return TorchRuntime(opened, size_hw=size_hw)
 
     return open_reference
 
@@ -133,19 +161,22 @@ def _reference_opener(checkpoint: Path | None) -> "Callable[[tuple[int, int]], R
 def _explain(
     report: "ParityReport", dataset: "SegmentationDataset", plot: Path | None
 ) -> "list[Explanation]":
-    """Return the chain of every file that was measured, each from its own checkpoint, on the first image."""
+    """Return the chain of every file that was measured, by checkpoint and size, on the first image."""
     from edge_deeplab.data.transforms import resize_image
     from edge_deeplab.evaluation.explain import explain
     from edge_deeplab.evaluation.explain import plot as draw
     from edge_deeplab.evaluation.reference import find_reference
     from edge_deeplab.models.checkpoint import load_checkpoint
 
-    explanations = []
+    groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
             source = find_reference(None, {artifact.path: artifact.description})
-            image = resize_image(dataset[0].image_hwc, artifact.description.size_hw)
-            explanations += explain(load_checkpoint(source), [artifact.path], image)
+            groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
+    explanations: list[Explanation] = []
+    for (source, size_hw), paths in groups.items():
+        image = resize_image(dataset[0].image_hwc, size_hw)
+        explanations += explain(load_checkpoint(source), paths, image)
     if plot is not None and explanations:
         draw(explanations, plot)
     return explanations

@@ -5,9 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.calibration import calibrate_with_progress
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.training import (
+    RecipeOption,
+    ResumeOption,
+    RunOption,
+    TrainingDataOption,
+    WorkersOption,
+    print_best,
+    validator_of,
+)
 
 if TYPE_CHECKING:
+    from edge_deeplab.config import QatRecipe
     from edge_deeplab.data.dataset import SegmentationDataset
     from edge_deeplab.models.checkpoint import Checkpoint
     from edge_deeplab.models.quantization import Quantization
@@ -16,13 +27,13 @@ _SENSITIVITY_IMAGES = 4
 
 
 def qat(
-    data: Annotated[Path, typer.Option(help="Folder with dataset.toml.")],
-    output: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, state, log.csv.")],
+    data: TrainingDataOption,
+    output: RunOption,
     checkpoint: Annotated[
         str | None,
         typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe in TOML (recipes/ has some).")] = None,
+    recipe: RecipeOption = None,
     epochs: Annotated[
         int | None, typer.Option(min=0, help="Epochs; 0 only calibrates (post-training).")
     ] = None,
@@ -49,8 +60,8 @@ def qat(
             help="Do not train: rank every quantizer by what it alone costs, on four images.",
         ),
     ] = False,
-    resume: Annotated[bool, typer.Option(help="Go on where the run in --output stopped.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
+    resume: ResumeOption = False,
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -59,34 +70,18 @@ def qat(
     Example: edge-deeplab qat runs/street/best.safetensors --data street --output runs/street-int8
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import counting, training_progress
-        from edge_deeplab.cli.train import validator_of
-        from edge_deeplab.config import QatRecipe, load_recipe_as
+        from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.quantization.calibration import check_estimator, passes
-        from edge_deeplab.quantization.qat import quantize, train_quantized
+        from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
 
-        if estimator is not None:
-            check_estimator(estimator)
-        chosen = load_recipe_as(
-            QatRecipe,
-            recipe,
-            optimiser={"epochs": epochs},
-            quantization={
-                "distill": distill,
-                "estimator": estimator,
-                "calibration_images": calibration_images,
-            },
-        )
+        chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
         start = open_checkpoint(checkpoint)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
-        section = chosen.quantization
-        shown = min(section.calibration_images, len(sources[0])) * passes(section.estimator)
-        with counting("calibrating", shown) as progress:
-            quantization = quantize(
-                start, chosen, sources[0], keep_float=keep_float or (), progress=progress
-            )
+        if resume and chosen.optimiser.epochs and not sensitivity:
+            quantization = quantizers_to_restore(start, keep_float or ())
+        else:
+            quantization = calibrate_with_progress(start, chosen, sources[0], keep_float or ())
         if sensitivity:
             _rank(start, quantization, sources[0], output, as_json=as_json)
             return
@@ -102,10 +97,32 @@ def qat(
                 validate=validator_of(data, chosen),
                 listen=listen,
             )
-        if as_json:
-            print_json({"checkpoint": str(best)})
-        else:
-            typer.echo(f"quantized checkpoint: {best}")
+        print_best(best, kind="quantized", as_json=as_json)
+
+
+def _recipe_of(
+    path: Path | None,
+    epochs: int | None,
+    distill: float | None,
+    estimator: str | None,
+    calibration_images: int | None,
+) -> "QatRecipe":
+    """Return the recipe with what options change of it."""
+    from edge_deeplab.config import QatRecipe, load_recipe_as
+    from edge_deeplab.quantization.calibration import check_estimator
+
+    if estimator is not None:
+        check_estimator(estimator)
+    return load_recipe_as(
+        QatRecipe,
+        path,
+        optimiser={"epochs": epochs},
+        quantization={
+            "distill": distill,
+            "estimator": estimator,
+            "calibration_images": calibration_images,
+        },
+    )
 
 
 def _rank(
@@ -132,7 +149,7 @@ def _rank(
     info = checkpoint.info
     images = calibration_images(source, _SENSITIVITY_IMAGES, info.size_hw, info.normalisation)
     with counting("ranking quantizers", len(single_quantizers(quantization))) as progress:
-        ranked = rank_layers(checkpoint.build, quantization, images, progress=progress)
+        ranked = rank_layers(checkpoint.build(), quantization, images, progress=progress)
     document = {"sensitivity": [asdict(layer) for layer in ranked]}
     write_atomically(output / "sensitivity.json", json.dumps(document, indent=2) + "\n")
     if as_json:

@@ -5,20 +5,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
+from edge_deeplab.cli.training import (
+    RecipeOption,
+    ResumeOption,
+    RunOption,
+    TrainingDataOption,
+    WorkersOption,
+    print_best,
+    validator_of,
+)
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
-    from edge_deeplab.training.train import Validator
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder with dataset.toml.")],
-    output: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, state, log.csv.")],
+    data: TrainingDataOption,
+    output: RunOption,
     model: Annotated[
         str | None, typer.Option(help="Model name (edge-deeplab models lists them).")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe in TOML (recipes/ has some).")] = None,
+    recipe: RecipeOption = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -33,8 +41,8 @@ def train(
             help="Start the backbone from folded convolutions, as int8 files hold them; batch norm is put back.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on where the run in --output stopped.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
+    resume: ResumeOption = False,
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -65,10 +73,7 @@ def train(
                 validate=validator,
                 listen=listen,
             )
-        if as_json:
-            print_json({"checkpoint": str(best)})
-        else:
-            typer.echo(f"trained checkpoint: {best}")
+        print_best(best, kind="trained", as_json=as_json)
 
 
 def _with_model(recipe: "Recipe", model: str | None) -> "Recipe":
@@ -76,16 +81,3 @@ def _with_model(recipe: "Recipe", model: str | None) -> "Recipe":
 
     name = MODEL_PREFIX + backbone_of(model or recipe.model.name)
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
-
-
-def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
-    """Score checkpoints on the recipe's validation split; None where the recipe names none."""
-    if not recipe.data.validation_split:
-        return None
-    from edge_deeplab.data.dataset import open_dataset
-    from edge_deeplab.evaluation.evaluate import evaluate_runtime
-    from edge_deeplab.models.checkpoint import load_checkpoint
-    from edge_deeplab.runtimes.torch import TorchRuntime
-
-    dataset = open_dataset(data, recipe.data.validation_split)
-    return lambda path: evaluate_runtime(TorchRuntime(load_checkpoint(path)), dataset).miou

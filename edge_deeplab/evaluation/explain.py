@@ -19,14 +19,14 @@ from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANT
 from edge_deeplab.errors import CaptureError, require
 from edge_deeplab.evaluation.taps import Values, tap
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
 
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
-_SAME_DB = 120.0
-"""What equal tensors are given."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,12 @@ def _model_steps(
     model = checkpoint.build()
     size_hw = (image_hwc.shape[0], image_hwc.shape[1])
     graph = capture(model, info.normalisation, size_hw, "logits", quantization)
-    pixels = torch.from_numpy(np.ascontiguousarray(image_hwc)).permute(2, 0, 1)[None].float()
-    mean = torch.tensor(info.normalisation.mean).reshape(1, 3, 1, 1)
-    std = torch.tensor(info.normalisation.std).reshape(1, 3, 1, 1)
-    normalised = (pixels - mean) / std
-
+    normalised = normalise(image_hwc, info.normalisation)
     network = Network(model)
     steps = {"float": _run_network(network, normalised)}
     if quantization is not None:
         carriers = {name for q in quantization.activations for name in q.tensors}
-        simulated = fake_quantized(checkpoint.build(), quantization)
+        simulated = fake_quantized(model, quantization)
         steps["fake-quantized"] = _run_fake_quantized(simulated, network, normalised)
     else:
         carriers = {network.name(node) for node in network.values()}
@@ -143,7 +139,7 @@ def _model_steps(
                 operators[name] = find_operator(nodes, name).name
             except CaptureError:  # a rewrite has taken it away
                 continue
-    values = _run_graph(graph.program.module(), pixels)
+    values = _run_graph(graph.program.module(), to_batch(image_hwc))
     steps["canonical"] = {
         name: values[operator] for name, operator in operators.items() if operator in values
     }
@@ -214,15 +210,6 @@ def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, st
         }
         layers.append(LayerDrift(module, operator, snr))
     return Explanation(path, tuple(names[1:]), tuple(layers))
-
-
-def signal_to_noise_db(signal: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> float:
-    """Return 10 log10(signal power / power of the change), at most `_SAME_DB`; arrays of equal shape."""
-    power = float(np.square(signal, dtype=np.float64).sum())
-    noise = float(np.square(signal - changed, dtype=np.float64).sum())
-    if noise == 0:
-        return _SAME_DB
-    return min(_SAME_DB, 10 * float(np.log10(max(power, 1e-30) / noise)))
 
 
 def plot(explanations: Sequence[Explanation], path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.models.picture import to_batch
 
 Values = Mapping[str, npt.NDArray[np.float32]]
 """By operator name, (C, H, W) float32."""
@@ -113,7 +113,7 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
         and step.arguments["input"].name in quantized
     }
     shown = dequantized or named
-    pixels = torch.from_numpy(image_hwc).permute(2, 0, 1)[None].float()
+    pixels = to_batch(image_hwc)
     with running_torch(None):
         values = Evaluator(program).evaluate({program.inputs[0].name: pixels}, list(shown))
     return {

@@ -82,7 +82,9 @@ class ArtifactRuntime:
         """Return scores; smaller ones are enlarged to the size of the picture."""
         check_images(images, self.size_hw, at_least=1)
         outputs = [self._execute(self._engine.run_scores, self._encode(i)) for i in images]
-        return np.stack([score_map(o, self._engine.image, path=str(self.path)) for o in outputs])
+        classes = None if self.description is None else len(self.description.classes)
+        image, path = self._engine.image, str(self.path)
+        return np.stack([score_map(o, image, path=path, classes=classes) for o in outputs])
 
     def time_once(self, images: ImagesNHWC | None = None) -> float:
         """Execute the file once and return the seconds that took."""

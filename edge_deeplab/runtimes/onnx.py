@@ -15,8 +15,8 @@ _DTYPES = {
     "tensor(float16)": "float16",
     "tensor(float)": "float32",
 }
-_PASSED_BY = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Flatten")
-"""Operators between an argmax and the output that only change type or shape."""
+_PASSED_BY = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Flatten", "Concat")
+"""Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
 
 
 class OnnxEngine:

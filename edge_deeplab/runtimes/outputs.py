@@ -1,7 +1,7 @@
 """From a file's output tensor to a class map or to scores, at the size of the picture.
 
 The idea to hold: class ids are integers with no class axis; everything with a class axis is scores. Which axis that is
-follows from the picture's proportions, because another project's file does not say it.
+follows from the number of classes where the file tells it, else from the picture's proportions.
 """
 
 import numpy as np
@@ -40,13 +40,16 @@ def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
     return _resize_ids(ids.astype(np.uint8), image.size_hw)
 
 
-def score_map(output: Tensor, image: ImageTensor, *, path: str) -> Logits:
+def score_map(
+    output: Tensor, image: ImageTensor, *, path: str, classes: int | None = None
+) -> Logits:
     """Return (C, H, W) float32 scores at the size of the picture, enlarged bilinearly where they are smaller.
 
     Args:
         output: (1, C, H, W), (1, H, W, C), (C, H, W) or (H, W, C), at least two classes.
         image: the file's input.
         path: the file, for the error message.
+        classes: how many there are; None where the file does not tell.
 
     Raises:
         ArtifactError: when the output has no such shape.
@@ -55,7 +58,7 @@ def score_map(output: Tensor, image: ImageTensor, *, path: str) -> Logits:
         raise _unexpected(output, path)
     first, second, third = output.shape[-3:]
     scores = np.asarray(output.reshape(first, second, third), np.float32)
-    if _classes_are_last((first, second, third), image):
+    if _classes_are_last((first, second, third), image, classes):
         scores = scores.transpose(2, 0, 1)
     return _resize_scores(scores, image.size_hw)
 
@@ -67,8 +70,10 @@ def _has_class_axis(output: Tensor) -> bool:
     return output.ndim == 4 and output.shape[0] == 1 and output.shape[1] > 1 and output.shape[3] > 1
 
 
-def _classes_are_last(shape: tuple[int, int, int], image: ImageTensor) -> bool:
-    """Whether (H, W, C) fits the picture's proportions better than (C, H, W); both alike: as in the input."""
+def _classes_are_last(shape: tuple[int, int, int], image: ImageTensor, classes: int | None) -> bool:
+    """Whether it is (H, W, C): by the number of classes, else by the picture's proportions, else as in the input."""
+    if (shape[0] == classes) != (shape[2] == classes):
+        return shape[2] == classes
     height, width = image.size_hw
     as_last = abs(shape[0] / height - shape[1] / width)
     as_first = abs(shape[1] / height - shape[2] / width)

@@ -22,8 +22,8 @@ INTERPRETERS: Mapping[str, str] = {
 }
 """Distributions that bring the interpreter, the preferred one first, and the module it is in."""
 
-_PASSED_BY = ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-"""Operators between an argmax and the output that only change type or shape."""
+_PASSED_BY = ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CONCATENATION")
+"""Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
 
 
 class TFLiteEngine:

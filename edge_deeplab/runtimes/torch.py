@@ -14,6 +14,7 @@ from torch.nn import functional
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.picture import normalise
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
@@ -74,9 +75,7 @@ class TorchRuntime:
             for mirrored in ((False, True) if flip else (False,))
         ]
         self._threads = threads
-        normalisation = checkpoint.info.normalisation
-        self._mean = torch.tensor(normalisation.mean).reshape(1, 3, 1, 1)
-        self._std = torch.tensor(normalisation.std).reshape(1, 3, 1, 1)
+        self._normalisation = checkpoint.info.normalisation
 
     def predict(self, images: ImagesNHWC) -> ClassIds:
         """Return class ids."""
@@ -104,8 +103,7 @@ class TorchRuntime:
 
     def _scores(self, image_hwc: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Map (H, W, 3) uint8 to (1, C, H, W) scores."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image_hwc)).permute(2, 0, 1)[None].float()
-        normalised = (pixels - self._mean) / self._std
+        normalised = normalise(image_hwc, self._normalisation)
         if self._views == [(self.size_hw, False)]:
             logits: torch.Tensor = self._model(normalised)
             return logits

@@ -4,10 +4,8 @@ One idea: everything random is a function of (seed, epoch, process), set anew at
 after any epoch and resumes gives the weights of one that did not stop.
 """
 
-import csv
-import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,21 +27,12 @@ from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
 from edge_deeplab.training.loss import SegmentationLoss, class_weights
+from edge_deeplab.training.run_folder import RunFolder, Validator, identity
 from edge_deeplab.training.schedule import poly_factor
 from edge_deeplab.training.state import TrainingState
 
-logger = logging.getLogger(__name__)
-
-STATE_FILE = "state.safetensors"
-LAST_FILE = "last.safetensors"
-BEST_FILE = "best.safetensors"
-LOG_FILE = "log.csv"
-
 _STATISTICS_CROPS = 64
 """Crops that batch norm statistics of folded weights are taken from."""
-
-Validator = Callable[[Path], float]
-"""Scores a checkpoint file: mIoU in points."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +81,16 @@ def train(
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this recipe, or weights to start from do not fit.
     """
-    accelerator = Accelerator(
-        mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no"
-    )
+    accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
+    folder = RunFolder(output, recipe, identity(recipe, sources), validate)
     info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
     loader = build_loader(crops, recipe, workers, accelerator)
     model = _initial_model(recipe, info, init, backbone_weights, crops)
     state, average = _build_state(recipe, model, accelerator)
     if resume:
-        state.restore(output / STATE_FILE, identity(recipe, sources))
+        state.restore(folder.state, folder.identity)
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
@@ -126,14 +114,16 @@ def train(
         )
         state.epoch = epoch + 1
         if accelerator.is_main_process:
-            save_checkpoint(output / LAST_FILE, average.module, info)
-            miou = validate_if_due(output / LAST_FILE, recipe, state, validate)
-            _keep_best(output, state, average.module, info, miou)
-            state.save(output / STATE_FILE, identity(recipe, sources))
-            row = [epoch + 1, f"{mean_loss:.5f}", "" if miou is None else f"{miou:.3f}"]
-            log_row(output / LOG_FILE, [*row, f"{time.monotonic() - started:.1f}"])
+            folder.keep_epoch(
+                state, lambda path: save_checkpoint(path, average.module, info), mean_loss, started
+            )
         accelerator.wait_for_everyone()
-    return output / BEST_FILE
+    return folder.best
+
+
+def build_accelerator(recipe: Recipe) -> Accelerator:
+    """Return what runs a recipe in its precision, on the devices at hand."""
+    return Accelerator(mixed_precision="bf16" if recipe.optimiser.precision == "bf16" else "no")
 
 
 def describe_run(
@@ -153,7 +143,6 @@ def describe_run(
     arguments: dict[str, Any] = {"output_stride": recipe.model.output_stride}
     if recipe.model.separable is not None:
         arguments["separable"] = recipe.model.separable
-    packages = ("torch", "timm", "accelerate")
     return CheckpointInfo(
         model=recipe.model.name,
         arguments=arguments,
@@ -163,13 +152,28 @@ def describe_run(
         size_hw=recipe.data.size_hw,
         licence=recipe.licence or first.licence,
         provenance={
-            "recipe": recipe.model_dump(mode="json"),
-            "data": [source.name for source in sources],
-            "packages": {name: version(name) for name in packages},
+            **provenance_of(recipe, sources),
             **({} if init is None else {"starts_from": init.info.provenance}),
             **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
         },
     )
+
+
+def provenance_of(
+    recipe: Recipe, sources: Sequence[SegmentationDataset], exclude: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return what made a checkpoint: recipe, data and packages.
+
+    Args:
+        recipe: the run.
+        sources: what it is trained on.
+        exclude: sections of the recipe that the run does not read.
+    """
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude=set(exclude)),
+        "data": [source.name for source in sources],
+        "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
+    }
 
 
 class _EpochOrder(Sampler[int]):
@@ -191,9 +195,10 @@ def build_loader(
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
     batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
-    if batch % processes:
+    if batch % processes or batch < 2 * processes:
         raise DataError(
-            f"batch size {batch} cannot be shared by {processes} processes; make it a multiple"
+            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
+            "expected, because batch norm compares them; set optimiser.batch_size"
         )
     if len(crops) < batch:
         raise DataError(
@@ -349,51 +354,3 @@ def train_epoch(
         done += value.item()
         listen(Progress(epoch + 1, step + 1, total, value.item(), section.learning_rate * factor))
     return done / len(loader)
-
-
-def validate_if_due(
-    checkpoint: Path, recipe: Recipe, state: TrainingState, validate: Validator | None
-) -> float | None:
-    """Return the validation mIoU of a checkpoint, in points; None in epochs that are not validated."""
-    section = recipe.optimiser
-    due = state.epoch % section.validate_every == 0 or state.epoch == section.epochs
-    if validate is None or not due:
-        return None
-    return validate(checkpoint)
-
-
-def _keep_best(
-    output: Path,
-    state: TrainingState,
-    model: torch.nn.Module,
-    info: CheckpointInfo,
-    miou: float | None,
-) -> None:
-    """Keep a model where it is the best so far; a run that is never validated keeps its last."""
-    if is_best(state, miou):
-        save_checkpoint(output / BEST_FILE, model, info)
-
-
-def is_best(state: TrainingState, miou: float | None) -> bool:
-    """Note an epoch's validation mIoU (None where it was not due), and return whether its model is to be kept."""
-    never_validated = state.best_miou is None and miou is None
-    best = never_validated or (miou is not None and miou >= (state.best_miou or 0.0))
-    if best:
-        state.best_miou = miou
-    return best
-
-
-def identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
-    """Return what a run must have in common with the one it resumes."""
-    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    return f"{recipe.model_dump_json()} on {names}"
-
-
-def log_row(path: Path, row: Sequence[object]) -> None:
-    """Add a row to a run's log.csv: epoch, mean loss, validation mIoU in points or nothing, seconds."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["epoch", "loss", "validation_miou", "seconds"])
-        writer.writerow(row)

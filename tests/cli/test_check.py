@@ -166,3 +166,40 @@ def test_check_many_layers_of_one_reason_share_a_row(run, tmp_path):
     result = run("a.onnx")
     assert "Conv x10" in result.stdout
     assert "and 6 more" in result.stdout
+
+
+def test_check_explain_prints_one_rule_in_full_without_a_file(run):
+    result = run("--explain", "onnx-cpu.dilated-depthwise")
+    assert result.exit_code == 0
+    told = " ".join(result.stdout.split())
+    for text in ("onnx-cpu.dilated-depthwise", "slow", "Conv with", "MlasConvPrepare", "2026-"):
+        assert text in told
+
+
+def test_check_explain_json_is_one_document(run):
+    result = run("--explain", "tflite-nnapi.dilated", "--json")
+    document = json.loads(result.stdout)
+    assert document["rule"] == "tflite-nnapi.dilated"
+    assert document["profiles"] == ["tflite-nnapi-27", "tflite-nnapi-28"]
+
+
+def test_check_explain_unknown_rule_is_one_sentence_with_near_ones(run):
+    result = run("--explain", "onnx-cpu.dilated-depthwize")
+    assert result.exit_code == 1
+    assert "perhaps onnx-cpu.dilated-depthwise" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_check_without_file_and_without_rule_is_a_usage_error(run):
+    result = run()
+    assert result.exit_code == 2
+    assert "no ARTIFACT came" in " ".join(result.stderr.split())
+
+
+def test_check_profiles_of_one_family_are_told_apart(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--profile", "onnx-nnapi", "--profile", "onnx-qnn", "--json")
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    nnapi, qnn = artifact["profiles"]
+    assert nnapi["verdicts"][0]["rule"] == "onnx-nnapi.dilated"
+    assert qnn["verdicts"][0]["verdict"] == "slow"

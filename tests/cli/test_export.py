@@ -51,8 +51,9 @@ def test_export_json_is_one_document_with_the_promised_keys(
     [
         (["--target", "onxn"], "did you mean 'onnx'"),
         (["--precision", "int8"], "run edge-deeplab qat first"),
-        (["--head", "mask"], "choose one of: classes, logits"),
+        (["--head", "mask"], "choose one of: exact, fast, logits, classes"),
         (["--size", "65x97", "--target", "onnx"], "use 64x96"),
+        (["--size", "65x97", "--any-size", "--head", "fast"], "pass --head exact"),
     ],
 )
 def test_export_refusal_is_one_sentence_and_exit_code_1(

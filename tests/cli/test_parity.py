@@ -176,6 +176,23 @@ def test_parity_limit_keeps_the_first_images(invoke):
     assert json.loads(invoke("good.onnx", "--limit", "2", "--json").stdout)["images"] == 2
 
 
+def test_parity_canonical_holds_files_against_the_graph_they_were_lowered_from(
+    invoke, folder, monkeypatch
+):
+    """The canonical graph says sky everywhere here, so a file that does so too agrees with it in every pixel."""
+
+    def open_canonical(path, *, size_hw):
+        return ReadingRuntime(path, describe("0" * 64), degraded=True, size_hw=size_hw)
+
+    monkeypatch.setattr("edge_deeplab.runtimes.canonical.CanonicalRuntime", open_canonical)
+    result = invoke("bad.tflite", "--canonical", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["pixel_agreement"] == 1.0
+    assert document["reference"]["miou"] < 100.0
+    assert document["artifacts"][0]["delta_miou"] == 0.0
+
+
 def test_parity_with_a_bad_normalisation_is_a_usage_error(invoke):
     assert invoke("good.onnx", "--normalisation", "0/0").exit_code == 2
 
@@ -200,3 +217,16 @@ def test_expand_artifacts_of_a_folder_without_a_usable_manifest_names_it(tmp_pat
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ConfigError, match=r"manifest\.json"):
         expand_artifacts([tmp_path])
+
+
+def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, monkeypatch):
+    asked = []
+
+    def explain(checkpoint, paths, image_hwc):
+        asked.append((Path(checkpoint).stem, [path.name for path in paths], image_hwc.shape))
+        return []
+
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
+    result = invoke("good.onnx", "good.tflite", "--explain")
+    assert result.exit_code == 0, result.stderr
+    assert asked == [("camvid-efficientnet-lite0", ["good.onnx", "good.tflite"], (8, 8, 3))]

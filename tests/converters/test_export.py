@@ -59,10 +59,11 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "edge_deeplab.converters.operators.report.count_verdicts", lambda path: {"ok": 1}
     )
+    monkeypatch.setattr(export, "one_form", lambda program, name: ())
     monkeypatch.setattr(
         export,
         "capture",
-        lambda model, normalisation, size_hw, head, quantization: CanonicalGraph(
+        lambda model, normalisation, size_hw, head, quantization, asked: CanonicalGraph(
             None,
             head,
             size_hw,  # type: ignore[arg-type]
@@ -178,7 +179,8 @@ class TestAroundTheLowering:
     [
         ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
-        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate"),
+        ({"precision": "int4"}, "before it choose w8, w6 or w4"),
+        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate.*w8, w6 or w4"),
         ({"head": "mask"}, "choose one of: classes, logits"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],

@@ -15,7 +15,6 @@ from edge_deeplab.evaluation.explain import (
     LayerDrift,
     explain,
     plot,
-    signal_to_noise_db,
 )
 from edge_deeplab.evaluation.report import explanation_table
 from edge_deeplab.evaluation.taps import tap
@@ -40,12 +39,6 @@ def explanations(
 ) -> dict[str, Explanation]:
     found = explain(checkpoint, list(int8_files.values()), pictures[0].numpy())
     return dict(zip(int8_files, found, strict=True))
-
-
-def test_signal_to_noise_of_hand_made_values() -> None:
-    signal = np.full((1, 2, 2), 10.0, np.float32)
-    assert signal_to_noise_db(signal, signal + 1) == pytest.approx(20.0)
-    assert signal_to_noise_db(signal, signal) == 120.0
 
 
 @pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])

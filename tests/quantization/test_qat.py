@@ -13,7 +13,7 @@ from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
 from edge_deeplab.quantization.network import Network, gain_after
-from edge_deeplab.quantization.qat import quantize, train_quantized
+from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.training.train import train
@@ -56,7 +56,11 @@ def run(
     checkpoint: Checkpoint, folder: Path, output: Path, chosen: QatRecipe, **options: object
 ) -> Checkpoint:
     source = open_dataset(folder, "train")
-    quantization = quantize(checkpoint, chosen, source)
+    quantization = (
+        quantizers_to_restore(checkpoint)
+        if options.get("resume")
+        else quantize(checkpoint, chosen, source)
+    )
     path = train_quantized(
         checkpoint,
         quantization,
@@ -97,11 +101,13 @@ def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     assert same(whole, resumed)
 
 
+@pytest.mark.parametrize("statistics_epochs", [0.3, 1.0])
 def test_training_moves_weights_and_ranges_and_ends_on_what_files_hold(
-    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+    statistics_epochs: float, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     start = run(checkpoint, folder, tmp_path / "calibrated", recipe(epochs=0))
-    trained = run(checkpoint, folder, tmp_path / "trained", recipe(epochs=3))
+    chosen = recipe(epochs=4, statistics_epochs=statistics_epochs, ranges_epochs=0.5)
+    trained = run(checkpoint, folder, tmp_path / "trained", chosen)
     before, after = start.quantization, trained.quantization
     assert before is not None
     assert after is not None

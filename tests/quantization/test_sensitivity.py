@@ -14,7 +14,7 @@ def test_the_coarse_quantizer_is_ranked_first(
 ) -> None:
     scales = dict(quantization.weight_scales)
     scales["stem.0"] = scales["stem.0"] * 60
-    ranked = rank_layers(lambda: model, replace(quantization, weight_scales=scales), images[:2])
+    ranked = rank_layers(model, replace(quantization, weight_scales=scales), images[:2])
     assert (ranked[0].module, ranked[0].what) == ("stem.0", "weight")
     assert ranked[0].snr_db < ranked[1].snr_db
     assert ranked[0].agreement < ranked[-1].agreement

@@ -99,3 +99,33 @@ def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         return path
 
     return export
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A DeepLabV3+ with random weights whose classes all win somewhere."""
+    import torch
+
+    from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+    from edge_deeplab.models.deeplab import build_model
+
+    torch.manual_seed(0)
+    model = build_model("efficientnet_lite0", 3)
+    torch.nn.init.normal_(model.classifier.weight)
+    info = CheckpointInfo(
+        model="deeplabv3plus_efficientnet_lite0",
+        arguments={"output_stride": 16},
+        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in "abc"),
+        ignore_index=None,
+        normalisation=NORMALISATION,
+        size_hw=SIZE_HW,
+    )
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_checkpoint(path, model, info)
+    return load_checkpoint(path)
+
+
+@pytest.fixture(scope="session")
+def images() -> npt.NDArray[np.uint8]:
+    """Two pictures of noise."""
+    return np.random.default_rng(2).integers(0, 256, (2, *SIZE_HW, 3), np.uint8)

@@ -7,43 +7,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
-from edge_deeplab.models.checkpoint import (
-    Checkpoint,
-    CheckpointInfo,
-    load_checkpoint,
-    save_checkpoint,
-)
-from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
-from tests.runtimes.conftest import NORMALISATION
-
-SIZE_HW = (32, 48)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    torch.manual_seed(0)
-    model = build_model("efficientnet_lite0", 3)
-    torch.nn.init.normal_(model.classifier.weight)  # wide logits: several classes win somewhere
-    info = CheckpointInfo(
-        model="deeplabv3plus_efficientnet_lite0",
-        arguments={"output_stride": 16},
-        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in "abc"),
-        ignore_index=None,
-        normalisation=NORMALISATION,
-        size_hw=SIZE_HW,
-    )
-    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    save_checkpoint(path, model, info)
-    return load_checkpoint(path)
-
-
-@pytest.fixture(scope="module")
-def images() -> npt.NDArray[np.uint8]:
-    return np.random.default_rng(2).integers(0, 256, (2, *SIZE_HW, 3), np.uint8)
+from tests.runtimes.conftest import NORMALISATION, SIZE_HW
 
 
 def run_model(

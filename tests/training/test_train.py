@@ -3,18 +3,20 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from edge_deeplab.config import QatRecipe, Recipe, load_recipe, load_recipe_as
 from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training.average import moving_average
-from edge_deeplab.training.crops import EpochCrops
-from edge_deeplab.training.train import load_initial_weights, train
+from edge_deeplab.training.crops import EpochCrops, build_crops
+from edge_deeplab.training.train import build_loader, load_initial_weights, train
 
 MakeDataset = Callable[..., Path]
 
@@ -211,3 +213,15 @@ def test_load_recipe_shipped_recipes_are_valid() -> None:
         quantized = path.stem.endswith("-int8")
         recipe = load_recipe_as(QatRecipe, path) if quantized else load_recipe(path)
         assert recipe.data.crop_hw[0] % 16 == 0
+
+
+@pytest.mark.parametrize(("batch", "processes"), [(3, 2), (2, 2), (4, 3)])
+def test_batch_that_processes_cannot_share_is_refused(
+    batch: int, processes: int, make_dataset: MakeDataset
+) -> None:
+    recipe = tiny_recipe(batch_size=batch)
+    source = open_dataset(make_dataset(count=6), "train")
+    crops = build_crops([source], recipe.data, Normalisation((0.0,) * 3, (1.0,) * 3), 0)
+    accelerator = SimpleNamespace(num_processes=processes)
+    with pytest.raises(DataError, match="two images or more for each"):
+        build_loader(crops, recipe, 0, accelerator)  # type: ignore[arg-type]

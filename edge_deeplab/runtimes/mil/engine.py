@@ -13,8 +13,8 @@ from edge_deeplab.runtimes.mil.reader import Package, read_package
 from edge_deeplab.runtimes.torch_threads import running_torch
 
 NAME = "mil-reference"
-_PASSED_BY = ("cast", "squeeze", "expand_dims", "reshape", "identity")
-"""Operators between an argmax and the output that only change type or shape."""
+_PASSED_BY = ("cast", "squeeze", "expand_dims", "reshape", "identity", "concat")
+"""Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
 _NUMPY_NAMES = {"fp16": "float16", "fp32": "float32"}
 
 
@@ -81,7 +81,7 @@ def _scores_behind(program: Program, path: str) -> str:
     if step is not None and step.outputs[0].dtype in _NUMPY_NAMES:
         return name
     while step is not None and step.operator in _PASSED_BY:
-        argument = step.arguments["x"]
+        argument = step.arguments["values"][0] if step.operator == "concat" else step.arguments["x"]
         step = program.producer(argument.name) if isinstance(argument, Reference) else None
     scores = step.arguments["x"] if step is not None and step.operator == "reduce_argmax" else None
     if not isinstance(scores, Reference):

@@ -162,3 +162,30 @@ def test_read_onnx_model_without_nodes_says_so(tmp_path):
     path.write_bytes(onnx.ModelProto(ir_version=10).SerializeToString())
     with pytest.raises(ArtifactError, match="its graph has no nodes"):
         read_onnx(path)
+
+
+def test_read_onnx_dequantized_value_tells_what_it_was_stored_as(tmp_path, tiny):
+    stored = {
+        "scale": np.array(0.1, np.float32),
+        "zero": np.array(128, np.uint8),
+        "weight": np.ones((8, 1, 3, 3), np.float32),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["dq"]),
+        helper.make_node("Conv", ["dq", "weight"], ["out"], group=8),
+    ]
+    graph = read_onnx(tiny.save_onnx(tmp_path / "qdq.onnx", nodes, stored))
+    assert graph.operators[2].inputs[0].dequantized_from == "uint8"
+    assert graph.operators[0].inputs[0].dequantized_from is None
+
+
+@pytest.mark.parametrize(("others", "expected"), [(0, "int32"), (1, None)])
+def test_read_onnx_value_that_a_cast_alone_reads_tells_its_type(tmp_path, tiny, others, expected):
+    nodes = [
+        helper.make_node("ArgMax", ["image"], ["classes"], axis=1),
+        *(helper.make_node("Identity", ["classes"], [f"more_{i}"]) for i in range(others)),
+        helper.make_node("Cast", ["classes"], ["out"], to=onnx.TensorProto.INT32),
+    ]
+    graph = read_onnx(tiny.save_onnx(tmp_path / "cast.onnx", nodes, {}))
+    assert graph.operators[0].outputs[0].cast_to == expected

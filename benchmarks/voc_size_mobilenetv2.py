@@ -1,0 +1,87 @@
+"""A DeepLabV3+ MobileNetV2 int8 TFLite at 512x512 with 21 classes against another file of that kind, one thread.
+
+    python benchmarks/voc_size_mobilenetv2.py --peer deeplabv3_mnv2_pascal_quant.tflite
+
+Latency does not depend on what weights hold, so they are random; quantizers are calibrated on rendered scenes.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.data.rendered_set import RenderedDataset
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.evaluation.bench import measure_latency
+from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.quantization.qat import calibration_images
+from edge_deeplab.runtimes.open import open_artifact
+
+SIZE_HW = (512, 512)
+BACKBONE = "mobilenetv2_100"
+CLASSES = tuple(ClassInfo(f"class {index}", (index, index, index)) for index in range(21))
+
+
+def random_checkpoint(folder: Path) -> Checkpoint:
+    """Return a checkpoint of random weights, written below a folder."""
+    torch.manual_seed(0)
+    info = CheckpointInfo(
+        model=f"deeplabv3plus_{BACKBONE}",
+        arguments={"output_stride": 16},
+        classes=CLASSES,
+        ignore_index=None,
+        normalisation=get_backbone(BACKBONE).normalisation,
+        size_hw=SIZE_HW,
+    )
+    path = folder / "random.safetensors"
+    save_checkpoint(path, build_model(BACKBONE, len(CLASSES), output_stride=16), info)
+    return load_checkpoint(path)
+
+
+def quantized(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with quantizers from four rendered scenes."""
+    network = Network(checkpoint.build())
+    normalisation = checkpoint.info.normalisation
+    images = calibration_images(RenderedDataset(count=4), 4, SIZE_HW, normalisation)
+    placement = place_quantizers(network, ())
+    return checkpoint.with_quantization(
+        calibrate(network, placement, images, normalisation, "min-max")
+    )
+
+
+def main() -> None:
+    """Export, time against the peer and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=30)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = quantized(random_checkpoint(Path(folder)))
+        paths = [arguments.peer]
+        for head in ("classes",):
+            output = Path(folder) / head
+            (artifact,) = export_checkpoint(checkpoint, ["tflite"], "int8", None, head, output)
+            paths.append(artifact.path)
+        runtimes = [open_artifact(path, threads=1) for path in paths]
+        for latency in measure_latency(runtimes, rounds=arguments.rounds, threads=1):
+            sys.stdout.write(
+                f"{latency.path.parent.name}/{latency.path.name}: {latency.median_ms:.1f} ms, "
+                f"{latency.ratio_to_first:.2f} of the peer's\n"
+            )
+
+
+if __name__ == "__main__":
+    main()

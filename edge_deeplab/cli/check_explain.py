@@ -1,0 +1,51 @@
+"""`edge-deeplab check --explain RULE`: one rule in full, with its evidence."""
+
+from typing import TYPE_CHECKING
+
+from edge_deeplab.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edge_deeplab.converters.operators.explain import Explanation
+
+
+def explain(rule_id: str, *, as_json: bool) -> None:
+    """Print a rule by its id.
+
+    Raises:
+        ConfigError: for an unknown id.
+    """
+    from edge_deeplab.converters.operators.explain import explain_rule
+
+    explanation = explain_rule(rule_id)
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        _show(explanation)
+
+
+def _show(explanation: "Explanation") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from edge_deeplab.converters.operators.explain import CONFIDENCE_WORDS, describe_condition
+    from edge_deeplab.evaluation.report import stdout_console
+
+    rule = explanation.rule
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = {
+        "rule": rule.id,
+        "verdict": rule.verdict,
+        "speaks about": describe_condition(rule),
+        "reason": rule.reason,
+        "what mends it": rule.rewrite or "nothing known",
+        "in an export": rule.mend or "no rewrite",
+        "source": rule.source,
+        "date": rule.date,
+        "confidence": f"{rule.confidence}: {CONFIDENCE_WORDS[rule.confidence]}",
+        "profiles": ", ".join(explanation.profiles),
+    }
+    for name, text in rows.items():
+        table.add_row(name, escape(text))
+    stdout_console().print(table)

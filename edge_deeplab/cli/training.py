@@ -1,0 +1,45 @@
+"""What the training verbs share: options, and the score that decides which checkpoint is kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_deeplab.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edge_deeplab.config import Recipe
+    from edge_deeplab.training.run_folder import Validator
+
+TrainingDataOption = Annotated[Path, typer.Option("--data", help="Folder with dataset.toml.")]
+RunOption = Annotated[
+    Path, typer.Option("--output", help="Folder of the run: checkpoints, state, log.csv.")
+]
+RecipeOption = Annotated[
+    Path | None, typer.Option("--recipe", help="Recipe in TOML (recipes/ has some).")
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw crops.")]
+
+
+def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
+    """Score checkpoints on the recipe's validation split; None where the recipe names none."""
+    if not recipe.data.validation_split:
+        return None
+    from edge_deeplab.data.dataset import open_dataset
+    from edge_deeplab.evaluation.evaluate import evaluate_runtime
+    from edge_deeplab.models.checkpoint import load_checkpoint
+    from edge_deeplab.runtimes.torch import TorchRuntime
+
+    dataset = open_dataset(data, recipe.data.validation_split)
+    return lambda path: evaluate_runtime(TorchRuntime(load_checkpoint(path)), dataset).miou
+
+
+def print_best(best: Path, *, kind: str, as_json: bool) -> None:
+    """Print where a run's best checkpoint lies; `kind` says what it is, for people."""
+    if as_json:
+        print_json({"checkpoint": str(best)})
+    else:
+        typer.echo(f"{kind} checkpoint: {best}")

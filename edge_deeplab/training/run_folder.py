@@ -1,0 +1,105 @@
+"""A run's folder: the last and the best checkpoint, the state to resume from, and a log with a row an epoch.
+
+Whatever is trained, an epoch is kept in the same way: the caller says how its checkpoint is written.
+"""
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.training.state import TrainingState
+
+STATE_FILE = "state.safetensors"
+LAST_FILE = "last.safetensors"
+BEST_FILE = "best.safetensors"
+LOG_FILE = "log.csv"
+
+Validator = Callable[[Path], float]
+"""Scores a checkpoint file: mIoU in points."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes.
+
+    Args:
+        path: the folder.
+        recipe: the run; says in which epochs it is validated.
+        identity: what a run that resumes must have in common with this one.
+        validate: scores a checkpoint file; without it the last model is the best.
+    """
+
+    path: Path
+    recipe: Recipe
+    identity: str
+    validate: Validator | None
+
+    @property
+    def state(self) -> Path:
+        """The state's file."""
+        return self.path / STATE_FILE
+
+    @property
+    def best(self) -> Path:
+        """The best checkpoint's file."""
+        return self.path / BEST_FILE
+
+    def keep_epoch(
+        self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
+    ) -> None:
+        """Save the last checkpoint, validate it when due, keep it where it is the best, save the state, log the epoch.
+
+        Args:
+            state: after the epoch; the best mIoU is noted in it.
+            write: writes the checkpoint to a path.
+            mean_loss: over the epoch's steps.
+            started: `time.monotonic()` at the epoch's start.
+        """
+        write(self.path / LAST_FILE)
+        miou = self._validate_if_due(state)
+        if _is_best(state, miou):
+            write(self.best)
+        state.save(self.state, self.identity)
+        scored = "" if miou is None else f"{miou:.3f}"
+        seconds = f"{time.monotonic() - started:.1f}"
+        _log_row(self.path / LOG_FILE, [state.epoch, f"{mean_loss:.5f}", scored, seconds])
+
+    def _validate_if_due(self, state: TrainingState) -> float | None:
+        """Return the last checkpoint's validation mIoU, in points; None in epochs that are not validated."""
+        section = self.recipe.optimiser
+        due = state.epoch % section.validate_every == 0 or state.epoch == section.epochs
+        if self.validate is None or not due:
+            return None
+        return self.validate(self.path / LAST_FILE)
+
+
+def identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
+    """Return what a run must have in common with the one it resumes."""
+    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
+    return f"{recipe.model_dump_json()} on {names}"
+
+
+def _is_best(state: TrainingState, miou: float | None) -> bool:
+    """Note an epoch's validation mIoU (None where it was not due), and return whether its model is to be kept.
+
+    A run that is never validated keeps its last.
+    """
+    never_validated = state.best_miou is None and miou is None
+    best = never_validated or (miou is not None and miou >= (state.best_miou or 0.0))
+    if best:
+        state.best_miou = miou
+    return best
+
+
+def _log_row(path: Path, row: Sequence[object]) -> None:
+    """Add a row to a run's log.csv: epoch, mean loss, validation mIoU in points or nothing, seconds."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["epoch", "loss", "validation_miou", "seconds"])
+        writer.writerow(row)

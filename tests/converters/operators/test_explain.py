@@ -1,0 +1,77 @@
+import pytest
+
+from edge_deeplab.converters.operators.explain import describe_condition, explain_rule
+from edge_deeplab.converters.operators.rules import Rule, family_names, load_family
+from edge_deeplab.errors import ConfigError
+
+EVIDENCE = {"reason": "r", "source": "s", "date": "2026-11", "confidence": "source"}
+
+
+def words(*, operators=(), when=({},)):
+    return describe_condition(Rule("p.rule", "slow", operators=operators, when=when, **EVIDENCE))
+
+
+def test_explain_rule_of_a_family_names_the_devices_it_can_hold_on():
+    explanation = explain_rule("tflite-nnapi.dilated")
+    assert explanation.profiles == ("tflite-nnapi-27", "tflite-nnapi-28")
+    assert explanation.rule.mend == "zero-insert"
+
+
+def test_explain_rule_every_rule_holds_in_some_profile():
+    rules = [rule for name in family_names() for rule in load_family(name).rules]
+    assert [rule.id for rule in rules if not explain_rule(rule.id).profiles] == []
+
+
+def test_explain_rule_to_json_has_condition_verdict_and_evidence():
+    document = explain_rule("tflite-gpu.dilated-depthwise").to_json()
+    assert document["verdict"] == "slow"
+    assert document["condition"] == "DEPTHWISE_CONV_2D with rate above 1"
+    assert document["operators"] == ["DEPTHWISE_CONV_2D"]
+    assert document["when"] == [{"rate": {"above": 1}}]
+    assert document["mend"] == "deinterlace"
+    assert document["profiles"] == ["tflite-gpu"]
+    assert {"rule", "reason", "rewrite", "source", "date", "confidence"} <= set(document)
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "sentence"),
+    [
+        ("tflite-gpu.dilated-depthwize", "perhaps tflite-gpu.dilated-depthwise"),
+        ("onnx-web.xyz", "perhaps onnx-web."),
+        ("zzz", "its form is FILE.WHAT"),
+    ],
+)
+def test_explain_rule_unknown_id_names_near_ones_only(rule_id, sentence):
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        explain_rule(rule_id)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({}, "any operator"),
+        ({"operators": ("A", "B", "C")}, "A, B or C"),
+        ({"when": ({"type": {"not_in": ["A", "B"]}},)}, "any operator but A and B"),
+        ({"when": ({"type": "A", "version": {"above": 2}},)}, "A with version above 2"),
+        ({"when": ({"type": {"in": ["A", "B"]}, "rate": 1},)}, "A or B with rate 1"),
+        (
+            {"operators": ("A",), "when": ({"has_bias": False}, {"rank": {"not": 4}})},
+            "A with no bias; or with number of axes other than 4",
+        ),
+        (
+            {"operators": ("A", "B"), "when": ({"type": {"not": "B"}, "api": {"below": 29}},)},
+            "any of them but B with API level below 29",
+        ),
+        (
+            {"when": ({"depth": {"not_multiple_of": 4}},)},
+            "any operator with depth no multiple of 4",
+        ),
+        (
+            {"when": ({"dtype": {"not_in": ["int8"]}},)},
+            "any operator with element type none of int8",
+        ),
+    ],
+)
+def test_describe_condition_is_in_words(condition, expected):
+    assert words(**condition) == expected
