@@ -28,28 +28,42 @@ def split_opcodes(content: bytes, versions: Mapping[Place, int]) -> bytes:
         versions: the version of each operator that gets another one.
 
     Raises:
-        ArtifactError: when the copy would lose something: weights kept behind the flatbuffer, or a field that the
-            installed schema does not know.
+        ArtifactError: when the copy would lose something: a field that does not come through the installed schema,
+            weights that the file does not hold, or options of custom operators that it keeps behind the flatbuffer.
     """
     schema: Any = require(
         "ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite"
     )
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    if any(buffer.offset > 1 for buffer in model.buffers or ()):
-        raise ArtifactError(
-            "it keeps weights behind the flatbuffer; one that holds its weights was expected; "
-            "convert a model of less than 2 GB"
-        )
+    model = _unpack(schema, content)
     _give_versions(model, versions)
     mended = _pack(schema, model)
-    original = schema.ModelT.InitFromPackedBuf(content, 0)
-    changed = next(_differences(original, schema.ModelT.InitFromPackedBuf(mended, 0), "model"), "")
+    changed = next(_differences(_unpack(schema, content), _unpack(schema, mended), "model"), "")
     if changed:
         raise ArtifactError(
             f"{changed} would not be the same in a copy; a file of the installed schema was expected; "
             "install the ai-edge-litert that belongs to its converter"
         )
     return mended
+
+
+def _unpack(schema: Any, content: bytes) -> Any:
+    """Return the object form; buffers that the file keeps behind the flatbuffer are taken into it."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for index, buffer in enumerate(model.buffers or ()):
+        if buffer.offset > 1:
+            if buffer.offset + buffer.size > len(content):
+                raise ArtifactError(
+                    f"its buffer {index} ends at byte {buffer.offset + buffer.size} of {len(content)}; a whole file "
+                    "was expected; download or convert it again"
+                )
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    if any(operator.largeCustomOptionsOffset > 1 for _, operator in _operators(model)):
+        raise ArtifactError(
+            "a custom operator keeps its options behind the flatbuffer; options inside it were expected; "
+            "convert the model without it"
+        )
+    return model
 
 
 def _give_versions(model: Any, versions: Mapping[Place, int]) -> None:

@@ -100,6 +100,11 @@ def check(
         if explain_rule is not None:
             explain(explain_rule, as_json=as_json)
             return
+        if output is not None and not fix:
+            raise ConfigError(
+                f"--output came with {output} but without --fix; both or neither were expected, because only --fix "
+                "writes a file; add --fix or leave --output out"
+            )
         paths = expand_artifacts(artifacts or [])
         if same_quantization:
             compare(paths, as_json=as_json)

@@ -99,6 +99,12 @@ def test_check_fix_of_several_files_takes_no_single_output(run, high_path, tflit
     assert not (tmp_path / "x.tflite").exists()
 
 
+def test_check_output_without_fix_is_an_error(run, high_path, tmp_path):
+    result = run(high_path, "--output", tmp_path / "x.tflite")
+    assert result.exit_code == 1
+    assert "without --fix" in result.stderr
+
+
 def test_check_mac_script_writes_it_and_tells_how_to_run_it(run, mlpackage_path, tmp_path):
     result = run(mlpackage_path, "--mac-script", tmp_path / "ask.py")
     assert result.exit_code == 0

@@ -169,11 +169,38 @@ def test_split_opcodes_puts_buffers_on_boundaries_of_16_bytes(shared_path):
     assert [start % 16 for start in starts] == [0] * 5
 
 
-def test_split_opcodes_weights_behind_the_flatbuffer_are_refused(shared_path):
+def put_weights_behind(path, *, cut=0):
+    """Move the first buffer behind the flatbuffer, as converters of large models do."""
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    content = model.buffers[1].data.tobytes()
+    model.buffers[1].data, model.buffers[1].offset, model.buffers[1].size = None, 2, len(content)
+    rewrite(model, path)  # the offset changes no sizes
+    model.buffers[1].offset = path.stat().st_size
+    rewrite(model, path)
+    assert path.stat().st_size == model.buffers[1].offset
+    path.write_bytes(path.read_bytes() + content[: len(content) - cut])
+
+
+def test_fix_versions_weights_behind_the_flatbuffer_are_taken_in(shared_path):
+    put_weights_behind(shared_path)
+    fix = fix_versions(shared_path)
+    assert fix.inputs == 4
+    model = schema.ModelT.InitFromPackedBuf(fix.path.read_bytes(), 0)
+    assert len(model.buffers[1].data) == 27 * 4
+    assert model.buffers[1].offset == 0
+
+
+def test_split_opcodes_weights_that_the_file_does_not_hold_are_refused(shared_path):
+    put_weights_behind(shared_path, cut=1)
+    with pytest.raises(ArtifactError, match="its buffer 1 ends at byte"):
+        split_opcodes(shared_path.read_bytes(), {(0, 0): 1})
+
+
+def test_split_opcodes_custom_options_behind_the_flatbuffer_are_refused(shared_path):
     model = schema.ModelT.InitFromPackedBuf(shared_path.read_bytes(), 0)
-    model.buffers[1].offset = 4096
+    model.subgraphs[0].operators[0].largeCustomOptionsOffset = 4096
     rewrite(model, shared_path)
-    with pytest.raises(ArtifactError, match="weights behind the flatbuffer"):
+    with pytest.raises(ArtifactError, match="options behind the flatbuffer"):
         split_opcodes(shared_path.read_bytes(), {(0, 0): 1})
 
 
