@@ -51,6 +51,7 @@ def test_export_json_is_one_document_with_the_promised_keys(
     [
         (["--target", "onxn"], "did you mean 'onnx'"),
         (["--precision", "int8"], "run edge-deeplab qat first"),
+        (["--atrous", "dilated"], "choose one of: native, zero-insert, deinterlace, auto"),
         (["--head", "mask"], "choose one of: classes, logits"),
         (["--size", "65x97", "--target", "onnx"], "use 64x96"),
     ],
