@@ -52,6 +52,7 @@ def test_export_json_is_one_document_with_the_promised_keys(
         (["--target", "onxn"], "did you mean 'onnx'"),
         (["--precision", "int8"], "run edge-deeplab qat first"),
         (["--head", "mask"], "choose one of: exact, fast, logits, classes"),
+        (["--atrous", "dilated"], "choose one of: native, zero-insert, deinterlace, auto"),
         (["--size", "65x97", "--target", "onnx"], "use 64x96"),
         (["--size", "65x97", "--any-size", "--head", "fast"], "pass --head exact"),
         (["--profile", "tflite-gpu", "--target", "onnx"], "add --target tflite"),

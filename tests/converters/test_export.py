@@ -12,6 +12,7 @@ from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
 from edge_deeplab.converters.manifest import content_sha256
+from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
 from edge_deeplab.models.checkpoint import (
@@ -212,3 +213,25 @@ def test_export_without_a_converter_names_the_extra_before_writing_anything(
     with pytest.raises(MissingDependencyError, match=r"litert-torch.*edge-deeplab\[tflite\]"):
         export_checkpoint(checkpoint, ["onnx", "tflite"], output_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_export_with_atrous_auto_records_forms_and_reasons(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path, atrous="auto")
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
+    forms = {choice["module"]: choice["form"] for choice in entry["atrous"]}
+    assert forms["aspp.branches.1.0"] == "deinterlace"  # onnx-cpu: depthwise at a rate is slow
+    rewritten = [module for module, form in forms.items() if form == "deinterlace"]
+    assert entry["rewrites"] == [
+        {
+            "name": "deinterlace",
+            "modules": sorted(rewritten),
+            "reason": "--atrous auto, onnx-cpu",
+        }
+    ]
+    assert not any(
+        operator.convolution.dilated
+        for operator in read_graph(artifact.path).operators
+        if operator.convolution and operator.module in rewritten
+    )

@@ -1,7 +1,5 @@
 """Both rewrites of atrous convolutions compute what the convolution computed: in float, and bit for bit in int8."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import nn
@@ -9,15 +7,16 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.catalogue import get_rewrite
+from edge_deeplab.converters.rewrites.deinterlace import deinterlace
 from edge_deeplab.converters.rewrites.insert_quantizers import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     QUANTIZE,
 )
-from tests.converters.test_rewrites import run, trace
+from edge_deeplab.converters.rewrites.zero_insert import upsample_filter
+from tests.converters.test_rewrites import operations, run, trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
-Apply = Callable[[ExportedProgram, frozenset[str] | None], ExportedProgram]
 both = pytest.mark.parametrize("name", ["zero-insert", "deinterlace"])
 
 
@@ -148,3 +147,76 @@ def is_integer_move(node: torch.fx.Node) -> bool:
         and reader.target is QUANTIZE
         and source.args[1:] == reader.args[1:]
     )
+
+
+@both
+def test_atrous_rewrite_of_some_modules_leaves_others_alone(name: str) -> None:
+    image = image_of(1, 4, 11, 13)
+    layers = nn.Sequential(convolution(), nn.ReLU(), nn.Conv2d(8, 4, 3, dilation=3))
+    program = trace(layers, image)
+    rewritten = get_rewrite(name).apply(program, frozenset({"0"}))
+    assert highest_rate(rewritten) == 3
+    torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=0, atol=1e-5)
+    both_modules = get_rewrite(name).apply(program, None)
+    assert highest_rate(both_modules) == 1
+    torch.testing.assert_close(run(both_modules, image), run(program, image), rtol=0, atol=1e-5)
+
+
+class ComputedWeight(nn.Module):
+    """A convolution whose weight is no constant."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(image, image.mean((2, 3), keepdim=True), dilation=2)
+
+
+@both
+@pytest.mark.parametrize("module", [nn.Conv2d(4, 6, 3, bias=False), ComputedWeight()])
+def test_atrous_rewrite_leaves_what_it_does_not_fit_alone(name: str, module: nn.Module) -> None:
+    program = trace(module, image_of(1, 4, 8, 9))
+    assert operations(get_rewrite(name).apply(program, None)) == operations(program)
+
+
+def test_deinterlace_with_another_reader_before_the_activation_keeps_values() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = convolution()
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            convolved = self.layer(image)
+            result: torch.Tensor = convolved.relu() + convolved
+            return result
+
+    image = image_of(1, 4, 7, 9)
+    program = trace(Net(), image)
+    rewritten = deinterlace(program)
+    torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=0, atol=1e-5)
+
+
+def test_deinterlace_at_one_rate_twice_cuts_the_map_once() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = convolution(), convolution(groups=4)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.first(image) + self.second(image)
+            return result
+
+    image = image_of(1, 4, 8, 10)
+    program = trace(Branches(), image)
+    rewritten = deinterlace(program)
+    torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=0, atol=1e-5)
+    assert operations(rewritten)["permute"] == 4 + 2 * 4
+
+
+def test_deinterlace_keeps_every_tensor_at_four_axes() -> None:
+    rewritten = deinterlace(trace(convolution(), image_of(1, 4, 7, 9)))
+    shapes = [n.meta["val"].shape for n in rewritten.graph.nodes if n.op == "call_function"]
+    assert {len(shape) for shape in shapes} == {4}
+
+
+def test_upsample_filter_puts_zeros_between_taps() -> None:
+    weight = torch.tensor([[[[1, 2], [3, 4]]]], dtype=torch.int8)
+    expected = torch.tensor([[[[1, 0, 0, 2], [0, 0, 0, 0], [3, 0, 0, 4]]]], dtype=torch.int8)
+    assert torch.equal(upsample_filter(weight, (2, 3)), expected)
