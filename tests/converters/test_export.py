@@ -11,8 +11,10 @@ import torch
 from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
+from edge_deeplab.converters.heads import resolve_head
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.converters.operators.read import read_graph
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
 from edge_deeplab.models.checkpoint import (
@@ -117,6 +119,21 @@ class TestAroundTheLowering:
         assert entry["operators"] == {"ok": 1}
         assert entry["checkpoint"] == {"name": "street", "sha256": checkpoint.sha256}
         assert entry["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+    def test_manifest_tells_the_rewrites_that_were_asked_for(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        asked = (
+            *resolve_head("fast").asked,
+            AskedRewrite("split-groups", frozenset({"b", "a"}), "a rule"),
+        )
+        export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path, asked=asked)
+        (entry,) = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
+        assert entry["head"] == "classes"
+        assert entry["rewrites"] == [
+            {"name": "argmax-before-upsampling", "modules": None, "reason": "--head fast"},
+            {"name": "split-groups", "modules": ["a", "b"], "reason": "a rule"},
+        ]
 
     def test_manifest_keeps_earlier_artifacts_that_still_exist(
         self, checkpoint: Checkpoint, tmp_path: Path

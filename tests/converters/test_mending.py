@@ -97,7 +97,9 @@ def test_rejected_operator_that_nothing_mends_is_refused_with_its_reason(
     rule = {**NO_RATES, "id": "device.no", "operators": ["Resize"], "when": [{}]}
     del rule["mend"]
     rejecting = profile({**rule, "verdict": "rejected", "reason": "it has no resize"})
-    with pytest.raises(UnsupportedOperatorError, match="profile device .*Resize.*it has no resize"):
+    with pytest.raises(
+        UnsupportedOperatorError, match=r"profile device .*Resize.*it has no resize"
+    ):
         mend(graph, lower, [rejecting], Mended())
 
 
