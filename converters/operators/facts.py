@@ -7,8 +7,15 @@ no alarm.
 from collections.abc import Mapping
 
 from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
+from edge_deeplab.converters.operators.setting_facts import SETTING_FACTS, Fact, setting_facts
 
-Fact = int | float | bool | str
+DEVICE_FACTS: Mapping[str, str] = {
+    "api": "Android API level of the device",
+    "chip": "chip of the device",
+    "engine": "generation of the Neural Engine, by the iPhone chip that its compiler names it after",
+    "int8_compute": "whether the Neural Engine multiplies integers by integers",
+}
+"""Facts that no file tells: a profile of a family of devices (`api` 27 to 35) brings them along."""
 
 FACTS: Mapping[str, str] = {
     "type": "the format's own name of the operator",
@@ -28,12 +35,19 @@ FACTS: Mapping[str, str] = {
     "form": 'how the rate is written: "native" or "space-to-batch"',
     "upscale": "largest ratio of an output size to the input size on the same axis",
     "reduced_size": "size of the input along the operator's axis attribute",
+    "rates_equal": "whether a convolution's rate is the same in both directions",
+    "grouped": "whether a convolution has several groups of several channels",
+    "has_bias": "whether a convolution has a bias",
+    "weight_constant": "whether a convolution's weight stands in the file",
+    **SETTING_FACTS,
+    **DEVICE_FACTS,
     "loads": "whether the runtime loads the file (measured)",
     "refusal": "what the runtime said when it refused the file (measured)",
     "delegated": "whether the delegate took the operator (measured)",
     "runtime": "runtime, version and processor that were measured (measured)",
 }
 """Names and meanings; a rule that asks for anything else is refused when it is loaded."""
+_BIAS_INPUT = {"QLinearConv": 8}
 
 
 def facts_of(operator: Operator) -> dict[str, Fact]:
@@ -46,6 +60,7 @@ def facts_of(operator: Operator) -> dict[str, Fact]:
         "dtype": _computed_dtype(operator),
         "upscale": _upscale(operator),
         "reduced_size": _reduced_size(operator),
+        **setting_facts(operator),
         **_convolution_facts(operator),
     }
     return {name: value for name, value in facts.items() if value is not None}
@@ -67,7 +82,18 @@ def _convolution_facts(operator: Operator) -> dict[str, Fact | None]:
         "multiplier": convolution.multiplier,
         "padding": None if convolution.padding is None else max(convolution.padding),
         "form": convolution.form,
+        "rates_equal": convolution.rate_hw[0] == convolution.rate_hw[1],
+        "grouped": 1 < convolution.groups < convolution.channels,
+        "has_bias": _has(operator, _BIAS_INPUT.get(operator.type, 2)),
+        "weight_constant": bool(weights),
     }
+
+
+def _has(operator: Operator, place: int) -> bool | None:
+    """Tell whether an input is there; None for Core ML, whose inputs are named, not placed."""
+    if operator.type == "conv":
+        return None
+    return place < len(operator.inputs) and operator.inputs[place] is not None
 
 
 def _computed_dtype(operator: Operator) -> str | None:

@@ -26,12 +26,14 @@ class TensorSpec:
         shape: sizes in the file's own layout, or None where not declared.
         constant: the value stands in the file, possibly behind a dequantize. Then type and shape are those that are
             stored.
+        dequantized_from: element type of what a dequantize computed it from, or None.
     """
 
     name: str
     dtype: str | None = None
     shape: Shape | None = None
     constant: bool = False
+    dequantized_from: str | None = None
 
 
 @dataclass(frozen=True)

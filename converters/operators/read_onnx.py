@@ -1,6 +1,7 @@
 """Reads an ONNX file into a `FileGraph`: the protobuf as it stands, nothing inferred, no external file opened."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ class _ModelReader:
                 source = self._values.get(node.input[0])
                 if source and source.constant:
                     self._values[node.output[0]] = source
+                elif node.op_type == "DequantizeLinear":
+                    self._note_dequantized(node)
+
+    def _note_dequantized(self, node: Any) -> None:
+        """Note what element type a value was dequantized from, which its zero point has too."""
+        stored = [self._value(name).dtype for name in (*node.input[2:3], node.input[0])]
+        dtype = next((name for name in stored if name), None)
+        value = self._value(node.output[0])
+        self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
     def _operator(self, index: int, node: Any) -> Operator:
         inputs = tuple(self._value(name) if name else None for name in node.input)

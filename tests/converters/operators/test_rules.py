@@ -5,44 +5,19 @@ from dataclasses import replace
 import pytest
 
 from edge_deeplab.converters.operators.facts import FACTS, facts_of
-from edge_deeplab.converters.operators.graph import Convolution, Operator, TensorSpec
 from edge_deeplab.converters.operators.rules import (
     DEFAULT_PROFILES,
+    family_names,
+    load_family,
     load_profile,
     parse_profile,
     profile_names,
 )
 from edge_deeplab.errors import ConfigError
-
-
-def operator(
-    kind, *, dtype="float32", before=(1, 64, 32, 32), after=(1, 64, 32, 32), version=1, **rest
-):
-    """Return an operator from one value to another."""
-    given, result = TensorSpec("x", dtype, before), TensorSpec("y", dtype, after)
-    rest.setdefault("attributes", {})
-    return Operator(0, kind, "y", version, (given,), (result,), **rest)
-
-
-def depthwise(kind, *, rate=1, kernel=(3, 3), stride=1, padding=1, multiplier=1, **options):
-    """Return a depthwise convolution over 64 channels."""
-    convolution = Convolution(
-        kernel_hw=kernel,
-        rate_hw=(rate, rate),
-        stride_hw=(stride, stride),
-        channels=64,
-        groups=64,
-        multiplier=multiplier,
-        padding=(padding,) * 4,
-    )
-    return operator(kind, convolution=convolution, **options)
-
-
-def dense(kind, **options):
-    """Return a convolution of one group."""
-    convolution = depthwise(kind, **options)
-    return replace(convolution, convolution=replace(convolution.convolution, groups=1))
-
+from tests.converters.operators.operator_builders import dense, depthwise, operator
+from tests.converters.operators.rule_examples_coreml import COREML_EXAMPLES
+from tests.converters.operators.rule_examples_onnx import ONNX_EXAMPLES
+from tests.converters.operators.rule_examples_tflite import TFLITE_EXAMPLES
 
 HALF = "float16"
 EXAMPLES = {
@@ -81,19 +56,19 @@ EXAMPLES = {
             operator("OwnFunction", version=None, domain="local"),
         ],
     ),
-    "coreml-ane-a14.float32": (
+    "coreml-ane.float32": (
         [operator("relu"), dense("conv")],
         [operator("relu", dtype=HALF), operator("cast")],
     ),
-    "coreml-ane-a14.rate-above-8": (
+    "coreml-ane.rate-above-8": (
         [depthwise("conv", rate=12, dtype=HALF), dense("conv", rate=18, dtype=HALF)],
         [depthwise("conv", rate=8, dtype=HALF)],
     ),
-    "coreml-ane-a14.kernel-size": (
+    "coreml-ane.kernel-size": (
         [dense("conv", kernel=(3, 17), dtype=HALF), dense("conv", kernel=(31, 3), dtype=HALF)],
         [dense("conv", kernel=(29, 16), dtype=HALF)],
     ),
-    "coreml-ane-a14.argmax-axis": (
+    "coreml-ane.argmax-axis": (
         [operator("reduce_argmax", dtype=HALF, before=(1, 4096, 8, 8), attributes={"axis": 1})],
         [
             operator("reduce_argmax", dtype=HALF, before=(1, 2048, 8, 8), attributes={"axis": 1}),
@@ -101,7 +76,7 @@ EXAMPLES = {
             operator("reduce_argmax", dtype=HALF, before=(1, 4096), attributes={"axis": 7}),
         ],
     ),
-    "coreml-ane-a14.upsample-factor": (
+    "coreml-ane.upsample-factor": (
         [operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))],
         [
             operator("upsample_bilinear", dtype=HALF, after=(1, 64, 64, 64)),
@@ -120,28 +95,44 @@ MEASURED_EXAMPLES = {
         [{"loads": True, "delegated": True, "runtime": "litert"}, {}],
     ),
 }
-RULES = {rule.id: rule for name in profile_names() for rule in load_profile(name).rules}
+ALL_EXAMPLES = {**EXAMPLES, **TFLITE_EXAMPLES, **ONNX_EXAMPLES, **COREML_EXAMPLES}
+RULES = {rule.id: rule for name in family_names() for rule in load_family(name).rules}
+DEFAULT_VARIANTS = {"tflite-nnapi": "tflite-nnapi-30", "coreml-ane": "coreml-ane-a14"}
+"""Profile that an example of a family is held against unless it names one: (operator, suffix)."""
+
+
+def placed(rule_id, example):
+    """Return the profile an example is held against, and the facts of its operator."""
+    family = rule_id.split(".")[0]
+    if isinstance(example, tuple):
+        return load_profile(f"{family}-{example[1]}"), facts_of(example[0])
+    return load_profile(DEFAULT_VARIANTS.get(family, family)), facts_of(example)
+
+
+def speaks(rule_id, example):
+    profile, facts = placed(rule_id, example)
+    return any(rule.id == rule_id and rule.matches(facts) for rule in profile.rules)
 
 
 def test_rules_each_has_examples():
-    assert {*EXAMPLES, *MEASURED_EXAMPLES} == set(RULES)
+    assert {*ALL_EXAMPLES, *MEASURED_EXAMPLES} == set(RULES)
 
 
-@pytest.mark.parametrize("rule_id", EXAMPLES)
+@pytest.mark.parametrize("rule_id", ALL_EXAMPLES)
 def test_rule_speaks_about_its_examples_only(rule_id):
-    rule = RULES[rule_id]
-    about, not_about = EXAMPLES[rule_id]
-    assert all(rule.matches(facts_of(example)) for example in about)
-    assert not any(rule.matches(facts_of(example)) for example in not_about)
+    about, not_about = ALL_EXAMPLES[rule_id]
+    assert [example for example in about if not speaks(rule_id, example)] == []
+    assert [example for example in not_about if speaks(rule_id, example)] == []
 
 
-@pytest.mark.parametrize("rule_id", EXAMPLES)
-def test_rule_decides_its_examples_and_fills_its_reason(rule_id):
-    profile = load_profile(rule_id.split(".")[0])
-    for example in EXAMPLES[rule_id][0]:
-        facts = facts_of(example)
-        assert profile.worst_rule(facts).id == rule_id
-        assert "{" not in RULES[rule_id].reason.format_map(facts)
+@pytest.mark.parametrize("rule_id", ALL_EXAMPLES)
+def test_rule_decides_its_examples_and_fills_its_sentences(rule_id):
+    for example in ALL_EXAMPLES[rule_id][0]:
+        profile, facts = placed(rule_id, example)
+        rule = profile.worst_rule(facts)
+        assert rule.id == rule_id
+        for text in (rule.reason, rule.source, rule.rewrite or ""):
+            assert "{" not in text.format_map(facts)
 
 
 @pytest.mark.parametrize("rule_id", MEASURED_EXAMPLES)
@@ -154,9 +145,34 @@ def test_measured_rule_speaks_about_its_examples_only(rule_id):
     assert "litert" in rule.source.format_map(about[0])
 
 
-def test_rules_ids_begin_with_their_profile():
-    for name in profile_names():
-        assert all(rule.id.startswith(f"{name}.") for rule in load_profile(name).rules)
+def test_rules_ids_begin_with_their_file():
+    for name in family_names():
+        assert all(rule.id.startswith(f"{name}.") for rule in load_family(name).rules)
+
+
+def test_rules_every_alternative_has_an_example():
+    for rule_id, (about, _) in ALL_EXAMPLES.items():
+        for alternative in RULES[rule_id].when:
+            alone = replace(RULES[rule_id], when=(alternative,))
+            assert any(
+                alone.matches({**facts_of(example), **device})
+                for example, device in (with_device(rule_id, e) for e in about)
+            ), f"no example of {rule_id} meets {alternative}"
+
+
+def with_device(rule_id, example):
+    """Return an example's operator and what is known of its device."""
+    family = load_family(rule_id.split(".")[0])
+    default = DEFAULT_VARIANTS.get(family.name, "").removeprefix(f"{family.name}-")
+    suffix = example[1] if isinstance(example, tuple) else default
+    facts = next((v.facts for v in family.variants if v.suffix == suffix), {})
+    return (example[0] if isinstance(example, tuple) else example), facts
+
+
+def test_rules_name_rewrites_that_exist():
+    from edge_deeplab.converters.rewrites.catalogue import REWRITES
+
+    assert {rule.mend for rule in RULES.values() if rule.mend} <= set(REWRITES)
 
 
 def test_default_profiles_read_the_format_they_stand_for():
@@ -181,6 +197,45 @@ def test_facts_unknown_shape_is_absent():
 def test_load_profile_unknown_name_lists_the_choices():
     with pytest.raises(ConfigError, match=r"did you mean 'onnx-cpu'.*tflite-xnnpack"):
         load_profile("onnx-cpus")
+
+
+PROFILES = """
+    tflite-xnnpack tflite-xnnpack-sparse tflite-gpu tflite-hexagon tflite-edgetpu tflite-coreml tflite-qnn
+    tflite-nnapi-27 tflite-nnapi-28 tflite-nnapi-29 tflite-nnapi-30 tflite-nnapi-31 tflite-nnapi-32 tflite-nnapi-33
+    tflite-nnapi-34 tflite-nnapi-35 coreml-cpu coreml-gpu coreml-ane-a12 coreml-ane-a13 coreml-ane-a14 coreml-ane-a15
+    coreml-ane-a16 coreml-ane-a17 coreml-ane-a18 coreml-ane-m1 coreml-ane-m2 coreml-ane-m3 coreml-ane-m4
+    onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-qnn onnx-web
+"""
+
+
+def test_profile_names_are_those_of_devices_not_of_families():
+    assert set(profile_names()) == set(PROFILES.split())
+
+
+def test_load_profile_variant_fills_in_its_device():
+    profile = load_profile("tflite-nnapi-28")
+    assert profile.title.endswith("API level 28")
+    assert profile.family == "tflite-nnapi"
+    dilated = next(rule for rule in profile.rules if rule.id == "tflite-nnapi.dilated")
+    assert "this is 28" in dilated.reason
+    assert dilated.when == ({"form": "native", "rate": {"above": 1}},)
+
+
+def test_load_profile_variant_leaves_out_rules_that_never_hold_on_it():
+    ids = {rule.id for rule in load_profile("tflite-nnapi-30").rules}
+    assert "tflite-nnapi.dilated" not in ids
+    assert "tflite-nnapi.argmax-output" in ids
+
+
+def test_load_profile_only_the_edge_tpu_stops_at_the_first_unsupported():
+    stopping = [n for n in profile_names() if load_profile(n).stops_at_first_unsupported]
+    assert stopping == ["tflite-edgetpu"]
+
+
+def test_rule_with_a_sentence_that_cannot_be_filled_holds_nowhere():
+    profile = parse_profile("p", {**PROFILE, "rules": [{**RULE, "reason": "at rate {rate}"}]})
+    assert not profile.rules[0].matches({"type": "Conv"})
+    assert profile.rules[0].matches({"type": "Conv", "rate": 2})
 
 
 RULE = {
@@ -211,6 +266,8 @@ def test_parse_profile_rule_without_condition_is_about_every_operator():
         ({**PROFILE, "rules": [{**RULE, "reason": "{rates}"}]}, "'rates'"),
         ({**PROFILE, "rules": [{"id": "p.rule"}]}, "rule p.rule of profile p lacks confidence"),
         ({**PROFILE, "rules": [RULE, RULE]}, "two rules of one id"),
+        ({**PROFILE, "variants": [{"suffix": "1"}]}, "variant 1 of profile p lacks facts"),
+        ({**PROFILE, "variants": [{"suffix": "1", "facts": {"apis": 1}}]}, "did you mean 'api'"),
     ],
 )
 def test_parse_profile_that_is_not_well_formed_says_what_is_wrong(document, sentence):

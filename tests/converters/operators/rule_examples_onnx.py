@@ -1,0 +1,180 @@
+"""For each rule about ONNX Runtime: operators that it speaks about, and some beside them that it does not."""
+
+from edge_deeplab.converters.operators.graph import TensorSpec
+from tests.converters.operators.operator_builders import (
+    computed,
+    dense,
+    depthwise,
+    dequantized,
+    geometry,
+    operator,
+    reading,
+    settings,
+    stored,
+)
+
+SIZES, NO_SCALES = stored("int64", (4,)), None
+SMALL, TWICE = (1, 64, 16, 16), (1, 64, 32, 32)
+COMPUTED_SIZES = TensorSpec("sizes", "int64", (4,))
+
+
+def conv(weight="float32", **options):
+    """Return a dense Conv with weight and bias."""
+    return reading(dense("Conv", **options), stored(weight), stored(shape=(64,)))
+
+
+def dw(**options):
+    """Return a depthwise Conv with weight and bias."""
+    return reading(depthwise("Conv", **options), stored(), stored(shape=(64,)))
+
+
+def resize(mode="linear", *, sizes=SIZES, scales=NO_SCALES, before=SMALL, after=TWICE, **rest):
+    """Return a Resize by sizes that stand in the file."""
+    dtype = rest.pop("dtype", "float32")
+    like = operator("Resize", dtype=dtype, before=before, after=after, attributes={"mode": mode})
+    return reading(settings(like, **rest), None, scales, *([sizes] if sizes else []))
+
+
+def coordinates(name):
+    return {"coordinate_transformation_mode": name}
+
+
+BY_SCALES = {"sizes": None, "scales": stored(shape=(4,))}
+NOT_LINEAR = [
+    resize(before=(1, 64, 16), after=(1, 64, 32)),
+    resize(sizes=COMPUTED_SIZES),
+    resize(antialias=1),
+    resize(**coordinates("tf_crop_and_resize")),
+]
+"""Resizes that several providers refuse for one reason: axes, computed size, smoothing, sampling."""
+
+ONNX_EXAMPLES = {
+    "onnx-xnnpack.uint8-with-int8-weights": (
+        [dequantized(conv("int8"), "uint8")],
+        [dequantized(conv("int8"), "int8"), dequantized(conv("uint8"), "uint8"), conv()],
+    ),
+    "onnx-xnnpack.convolution-type": ([conv(dtype="float16")], [conv()]),
+    "onnx-xnnpack.convolution-constants": (
+        [
+            reading(dense("Conv"), computed()),
+            conv(before=(1, 64, 32)),
+            conv(before=(1, 64, None, 32)),
+        ],
+        [conv(), conv(before=(None, 64, 32, 32))],
+    ),
+    "onnx-xnnpack.resize": (
+        [
+            resize("nearest"),
+            *NOT_LINEAR,
+            resize(after=(1, 64, 1, 2), **coordinates("pytorch_half_pixel")),
+            resize(after=(1, 64, 2, 1), **coordinates("pytorch_half_pixel")),
+        ],
+        [
+            resize(),
+            resize(**coordinates("asymmetric")),
+            resize(**coordinates("pytorch_half_pixel")),
+        ],
+    ),
+    "onnx-xnnpack.average-pool-type": (
+        [dequantized(operator("AveragePool"), "int8")],
+        [operator("AveragePool"), dequantized(operator("AveragePool"), "uint8")],
+    ),
+    "onnx-xnnpack.unlisted-operator": (
+        [operator("ArgMax"), operator("Add"), operator("GlobalAveragePool")],
+        [conv(), operator("Clip")],
+    ),
+    "onnx-xnnpack.dilated": ([dw(rate=12)], [dw()]),
+    "onnx-nnapi.hard-swish": ([operator("HardSwish")], [operator("Relu")]),
+    "onnx-nnapi.hard-sigmoid": ([operator("HardSigmoid")], [operator("Sigmoid")]),
+    "onnx-nnapi.argmax": ([operator("ArgMax")], [operator("Max")]),
+    "onnx-nnapi.dilated-grouped": (
+        [geometry(conv(rate=2), groups=4)],
+        [dw(rate=2), conv(rate=2), geometry(conv(), groups=4)],
+    ),
+    "onnx-nnapi.convolution-constants": (
+        [reading(dense("Conv"), computed()), conv(before=(1, 64, 32))],
+        [conv()],
+    ),
+    "onnx-nnapi.int8-values": (
+        [dequantized(conv("int8"), "int8"), resize(dtype="int8")],
+        [dequantized(conv("int8"), "uint8"), conv()],
+    ),
+    "onnx-nnapi.resize": (
+        [
+            resize("cubic"),
+            *NOT_LINEAR,
+            resize("nearest", nearest_mode="floor"),
+            resize("nearest", **coordinates("asymmetric")),
+        ],
+        [resize(), resize("nearest", nearest_mode="floor", **coordinates("asymmetric"))],
+    ),
+    "onnx-nnapi.unlisted-operator": ([operator("GridSample")], [operator("Add")]),
+    "onnx-nnapi.dilated": ([dw(rate=6)], [dw()]),
+    "onnx-nnapi.resize-sampling": (
+        [resize(), resize(**coordinates("align_corners"))],
+        [resize(**coordinates("asymmetric"))],
+    ),
+    "onnx-coreml.quantized": (
+        [operator("QuantizeLinear"), operator("DequantizeLinear")],
+        [operator("Relu")],
+    ),
+    "onnx-coreml.dequantized-weight": ([conv("int8"), conv("uint8")], [conv()]),
+    "onnx-coreml.convolution-constants": ([reading(dense("Conv"), computed())], [conv()]),
+    "onnx-coreml.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
+    "onnx-coreml.argmax": ([operator("ArgMax")], [operator("ReduceMax")]),
+    "onnx-coreml.pooling": (
+        [
+            operator("AveragePool", attributes={"ceil_mode": 1}),
+            operator("MaxPool", attributes={"dilations": (2, 2)}),
+        ],
+        [operator("AveragePool"), operator("MaxPool", attributes={"dilations": (1, 1)})],
+    ),
+    "onnx-coreml.resize": (
+        [
+            resize("cubic"),
+            *NOT_LINEAR,
+            resize(**BY_SCALES, **coordinates("asymmetric")),
+        ],
+        [resize(), resize(**coordinates("asymmetric")), resize(**BY_SCALES)],
+    ),
+    "onnx-coreml.resize-ratio": (
+        [resize(after=(1, 64, 33, 32), **BY_SCALES)],
+        [resize(**BY_SCALES), resize(after=(1, 64, 33, 32))],
+    ),
+    "onnx-coreml.element-type": (
+        [operator("Add", dtype="uint8")],
+        [operator("Add"), operator("Add", dtype="float16")],
+    ),
+    "onnx-coreml.unlisted-operator": ([operator("Where")], [operator("Add")]),
+    "onnx-coreml.dilated": ([dw(rate=12)], [dw()]),
+    "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
+    "onnx-qnn.depth-multiplier": (
+        [geometry(conv("int8"), groups=64, multiplier=2)],
+        [geometry(conv("int8"), groups=64), conv("int8")],
+    ),
+    "onnx-qnn.open-size": (
+        [conv("int8", before=(1, 64, None, None))],
+        [conv("int8"), operator("Relu", before=(1, None))],
+    ),
+    "onnx-qnn.resize": (
+        [
+            resize("cubic"),
+            resize(before=(1, 64, 16), after=(1, 64, 32)),
+            resize(**coordinates("pytorch_half_pixel")),
+            resize("nearest"),
+        ],
+        [resize(), resize("nearest", nearest_mode="floor")],
+    ),
+    "onnx-qnn.argmax-last-index": (
+        [operator("ArgMax", attributes={"select_last_index": 1})],
+        [operator("ArgMax"), operator("ArgMax", attributes={"select_last_index": 0})],
+    ),
+    "onnx-qnn.unlisted-operator": ([operator("NonMaxSuppression")], [operator("HardSwish")]),
+    "onnx-web.quantize": (
+        [operator("QuantizeLinear"), operator("QLinearConv")],
+        [operator("DequantizeLinear")],
+    ),
+    "onnx-web.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
+    "onnx-web.clip-type": ([operator("Clip", dtype="int8")], [operator("Clip")]),
+    "onnx-web.unlisted-operator": ([operator("GridSample")], [operator("ArgMax"), conv()]),
+}
