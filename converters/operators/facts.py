@@ -7,6 +7,7 @@ no alarm.
 from collections.abc import Mapping
 
 from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
+from edge_deeplab.converters.operators.operand_facts import OPERAND_FACTS, operand_facts
 from edge_deeplab.converters.operators.setting_facts import SETTING_FACTS, Fact, setting_facts
 
 __all__ = ["DEVICE_FACTS", "FACTS", "Fact", "facts_of"]
@@ -43,6 +44,9 @@ FACTS: Mapping[str, str] = {
     "weight_constant": "whether a convolution's weight stands in the file",
     **SETTING_FACTS,
     **DEVICE_FACTS,
+    **OPERAND_FACTS,
+    "feeds_left_out": "whether an operator that is left out reads what it computes (known once all others are judged)",
+    "stays_float": "whether ONNX Runtime computes it in float though what it reads is dequantized (ONNX)",
     "loads": "whether the runtime loads the file (measured)",
     "refusal": "what the runtime said when it refused the file (measured)",
     "delegated": "whether the delegate took the operator (measured)",
@@ -64,6 +68,7 @@ def facts_of(operator: Operator) -> dict[str, Fact]:
         "reduced_size": _reduced_size(operator),
         **setting_facts(operator),
         **_convolution_facts(operator),
+        **operand_facts(operator),
     }
     return {name: value for name, value in facts.items() if value is not None}
 

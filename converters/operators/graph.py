@@ -16,6 +16,23 @@ Attribute = int | float | bool | str | tuple[int | float | bool | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Quantization:
+    """How a tensor's integers stand for numbers: (integer - zero point) * scale.
+
+    Args:
+        scales: the smallest and the largest scale.
+        zero_points: the smallest and the largest zero point.
+        channels: number of scales; 1 where the whole tensor has one.
+        axis: axis along which they change.
+    """
+
+    scales: tuple[float, float]
+    zero_points: tuple[int, int]
+    channels: int = 1
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """A value between operators, as the file declares it.
 
@@ -28,6 +45,9 @@ class TensorSpec:
             stored.
         dequantized_from: element type of what a dequantize computed it from, or None.
         cast_to: element type that a Cast makes of it, where that is all that reads it, else None (ONNX).
+        quantization: scales and zero points, where the format keeps them with the tensor (TFLite).
+        values: a constant's numbers, where they are few.
+        read_as: element type in which operators read a constant that stands behind a dequantize, else None.
     """
 
     name: str
@@ -36,6 +56,9 @@ class TensorSpec:
     constant: bool = False
     dequantized_from: str | None = None
     cast_to: str | None = None
+    quantization: Quantization | None = None
+    values: tuple[int | float, ...] | None = None
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +112,8 @@ class Operator:
         convolution: set for convolutions whose weight has a known shape.
         domain: operator set other than the format's own ("com.microsoft"; "custom" in TFLite; "local" for a function
             that the ONNX file itself defines), else "".
+        reads: keys of the values it reads, one for each input; "" for an absent one. Each value of a file has one key.
+        writes: keys of the values it computes, one for each output.
     """
 
     index: int
@@ -101,6 +126,8 @@ class Operator:
     module: str | None = None
     convolution: Convolution | None = None
     domain: str = ""
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
     @property
     def dilated_depthwise(self) -> Convolution | None:

@@ -150,16 +150,19 @@ class _ProgramReader:
         attributes = self._attributes(bound)
         read = sorted(set(bound) - set(attributes), key=_place)  # protobuf maps keep no order
         name = operation.outputs[0].name if operation.outputs else f"operator {index}"
+        sources = tuple(binding.name for key in read for binding in bound[key])
         return Operator(
             index=index,
             type=operation.type,
             name=name,
             version=version,
-            inputs=tuple(self._value(binding.name) for key in read for binding in bound[key]),
+            inputs=tuple(self._value(source) for source in sources),
             outputs=tuple(self._values[value.name] for value in operation.outputs),
             attributes=attributes,
             module=find_module([name], ours=self._ours),
             convolution=_convolution(operation.type, attributes, self._weight_shape(bound)),
+            reads=sources,
+            writes=tuple(value.name for value in operation.outputs),
         )
 
     def _attributes(self, bound: Mapping[str, Any]) -> dict[str, Attribute]:

@@ -1,5 +1,6 @@
 """Reads an ONNX file into a `FileGraph`: the protobuf as it stands, nothing inferred, no external file opened."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +33,7 @@ _PASSED_THROUGH = {"DequantizeLinear", "QuantizeLinear", "Cast", "Identity"}
 _WEIGHT_INPUT = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _DEFAULT_DOMAINS = ("", "ai.onnx")
+_NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
 def read_onnx(path: Path) -> FileGraph:
@@ -97,7 +99,8 @@ class _ModelReader:
             elif node.op_type in _PASSED_THROUGH and node.input and node.output:
                 source = self._values.get(node.input[0])
                 if source and source.constant:
-                    self._values[node.output[0]] = source
+                    read_as = self._value(node.output[0]).dtype
+                    self._values[node.output[0]] = replace(source, read_as=read_as)
                 elif node.op_type == "DequantizeLinear":
                     self._note_dequantized(node)
 
@@ -139,6 +142,8 @@ class _ModelReader:
             module=self._module(node),
             convolution=_convolution(node.op_type, attributes, inputs),
             domain=domain,
+            reads=tuple(node.input),
+            writes=tuple(name for name in node.output if name),
         )
 
     def _value(self, name: str) -> TensorSpec:
@@ -169,7 +174,19 @@ class _ModelReader:
 
     def _stored(self, name: str, tensor: Any) -> TensorSpec:
         shape: Shape = tuple(int(size) for size in tensor.dims)
-        return TensorSpec(name, self._dtype(tensor.data_type), shape, constant=True)
+        dtype = self._dtype(tensor.data_type)
+        return TensorSpec(name, dtype, shape, constant=True, values=self._numbers(tensor))
+
+    def _numbers(self, tensor: Any) -> tuple[int | float, ...] | None:
+        """Return the numbers of a short constant: sizes, bounds, scales and zero points."""
+        outside = tensor.data_location == self._onnx.TensorProto.EXTERNAL
+        known = self._dtype(tensor.data_type) in _NUMBERS
+        if outside or not known or not 0 <= math.prod(tensor.dims) <= LONGEST_SETTING:
+            return None
+        try:
+            return tuple(self._onnx.numpy_helper.to_array(tensor).ravel().tolist())
+        except (ValueError, TypeError):  # fewer or more numbers than its shape says
+            return None
 
     def _dtype(self, code: int) -> str | None:
         names = {v: k.lower() for k, v in self._onnx.TensorProto.DataType.items() if v}

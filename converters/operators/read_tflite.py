@@ -6,6 +6,7 @@ before anything loops over it.
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edge_deeplab.converters.operators.graph import (
     Convolution,
     FileGraph,
     Operator,
+    Quantization,
     TensorSpec,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
@@ -33,6 +35,7 @@ from edge_deeplab.errors import require
 _IDENTIFIER = b"TFL3"
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _PADDING = {0: "SAME", 1: "VALID"}
+_WHOLE_NUMBERS = {"int32": "<i4", "int64": "<i8"}
 _LAST_PLACEHOLDER_CODE = 127
 """Operators above it stand in the newer, wider field of their code."""
 
@@ -112,6 +115,8 @@ class ModelReader:
             module=self._module(kind, inputs, outputs),
             convolution=_convolution(kind, attributes, inputs, rate_before),
             domain=domain,
+            reads=tuple(str(i) if i >= 0 else "" for i in reads),
+            writes=tuple(str(i) for i in writes),
         )
 
     def _remember(self, kind: str, reads: list[int], writes: list[int]) -> None:
@@ -123,7 +128,8 @@ class ModelReader:
         if not writes or min(reads, default=-1) < 0:
             return
         if kind in ("DEQUANTIZE", "DENSIFY") and self._tensors[reads[0]].constant:
-            self._tensors[writes[0]] = self._tensors[reads[0]]
+            read_as = self._tensors[writes[0]].dtype
+            self._tensors[writes[0]] = replace(self._tensors[reads[0]], read_as=read_as)
         if kind == "SPACE_TO_BATCH_ND":
             self._rates_before[writes[0]] = self._block_of(reads)
 
@@ -146,7 +152,36 @@ class ModelReader:
         dtype = self._type_names.get(flat.Type(), f"type {flat.Type()}").lower()
         data = self._model.Buffers(flat.Buffer()) if flat.Buffer() else None
         constant = data is not None and (data.DataLength() > 0 or data.Offset() > 1)
-        return TensorSpec(self._text(flat.Name()) or f"tensor {index}", dtype, shape, constant)
+        return TensorSpec(
+            name=self._text(flat.Name()) or f"tensor {index}",
+            dtype=dtype,
+            shape=shape,
+            constant=constant,
+            quantization=self._quantization(flat.Quantization()),
+            values=self._values(data, dtype) if constant else None,
+        )
+
+    def _quantization(self, flat: Any) -> Quantization | None:
+        if flat is None or not flat.ScaleLength():
+            return None
+        scales = self._vector(flat, "Scale")
+        zero_points = self._vector(flat, "ZeroPoint")
+        given = len(zero_points) > 0
+        return Quantization(
+            scales=(float(np.min(scales)), float(np.max(scales))),
+            zero_points=(int(np.min(zero_points)), int(np.max(zero_points))) if given else (0, 0),
+            channels=len(scales),
+            axis=int(flat.QuantizedDimension()),
+        )
+
+    def _values(self, buffer: Any, dtype: str) -> tuple[int, ...] | None:
+        """Return the whole numbers of a short constant: sizes, axes, paddings."""
+        kind = _WHOLE_NUMBERS.get(dtype)
+        size = np.dtype(kind).itemsize
+        if kind is None or not 0 < buffer.DataLength() <= LONGEST_SETTING * size:
+            return None
+        content = bytes(self._vector(buffer, "Data"))
+        return tuple(np.frombuffer(content[: len(content) // size * size], kind).tolist())
 
     def _module(self, kind: str, inputs: Specs, outputs: tuple[TensorSpec, ...]) -> str | None:
         weights = [spec.name for spec in inputs if spec and spec.constant]
@@ -158,9 +193,8 @@ class ModelReader:
         """Return the constant block (h, w) of a SPACE_TO_BATCH_ND; (1, 1) where it is computed or not of two axes."""
         if len(reads) < 2:
             return 1, 1
-        data = self._vector(self._model.Buffers(self._graph.Tensors(reads[1]).Buffer()), "Data")
-        block = np.frombuffer(bytes(data), "<i4") if len(data) == 8 else np.ones(2, np.int32)
-        return int(block[0]), int(block[1])
+        block = self._tensors[reads[1]].values or ()
+        return (block[0], block[1]) if len(block) == 2 else (1, 1)
 
     def _attributes(self, flat: Any) -> dict[str, Attribute]:
         kind = flat.BuiltinOptionsType()

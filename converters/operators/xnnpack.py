@@ -4,28 +4,25 @@ The interpreter applies XNNPACK while it plans memory. Afterwards each partition
 partition's inputs and outputs, while the operators it stands for stay listed. Which ones those are follows from the
 graph: all that its outputs are computed from, back to its inputs.
 
-The file is loaded in a process of its own, because native code reading a stranger's file may crash or hang.
+The file is loaded in a process of its own (`isolation`).
 """
 
-import json
 import platform
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
 from edge_deeplab.errors import require
 
 TIME_LIMIT_S = 120.0
 """Wall-clock limit of the measuring process: generous, because a busy machine is no fault of the file."""
 CPU_LIMIT_S = 10
-MEMORY_LIMIT_BYTES = 8 << 30
-"""Processor time and address space of the measuring process; a mutated file may ask for any amount."""
+"""Processor time of the measuring process."""
 
+_MODULE = "edge_deeplab.converters.operators.xnnpack"
 _DELEGATE = "DELEGATE"
 
 
@@ -85,18 +82,11 @@ def measure_xnnpack(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Measur
     """
     require("ai_edge_litert", package="ai-edge-litert", extra="tflite")
     runtime = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
-    command = [sys.executable, "-m", __name__, str(path.absolute())]
-    try:
-        finished = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=time_limit_s
-        )
-    except subprocess.TimeoutExpired:
-        return Measurement(runtime, refusal=f"loading it took more than {time_limit_s:g} s")
-    if finished.returncode:
-        return Measurement(runtime, refusal=_death(finished))
-    answer = json.loads(finished.stdout.splitlines()[-1])
-    if "refusal" in answer:
-        return Measurement(runtime, refusal=answer["refusal"])
+    answer = run_isolated(
+        _MODULE, [str(path.absolute())], time_limit_s=time_limit_s, cpu_limit_s=CPU_LIMIT_S
+    )
+    if REFUSAL in answer:
+        return Measurement(runtime, refusal=answer[REFUSAL])
     nodes = [Node(kind, tuple(read), tuple(written)) for kind, read, written in answer["nodes"]]
     operators = sum(node.type != _DELEGATE for node in nodes)
     return Measurement(runtime, operators, find_partitions(nodes))
@@ -134,13 +124,6 @@ def _computed_within(partition: Node, nodes: Sequence[Node], producers: dict[int
     return found
 
 
-def _death(finished: subprocess.CompletedProcess[str]) -> str:
-    if finished.returncode < 0:
-        return f"it crashed or was stopped ({signal.strsignal(-finished.returncode)})"
-    lines = finished.stderr.strip().splitlines() or ["no message"]
-    return f"it ended with code {finished.returncode} ({lines[-1][:200]})"
-
-
 def _load(path: str) -> dict[str, Any]:
     """Return the nodes of a file as the interpreter lists them, or its refusal; runs in the measuring process."""
     from ai_edge_litert.interpreter import Interpreter
@@ -150,7 +133,7 @@ def _load(path: str) -> dict[str, Any]:
         interpreter.allocate_tensors()
         details = interpreter._get_ops_details()  # no public call lists them
     except (RuntimeError, ValueError) as error:
-        return {"refusal": " ".join(str(error).split())[:400] or type(error).__name__}
+        return {REFUSAL: " ".join(str(error).split())[:400] or type(error).__name__}
     nodes = [(d["op_name"], _indices(d["inputs"]), _indices(d["outputs"])) for d in details]
     return {"nodes": nodes}
 
@@ -159,16 +142,5 @@ def _indices(tensors: Any) -> list[int]:
     return [int(index) for index in tensors]
 
 
-def _limit_resources() -> None:
-    """Bound this process's processor time and address space, where the system can."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-
-
 if __name__ == "__main__":
-    _limit_resources()
-    sys.stdout.write(f"\n{json.dumps(_load(sys.argv[1]))}\n")
+    answer_from(_load)

@@ -216,6 +216,10 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
     console.print(check_tables.operators_line(report.graph))
     if report.xnnpack is not None:
         console.print(check_tables.xnnpack_line(report))
+    if report.optimized is not None:
+        console.print(check_tables.fusion_line(report))
+    for warning in report.warnings():
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
     if table := version_table(report.version_findings):
         console.print(table)
     for note in report.graph.notes:
@@ -224,5 +228,7 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
         console.print(table)
     for profile in report.profiles:
         console.print(check_tables.verdict_line(profile))
+        if line := check_tables.placement_line(profile):
+            console.print(line)
         if table := check_tables.verdict_table(profile):
             console.print(table)

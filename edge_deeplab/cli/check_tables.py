@@ -43,7 +43,42 @@ def xnnpack_line(report: ArtifactReport) -> str:
         f"XNNPACK ({measured.runtime}) took {len(measured.delegated)} of {measured.total} operators "
         f"in {_counted(len(measured.partitions), 'partition')}"
         + (f"; left: {names}" if left else "")
+        + ("" if report.warnings() else ", as predicted")
     )
+
+
+def fusion_line(report: ArtifactReport) -> str:
+    """Return what ONNX Runtime made of the file."""
+    measured = report.optimized
+    assert measured is not None
+    if measured.refusal is not None:
+        return f"[bold red]{measured.runtime} does not load it: {escape(measured.refusal)}[/]"
+    counts = ", ".join(f"{kind} x{count}" for kind, count in measured.count().items() if count)
+    predicted = "" if report.warnings() else ", as predicted"
+    return (
+        f"ONNX Runtime ({measured.runtime}) computes with {counts or 'no convolution'}{predicted}"
+    )
+
+
+def placement_line(report: ProfileReport) -> str | None:
+    """Return where operators are predicted to run; None for a profile without an accelerator."""
+    if report.partitions is None:
+        return None
+    share = report.accelerator_share
+    work = "" if share is None else f" with {share:.1%} of the multiply-adds"
+    line = f"predicted: {_counted(report.partitions, 'partition')} on the accelerator{work}"
+    if report.left_out:
+        counts = Counter(escape(left.operator) for left in report.left_out)
+        line += "; left out: " + ", ".join(f"{kind} x{n}" for kind, n in counts.most_common())
+    if stop := report.stopped_at:
+        after = (
+            "" if stop.share_after is None else f" ({stop.share_after:.1%} of the multiply-adds)"
+        )
+        line += (
+            f"; it stops at {escape(f'{stop.at.operator} {stop.at.name}')}, "
+            f"{_counted(stop.operators_after, 'operator')} before the end{after}"
+        )
+    return line
 
 
 def dilated_table(graph: FileGraph) -> Table | None:

@@ -140,7 +140,7 @@ def test_check_table_tells_what_xnnpack_took(run, monkeypatch):
         in result.stdout
     )
     assert "note: a note" in result.stdout
-    assert "tflite-xnnpack.left-out" in result.stdout
+    assert "tflite-xnnpack.operator" in result.stdout
 
 
 def test_check_refused_tflite_ends_with_code_1(run, monkeypatch):

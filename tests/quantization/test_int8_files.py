@@ -135,9 +135,17 @@ def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[s
     assert len(report.xnnpack.partitions) == 1
     left = {v.operator for p in report.profiles for v in p.verdicts if v.verdict != "ok"}
     assert left <= {"QUANTIZE", "ARG_MAX"}
+    assert report.warnings() == [], "predicted as measured"
     runtime = open_artifact(int8_files["tflite"])
     assert runtime.description is not None
     assert runtime.description.precision == "int8"
+
+
+def test_onnx_integer_operators_are_those_predicted(int8_files: dict[str, Path]) -> None:
+    report = check_artifact(int8_files["onnx"], [])
+    assert report.fusion is not None
+    assert report.fusion.count()["QLinearConv"] > 10
+    assert report.warnings() == []
 
 
 def test_normalisation_that_is_no_integer_shift_stays_in_the_graph(

@@ -1,7 +1,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from edge_deeplab.converters.operators.read_onnx import read_onnx
 from edge_deeplab.errors import ArtifactError
@@ -189,3 +189,30 @@ def test_read_onnx_value_that_a_cast_alone_reads_tells_its_type(tmp_path, tiny, 
     ]
     graph = read_onnx(tiny.save_onnx(tmp_path / "cast.onnx", nodes, {}))
     assert graph.operators[0].outputs[0].cast_to == expected
+
+
+def test_read_onnx_keeps_short_constants_and_wiring(tmp_path, tiny):
+    nodes = [
+        helper.make_node("Cast", ["low"], ["low_cast"], to=TensorProto.FLOAT),
+        helper.make_node("Clip", ["image", "low_cast", ""], ["out"]),
+    ]
+    constants = {"low": np.float16(-1.5), "unread": np.zeros(65, np.float32)}
+    graph = read_onnx(tiny.save_onnx(tmp_path / "clip.onnx", nodes, constants))
+    clip = graph.operators[1]
+    assert clip.inputs[1].values == (-1.5,)
+    assert (clip.reads, clip.writes) == (("image", "low_cast", ""), ("out",))
+
+
+def test_read_onnx_constant_kept_outside_the_file_is_not_opened(tmp_path, tiny):
+    path = tiny.save_onnx(
+        tmp_path / "out.onnx",
+        [helper.make_node("Add", ["image", "offset"], ["sum"])],
+        {"offset": np.ones(8, np.float32)},
+    )
+    model = onnx.load(path)
+    (offset,) = model.graph.initializer
+    offset.ClearField("raw_data")
+    offset.data_location = TensorProto.EXTERNAL
+    offset.external_data.add(key="location", value="/etc/passwd")
+    path.write_bytes(model.SerializeToString())
+    assert read_onnx(path).operators[0].inputs[1].values is None

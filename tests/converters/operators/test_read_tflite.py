@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edge_deeplab.converters.operators.read_tflite import read_tflite
 from edge_deeplab.errors import ArtifactError, MissingDependencyError
@@ -158,3 +159,44 @@ def test_read_tflite_peer_tells_its_dilated_depthwise(peers, name, operators, ra
     assert [o.dilated_depthwise.rate_hw for o in dilated] == rates
     assert [o.dilated_depthwise.kernel_hw for o in dilated] == kernels
     assert all(o.module.endswith("/depthwise") for o in dilated)
+
+
+def test_read_tflite_keeps_scales_short_constants_and_wiring(tmp_path, tiny):
+    builder = tiny.TFLiteBuilder()
+    image, result = (builder.tensor(name, (1, 4, 4, 8), "INT8") for name in ("image", "result"))
+    quantization = schema.QuantizationParametersT()
+    quantization.scale = np.array([0.1, 0.3, 0.2], np.float32)
+    quantization.zeroPoint = np.array([0, -3, 5], np.int64)
+    quantization.quantizedDimension = 3
+    builder.graph.tensors[image].quantization = quantization
+    paddings = np.array([[0, 0], [1, 2]], np.int32)
+    settings = builder.tensor("paddings", paddings.shape, "INT32", data=paddings)
+    builder.add("PAD", [image, settings, -1], [result], options="PadOptions")
+    (pad,) = read_tflite(builder.save(tmp_path / "pad.tflite", [image], [result])).operators
+    stored = pad.inputs[0].quantization
+    assert stored.scales == pytest.approx((0.1, 0.3))
+    assert (stored.zero_points, stored.channels, stored.axis) == ((-3, 5), 3, 3)
+    assert pad.outputs[0].quantization is None
+    assert pad.inputs[1].values == (0, 0, 1, 2)
+    assert (pad.reads, pad.writes) == (("0", "2", ""), ("1",))
+
+
+def test_read_tflite_long_constant_has_no_values(tmp_path, tiny):
+    builder = tiny.TFLiteBuilder()
+    image, result = (builder.tensor(name, (1, 8)) for name in ("image", "result"))
+    table = builder.tensor("table", (65,), "INT32", data=np.arange(65, dtype=np.int32))
+    builder.add("GATHER", [image, table], [result], options="GatherOptions")
+    (gather,) = read_tflite(builder.save(tmp_path / "g.tflite", [image], [result])).operators
+    assert gather.inputs[1].constant
+    assert gather.inputs[1].values is None
+
+
+def test_read_tflite_unpacked_constant_is_read_as_float(tmp_path, tiny):
+    builder = tiny.TFLiteBuilder()
+    image, result, unpacked = (builder.tensor(name, (1, 8)) for name in ("image", "result", "w_f"))
+    half = builder.tensor("w", (1, 8), "FLOAT16", data=np.ones((1, 8), np.float16))
+    builder.add("DEQUANTIZE", [half], [unpacked], options="DequantizeOptions")
+    builder.add("ADD", [image, unpacked], [result], options="AddOptions")
+    _, add = read_tflite(builder.save(tmp_path / "half.tflite", [image], [result])).operators
+    assert (add.inputs[1].dtype, add.inputs[1].read_as) == ("float16", "float32")
+    assert add.reads == ("0", "2")

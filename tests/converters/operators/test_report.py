@@ -10,18 +10,22 @@ def test_check_artifact_tflite_tells_what_xnnpack_took(tflite_report):
     assert profile.profile == "tflite-xnnpack"
     assert profile.partitions == 1
     assert [v.verdict for v in profile.verdicts] == ["ok", "fallback"]
-    assert profile.verdicts[1].rule == "tflite-xnnpack.left-out"
+    assert profile.verdicts[1].rule == "tflite-xnnpack.operator"
+    assert [left.operator for left in profile.left_out] == ["ARG_MAX"]
+    assert profile.accelerator_share == 1.0
+    assert tflite_report.warnings() == []
     assert not tflite_report.rejected
 
 
-def test_check_artifact_refused_file_is_rejected_with_the_runtimes_words(custom_path):
+def test_check_artifact_refused_file_is_rejected_by_a_rule(custom_path):
     report = check_artifact(custom_path)
     (verdict,) = report.profiles[0].verdicts
     assert report.rejected
     assert verdict.verdict == "rejected"
     assert verdict.operator == "FancyUpsample"
     assert "FancyUpsample" in verdict.reason
-    assert report.profiles[0].partitions is None
+    assert report.profiles[0].partitions == 0
+    assert report.warnings() == []
 
 
 def test_check_artifact_onnx_tells_the_slow_depthwise_with_evidence(onnx_path):
@@ -44,7 +48,8 @@ def test_check_artifact_onnx_unknown_operator_is_rejected(tmp_path, tiny):
 def test_check_artifact_coreml_tells_the_reported_limits(mlpackage_path):
     (profile,) = check_artifact(mlpackage_path).profiles
     assert profile.profile == "coreml-ane-a14"
-    assert profile.partitions is None
+    assert profile.partitions == 2
+    assert profile.accelerator_share == 1.0
     assert {v.operator: v.verdict for v in profile.verdicts} == {
         "conv": "ok",
         "upsample_bilinear": "fallback",

@@ -18,6 +18,7 @@ from tests.converters.operators.operator_builders import dense, depthwise, opera
 from tests.converters.operators.rule_examples_coreml import COREML_EXAMPLES
 from tests.converters.operators.rule_examples_onnx import ONNX_EXAMPLES
 from tests.converters.operators.rule_examples_tflite import TFLITE_EXAMPLES
+from tests.converters.operators.rule_examples_xnnpack import GRAPH_EXAMPLES, XNNPACK_EXAMPLES
 
 HALF = "float16"
 EXAMPLES = {
@@ -95,7 +96,13 @@ MEASURED_EXAMPLES = {
         [{"loads": True, "delegated": True, "runtime": "litert"}, {}],
     ),
 }
-ALL_EXAMPLES = {**EXAMPLES, **TFLITE_EXAMPLES, **ONNX_EXAMPLES, **COREML_EXAMPLES}
+ALL_EXAMPLES = {
+    **EXAMPLES,
+    **TFLITE_EXAMPLES,
+    **XNNPACK_EXAMPLES,
+    **ONNX_EXAMPLES,
+    **COREML_EXAMPLES,
+}
 RULES = {rule.id: rule for name in family_names() for rule in load_family(name).rules}
 DEFAULT_VARIANTS = {"tflite-nnapi": "tflite-nnapi-30", "coreml-ane": "coreml-ane-a14"}
 """Profile that an example of a family is held against unless it names one: (operator, suffix)."""
@@ -115,7 +122,7 @@ def speaks(rule_id, example):
 
 
 def test_rules_each_has_examples():
-    assert {*ALL_EXAMPLES, *MEASURED_EXAMPLES} == set(RULES)
+    assert {*ALL_EXAMPLES, *MEASURED_EXAMPLES, *GRAPH_EXAMPLES} == set(RULES)
 
 
 @pytest.mark.parametrize("rule_id", ALL_EXAMPLES)
@@ -133,6 +140,14 @@ def test_rule_decides_its_examples_and_fills_its_sentences(rule_id):
         assert rule.id == rule_id
         for text in (rule.reason, rule.source, rule.rewrite or ""):
             assert "{" not in text.format_map(facts)
+
+
+@pytest.mark.parametrize("rule_id", GRAPH_EXAMPLES)
+def test_rule_about_the_whole_file_speaks_about_its_examples_only(rule_id):
+    rule = RULES[rule_id]
+    about, not_about = GRAPH_EXAMPLES[rule_id]
+    assert all(rule.matches({**facts_of(example), **facts}) for example, facts in about)
+    assert not any(rule.matches({**facts_of(example), **facts}) for example, facts in not_about)
 
 
 @pytest.mark.parametrize("rule_id", MEASURED_EXAMPLES)

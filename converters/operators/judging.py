@@ -1,0 +1,276 @@
+"""What a profile says of a file: a verdict for every operator, and where they run by it.
+
+The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What a runtime
+of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_deeplab.converters.operators.facts import facts_of
+from edge_deeplab.converters.operators.graph import FileGraph, Operator
+from edge_deeplab.converters.operators.onnx_fusion import predict_fusion
+from edge_deeplab.converters.operators.partitions import Placement, place_operators, share_of
+from edge_deeplab.converters.operators.rules import VERDICTS, Profile, Rule
+from edge_deeplab.converters.operators.setting_facts import Fact
+from edge_deeplab.converters.operators.xnnpack import Measurement
+
+WITHOUT_ACCELERATOR = ("coreml-cpu", "onnx-cpu")
+"""Profiles of a processor on its own: nothing is split off."""
+
+Facts = Mapping[str, Fact]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a profile says of one operator.
+
+    Args:
+        operator: its type.
+        name: its name in the file.
+        module: dotted path of the layer it came from, or None.
+        verdict: "ok", "slow", "fallback" or "rejected".
+        reason: one sentence.
+        rule: id of the rule that decided, or None for "ok".
+        source: where the rule was read or measured, or None.
+        date: when, or None.
+        confidence: "source", "measured" or "reported", or None.
+        rewrite: what mends it, or None.
+    """
+
+    operator: str
+    name: str
+    module: str | None
+    verdict: str
+    reason: str
+    rule: str | None = None
+    source: str | None = None
+    date: str | None = None
+    confidence: str | None = None
+    rewrite: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An operator that an accelerator does not take.
+
+    Args:
+        operator: its type.
+        name: its name in the file.
+        module: dotted path of the layer it came from, or None.
+    """
+
+    operator: str
+    name: str
+    module: str | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where an accelerator stops that takes nothing after the first operator it does not know.
+
+    Args:
+        at: that operator.
+        operators_after: number of operators after it; all of them run on the processor.
+        share_after: their share of the multiply-adds; None where a shape is open or there are none.
+    """
+
+    at: LeftOut
+    operators_after: int
+    share_after: float | None
+
+
+@dataclass(frozen=True)
+class ProfileReport:
+    """What one profile says of a file.
+
+    Args:
+        profile: its name.
+        verdicts: one for every operator, in the file's order.
+        partitions: predicted number of subgraphs on the accelerator, 0 for a file that does not load; None for a
+            profile without an accelerator.
+        accelerator_share: predicted share of the multiply-adds on the accelerator; None where a shape is open, there
+            are none, or the profile has no accelerator.
+        left_out: operators that the accelerator is predicted to leave, in the file's order.
+        stopped_at: where it stops, for one that takes nothing after the first operator it does not know.
+    """
+
+    profile: str
+    verdicts: tuple[Verdict, ...]
+    partitions: int | None = None
+    accelerator_share: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    stopped_at: Stop | None = None
+
+    def count(self) -> dict[str, int]:
+        """Return the number of operators of each verdict, all four of them."""
+        counts = Counter(verdict.verdict for verdict in self.verdicts)
+        return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def judge(
+    graph: FileGraph, profile: Profile, measurement: Measurement | None = None
+) -> ProfileReport:
+    """Return what a profile says of every operator, and where they run by it.
+
+    Args:
+        graph: the file's operators.
+        profile: its rules.
+        measurement: what a profile of measured facts judges by as well; it changes verdicts, not the placement.
+    """
+    known = gather_facts(graph)
+    verdicts = predict_verdicts(graph, profile, known)
+    stop = _find_stop(graph, verdicts) if profile.stops_at_first_unsupported else None
+    if stop is not None:
+        verdicts = _end_at(stop, verdicts)
+    placement = place_by(graph, verdicts)
+    if profile.measured and measurement is not None:
+        verdicts = tuple(
+            _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
+            for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
+        )
+    if profile.name in WITHOUT_ACCELERATOR:
+        return ProfileReport(profile.name, verdicts)
+    if placement is None:
+        return ProfileReport(profile.name, verdicts, 0, None)
+    return ProfileReport(
+        profile.name,
+        verdicts,
+        len(placement.partitions),
+        placement.share,
+        tuple(_identify(graph.operators[place]) for place in placement.left_out),
+        stop,
+    )
+
+
+def gather_facts(graph: FileGraph) -> list[Facts]:
+    """Return the facts of every operator: its own, and those that only the whole file tells."""
+    if graph.format != "onnx":
+        return [facts_of(operator) for operator in graph.operators]
+    stays_float = predict_fusion(graph).stays_float
+    return [
+        {**facts_of(operator), "stays_float": place in stays_float}
+        for place, operator in enumerate(graph.operators)
+    ]
+
+
+def predict_verdicts(
+    graph: FileGraph, profile: Profile, known: Sequence[Facts]
+) -> tuple[Verdict, ...]:
+    """Return the verdicts that follow from the file alone.
+
+    Some operators are left out because an operator that reads them is: those are judged once more.
+
+    Args:
+        graph: the file's operators.
+        profile: its rules.
+        known: facts of every operator (`gather_facts`).
+    """
+    verdicts = [
+        _judge_operator(operator, profile, facts)
+        for operator, facts in zip(graph.operators, known, strict=True)
+    ]
+    read_outside = {
+        key
+        for operator, verdict in zip(graph.operators, verdicts, strict=True)
+        if verdict.verdict == "fallback"
+        for key in operator.reads
+    }
+    for place, operator in enumerate(graph.operators):
+        if read_outside.intersection(operator.writes):
+            facts = {**known[place], "feeds_left_out": True}
+            verdicts[place] = _judge_operator(operator, profile, facts)
+    return tuple(verdicts)
+
+
+def place_by(graph: FileGraph, verdicts: Sequence[Verdict]) -> Placement | None:
+    """Return where operators run by their verdicts; None for a file that does not load."""
+    if any(verdict.verdict == "rejected" for verdict in verdicts):
+        return None
+    left_out = {place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"}
+    return place_operators(graph.operators, left_out)
+
+
+def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Verdict:
+    rule = profile.worst_rule(facts)
+    if rule is None:
+        identity = operator.type, operator.name, operator.module
+        return Verdict(*identity, "ok", profile.ok_reason)
+    return _verdict_by(rule, operator, facts)
+
+
+def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
+    return Verdict(
+        operator.type,
+        operator.name,
+        operator.module,
+        rule.verdict,
+        rule.reason.format_map(facts),
+        rule=rule.id,
+        source=rule.source.format_map(facts),
+        date=rule.date,
+        confidence=rule.confidence,
+        rewrite=rule.rewrite.format_map(facts) if rule.rewrite else None,
+    )
+
+
+def _add_measured(
+    operator: Operator, predicted: Verdict, profile: Profile, facts: Facts
+) -> Verdict:
+    """Return the verdict of what was seen where it is worse than the predicted one."""
+    seen = _judge_operator(operator, profile, facts)
+    worse = VERDICTS.index(seen.verdict) > VERDICTS.index(predicted.verdict)
+    return seen if worse else predicted
+
+
+def _measured(operator: Operator, measurement: Measurement) -> Facts:
+    if measurement.refusal is not None:
+        return {
+            "runtime": measurement.runtime,
+            "loads": False,
+            "refusal": measurement.refusal,
+        }
+    return {
+        "runtime": measurement.runtime,
+        "loads": True,
+        "delegated": operator.index in measurement.delegated,
+    }
+
+
+def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
+    """Return the first operator that is left out, with what comes after it; None where none is."""
+    places = (place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback")
+    first = next(places, None)
+    if first is None:
+        return None
+    after = graph.operators[first + 1 :]
+    return Stop(_identify(graph.operators[first]), len(after), share_of(after, graph.operators))
+
+
+def _end_at(stop: Stop, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Return the verdicts with all after the stop left out as well, for the stop's own reason."""
+    first = len(verdicts) - stop.operators_after - 1
+    cause = verdicts[first]
+    return tuple(
+        verdict
+        if place <= first or verdict.verdict in ("fallback", "rejected")
+        else Verdict(
+            verdict.operator,
+            verdict.name,
+            verdict.module,
+            "fallback",
+            f"it comes after {cause.operator} {cause.name}, where the accelerator stops: all from there on runs on "
+            "the processor",
+            rule=cause.rule,
+            source=cause.source,
+            date=cause.date,
+            confidence=cause.confidence,
+            rewrite=cause.rewrite,
+        )
+        for place, verdict in enumerate(verdicts)
+    )
+
+
+def _identify(operator: Operator) -> LeftOut:
+    return LeftOut(operator.type, operator.name, operator.module)

@@ -1,0 +1,94 @@
+"""What ONNX Runtime made of a file on this machine: measured, from the graph that it writes after optimizing.
+
+The file is optimized in a process of its own (`isolation`), at the level at which integer operators are formed and
+no layout of one processor is chosen yet (extended).
+"""
+
+import platform
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
+from edge_deeplab.converters.operators.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
+from edge_deeplab.errors import require
+
+TIME_LIMIT_S = 120.0
+CPU_LIMIT_S = 30
+"""Limits of the measuring process, by the clock and of processor time."""
+
+_MODULE = "edge_deeplab.converters.operators.optimized_onnx"
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """What the runtime made of a file.
+
+    Args:
+        runtime: runtime, version and processor.
+        operators: number of each operator type in the optimized graph.
+        refusal: why the file was not loaded; None when it was.
+    """
+
+    runtime: str
+    operators: Mapping[str, int]
+    refusal: str | None = None
+
+    def count(self) -> dict[str, int]:
+        """Return the number of integer operators by type, and of float convolutions under "Conv"."""
+        formed = set(INTEGER_OPERATORS.values())
+        counts = {kind: n for kind, n in sorted(self.operators.items()) if kind in formed}
+        return {**counts, "Conv": sum(self.operators.get(kind, 0) for kind in FLOAT_CONVOLUTIONS)}
+
+
+def measure_optimized(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Optimized:
+    """Optimize an ONNX file in a process of its own and tell what operators came out.
+
+    A file that the runtime refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
+
+    Args:
+        path: the file.
+        time_limit_s: seconds that it may take.
+
+    Raises:
+        MissingDependencyError: without onnxruntime.
+    """
+    require("onnxruntime", package="onnxruntime", extra="onnx")
+    runtime = f"onnxruntime {version('onnxruntime')} on {platform.machine()}"
+    answer = run_isolated(
+        _MODULE, [str(path.absolute())], time_limit_s=time_limit_s, cpu_limit_s=CPU_LIMIT_S
+    )
+    return Optimized(runtime, answer.get("operators", {}), answer.get(REFUSAL))
+
+
+def _optimize(path: str) -> dict[str, Any]:
+    """Return the operator counts of the optimized graph, or the refusal; runs in the measuring process."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    settings.intra_op_num_threads = 1
+    settings.log_severity_level = 4
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "optimized.onnx"
+        settings.optimized_model_filepath = str(written)
+        try:
+            onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own classes share no base but this
+            return {REFUSAL: " ".join(str(error).split())[:400]}
+        return {"operators": _count_operators(written)}
+
+
+def _count_operators(path: Path) -> dict[str, int]:
+    import onnx
+
+    model = onnx.load(path)
+    return dict(Counter(node.op_type for node in model.graph.node))
+
+
+if __name__ == "__main__":
+    answer_from(_optimize)

@@ -1,0 +1,108 @@
+"""Profiles made up of one rule, on graphs made up of a few operators."""
+
+from dataclasses import replace
+
+import pytest
+
+from edge_deeplab.converters.operators.graph import FileGraph, Operator, TensorSpec
+from edge_deeplab.converters.operators.judging import judge
+from edge_deeplab.converters.operators.rules import load_profile, parse_profile
+from edge_deeplab.converters.operators.xnnpack import Measurement
+
+RULE = {
+    "id": "p.argmax",
+    "operators": ["ARG_MAX"],
+    "verdict": "fallback",
+    "reason": "because",
+    "source": "somewhere",
+    "date": "2026-11",
+    "confidence": "source",
+}
+PROFILE = {"format": "tflite", "title": "a profile", "ok_reason": "fine"}
+
+
+def profile(*rules, **changes):
+    return parse_profile("p", {**PROFILE, **changes, "rules": list(rules or [RULE])})
+
+
+@pytest.fixture
+def graph(tmp_path):
+    """A product, an argmax of it, and a product of that."""
+    shape = (1, 4)
+
+    def op(index, kind, read, written):
+        spec = TensorSpec("x", "float32", shape)
+        return Operator(
+            index,
+            kind,
+            f"op{index}",
+            1,
+            (spec, spec),
+            (spec,),
+            {},
+            reads=(read,),
+            writes=(written,),
+        )
+
+    kinds = ("FULLY_CONNECTED", "ARG_MAX", "FULLY_CONNECTED", "RELU")
+    operators = tuple(op(i, kind, f"v{i}", f"v{i + 1}") for i, kind in enumerate(kinds))
+    return FileGraph(tmp_path / "a.tflite", "tflite", {}, operators)
+
+
+def test_judge_tells_partitions_share_and_what_is_left_out(graph):
+    report = judge(graph, profile())
+    assert report.partitions == 2
+    assert report.accelerator_share == 1.0
+    assert [left.name for left in report.left_out] == ["op1"]
+    assert report.stopped_at is None
+
+
+def test_judge_accelerator_that_stops_leaves_all_that_comes_after(graph):
+    report = judge(graph, profile(stops_at_first_unsupported=True))
+    assert [v.verdict for v in report.verdicts] == ["ok", "fallback", "fallback", "fallback"]
+    assert report.partitions == 1
+    assert report.accelerator_share == 0.5
+    assert report.stopped_at.at.name == "op1"
+    assert (report.stopped_at.operators_after, report.stopped_at.share_after) == (2, 0.5)
+    after = report.verdicts[2]
+    assert "comes after ARG_MAX op1" in after.reason
+    assert after.rule == "p.argmax"
+
+
+def test_judge_accelerator_that_knows_all_operators_does_not_stop(graph):
+    report = judge(graph, profile({**RULE, "operators": ["TILE"]}, stops_at_first_unsupported=True))
+    assert report.stopped_at is None
+    assert report.partitions == 1
+
+
+def test_judge_edge_tpu_takes_nothing_of_a_float_file(graph):
+    report = judge(graph, load_profile("tflite-edgetpu"))
+    assert (report.stopped_at.at.name, report.stopped_at.operators_after) == ("op0", 3)
+    assert (report.partitions, report.accelerator_share) == (0, 0.0)
+
+
+def test_judge_file_that_does_not_load_has_no_partition(graph):
+    report = judge(graph, profile({**RULE, "verdict": "rejected"}))
+    assert (report.partitions, report.accelerator_share, report.left_out) == (0, None, ())
+
+
+def test_judge_processor_alone_has_no_partitions(graph):
+    cpu = replace(profile(), name="onnx-cpu")
+    assert judge(graph, cpu).partitions is None
+
+
+def test_judge_operator_that_feeds_a_left_out_one_is_judged_again(graph):
+    """Only the first reader of a left-out operator's input: not those further up."""
+    feeding = {**RULE, "id": "p.feeds", "operators": [], "when": [{"feeds_left_out": True}]}
+    verdicts = judge(graph, profile(RULE, feeding)).verdicts
+    assert [v.rule for v in verdicts] == ["p.feeds", "p.argmax", None, None]
+
+
+def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):
+    left = {**RULE, "id": "p.left", "operators": [], "when": [{"delegated": False}]}
+    measured = Measurement("litert", total=4, partitions=((0, 2),))
+    report = judge(graph, profile(RULE, left, measured=True), measured)
+    assert [v.rule for v in report.verdicts] == [None, "p.argmax", None, "p.left"]
+    assert [place.name for place in report.left_out] == ["op1"]
+    without = judge(graph, profile(RULE, left), measured)
+    assert [v.rule for v in without.verdicts] == [None, "p.argmax", None, None]

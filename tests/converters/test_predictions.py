@@ -1,0 +1,43 @@
+"""Predictions on files that this project's converters wrote and on other people's, against the runtimes installed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.converters.operators.report import check_artifact
+from edge_deeplab.description import Head
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("head", ["classes", "logits"])
+def test_tflite_partitions_are_those_predicted(
+    exported: Callable[[str, str, Head], Path], precision: str, head: Head
+) -> None:
+    report = check_artifact(exported("tflite", precision, head))
+    assert report.placement is not None
+    assert report.xnnpack is not None
+    assert report.placement.left_out == report.xnnpack.left_out
+    assert sorted(report.placement.partitions) == sorted(report.xnnpack.partitions)
+    assert report.warnings() == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_onnx_float_convolutions_are_those_predicted(
+    exported: Callable[[str, str, Head], Path], precision: str
+) -> None:
+    report = check_artifact(exported("onnx", precision, "classes"))
+    assert report.fusion is not None
+    assert report.fusion.count()["Conv"] > 5
+    assert report.warnings() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["deeplabv3_mnv2_pascal_quant", "deeplab_mobilenet_edgetpu_slim_cityscapes_quant"]
+)
+def test_peer_partitions_are_those_predicted(peers: Path, name: str) -> None:
+    report = check_artifact(peers / f"{name}.tflite")
+    assert report.placement is not None
+    assert report.xnnpack is not None
+    assert sorted(report.placement.partitions) == sorted(report.xnnpack.partitions)
+    assert report.warnings() == []
