@@ -140,8 +140,9 @@ def _named_by(
         if name is None:
             continue
         modules, rules = found.get(name, (frozenset(), []))
-        known = modules is not None and verdict.module
-        grown = modules | {verdict.module} if modules is not None and known else None
+        grown = None
+        if modules is not None and verdict.module is not None:
+            grown = modules | {verdict.module}
         found[name] = grown, list(dict.fromkeys([*rules, str(verdict.rule)]))
     return found
 

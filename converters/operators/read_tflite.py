@@ -194,7 +194,7 @@ class ModelReader:
         if len(reads) < 2:
             return 1, 1
         block = self._tensors[reads[1]].values or ()
-        return (block[0], block[1]) if len(block) == 2 else (1, 1)
+        return (int(block[0]), int(block[1])) if len(block) == 2 else (1, 1)
 
     def _attributes(self, flat: Any) -> dict[str, Attribute]:
         kind = flat.BuiltinOptionsType()

@@ -40,7 +40,8 @@ class AtrousConvolution:
     @property
     def image(self) -> fx.Node:
         """What it convolves."""
-        image: Any = self.node.args[0]
+        arguments: Any = self.node.args
+        image: fx.Node = arguments[0]
         return image
 
     @property
@@ -85,7 +86,7 @@ def _describe(editor: ProgramEditor, node: fx.Node) -> AtrousConvolution | None:
     weight = arguments[1]
     if weight.target is DEQUANTIZE_CHANNELS:
         weight = weight.args[0]
-    settings = arguments[3:]
+    settings: tuple[Any, ...] = tuple(arguments[3:])
     stride, padding, rate, groups = (*settings, *_DEFAULTS[len(settings) :])
     if max(rate) == 1 or not editor.is_constant(weight):
         return None

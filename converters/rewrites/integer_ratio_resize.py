@@ -41,9 +41,10 @@ def integer_ratio_resize(
 def interpolation_matrix(source: int, target: int, *, align_corners: bool) -> torch.Tensor:
     """Return the (target, source) weights of linear interpolation, as torch's own resize of the identity."""
     identity = torch.eye(source)[None, None]
-    return torch.ops.aten.upsample_bilinear2d.vec(identity, [target, source], align_corners, None)[
-        0, 0
-    ]
+    resized: torch.Tensor = torch.ops.aten.upsample_bilinear2d.vec(
+        identity, [target, source], align_corners, None
+    )
+    return resized[0, 0]
 
 
 def _is_shared(resize: fx.Node) -> bool:

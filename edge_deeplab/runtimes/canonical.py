@@ -59,7 +59,8 @@ class CanonicalRuntime:
         check_images(images, self.size_hw)
         if not len(images):
             return np.empty(images.shape[:3], np.uint8)
-        return self.logits(images).argmax(axis=1).astype(np.uint8)
+        classes: ClassIds = self.logits(images).argmax(axis=1).astype(np.uint8)
+        return classes
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return logits."""

@@ -1,6 +1,7 @@
 """A saved Core ML package in the MIL reference evaluator, as an `Engine`."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -81,7 +82,8 @@ def _scores_behind(program: Program, path: str) -> str:
     if step is not None and step.outputs[0].dtype in _NUMPY_NAMES:
         return name
     while step is not None and step.operator in _PASSED_BY:
-        argument = step.arguments["values"][0] if step.operator == "concat" else step.arguments["x"]
+        arguments: Any = step.arguments
+        argument = arguments["values"][0] if step.operator == "concat" else arguments["x"]
         step = program.producer(argument.name) if isinstance(argument, Reference) else None
     scores = step.arguments["x"] if step is not None and step.operator == "reduce_argmax" else None
     if not isinstance(scores, Reference):
