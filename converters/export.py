@@ -22,7 +22,7 @@ from edge_deeplab.converters.manifest import (
 )
 from edge_deeplab.converters.mending import Mended, choose_atrous_forms, mend, profiles_of
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.rules import Profile
+from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, Profile
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.choose_atrous import (
     AUTO,
@@ -85,6 +85,7 @@ class ExportedArtifact:
         sha256: hash of its content.
         size_hw: input height and width.
         operators: how many operators of the file are "ok", "slow", "fallback" and "rejected".
+        profiles: by which profiles; each operator counts by the worst that one says.
         seconds: time that lowering, writing and checking took.
         rewrites: what was asked for beside the rewrites that every graph gets.
         atrous: the form of each atrous convolution, and what the other forms would have cost.
@@ -97,6 +98,7 @@ class ExportedArtifact:
     sha256: str
     size_hw: tuple[int, int]
     operators: dict[str, int]
+    profiles: tuple[str, ...]
     seconds: float
     rewrites: tuple[AskedRewrite, ...] = ()
     atrous: tuple[AtrousChoice, ...] = ()
@@ -164,7 +166,8 @@ def export_checkpoint(
         description = describe(checkpoint, graph, target, precision)
         plan = _plan(graph, description, atrous, judges[target], on_step)
         on_step(f"exporting to {target} {precision}{_cost(plan.atrous)}")
-        artifact = export_graph(rewritten(plan.asked), description, output_dir)
+        names = [profile.name for profile in judges[target]]
+        artifact = export_graph(rewritten(plan.asked), description, output_dir, names)
         artifacts.append(replace(artifact, rewrites=(*asked, *plan.asked), atrous=plan.atrous))
     write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
     return artifacts
@@ -208,7 +211,10 @@ def _cost(choices: Sequence[AtrousChoice]) -> str:
 
 
 def export_graph(
-    graph: CanonicalGraph, description: Description, output_dir: Path
+    graph: CanonicalGraph,
+    description: Description,
+    output_dir: Path,
+    profiles: Sequence[str] = (),
 ) -> ExportedArtifact:
     """Lower a canonical graph to one target and count the verdicts on the file's operators.
 
@@ -217,17 +223,19 @@ def export_graph(
         description: what the artifact is to say of itself; its target and precision are what is
             written.
         output_dir: folder of the artifact.
+        profiles: names of those that give the verdicts; none takes the target's default.
     """
     from edge_deeplab.converters.operators.report import count_verdicts
 
     start = time.perf_counter()
+    judges = tuple(profiles) or (DEFAULT_PROFILES[description.target],)
     target = TARGETS[description.target]
     name = description.checkpoint.removesuffix(f"-{description.precision}")
     path = output_dir / f"{name}-{description.precision}{target.ending}"
     with replace_when_complete(path) as temporary:
         target.write(graph, description, temporary)
         with quietly():
-            operators = count_verdicts(temporary)
+            operators = count_verdicts(temporary, judges)
     return ExportedArtifact(
         target=description.target,
         precision=description.precision,
@@ -236,6 +244,7 @@ def export_graph(
         sha256=content_sha256(path),
         size_hw=graph.size_hw,
         operators=operators,
+        profiles=judges,
         seconds=time.perf_counter() - start,
     )
 
@@ -327,6 +336,7 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: st
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "operators": artifact.operators,
+        "profiles": list(artifact.profiles),
         "rewrites": [request.to_json() for request in artifact.rewrites],
         "atrous": [choice.to_json() for choice in artifact.atrous],
         "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},

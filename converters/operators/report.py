@@ -3,6 +3,7 @@
 Reading (`read`), judging (`judging`) and measuring (`xnnpack`, `optimized_onnx`) meet here; nothing is printed.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from edge_deeplab.converters.operators.onnx_fusion import Fusion, predict_fusion
 from edge_deeplab.converters.operators.optimized_onnx import Optimized, measure_optimized
 from edge_deeplab.converters.operators.partitions import Placement
 from edge_deeplab.converters.operators.read import read_graph
-from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, VERDICTS, load_profile
 from edge_deeplab.converters.operators.tflite_versions import VersionFinding, lint_versions
 from edge_deeplab.converters.operators.xnnpack import Measurement, measure_xnnpack
 
@@ -131,15 +132,17 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
     )
 
 
-def count_verdicts(path: Path) -> dict[str, int]:
-    """Return how many operators of a file are ok, slow, fallback and rejected, by its format's default profile.
+def count_verdicts(path: Path, profiles: Sequence[str] = ()) -> dict[str, int]:
+    """Return how many operators of a file are ok, slow, fallback and rejected, each by the worst that a profile says.
 
-    Raises:
-        ArtifactError: when the file cannot be read.
-        MissingDependencyError: when the package that knows the format is not installed.
+    Arguments and errors as for `check_artifact`.
     """
-    (report,) = check_artifact(path).profiles
-    return report.count()
+    reports = check_artifact(path, profiles).profiles
+    worst = Counter(
+        max((verdict.verdict for verdict in said), key=VERDICTS.index)
+        for said in zip(*(report.verdicts for report in reports), strict=True)
+    )
+    return {verdict: worst[verdict] for verdict in VERDICTS}
 
 
 def dilated_depthwise(graph: FileGraph) -> list[Operator]:

@@ -196,7 +196,13 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
             f"{artifact.seconds:.1f}",
             *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
         )
-    stdout_console().print(table)
+    console = stdout_console()
+    console.print(table)
+    for artifact in artifacts:
+        console.print(f"operators of {artifact.path.name} by {', '.join(artifact.profiles)}")
+        for asked in artifact.rewrites:
+            where = "everywhere" if asked.modules is None else ", ".join(sorted(asked.modules))
+            console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}", markup=False)
 
 
 @contextmanager

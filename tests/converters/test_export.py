@@ -60,7 +60,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
         export, "TARGETS", {name: Target(target.ending, write) for name, target in TARGETS.items()}
     )
     monkeypatch.setattr(
-        "edge_deeplab.converters.operators.report.count_verdicts", lambda path: {"ok": 1}
+        "edge_deeplab.converters.operators.report.count_verdicts", lambda path, profiles: {"ok": 1}
     )
     monkeypatch.setattr(export, "one_form", lambda program, name: ())
     monkeypatch.setattr(

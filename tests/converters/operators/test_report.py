@@ -80,6 +80,14 @@ def test_count_verdicts_counts_by_the_default_profile(tflite_report, onnx_path, 
     assert count_verdicts(mlpackage_path) == {"ok": 2, "slow": 0, "fallback": 1, "rejected": 0}
 
 
+def test_count_verdicts_by_several_profiles_takes_the_worst_for_each_operator(onnx_path):
+    alone = [count_verdicts(onnx_path, [name]) for name in ("onnx-nnapi", "onnx-cpu")]
+    both = count_verdicts(onnx_path, ["onnx-nnapi", "onnx-cpu"])
+    assert both["ok"] <= min(counts["ok"] for counts in alone)
+    assert sum(both.values()) == sum(alone[0].values())
+    assert both["slow"] + both["fallback"] >= 1
+
+
 def test_to_json_tflite_has_the_keys_scripts_rely_on(tflite_report):
     document = tflite_report.to_json()
     assert document["path"].endswith("tiny.tflite")
