@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.heads import resolve_head
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency
@@ -71,9 +72,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = quantized(random_checkpoint(Path(folder)))
         paths = [arguments.peer]
-        for head in ("classes",):
-            output = Path(folder) / head
-            (artifact,) = export_checkpoint(checkpoint, ["tflite"], "int8", None, head, output)
+        for name in ("exact", "fast"):
+            head = resolve_head(name)
+            (artifact,) = export_checkpoint(
+                checkpoint,
+                ["tflite"],
+                "int8",
+                None,
+                head.head,
+                Path(folder) / name,
+                asked=head.asked,
+            )
             paths.append(artifact.path)
         runtimes = [open_artifact(path, threads=1) for path in paths]
         for latency in measure_latency(runtimes, rounds=arguments.rounds, threads=1):
