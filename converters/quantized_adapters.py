@@ -15,11 +15,15 @@ from edge_deeplab.converters.rewrites.insert_quantizers import (
     DEQUANTIZE_CHANNELS,
     QUANTIZE,
 )
+from edge_deeplab.converters.rewrites.normalise_in_int8 import (
+    PIXEL_ZERO_POINT,
+    normalisation_of,
+    reads_shifted_pixels,
+)
 
 _PERMUTE = torch.ops.aten.permute.default
 QUANTIZE_CHANNELS = torch.ops.quantized_decomposed.quantize_per_channel.default
 _SHIFT = 128
-_INTEGER = 1e-6
 
 
 def is_quantized(program: ExportedProgram) -> bool:
@@ -45,19 +49,12 @@ def take_normalised_nhwc(program: ExportedProgram) -> ExportedProgram:
 def reads_pixels(program: ExportedProgram) -> bool:
     """Whether the integers of the picture's quantizer are its pixels less 128, so that it needs no normalisation."""
     editor = ProgramEditor(program)
-    chain = [editor.input()]
-    for target in (torch.ops.aten.sub.Tensor, torch.ops.aten.mul.Tensor, QUANTIZE):
-        chain.append(next(iter(chain[-1].users)))
-        if chain[-1].target is not target:
-            return False
-    _, subtract, multiply, quantize = chain
-    mean, inverse_std = (editor.constant(node.args[1]) for node in (subtract, multiply))
-    arguments: Any = quantize.args
-    scale, zero_point = arguments[1:3]
-    return bool(
-        ((inverse_std / scale - 1).abs() < _INTEGER).all()
-        and ((mean - zero_point - _SHIFT).abs() < _INTEGER).all()
-    )
+    readers = list(editor.input().users)
+    if len(readers) == 1 and readers[0].target is QUANTIZE:
+        arguments: Any = readers[0].args
+        return bool(arguments[1:3] == (1.0, PIXEL_ZERO_POINT))
+    chain = normalisation_of(editor)
+    return chain is not None and reads_shifted_pixels(editor, *chain)
 
 
 def take_uint8_pixels(program: ExportedProgram) -> ExportedProgram:

@@ -240,9 +240,7 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
         panel.set_xticklabels(
             [explanation.layers[i].module for i in places], rotation=60, ha="right", fontsize=7
         )
-        panel.legend(
-            loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before"
-        )
+        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

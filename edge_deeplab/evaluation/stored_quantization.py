@@ -19,7 +19,7 @@ _CONVOLUTIONS = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}
 """TFLite's convolutions, and what turns their weights into (output, input, height, width)."""
 _IMAGE = "image"
 _WEIGHT = "_weight"
-_NORMALISED = ("mul", "image_int8", "permute_default", "quantize_per_tensor")
+_NORMALISED = ("mul", "image_int8", "image_to_fp16", "permute_default", "quantize_per_tensor")
 """What computes the picture's integers in the formats: all are the tensor "image"."""
 _ENDINGS = ("_cast_fp16", _WEIGHT)
 _UNSIGNED = 128
