@@ -135,6 +135,12 @@ ALWAYS: tuple[StandingRewrite, ...] = (
         "int8 graphs",
     ),
     StandingRewrite(
+        "normalise-in-int8",
+        "a normalisation that is no shift of the pixels by 128 becomes a 1x1 depthwise convolution of integers",
+        "bit-equal but at rounding boundaries, within 0.01 of a step",
+        "int8 graphs",
+    ),
+    StandingRewrite(
         "fold-batch-norm",
         "batch norm is multiplied into the convolution before it",
         "within 1e-5 in float32; weights in int8 keep their integers up to sign",

@@ -38,7 +38,7 @@ def start_in_two_processes(folder: Path, *arguments: str) -> None:
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr
 
