@@ -5,7 +5,7 @@ The idea to hold: files are judged, never graphs, so what is said of an export i
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_deeplab.converters.capture import CanonicalGraph
@@ -75,16 +75,27 @@ def mend(graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], start
         UnsupportedOperatorError: when a profile would not load the file however it is rewritten.
     """
     mended = start
-    for _ in range(MOST_ROUNDS if profiles else 0):
-        file = _lowered(graph.rewritten(mended.asked), lower)
-        with quietly():
-            reports = [judge(file, profile) for profile in profiles]
+    if not profiles:
+        return mended
+    for _ in range(MOST_ROUNDS):
+        file, reports = _judged(graph, lower, profiles, mended)
         further = _further(graph, file, profiles, reports, mended)
         if further == mended:
-            _refuse_rejected(reports)
             break
         mended = further
+    else:
+        _, reports = _judged(graph, lower, profiles, mended)
+    _refuse_rejected(reports)
     return mended
+
+
+def _judged(
+    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], mended: Mended
+) -> tuple[FileGraph, list[ProfileReport]]:
+    """Return the file of a mended graph, and what the profiles say of it."""
+    file = _lowered(graph.rewritten(mended.asked), lower)
+    with quietly():
+        return file, [judge(file, profile) for profile in profiles]
 
 
 def choose_atrous_forms(
@@ -119,14 +130,24 @@ def _further(
     asked, atrous = list(before.asked), before.atrous
     for profile, report in zip(profiles, reports, strict=True):
         for name, (modules, rules) in _named_by(profile, report).items():
-            taken = [request.name for request in asked]
-            if name in _ATROUS:
-                if not set(_ATROUS) & set(taken):
-                    atrous = choose_forms(graph.program, file, profile)
-                    asked += ask_for(atrous, ", ".join(rules))
-            elif name not in taken:
-                asked.append(AskedRewrite(name, modules, ", ".join(rules)))
+            if name not in _ATROUS:
+                _ask(asked, AskedRewrite(name, modules, ", ".join(rules)))
+            elif not {request.name for request in asked} & set(_ATROUS):
+                atrous = choose_forms(graph.program, file, profile)
+                asked += ask_for(atrous, ", ".join(rules))
     return Mended(tuple(asked), atrous)
+
+
+def _ask(asked: list[AskedRewrite], further: AskedRewrite) -> None:
+    """Add a request; modules that an earlier one of the same rewrite names already are not asked for again."""
+    same = [request for request in asked if request.name == further.name]
+    named = [request.modules for request in same if request.modules is not None]
+    if len(named) < len(same):
+        return
+    if further.modules is not None:
+        further = replace(further, modules=further.modules.difference(*named))
+    if further.modules is None or further.modules:
+        asked.append(further)
 
 
 def _named_by(

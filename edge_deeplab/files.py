@@ -15,10 +15,10 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     """Give a temporary sibling path to write a file or folder to; rename it onto `path` when the block ends well.
 
     The sibling keeps the ending of `path` (converters look at it). When the block raises, the sibling
-    is removed and `path` is left as it was.
+    is removed and `path` is left as it was. A folder is only replaced by a folder, a file by a file.
 
     Raises:
-        OutputError: when the place cannot be written (permissions, full disk).
+        OutputError: when the place cannot be written (permissions, full disk), or is taken by something else.
     """
     staging: Path | None = None
     try:
@@ -38,7 +38,18 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
 
 
 def _swap(temporary: Path, path: Path, staging: Path) -> None:
-    """Rename onto `path`; a folder cannot be renamed onto a folder, so the old one steps aside first."""
+    """Rename onto `path`; a folder cannot be renamed onto a folder, so the old one steps aside first.
+
+    Raises:
+        OutputError: when `path` is a folder and the new thing is a file or the other way round, or is a device.
+    """
+    wanted = "folder" if temporary.is_dir() else "file"
+    if path.exists() and not (path.is_dir() if wanted == "folder" else path.is_file()):
+        found = "folder" if path.is_dir() else "file" if path.is_file() else "device"
+        raise OutputError(
+            f"{path} is a {found} and a {wanted} was to be written there; name another place; "
+            "what was there before is untouched"
+        )
     if path.is_dir() and not path.is_symlink():
         aside = staging / "previous"
         path.rename(aside)

@@ -62,6 +62,11 @@ def write_mac_script(package: Path, output: Path) -> None:
             f"--mac-script came with {package}; an .mlpackage was expected, because the script asks Core ML; "
             "name the Core ML file"
         )
+    if package.resolve() in (output.resolve(), *output.resolve().parents):
+        raise ConfigError(
+            f"the script would be written to {output}, into the package itself; another place was expected; "
+            "name a file beside it"
+        )
     read_mil(package)
     source = (files(__package__) / "mac_script.py").read_text("utf-8")
     if source.count(_PLACEHOLDER) != 1:

@@ -64,6 +64,11 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
             "leave --fix out"
         )
     target = output or fixed_path(path)
+    if target.suffix.lower() != ".tflite":
+        raise ConfigError(
+            f"the mended copy of {path.name} would be written to {target}; a .tflite file was expected, because "
+            "readers go by the ending; name another --output"
+        )
     if target.resolve() == path.resolve():
         raise ConfigError(
             f"the mended copy would overwrite {path}; another place was expected; name another --output"

@@ -28,13 +28,18 @@ def expand_artifacts(paths: Sequence[Path], *, asked: bool = True) -> list[Path]
                 f"no ARTIFACT came and there is no {path / MANIFEST}; exported files were expected; "
                 "run edge-deeplab export --target all first, or name the files"
             )
-        is_folder = path.is_dir() and path.suffix != ".mlpackage"
+        is_folder = path.is_dir() and path.suffix.lower() != ".mlpackage"
         expanded += _listed_artifacts(path / MANIFEST) if is_folder else [path]
     return expanded
 
 
 def _listed_artifacts(manifest: Path) -> list[Path]:
     """Return the artifacts of an export's manifest, which stand beside it."""
+    if not manifest.exists():
+        raise ConfigError(
+            f"{manifest.parent} is a folder without {MANIFEST}; an exported file, or a folder that edge-deeplab export "
+            "wrote, was expected; name the files"
+        )
     try:
         document = json.loads(manifest.read_text())
         names = [str(entry["file"]) for entry in document["artifacts"]]

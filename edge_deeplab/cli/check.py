@@ -94,40 +94,102 @@ def check(
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
-        from edge_deeplab.cli.check_fix import fix_files, fix_line
-        from edge_deeplab.cli.check_mac import merge_observed, write_script
+        from edge_deeplab.cli.check_mac import write_script
 
+        _refuse_ignored(
+            {
+                "--explain": explain_rule is not None,
+                "--same-quantization": same_quantization,
+                "--mac-script": mac_script is not None,
+                "ARTIFACT": bool(artifacts) and explain_rule is not None,
+                "--profile": bool(profiles),
+                "--merge": merge is not None,
+                "--fix": fix,
+                "--output": output is not None,
+            }
+        )
         if explain_rule is not None:
             explain(explain_rule, as_json=as_json)
-            return
-        if output is not None and not fix:
-            raise ConfigError(
-                f"--output came with {output} but without --fix; both or neither were expected, because only --fix "
-                "writes a file; add --fix or leave --output out"
-            )
-        paths = expand_artifacts(artifacts or [])
-        if same_quantization:
-            compare(paths, as_json=as_json)
-            return
-        if mac_script is not None:
-            write_script(paths, mac_script, as_json=as_json)
-            return
-        reports, failures = check_all(paths, profiles or [])
-        if merge is not None:
-            reports = merge_observed(paths, reports, merge)
-        fixes = fix_files(list(reports), output) if fix and reports else {}
-        failures |= {path: done["error"] for path, done in fixes.items() if "error" in done}
-        if as_json:
-            entries = [_entry(path, reports.get(path), failures) for path in paths]
-            print_json({"artifacts": [e | fixes.get(Path(e["path"]), {}) for e in entries]})
+        elif same_quantization:
+            compare(expand_artifacts(artifacts or []), as_json=as_json)
+        elif mac_script is not None:
+            write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
         else:
-            _show(list(reports.values()))
-            for done in fixes.values():
-                typer.echo(fix_line(**done["fix"]) if "fix" in done else "not mended")
-        for sentence in failures.values():
-            typer.echo(f"error: {sentence}", err=True)
-        if failures or any(report.rejected for report in reports.values()):
-            raise typer.Exit(1)
+            report(artifacts or [], profiles or [], merge, fix, output, as_json=as_json)
+
+
+def report(
+    artifacts: Sequence[Path],
+    profiles: Sequence[str],
+    merge: Path | None,
+    fix: bool,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator.
+
+    Raises:
+        ConfigError: for an unknown profile, or one that reads none of the files.
+        MissingDependencyError: when the package that knows a format is not installed.
+    """
+    from edge_deeplab.cli.check_fix import fix_files, fix_line
+    from edge_deeplab.cli.check_mac import merge_observed
+
+    paths, failures = _readable_artifacts(artifacts)
+    reports, unread = check_all(paths, profiles)
+    failures |= unread
+    if merge is not None:
+        reports = merge_observed(paths, reports, merge)
+    fixes = fix_files(list(reports), output) if fix and reports else {}
+    failures |= {path: done["error"] for path, done in fixes.items() if "error" in done}
+    if as_json:
+        named = dict.fromkeys([*paths, *failures])
+        entries = [_entry(path, reports.get(path), failures) for path in named]
+        print_json({"artifacts": [e | fixes.get(Path(e["path"]), {}) for e in entries]})
+    else:
+        _show(list(reports.values()))
+        for done in fixes.values():
+            typer.echo(fix_line(**done["fix"]) if "fix" in done else "not mended")
+    for sentence in failures.values():
+        typer.echo(f"error: {sentence}", err=True)
+    if failures or any(found.rejected for found in reports.values()):
+        raise typer.Exit(1)
+
+
+def _refuse_ignored(given: dict[str, bool]) -> None:
+    """Refuse options that would be ignored in silence.
+
+    Args:
+        given: by option, whether it came; the first three each take the place of the report.
+
+    Raises:
+        ConfigError: when one came beside another that takes its place, or --output without --fix.
+    """
+    came = [option for option, is_given in given.items() if is_given]
+    if came and came[0] in list(given)[:3] and len(came) > 1:
+        raise ConfigError(
+            f"{came[1]} came with {came[0]}, which would ignore it; one of them was expected; leave the other out"
+        )
+    if given["--output"] and not given["--fix"]:
+        raise ConfigError(
+            "--output came without --fix; both or neither were expected, because only --fix writes a file; "
+            "add --fix or leave --output out"
+        )
+
+
+def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Return the files that arguments mean, and one sentence for each folder that means none."""
+    from edge_deeplab.cli.artifacts import expand_artifacts
+
+    paths: list[Path] = []
+    failures: dict[Path, str] = {}
+    for artifact in artifacts:
+        try:
+            paths += expand_artifacts([artifact])
+        except ConfigError as error:
+            failures[artifact] = str(error)
+    return paths, failures
 
 
 def compare(paths: Sequence[Path], *, as_json: bool) -> None:
@@ -181,7 +243,7 @@ def check_all(
             failures[path] = str(error)
     formats = {report.graph.format for report in reports.values()}
     for name, file_format in wanted.items():
-        if reports and file_format not in formats:
+        if reports and len(reports) == len(paths) and file_format not in formats:
             raise ConfigError(
                 f"profile {name} is about {file_format} files and none of that format came; "
                 "name another profile, or leave it out for each format's default"
@@ -226,6 +288,8 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
         console.print(f"note: {escape(note)}")
     if table := check_tables.dilated_table(report.graph):
         console.print(table)
+    if not report.profiles:
+        console.print(f"not judged: none of the profiles named reads {report.graph.format} files")
     for profile in report.profiles:
         console.print(check_tables.verdict_line(profile))
         if line := check_tables.placement_line(profile):

@@ -203,3 +203,29 @@ def test_check_profiles_of_one_family_are_told_apart(run):
     nnapi, qnn = artifact["profiles"]
     assert nnapi["verdicts"][0]["rule"] == "onnx-nnapi.dilated"
     assert qnn["verdicts"][0]["verdict"] == "slow"
+
+
+@pytest.mark.parametrize(
+    ("options", "ignored"),
+    [
+        (["--explain", "onnx-cpu.dilated-depthwise", "a.onnx"], "ARTIFACT"),
+        (["--explain", "onnx-cpu.dilated-depthwise", "--fix"], "--fix"),
+        (["--same-quantization", "a.onnx", "--profile", "onnx-cpu"], "--profile"),
+        (["--mac-script", "m.py", "a.mlpackage", "--merge", "r.json"], "--merge"),
+    ],
+)
+def test_check_option_that_would_be_ignored_is_an_error(run, options, ignored):
+    result = run(*options)
+    assert result.exit_code == 1
+    assert f"{ignored} came with {options[0]}, which would ignore it" in result.stderr
+
+
+def test_check_folder_without_exports_beside_a_good_file_keeps_the_files_report(run):
+    write_onnx("a.onnx")
+    Path("empty").mkdir()
+    result = run("a.onnx", "empty", "--json")
+    assert result.exit_code == 1
+    good, bad = json.loads(result.stdout)["artifacts"]
+    assert good["profiles"]
+    assert bad["path"] == "empty"
+    assert "empty is a folder without manifest.json" in bad["error"]

@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.converters import mending
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.mending import Mended, mend, profiles_of
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.report import judge
 from edge_deeplab.converters.operators.rules import Profile, load_profile, parse_profile
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.rewrites.choose_atrous import one_form
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
 from tests.converters.conftest import NORMALISATION, describe
@@ -101,6 +103,31 @@ def test_rejected_operator_that_nothing_mends_is_refused_with_its_reason(
         UnsupportedOperatorError, match=r"profile device .*Resize.*it has no resize"
     ):
         mend(graph, lower, [rejecting], Mended())
+
+
+def test_modules_that_a_later_rule_names_are_asked_for_too() -> None:
+    asked = [AskedRewrite("split-groups", frozenset({"a", "b"}), "one.rule")]
+    mending._ask(asked, AskedRewrite("split-groups", frozenset({"b", "c"}), "two.rule"))
+    mending._ask(asked, AskedRewrite("split-groups", frozenset({"a"}), "three.rule"))
+    assert asked[1:] == [AskedRewrite("split-groups", frozenset({"c"}), "two.rule")]
+    mending._ask(asked, AskedRewrite("split-groups", None, "four.rule"))
+    mending._ask(asked, AskedRewrite("split-groups", frozenset({"d"}), "five.rule"))
+    assert [request.reason for request in asked] == ["one.rule", "two.rule", "four.rule"]
+
+
+def test_rejection_that_the_last_round_brings_is_refused_too(
+    graph: CanonicalGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected = {**NO_RATES, "id": "device.phases", "operators": ["Slice", "Concat", "Transpose"]}
+    rejected |= {"when": [{}], "verdict": "rejected", "reason": "it moves nothing"}
+    del rejected["mend"]
+    monkeypatch.setattr(mending, "MOST_ROUNDS", 1)
+    mends = profile({**NO_RATES, "mend": "deinterlace"}, rejected)
+    monkeypatch.setattr(
+        mending, "choose_forms", lambda program, file, profile: one_form(program, "deinterlace")
+    )
+    with pytest.raises(UnsupportedOperatorError, match="it moves nothing"):
+        mend(graph, lower, [mends], Mended())
 
 
 def test_profiles_are_sorted_by_target_and_others_are_refused() -> None:

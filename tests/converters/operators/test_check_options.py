@@ -140,3 +140,9 @@ def test_check_merge_of_another_packages_result_is_one_sentence(run, mlpackage_p
     assert result.exit_code == 1
     assert "the result of this package was expected" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_check_says_which_file_no_profile_judged(run, onnx_path, mlpackage_path):
+    result = run(onnx_path, mlpackage_path, "--profile", "onnx-cpu")
+    assert result.exit_code == 0
+    assert "not judged: none of the profiles named reads coreml files" in result.stdout
