@@ -86,30 +86,75 @@ def train(
     folder = RunFolder(output, recipe, identity(recipe, sources), validate)
     info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
-    loader = build_loader(crops, recipe, workers, accelerator)
     model = _initial_model(recipe, info, init, backbone_weights, crops)
+    loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    return train_model(
+        model,
+        info,
+        recipe,
+        crops,
+        folder,
+        accelerator,
+        lambda logits, _, masks: loss(logits, masks),
+        resume=resume,
+        workers=workers,
+        listen=listen,
+    )
+
+
+def train_model(
+    model: torch.nn.Module,
+    info: CheckpointInfo,
+    recipe: Recipe,
+    crops: EpochCrops,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    objective: Objective,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    listen: Listener = lambda _: None,
+) -> Path:
+    """Train a ready model in place, keep its moving average in the run's folder, and return the best checkpoint's path.
+
+    Args:
+        model: what is trained, from the weights that it has.
+        info: what its checkpoints say of themselves.
+        recipe: the run; its model section is not read.
+        crops: what it is trained on.
+        folder: where the run keeps what it makes.
+        accelerator: where it runs.
+        objective: gives the loss.
+        resume: go on from the folder's state.
+        workers: processes that draw crops.
+        listen: called after every step.
+
+    Raises:
+        DataError: when there are fewer crops in an epoch than in a batch.
+        CheckpointError: when `resume` finds no state of this run.
+    """
+    loader = build_loader(crops, recipe, workers, accelerator)
     state, average = _build_state(recipe, model, accelerator)
     if resume:
         state.restore(folder.state, folder.identity)
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
-    model, optimiser = accelerator.prepare(state.model, state.optimiser)
-    loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    prepared, optimiser = accelerator.prepare(state.model, state.optimiser)
     crops.remember()
     for epoch in range(state.epoch, recipe.optimiser.epochs):
         started = time.monotonic()
-        model.train()
+        prepared.train()
         mean_loss = train_epoch(
             epoch,
             recipe,
             accelerator,
-            model,
+            prepared,
             optimiser,
             loader,
             crops,
-            lambda logits, _, masks: loss(logits, masks),
-            lambda: average.update_parameters(accelerator.unwrap_model(model)),
+            objective,
+            lambda: average.update_parameters(accelerator.unwrap_model(prepared)),
             listen,
         )
         state.epoch = epoch + 1
