@@ -12,6 +12,13 @@ from edge_deeplab.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(gt=0, lt=1)]
+Importance = Literal["taylor", "magnitude", "batch-norm", "random"]
+"""What a channel is worth by (`quantization.pruning.importance`)."""
+
+Allotment = Literal["importance", "sensitivity", "uniform"]
+"""How channels to remove are shared out among the layers (`quantization.pruning.allot`)."""
+
 Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
 """How a range follows from the values seen in calibration."""
 
@@ -115,6 +122,63 @@ class QatRecipe(Recipe):
     quantization: QuantizationSection = QuantizationSection()
 
 
+class PruneOptimiserSection(OptimiserSection):
+    """Fine-tuning of a pruned network, from weights that are nearly right; 0 epochs only prunes."""
+
+    epochs: Annotated[int, Field(ge=0)] = 20
+    learning_rate: Positive = 5e-4
+    backbone_learning_rate: Positive = 3e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 50
+
+
+class PruningSection(_Section):
+    """What is removed, and how the rest is trained.
+
+    Args:
+        macs: share of the original's multiply-adds that may remain; None sets no such limit.
+        params: share of its parameters that may remain.
+        latency: share of its predicted latency that may remain.
+        runtime: target whose runtime latency is measured in, on this machine.
+        importance: what a channel is worth by.
+        allot: how channels to remove are shared out among the layers.
+        rounds: times that it is pruned and trained; each goes a part of the way.
+        round_epochs: epochs of each round but the last.
+        round_to: widths are multiples of it.
+        floor: share of its channels that every layer keeps.
+        images: crops that importance by gradients is measured on.
+        sweep_images: crops that sensitivity is measured on.
+        distill: weight of the original's opinion against that of the labels.
+        temperature: that both opinions are softened by.
+    """
+
+    macs: Ratio | None = None
+    params: Ratio | None = None
+    latency: Ratio | None = None
+    runtime: Literal["tflite", "onnx"] = "tflite"
+    importance: Importance = "taylor"
+    allot: Allotment = "importance"
+    rounds: Annotated[int, Field(ge=1)] = 1
+    round_epochs: Annotated[int, Field(ge=1)] = 3
+    round_to: Annotated[int, Field(ge=1)] = 8
+    floor: Fraction = 0.2
+    images: Annotated[int, Field(ge=1)] = 64
+    sweep_images: Annotated[int, Field(ge=1)] = 4
+    distill: Fraction = 0.5
+    temperature: Positive = 1.0
+
+    def budgets(self) -> dict[str, float]:
+        """Return the limits that are set, by name."""
+        every = {"macs": self.macs, "params": self.params, "latency": self.latency}
+        return {name: ratio for name, ratio in every.items() if ratio is not None}
+
+
+class PruneRecipe(Recipe):
+    """One pruning run; the model section is not read, the checkpoint says what it is."""
+
+    optimiser: PruneOptimiserSection = PruneOptimiserSection()
+    pruning: PruningSection = PruningSection()
+
+
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
@@ -129,7 +193,7 @@ def load_recipe_as(
     """Read a recipe of a kind; None gives the defaults.
 
     Args:
-        kind: `Recipe` or `QatRecipe`.
+        kind: `Recipe`, `QatRecipe` or `PruneRecipe`.
         path: TOML file.
         **sections: by section, values that come before those of the file; None among them changes nothing.
 
@@ -150,7 +214,8 @@ def load_recipe_as(
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"recipe {path}: {_first_problem(kind, error)}") from error
+        origin = "the options" if path is None else f"recipe {path}"
+        raise ConfigError(f"{origin}: {_first_problem(kind, error)}") from error
 
 
 def _first_problem(kind: type[Recipe], error: ValidationError) -> str:

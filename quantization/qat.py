@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
-from torch.nn import functional
 
 from edge_deeplab.config import QatRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
@@ -32,17 +30,16 @@ from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.distillation import distillation
+from edge_deeplab.training.finetune import check_classes, provenance_after
 from edge_deeplab.training.run_folder import BEST_FILE, RunFolder, Validator, identity
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
     Listener,
-    Objective,
     build_accelerator,
     build_loader,
     build_loss,
     build_optimiser,
-    provenance_of,
     train_epoch,
 )
 
@@ -190,7 +187,10 @@ class _Run:
         self.master = checkpoint.build()
         teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
-        self.objective = distillation(loss, teacher, recipe, self.accelerator)
+        section = recipe.quantization
+        self.objective = distillation(
+            loss, teacher, section.distill, section.temperature, self.accelerator
+        )
         epochs = recipe.optimiser.epochs
         self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
         statistics_from = round(recipe.quantization.statistics_epochs * epochs)
@@ -253,36 +253,6 @@ def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def distillation(
-    loss: SegmentationLoss, teacher: nn.Module, recipe: QatRecipe, accelerator: Accelerator
-) -> Objective:
-    """Return the loss against labels and teacher: (1 - w) labels + w T^2 KL(teacher || student) (Hinton et al. 2015).
-
-    Args:
-        loss: against the labels.
-        teacher: the float model in evaluation mode.
-        recipe: its quantization section has the weight w and the temperature T; with w = 0 no teacher is run.
-        accelerator: gives the precision that the teacher is run in.
-    """
-    weight, temperature = recipe.quantization.distill, recipe.quantization.temperature
-
-    def objective(logits: torch.Tensor, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        if weight == 0:
-            return loss(logits, masks)  # type: ignore[no-any-return]
-        with torch.no_grad(), accelerator.autocast():
-            wanted = teacher(images).float()
-        divergence = functional.kl_div(
-            (logits / temperature).log_softmax(1),
-            (wanted / temperature).log_softmax(1),
-            reduction="none",
-            log_target=True,
-        )
-        per_pixel = divergence.sum(1).mean() * temperature**2
-        return (1 - weight) * loss(logits, masks) + weight * per_pixel  # type: ignore[no-any-return]
-
-    return objective
-
-
 def calibration_images(
     source: SegmentationDataset, count: int, size_hw: tuple[int, int], normalisation: Normalisation
 ) -> list[torch.Tensor]:
@@ -314,12 +284,7 @@ def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
             f"{checkpoint.name} is quantized already; a float checkpoint was expected; "
             "quantize the one that it was trained from"
         )
-    wanted, found = [c.name for c in checkpoint.info.classes], [c.name for c in source.classes]
-    if wanted != found:
-        raise DataError(
-            f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
-            f"({', '.join(wanted)}); pass the data it was trained on"
-        )
+    check_classes(checkpoint, source)
 
 
 def describe_quantized(
@@ -329,12 +294,5 @@ def describe_quantized(
     return replace(
         checkpoint.info,
         results={},
-        provenance={
-            **provenance_of(recipe, sources, exclude=("model",)),
-            "starts_from": {
-                "checkpoint": checkpoint.name,
-                "sha256": checkpoint.sha256,
-                **checkpoint.info.provenance,
-            },
-        },
+        provenance=provenance_after(checkpoint, recipe, sources),
     )

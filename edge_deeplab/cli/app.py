@@ -14,6 +14,7 @@ from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
 from edge_deeplab.cli.models import models
 from edge_deeplab.cli.parity import parity
+from edge_deeplab.cli.prune import prune
 from edge_deeplab.cli.qat import qat
 from edge_deeplab.cli.rewrites import rewrites
 from edge_deeplab.cli.train import train
@@ -30,6 +31,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "models": models,
     "train": train,
     "evaluate": evaluate,
+    "prune": prune,
     "qat": qat,
     "export": export,
     "check": check,

@@ -71,11 +71,12 @@ def list_checkpoints() -> list[dict[str, Any]]:
 
 
 def _describe_checkpoint(name: str, path: "Path") -> dict[str, Any]:
-    from edge_deeplab.evaluation.cost import count_cost
+    from edge_deeplab.evaluation.cost import count_network
     from edge_deeplab.models.checkpoint import load_checkpoint
 
-    info = load_checkpoint(path).info
-    cost = count_cost(info.model, len(info.classes), SIZE_HW, **info.arguments)
+    checkpoint = load_checkpoint(path)
+    info = checkpoint.info
+    cost = count_network(checkpoint.build(), SIZE_HW)
     return {
         "name": name,
         "path": str(path),

@@ -1,5 +1,6 @@
 """What a model costs before anything is run: parameters and multiply-adds, counted on shapes alone."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +39,21 @@ def count_cost(model: str, num_classes: int, size_hw: tuple[int, int], **argumen
     with torch.device("meta"):
         network = build_model(model, num_classes, **arguments).eval()
         image = torch.empty(1, 3, *size_hw)
-    return Cost(sum(p.numel() for p in network.parameters()), _multiply_adds(network, image))
+    return _count(network, image)
 
 
-def _multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
+def count_network(network: nn.Module, size_hw: tuple[int, int]) -> Cost:
+    """Count a network that stands, a pruned one for example; on a copy of its shapes.
+
+    Args:
+        network: of (1, 3, H, W) images, in evaluation mode.
+        size_hw: height and width of the image in pixels.
+    """
+    shapes = copy.deepcopy(network).to("meta")
+    return _count(shapes, torch.empty(1, 3, *size_hw, device="meta"))
+
+
+def _count(network: nn.Module, image: torch.Tensor) -> Cost:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(image)
-    return int(counter.get_total_flops()) // 2
+    return Cost(sum(p.numel() for p in network.parameters()), int(counter.get_total_flops()) // 2)

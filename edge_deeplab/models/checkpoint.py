@@ -20,6 +20,7 @@ from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
+from edge_deeplab.models.widths import fit_widths, widths_fit
 
 FORMAT = "edge-deeplab-checkpoint/1"
 METADATA_KEY = "edge_deeplab"
@@ -39,6 +40,8 @@ class CheckpointInfo:
         licence: licence of the weights.
         provenance: recipe, data sets, seed, package versions.
         quantization: activation quantizers, as `Quantization.to_document` gives them; None for a float checkpoint.
+        pruning: lineage of a pruned checkpoint: `parent` and `parent_sha256`, `budgets` asked and met, and what was
+            `removed` by module path; None for full widths. The widths themselves are those of the tensors.
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
@@ -51,6 +54,7 @@ class CheckpointInfo:
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     quantization: Mapping[str, Any] | None = None
+    pruning: Mapping[str, Any] | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -126,6 +130,8 @@ class Checkpoint:
             arguments["output_stride"] = output_stride
         model = build_model(self.info.model, len(self.info.classes), **arguments)
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
+        if self.info.pruning is not None:
+            _fit_pruned(model.eval(), tensors, self.path)
         _check_tensors(model.state_dict(), tensors, self.path)
         model.load_state_dict(
             {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -212,6 +218,17 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
             f"the metadata of {path} cannot be read ({error}); format {FORMAT} was expected; "
             "write the checkpoint again with this version"
         ) from error
+
+
+def _fit_pruned(model: DeepLabV3Plus, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Give a model the widths of a pruned checkpoint's tensors, in place."""
+    fit_widths(model, tensors)
+    problem = widths_fit(model)
+    if problem is not None:
+        raise CheckpointError(
+            f"{path} is a pruned checkpoint whose layers do not fit together ({problem}); widths that follow from one "
+            "another were expected; prune the original again"
+        )
 
 
 def _check_tensors(

@@ -5,9 +5,8 @@ after any epoch and resumes gives the weights of one that did not stop.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
 from edge_deeplab.training.loss import SegmentationLoss, class_weights
+from edge_deeplab.training.provenance import provenance_of
 from edge_deeplab.training.run_folder import RunFolder, Validator, identity
 from edge_deeplab.training.schedule import poly_factor
 from edge_deeplab.training.state import TrainingState
@@ -86,30 +86,75 @@ def train(
     folder = RunFolder(output, recipe, identity(recipe, sources), validate)
     info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
-    loader = build_loader(crops, recipe, workers, accelerator)
     model = _initial_model(recipe, info, init, backbone_weights, crops)
+    loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    return train_model(
+        model,
+        info,
+        recipe,
+        crops,
+        folder,
+        accelerator,
+        lambda logits, _, masks: loss(logits, masks),
+        resume=resume,
+        workers=workers,
+        listen=listen,
+    )
+
+
+def train_model(
+    model: torch.nn.Module,
+    info: CheckpointInfo,
+    recipe: Recipe,
+    crops: EpochCrops,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    objective: Objective,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    listen: Listener = lambda _: None,
+) -> Path:
+    """Train a ready model in place, keep its moving average in the run's folder, and return the best checkpoint's path.
+
+    Args:
+        model: what is trained, from the weights that it has.
+        info: what its checkpoints say of themselves.
+        recipe: the run; its model section is not read.
+        crops: what it is trained on.
+        folder: where the run keeps what it makes.
+        accelerator: where it runs.
+        objective: gives the loss.
+        resume: go on from the folder's state.
+        workers: processes that draw crops.
+        listen: called after every step.
+
+    Raises:
+        DataError: when there are fewer crops in an epoch than in a batch.
+        CheckpointError: when `resume` finds no state of this run.
+    """
+    loader = build_loader(crops, recipe, workers, accelerator)
     state, average = _build_state(recipe, model, accelerator)
     if resume:
         state.restore(folder.state, folder.identity)
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
-    model, optimiser = accelerator.prepare(state.model, state.optimiser)
-    loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
+    prepared, optimiser = accelerator.prepare(state.model, state.optimiser)
     crops.remember()
     for epoch in range(state.epoch, recipe.optimiser.epochs):
         started = time.monotonic()
-        model.train()
+        prepared.train()
         mean_loss = train_epoch(
             epoch,
             recipe,
             accelerator,
-            model,
+            prepared,
             optimiser,
             loader,
             crops,
-            lambda logits, _, masks: loss(logits, masks),
-            lambda: average.update_parameters(accelerator.unwrap_model(model)),
+            objective,
+            lambda: average.update_parameters(accelerator.unwrap_model(prepared)),
             listen,
         )
         state.epoch = epoch + 1
@@ -157,23 +202,6 @@ def describe_run(
             **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
         },
     )
-
-
-def provenance_of(
-    recipe: Recipe, sources: Sequence[SegmentationDataset], exclude: Collection[str] = ()
-) -> dict[str, Any]:
-    """Return what made a checkpoint: recipe, data and packages.
-
-    Args:
-        recipe: the run.
-        sources: what it is trained on.
-        exclude: sections of the recipe that the run does not read.
-    """
-    return {
-        "recipe": recipe.model_dump(mode="json", exclude=set(exclude)),
-        "data": [source.name for source in sources],
-        "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
-    }
 
 
 class _EpochOrder(Sampler[int]):

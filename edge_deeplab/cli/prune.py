@@ -1,0 +1,143 @@
+"""`edge-deeplab prune`: a float checkpoint becomes a smaller dense one that meets its budgets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
+from edge_deeplab.cli.training import (
+    RecipeOption,
+    ResumeOption,
+    RunOption,
+    TrainingDataOption,
+    WorkersOption,
+    validator_of,
+)
+
+if TYPE_CHECKING:
+    from edge_deeplab.config import PruneRecipe
+    from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.quantization.pruning.latency import LatencyTable
+
+
+def prune(
+    data: TrainingDataOption,
+    output: RunOption,
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
+    ] = None,
+    macs: Annotated[
+        float | None,
+        typer.Option(metavar="RATIO", help="Share of the multiply-adds that may remain, like 0.5."),
+    ] = None,
+    params: Annotated[
+        float | None, typer.Option(metavar="RATIO", help="Share of the parameters.")
+    ] = None,
+    latency: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO", help="Share of the latency, predicted from layers timed in --runtime."
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="What --latency is measured in: tflite or onnx.")
+    ] = None,
+    recipe: RecipeOption = None,
+    importance: Annotated[
+        str | None,
+        typer.Option(help="What a channel is worth by: taylor, magnitude, batch-norm or random."),
+    ] = None,
+    allot: Annotated[
+        str | None,
+        typer.Option(help="How layers share the removal: importance, sensitivity or uniform."),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Times it is pruned and trained, each a part of the way.")
+    ] = None,
+    round_to: Annotated[int | None, typer.Option(help="Widths are multiples of it.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs of fine-tuning; 0 only prunes.")
+    ] = None,
+    distill: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Weight of the original's opinion; 0: labels only."),
+    ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Do not prune: measure what pruning each layer alone costs, into sensitivity.json and .png.",
+        ),
+    ] = False,
+    resume: ResumeOption = False,
+    workers: WorkersOption = 1,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Remove channels until every budget is met, then fine-tune by distillation from the original.
+
+    Example: edge-deeplab prune camvid-efficientnet-lite0 --data camvid --macs 0.5 --params 0.6 --output runs/pruned
+    """
+    with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.cli.progress import training_progress
+        from edge_deeplab.cli.prune_report import print_pruned, rank_groups
+        from edge_deeplab.config import PruneRecipe, load_recipe_as
+        from edge_deeplab.data.dataset import open_dataset
+        from edge_deeplab.models.checkpoint import load_checkpoint
+        from edge_deeplab.models.shipped import open_checkpoint
+        from edge_deeplab.quantization.pruning.prune import check_float
+        from edge_deeplab.quantization.pruning.run import train_pruned
+
+        options = {
+            "macs": macs,
+            "params": params,
+            "latency": latency,
+            "runtime": runtime,
+            "importance": importance,
+            "allot": allot,
+            "rounds": rounds,
+            "round_to": round_to,
+            "distill": distill,
+        }
+        chosen = load_recipe_as(PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options)
+        start = open_checkpoint(checkpoint)
+        check_float(start)
+        sources = [open_dataset(data, split) for split in chosen.data.splits]
+        if sensitivity:
+            rank_groups(start, chosen, sources, output, as_json=as_json)
+            return
+        table = _times_of_layers(start, chosen, output)
+        with training_progress() as listen:
+            best = train_pruned(
+                start,
+                chosen,
+                sources,
+                output,
+                latency=table,
+                resume=resume,
+                workers=workers,
+                validate=validator_of(data, chosen),
+                listen=listen,
+            )
+        print_pruned(start, load_checkpoint(best), table, as_json=as_json)
+
+
+def _times_of_layers(
+    checkpoint: "Checkpoint", recipe: "PruneRecipe", output: Path
+) -> "LatencyTable | None":
+    """Return what a latency budget needs, kept in OUTPUT/latency.json; None without one."""
+    if recipe.pruning.latency is None:
+        return None
+    from edge_deeplab.cli.progress import progress_bar
+    from edge_deeplab.evaluation.layer_latency import latency_table
+
+    with progress_bar() as bar:
+        task = bar.add_task(f"timing layers in {recipe.pruning.runtime}", total=None)
+        return latency_table(
+            checkpoint,
+            recipe.pruning,
+            output / "latency.json",
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )

@@ -1,0 +1,38 @@
+"""What every run that starts from a checkpoint shares: data that fits it, and the story that the result tells."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import DataError
+from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.training.provenance import provenance_of
+
+
+def check_classes(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
+    """Check that a data set has a checkpoint's classes.
+
+    Raises:
+        DataError: when they differ.
+    """
+    wanted, found = [c.name for c in checkpoint.info.classes], [c.name for c in source.classes]
+    if wanted != found:
+        raise DataError(
+            f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
+            f"({', '.join(wanted)}); pass the data it was trained on"
+        )
+
+
+def provenance_after(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> dict[str, Any]:
+    """Return what made a checkpoint that starts from another: this run, and the story of the other."""
+    return {
+        **provenance_of(recipe, sources, exclude=("model",)),
+        "starts_from": {
+            "checkpoint": checkpoint.name,
+            "sha256": checkpoint.sha256,
+            **checkpoint.info.provenance,
+        },
+    }

@@ -1,0 +1,93 @@
+"""`edge-deeplab prune` on the command line, and the commands that take its checkpoint."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.app import app
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.training.train import train
+
+runner = CliRunner()
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture
+def data(make_dataset: MakeDataset) -> Path:
+    make_dataset("val", count=2)
+    return make_dataset("train", count=2)
+
+
+@pytest.fixture
+def checkpoint(data: Path, tmp_path: Path) -> Path:
+    recipe = Recipe.model_validate(
+        {
+            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "data": {"size_hw": (32, 48), "crop_hw": (32, 32)},
+            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
+        }
+    )
+    return train(recipe, [open_dataset(data, "train")], tmp_path / "float", workers=0)
+
+
+def prune(checkpoint: Path, data: Path, *options: str) -> list[str]:
+    return ["prune", str(checkpoint), "--data", str(data), "--epochs", "0", *options]
+
+
+def test_pruned_checkpoint_is_told_exported_and_evaluated(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "pruned"
+    options = ["--macs", "0.5", "--importance", "magnitude", "--output", str(run), "--json"]
+    result = runner.invoke(app, prune(checkpoint, data, *options))
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["checkpoint"] == str(run / "best.safetensors")
+    before, after = document["multiply_adds"]
+    assert document["budgets"]["macs"] == {"asked": 0.5, "met": after / before}
+    export = ["export", str(run), "--target", "all", "--output", str(tmp_path / "files"), "--json"]
+    result = runner.invoke(app, export)
+    assert result.exit_code == 0, result.stderr
+    artifacts = json.loads(result.stdout)["artifacts"]
+    assert sorted(a["target"] for a in artifacts) == ["coreml", "onnx", "tflite"]
+    parity = ["parity", *(a["path"] for a in artifacts), "--reference", str(run)]
+    result = runner.invoke(app, [*parity, "--data", str(data), "--split", "val", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert all(a["pixel_agreement"] > 0.99 for a in json.loads(result.stdout)["artifacts"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--macs", "1.5"], "pruning.macs came as 1.5"),
+        (["--macs", "0"], "pruning.macs came as 0"),
+        (["--params", "0.001"], "params budget of 0.001 cannot be met"),
+        ([], "no budget came"),
+        (["--macs", "0.5", "--importance", "luck"], "pruning.importance came as 'luck'"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    options: list[str], sentence: str, checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "pruned"
+    options = ["--importance", "random", *options, "--output", str(output), "--json"]
+    result = runner.invoke(app, prune(checkpoint, data, *options))
+    assert result.exit_code == 1
+    assert sentence in json.loads(result.stdout)["error"]
+    assert not output.exists()
+
+
+def test_missing_training_split_is_one_sentence(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    (data / "train").rename(data / "other")
+    options = ["--macs", "0.5", "--output", str(tmp_path / "pruned")]
+    result = runner.invoke(app, prune(checkpoint, data, *options))
+    assert result.exit_code == 1
+    assert "has no split 'train'" in result.stderr
+    assert load_checkpoint(checkpoint).info.pruning is None

@@ -1,0 +1,162 @@
+"""The pruning run: budgets, lineage, fine-tuning that resumes exactly, and what it refuses."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.config import PruneRecipe, QatRecipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.evaluation.cost import count_network
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.quantization.pruning.prune import prune
+from edge_deeplab.quantization.pruning.run import train_pruned
+from edge_deeplab.quantization.qat import quantize, train_quantized
+
+SIZE_HW = (32, 48)
+MakeRecipe = Callable[..., PruneRecipe]
+
+
+class StoppedError(Exception):
+    pass
+
+
+def run(
+    checkpoint: Checkpoint, folder: Path, output: Path, chosen: PruneRecipe, **options: object
+) -> Path:
+    return train_pruned(
+        checkpoint,
+        chosen,
+        [open_dataset(folder, "train")],
+        output,
+        workers=0,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("importance", ["taylor", "magnitude", "batch-norm", "random"])
+@pytest.mark.parametrize("allot", ["importance", "sensitivity", "uniform"])
+def test_every_budget_is_met_and_told_in_the_lineage(
+    importance: str, allot: str, checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(macs=0.6, params=0.5, importance=importance, allot=allot)
+    small = prune(checkpoint, chosen, [open_dataset(folder, "train")])
+    before, after = (count_network(c.build(), SIZE_HW) for c in (checkpoint, small))
+    lineage = small.info.pruning
+    assert lineage is not None
+    assert after.multiply_adds <= 0.6 * before.multiply_adds
+    assert after.parameters <= 0.5 * before.parameters
+    assert lineage["budgets"]["params"]["asked"] == 0.5
+    assert lineage["budgets"]["params"]["met"] == after.parameters / before.parameters
+    assert lineage["remaining"]["macs"] == after.multiply_adds / before.multiply_adds
+    assert (lineage["parent"], lineage["parent_sha256"]) == (checkpoint.name, checkpoint.sha256)
+    for path, widths in lineage["removed"].items():
+        name = f"{path}.weight"
+        assert widths == [len(checkpoint.tensors[name]), len(small.tensors[name])]
+        assert widths[1] % 8 == 0
+    assert small.info.results == {}
+
+
+def test_budgets_leave_little_unused(
+    checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
+) -> None:
+    source = open_dataset(folder, "train")
+    small = prune(checkpoint, prune_recipe(macs=0.5, importance="magnitude"), [source])
+    assert small.info.pruning is not None
+    assert 0.45 < small.info.pruning["budgets"]["macs"]["met"] <= 0.5
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_stopped_and_resumed_run_gives_the_files_of_one_run(
+    rounds: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2)
+    whole = run(checkpoint, folder, tmp_path / "whole", chosen)
+
+    def stop(progress: object) -> None:
+        if progress.epoch == 2:  # type: ignore[attr-defined]
+            raise StoppedError
+
+    for number in range(rounds):
+        with pytest.raises(StoppedError):
+            run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop, resume=number > 0)
+    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    assert whole.read_bytes() == resumed.read_bytes()
+    again = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    assert again.read_bytes() == whole.read_bytes()
+
+
+def test_rounds_go_a_part_of_the_way_each(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=1, macs=0.49, rounds=2, round_epochs=1)
+    last = load_checkpoint(run(checkpoint, folder, tmp_path, chosen))
+    first = load_checkpoint(tmp_path / "round-1" / "best.safetensors")
+    original, half, end = (
+        count_network(c.build(), SIZE_HW).multiply_adds for c in (checkpoint, first, last)
+    )
+    assert 0.6 < half / original <= 0.7
+    assert 0.44 < end / original <= 0.49
+    assert last.info.pruning is not None
+    assert last.info.pruning["parent_sha256"] == checkpoint.sha256, "not the round before"
+
+
+def test_fine_tuning_moves_the_weights_of_the_pruned_network(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    best = load_checkpoint(run(checkpoint, folder, tmp_path, prune_recipe(epochs=1, macs=0.6)))
+    start = load_checkpoint(tmp_path / "pruned.safetensors")
+    assert best.info == start.info
+    assert {n: t.shape for n, t in best.tensors.items()} == {
+        n: t.shape for n, t in start.tensors.items()
+    }
+    assert any(not t.equal(start.tensors[n]) for n, t in best.tensors.items())
+
+
+def test_quantized_checkpoint_of_a_pruned_one_keeps_the_lineage(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    small = load_checkpoint(run(checkpoint, folder, tmp_path / "small", prune_recipe(macs=0.6)))
+    source = open_dataset(folder, "train")
+    data = {"size_hw": SIZE_HW, "crop_hw": (32, 32)}
+    chosen = QatRecipe.model_validate(
+        {
+            "data": data,
+            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
+            "quantization": {"calibration_images": 2},
+        }
+    )
+    quantization = quantize(small, chosen, source)
+    path = train_quantized(small, quantization, chosen, [source], tmp_path / "int8", workers=0)
+    quantized = load_checkpoint(path)
+    assert quantized.quantization is not None
+    assert quantized.info.pruning == small.info.pruning
+    widths = {n: t.shape for n, t in quantized.build().state_dict().items()}
+    assert widths == {n: t.shape for n, t in small.build().state_dict().items()}
+    with pytest.raises(ConfigError, match=r"is quantized; a float checkpoint was expected"):
+        prune(quantized, prune_recipe(macs=0.5), [source])
+
+
+def test_budget_out_of_reach_says_what_can_be_reached(
+    checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(params=0.9, macs=0.01, importance="magnitude")
+    with pytest.raises(ConfigError, match=r"macs budget of 0.01 cannot be met.*0\.\d+ of the orig"):
+        prune(checkpoint, chosen, [open_dataset(folder, "train")])
+
+
+def test_no_budget_is_an_error(
+    checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
+) -> None:
+    with pytest.raises(ConfigError, match=r"no budget came.*pass --macs"):
+        prune(checkpoint, prune_recipe(), [open_dataset(folder, "train")])
+
+
+def test_data_with_other_classes_is_an_error(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    other = replace(checkpoint, info=replace(checkpoint.info, classes=checkpoint.info.classes[:1]))
+    with pytest.raises(DataError, match=r"has the classes left, right; those of"):
+        run(other, folder, tmp_path / "x", prune_recipe(macs=0.5))
