@@ -114,6 +114,7 @@ class Operator:
             that the ONNX file itself defines), else "".
         reads: keys of the values it reads, one for each input; "" for an absent one. Each value of a file has one key.
         writes: keys of the values it computes, one for each output.
+        nested: whether it stands in a branch or loop body of another operator (ONNX).
     """
 
     index: int
@@ -128,6 +129,7 @@ class Operator:
     domain: str = ""
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    nested: bool = False
 
     @property
     def dilated_depthwise(self) -> Convolution | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
 from edge_deeplab.converters.operators.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
+from edge_deeplab.converters.operators.read_onnx import nodes_within
 from edge_deeplab.errors import require
 
 TIME_LIMIT_S = 120.0
@@ -86,8 +87,8 @@ def _optimize(path: str) -> dict[str, Any]:
 def _count_operators(path: Path) -> dict[str, int]:
     import onnx
 
-    model = onnx.load(path)
-    return dict(Counter(node.op_type for node in model.graph.node))
+    model = onnx.load(path, load_external_data=False)  # the copy names weights that lie elsewhere
+    return dict(Counter(node.op_type for node in nodes_within(model.graph)))
 
 
 if __name__ == "__main__":

@@ -73,12 +73,16 @@ class _ModelReader:
         graph = self._model.graph
         if not graph.node:
             raise ValueError("its graph has no nodes")
-        for node in _nodes_within(graph):
+        for node in nodes_within(graph):
             _check_text(node)
         for nested in _graphs_within(graph):
             self._declare(nested)
-        nodes = [n for n in _nodes_within(graph) if n.op_type != "Constant"]
-        operators = tuple(self._operator(index, node) for index, node in enumerate(nodes))
+        nodes = [n for n in nodes_within(graph) if n.op_type != "Constant"]
+        outermost = sum(node.op_type != "Constant" for node in graph.node)  # they come first
+        operators = tuple(
+            self._operator(index, node, nested=index >= outermost)
+            for index, node in enumerate(nodes)
+        )
         opsets = {f"opset {name!s}".strip(): version for name, version in self._opsets.items()}
         versions = {"ir": int(self._model.ir_version), **opsets}
         count = len(self._functions)
@@ -123,7 +127,7 @@ class _ModelReader:
         value = self._value(node.output[0])
         self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
-    def _operator(self, index: int, node: Any) -> Operator:
+    def _operator(self, index: int, node: Any, *, nested: bool) -> Operator:
         inputs = tuple(self._value(name) if name else None for name in node.input)
         outputs = tuple(self._value(name) for name in node.output if name)
         attributes = {a.name: v for a in node.attribute if (v := self._setting(a)) is not None}
@@ -144,6 +148,7 @@ class _ModelReader:
             domain=domain,
             reads=tuple(node.input),
             writes=tuple(name for name in node.output if name),
+            nested=nested,
         )
 
     def _value(self, name: str) -> TensorSpec:
@@ -233,7 +238,8 @@ def _graphs_within(graph: Any) -> Iterator[Any]:
                 yield from _graphs_within(nested)
 
 
-def _nodes_within(graph: Any) -> Iterator[Any]:
+def nodes_within(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph, then those of the graphs nested in them."""
     for nested in _graphs_within(graph):
         yield from nested.node
 
