@@ -14,7 +14,7 @@ from edge_deeplab.converters.operators.rules import (
     profile_names,
 )
 from edge_deeplab.errors import ConfigError
-from tests.converters.operators.operator_builders import dense, depthwise, operator
+from tests.converters.operators.operator_builders import dense, depthwise, dequantized, operator
 from tests.converters.operators.rule_examples_coreml import COREML_EXAMPLES
 from tests.converters.operators.rule_examples_onnx import ONNX_EXAMPLES
 from tests.converters.operators.rule_examples_tflite import TFLITE_EXAMPLES
@@ -28,6 +28,7 @@ EXAMPLES = {
             depthwise("Conv"),
             dense("Conv", rate=12),
             depthwise("Conv", rate=12, dtype="uint8"),
+            dequantized(depthwise("Conv", rate=12), "uint8"),
             depthwise("ConvTranspose", rate=12),
         ],
     ),
@@ -39,7 +40,12 @@ EXAMPLES = {
             depthwise("Conv", padding=2),
             depthwise("Conv", multiplier=2),
         ],
-        [depthwise("Conv"), depthwise("Conv", padding=0), dense("Conv", stride=2)],
+        [
+            depthwise("Conv"),
+            depthwise("Conv", padding=0),
+            dense("Conv", stride=2),
+            dequantized(depthwise("Conv", kernel=(5, 5)), "uint8"),
+        ],
     ),
     "onnx-cpu.float16-convolution": (
         [dense("Conv", dtype=HALF), depthwise("Conv", dtype=HALF)],
@@ -90,6 +96,10 @@ MEASURED_EXAMPLES = {
     "tflite-xnnpack.left-out": (
         [{"loads": True, "delegated": False, "runtime": "litert"}],
         [{"loads": True, "delegated": True, "runtime": "litert"}, {}],
+    ),
+    "onnx-cpu.refused": (
+        [{"loads": False, "refusal": "{odd} message", "runtime": "litert"}],
+        [{"loads": True, "runtime": "litert"}, {}],
     ),
     "tflite-xnnpack.refused": (
         [{"loads": False, "refusal": "{odd} message", "runtime": "litert"}],
