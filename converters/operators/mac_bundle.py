@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.converters.operators.graph import FileGraph, Operator
+from edge_deeplab.converters.operators.judging import report_by
 from edge_deeplab.converters.operators.mac_result import (
     MacResult,
     ObservedPlan,
@@ -20,6 +21,7 @@ from edge_deeplab.converters.operators.mac_result import (
 )
 from edge_deeplab.converters.operators.read_mil import read_mil
 from edge_deeplab.converters.operators.report import ArtifactReport, ProfileReport, Verdict
+from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.files import write_atomically
 
@@ -115,7 +117,8 @@ def _observe(
     chip = re.fullmatch(r"coreml-ane-([am]\d+)", profile.profile)
     if chip and chip[1].upper() not in result.chip.upper().split():
         notes[0] += f"; that is no {chip[1].upper()}"
-    return replace(profile, verdicts=verdicts, partitions=_partitions(verdicts)), notes
+    report = report_by(graph, load_profile(profile.profile), verdicts)
+    return replace(report, observed=True), notes
 
 
 def _verdict(
@@ -153,12 +156,6 @@ def _preference(planned: PlannedOperation) -> str:
     able = ", ".join(_DEVICES.get(name, name) for name in planned.supported) or "none"
     preferred = planned.preferred or "none"
     return f"Core ML prefers the {_DEVICES.get(preferred, preferred)} (able: {able})"
-
-
-def _partitions(verdicts: tuple[Verdict, ...]) -> int:
-    """Return the number of stretches of operators, in the file's order, that stay on the profile's device."""
-    stays = [verdict.verdict == "ok" for verdict in verdicts]
-    return sum(here and not before for before, here in zip([False, *stays], stays, strict=False))
 
 
 def _prediction_notes(result: MacResult) -> list[str]:

@@ -61,12 +61,13 @@ def fusion_line(report: ArtifactReport) -> str:
 
 
 def placement_line(report: ProfileReport) -> str | None:
-    """Return where operators are predicted to run; None for a profile without an accelerator."""
+    """Return where operators run, by prediction or as observed; None for a profile without an accelerator."""
     if report.partitions is None:
         return None
     share = report.accelerator_share
     work = "" if share is None else f" with {share:.1%} of the multiply-adds"
-    line = f"predicted: {_counted(report.partitions, 'partition')} on the accelerator{work}"
+    told = "observed" if report.observed else "predicted"
+    line = f"{told}: {_counted(report.partitions, 'partition')} on the accelerator{work}"
     if report.left_out:
         counts = Counter(escape(left.operator) for left in report.left_out)
         line += "; left out: " + ", ".join(f"{kind} x{n}" for kind, n in counts.most_common())
