@@ -21,6 +21,7 @@ from tests.converters.operators.rule_examples_tflite import TFLITE_EXAMPLES
 from tests.converters.operators.rule_examples_xnnpack import GRAPH_EXAMPLES, XNNPACK_EXAMPLES
 
 HALF = "float16"
+ENLARGED = operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))
 EXAMPLES = {
     "onnx-cpu.dilated-depthwise": (
         [depthwise("Conv", rate=12)],
@@ -84,10 +85,19 @@ EXAMPLES = {
         ],
     ),
     "coreml-ane.upsample-factor": (
-        [operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))],
+        [(ENLARGED, "a13"), (ENLARGED, "m1")],
         [
+            ENLARGED,
+            (operator("upsample_bilinear", dtype=HALF, after=(1, 64, 64, 64)), "m1"),
+            (operator("upsample_bilinear", dtype=HALF, after=None), "m1"),
+            (operator("tile", dtype=HALF, after=(1, 64, 128, 128)), "m1"),
+        ],
+    ),
+    "coreml-ane.upsample-factor-since-a14": (
+        [ENLARGED, (ENLARGED, "m2")],
+        [
+            (ENLARGED, "m1"),
             operator("upsample_bilinear", dtype=HALF, after=(1, 64, 64, 64)),
-            operator("upsample_bilinear", dtype=HALF, after=None),
             operator("tile", dtype=HALF, after=(1, 64, 128, 128)),
         ],
     ),
