@@ -21,11 +21,20 @@ from edge_deeplab.converters.operators.mac_result import (
 )
 from edge_deeplab.converters.operators.read_mil import read_mil
 from edge_deeplab.converters.operators.report import ArtifactReport, ProfileReport, Verdict
-from edge_deeplab.converters.operators.rules import load_profile
+from edge_deeplab.converters.operators.rules import Rule, load_profile
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.files import write_atomically
 
-RULE = "observed"
+OBSERVED = Rule(
+    id="observed",
+    verdict="as observed",
+    reason="a Mac's compute plan tells where Core ML runs the operator: ok on the profile's device, fallback on "
+    "another, rejected where the package does not load",
+    source="MLComputePlan of coremltools, in the result that check --merge was given",
+    date="the day of that run",
+    confidence="measured",
+)
+"""What `check --merge` puts in place of the rules of Core ML's profiles."""
 _PLACEHOLDER = 'PACKAGE_SHA256 = ""'
 _DEVICES = {"cpu": "CPU", "gpu": "GPU", "neural_engine": "Neural Engine"}
 
@@ -110,7 +119,7 @@ def _observe(
         _verdict(operator, predicted, target, plan, result)
         for operator, predicted in zip(graph.operators, profile.verdicts, strict=True)
     )
-    silent = sum(verdict.rule != RULE for verdict in verdicts)
+    silent = sum(verdict.rule != OBSERVED.id for verdict in verdicts)
     notes = [f"{profile.profile}: observed on {result.machine}, {target.compute_units}"]
     if silent:
         notes[0] += f"; of {silent} operators its plan says nothing, and their verdict is predicted"
@@ -127,7 +136,7 @@ def _verdict(
     """Return what was observed of an operator; the prediction where nothing was."""
     observed = replace(
         predicted,
-        rule=RULE,
+        rule=OBSERVED.id,
         source=f"MLComputePlan of coremltools {result.coremltools}, {target.compute_units}",
         date=result.date,
         confidence="measured",
