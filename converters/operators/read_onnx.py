@@ -14,6 +14,7 @@ from edge_deeplab.converters.operators.graph import (
     Operator,
     Shape,
     TensorSpec,
+    height_and_width,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
 from edge_deeplab.converters.operators.source import (
@@ -278,19 +279,13 @@ def _convolution(
     automatic = attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "")
     return Convolution(
         kernel_hw=(kernel[0], kernel[1]),
-        rate_hw=_pair(attributes.get("dilations")),
-        stride_hw=_pair(attributes.get("strides")),
+        rate_hw=height_and_width(attributes.get("dilations")),
+        stride_hw=height_and_width(attributes.get("strides")),
         channels=per_group * groups,
         groups=groups,
         multiplier=outputs // groups,
         padding=None if automatic else _pads(attributes.get("pads")),
     )
-
-
-def _pair(value: Attribute | None) -> tuple[int, int]:
-    if isinstance(value, tuple) and len(value) == 2:
-        return int(value[0]), int(value[1])
-    return 1, 1
 
 
 def _pads(value: Attribute | None) -> tuple[int, int, int, int]:
