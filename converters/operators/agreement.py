@@ -7,6 +7,7 @@ from edge_deeplab.converters.operators.graph import FileGraph, Operator
 from edge_deeplab.converters.operators.onnx_fusion import Fusion
 from edge_deeplab.converters.operators.optimized_onnx import Optimized
 from edge_deeplab.converters.operators.partitions import Placement
+from edge_deeplab.converters.operators.source import printable
 from edge_deeplab.converters.operators.xnnpack import Measurement
 
 _MOST_NAMES = 4
@@ -99,6 +100,6 @@ def _loading_warnings(predicted: Placement | None, measured: Measurement) -> lis
 
 def _some(graph: FileGraph, places: Collection[int]) -> str:
     found = name_operators(graph.operators, places)
-    names = [f"{entry['operator']} {entry['name']}" for entry in found[:_MOST_NAMES]]
+    names = [printable(f"{e['operator']} {e['name']}") for e in found[:_MOST_NAMES]]
     rest = len(found) - len(names)
     return ", ".join(names) + (f" and {rest} more" if rest else "")

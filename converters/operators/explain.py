@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from edge_deeplab.converters.operators.mac_bundle import OBSERVED
 from edge_deeplab.converters.operators.rules import (
     Condition,
     Rule,
@@ -54,14 +55,17 @@ _YES_AND_NO: Mapping[str, tuple[str, str]] = {
     "ceil_mode": ("sizes rounded up", "sizes rounded down"),
     "depthwise": ("each channel convolved alone", "channels convolved together"),
     "delegated": ("the delegate taking it", "the delegate leaving it"),
+    "feeds_left_out": ("a reader of its result left out", "all readers of its result taken"),
     "grouped": ("several groups of several channels", "one group or one channel each"),
     "half_pixel": ("samples at pixel centres", "samples off pixel centres"),
     "has_bias": ("a bias", "no bias"),
     "int8_compute": ("integer arithmetic in hardware", "no integer arithmetic in hardware"),
     "known": ("a known type", "an unknown type"),
     "loads": ("the file loading", "the file not loading"),
+    "nested": ("standing in a branch or loop body", "standing in the main graph"),
     "others_constant": ("all further inputs stored", "a further input computed"),
     "rates_equal": ("equal rates", "unequal rates"),
+    "reads_left_out": ("what it reads computed outside", "what it reads computed inside"),
     "reduces_depth": ("its last axis reduced", "its last axis kept"),
     "square": ("as many rows as columns", "more rows than columns or fewer"),
     "static_shape": ("known sizes", "an open size"),
@@ -106,8 +110,10 @@ def explain_rule(rule_id: str) -> Explanation:
     """Return a rule by its id, and the profiles that have it.
 
     Raises:
-        ConfigError: for an unknown id; the closest known ones are named.
+        ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
     """
+    if rule_id == OBSERVED.id:
+        return Explanation(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
     families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
     if rule_id not in families:
         raise _unknown_rule(rule_id, tuple(families))
@@ -176,6 +182,12 @@ def _joined(names: Iterable[Any], word: str) -> str:
 
 
 def _unknown_rule(rule_id: str, known: tuple[str, ...]) -> ConfigError:
+    if rule_id in profile_names() or rule_id in family_names():
+        named = load_profile(rule_id) if rule_id in profile_names() else load_family(rule_id)
+        return ConfigError(
+            f"{rule_id!r} is a profile; the id of one rule was expected; its rules are "
+            f"{_joined((rule.id for rule in named.rules), 'and')}"
+        )
     family = rule_id.split(".")[0]
     near = get_close_matches(rule_id, known, n=3) or [
         name for name in known if name.split(".")[0] == family

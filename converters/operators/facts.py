@@ -6,7 +6,7 @@ no alarm.
 
 from collections.abc import Mapping
 
-from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
+from edge_deeplab.converters.operators.graph import Operator, TensorSpec, first_shape
 from edge_deeplab.converters.operators.operand_facts import OPERAND_FACTS, operand_facts
 from edge_deeplab.converters.operators.setting_facts import SETTING_FACTS, Fact, setting_facts
 
@@ -46,6 +46,8 @@ FACTS: Mapping[str, str] = {
     **DEVICE_FACTS,
     **OPERAND_FACTS,
     "feeds_left_out": "whether an operator that is left out reads what it computes (known once all others are judged)",
+    "reads_left_out": "whether an operator that is left out computes what it reads (known once all others are judged)",
+    "nested": "whether it stands in a branch or loop body of another operator (ONNX)",
     "stays_float": "whether ONNX Runtime computes it in float though what it reads is dequantized (ONNX)",
     "loads": "whether the runtime loads the file (measured)",
     "refusal": "what the runtime said when it refused the file (measured)",
@@ -64,6 +66,7 @@ def facts_of(operator: Operator) -> dict[str, Fact]:
         "known": operator.version is not None,
         "version": operator.version,
         "dtype": _computed_dtype(operator),
+        "nested": operator.nested,
         "upscale": _upscale(operator),
         "reduced_size": _reduced_size(operator),
         **setting_facts(operator),
@@ -109,7 +112,7 @@ def _computed_dtype(operator: Operator) -> str | None:
 
 
 def _upscale(operator: Operator) -> float | None:
-    before, after = _shape(operator.inputs[:1]), _shape(operator.outputs[:1])
+    before, after = first_shape(operator.inputs), first_shape(operator.outputs)
     if before is None or after is None or len(before) != len(after):
         return None
     ratios = [new / old for old, new in zip(before, after, strict=True) if old and new]
@@ -117,14 +120,10 @@ def _upscale(operator: Operator) -> float | None:
 
 
 def _reduced_size(operator: Operator) -> int | None:
-    shape, axis = _shape(operator.inputs[:1]), operator.attributes.get("axis")
+    shape, axis = first_shape(operator.inputs), operator.attributes.get("axis")
     if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
         return None
     return shape[axis]
-
-
-def _shape(specs: tuple[TensorSpec | None, ...]) -> Shape | None:
-    return specs[0].shape if specs and specs[0] else None
 
 
 def _rank(spec: TensorSpec) -> int:

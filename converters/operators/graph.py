@@ -5,7 +5,7 @@ in any format (`Convolution`), so that one rule about dilated depthwise convolut
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,11 @@ class TensorSpec:
     read_as: str | None = None
 
 
+def first_shape(specs: Sequence[TensorSpec | None]) -> Shape | None:
+    """Return the shape of the first of some values; None where it is not known, or there is none."""
+    return specs[0].shape if specs and specs[0] else None
+
+
 @dataclass(frozen=True, slots=True)
 class Convolution:
     """What a convolution is, whatever its format calls it.
@@ -96,6 +101,13 @@ class Convolution:
         return max(self.rate_hw) > 1
 
 
+def height_and_width(setting: Attribute | None) -> tuple[int, int]:
+    """Return the two numbers of a convolution's rates or strides; 1 and 1 where the file leaves them out."""
+    if isinstance(setting, tuple) and len(setting) == 2:
+        return int(setting[0]), int(setting[1])
+    return 1, 1
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One operator of the graph.
@@ -114,6 +126,7 @@ class Operator:
             that the ONNX file itself defines), else "".
         reads: keys of the values it reads, one for each input; "" for an absent one. Each value of a file has one key.
         writes: keys of the values it computes, one for each output.
+        nested: whether it stands in a branch or loop body of another operator (ONNX).
     """
 
     index: int
@@ -128,6 +141,7 @@ class Operator:
     domain: str = ""
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    nested: bool = False
 
     @property
     def dilated_depthwise(self) -> Convolution | None:

@@ -10,14 +10,22 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge_deeplab.converters.operators.source import printable
+
 MEMORY_LIMIT_BYTES = 8 << 30
 """Address space of the process; a mutated file may ask for any amount."""
 REFUSAL = "refusal"
 """Key of an answer that says why there is none."""
+_CPU_S, _BYTES_A_CPU_S = 10, 1 << 23
+
+
+def cpu_limit_s(size: int) -> int:
+    """Return the seconds of processor time that reading a file may take: 10, and one more for each 8 MiB of it."""
+    return _CPU_S + size // _BYTES_A_CPU_S
 
 
 def run_isolated(
-    module: str, arguments: Sequence[str], *, time_limit_s: float, cpu_limit_s: int
+    module: str, arguments: Sequence[str], *, time_limit_s: float, cpu_s: int
 ) -> dict[str, Any]:
     """Run a module of this package in a process of its own and return what it answered.
 
@@ -27,9 +35,9 @@ def run_isolated(
         module: dotted name; it calls `answer_from` when it is run.
         arguments: what it is given.
         time_limit_s: seconds by the clock.
-        cpu_limit_s: seconds of processor time.
+        cpu_s: seconds of processor time.
     """
-    command = [sys.executable, "-m", module, str(cpu_limit_s), *arguments]
+    command = [sys.executable, "-m", module, str(cpu_s), *arguments]
     try:
         finished = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=time_limit_s
@@ -39,13 +47,13 @@ def run_isolated(
     if finished.returncode:
         return {REFUSAL: _death(finished)}
     answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return answer
+    return {**answer, REFUSAL: printable(answer[REFUSAL])} if REFUSAL in answer else answer
 
 
 def answer_from(work: Callable[..., dict[str, Any]]) -> None:
     """In the process of its own: bound it, do the work on the command's arguments and print the answer."""
-    cpu_limit_s, *arguments = sys.argv[1:]
-    _limit_resources(int(cpu_limit_s))
+    seconds, *arguments = sys.argv[1:]
+    _limit_resources(int(seconds))
     sys.stdout.write(f"\n{json.dumps(work(*arguments))}\n")
 
 
@@ -53,14 +61,14 @@ def _death(finished: subprocess.CompletedProcess[str]) -> str:
     if finished.returncode < 0:
         return f"it crashed or was stopped ({signal.strsignal(-finished.returncode)})"
     lines = finished.stderr.strip().splitlines() or ["no message"]
-    return f"it ended with code {finished.returncode} ({lines[-1][:200]})"
+    return f"it ended with code {finished.returncode} ({printable(lines[-1][:200])})"
 
 
-def _limit_resources(cpu_limit_s: int) -> None:
+def _limit_resources(cpu_s: int) -> None:
     """Bound this process's processor time and address space, where the system can."""
     try:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_limit_s, cpu_limit_s + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))

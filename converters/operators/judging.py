@@ -1,23 +1,22 @@
 """What a profile says of a file: a verdict for every operator, and where they run by it.
 
 The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What a runtime
-of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side.
+of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side. Nothing
+predicted depends on the machine that checks.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_deeplab.converters.operators.facts import facts_of
 from edge_deeplab.converters.operators.graph import FileGraph, Operator
 from edge_deeplab.converters.operators.onnx_fusion import predict_fusion
+from edge_deeplab.converters.operators.optimized_onnx import Optimized
 from edge_deeplab.converters.operators.partitions import Placement, place_operators, share_of
 from edge_deeplab.converters.operators.rules import VERDICTS, Profile, Rule
 from edge_deeplab.converters.operators.setting_facts import Fact
 from edge_deeplab.converters.operators.xnnpack import Measurement
-
-WITHOUT_ACCELERATOR = ("coreml-cpu", "onnx-cpu")
-"""Profiles of a processor on its own: nothing is split off."""
 
 Facts = Mapping[str, Fact]
 
@@ -94,6 +93,7 @@ class ProfileReport:
             are none, or the profile has no accelerator.
         left_out: operators that the accelerator is predicted to leave, in the file's order.
         stopped_at: where it stops, for one that takes nothing after the first operator it does not know.
+        observed: whether all this is what a device was seen to do, not a prediction.
     """
 
     profile: str
@@ -102,6 +102,7 @@ class ProfileReport:
     accelerator_share: float | None = None
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
+    observed: bool = False
 
     def count(self) -> dict[str, int]:
         """Return the number of operators of each verdict, all four of them."""
@@ -110,7 +111,7 @@ class ProfileReport:
 
 
 def judge(
-    graph: FileGraph, profile: Profile, measurement: Measurement | None = None
+    graph: FileGraph, profile: Profile, measurement: Measurement | Optimized | None = None
 ) -> ProfileReport:
     """Return what a profile says of every operator, and where they run by it.
 
@@ -124,14 +125,30 @@ def judge(
     stop = _find_stop(graph, verdicts) if profile.stops_at_first_unsupported else None
     if stop is not None:
         verdicts = _end_at(stop, verdicts)
-    placement = place_by(graph, verdicts)
-    if profile.measured and measurement is not None:
-        verdicts = tuple(
-            _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
-            for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
-        )
-    if profile.name in WITHOUT_ACCELERATOR:
+    report = report_by(graph, profile, verdicts, stop)
+    if not profile.measured or measurement is None:
+        return report
+    seen = (
+        _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
+        for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
+    )
+    return replace(report, verdicts=tuple(seen))
+
+
+def report_by(
+    graph: FileGraph, profile: Profile, verdicts: tuple[Verdict, ...], stop: Stop | None = None
+) -> ProfileReport:
+    """Return a profile's verdicts with where operators run by them.
+
+    Args:
+        graph: the file's operators.
+        profile: whose verdicts they are.
+        verdicts: one for every operator, in the file's order.
+        stop: where its accelerator stops.
+    """
+    if not profile.accelerator:
         return ProfileReport(profile.name, verdicts)
+    placement = place_by(graph, profile, verdicts)
     if placement is None:
         return ProfileReport(profile.name, verdicts, 0, None)
     return ProfileReport(
@@ -148,7 +165,7 @@ def gather_facts(graph: FileGraph) -> list[Facts]:
     """Return the facts of every operator: its own, and those that only the whole file tells."""
     if graph.format != "onnx":
         return [facts_of(operator) for operator in graph.operators]
-    stays_float = predict_fusion(graph).stays_float
+    stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
     return [
         {**facts_of(operator), "stays_float": place in stays_float}
         for place, operator in enumerate(graph.operators)
@@ -160,7 +177,8 @@ def predict_verdicts(
 ) -> tuple[Verdict, ...]:
     """Return the verdicts that follow from the file alone.
 
-    Some operators are left out because an operator that reads them is: those are judged once more.
+    Some operators are left out because one that they read is, or one that reads them: those are judged once more,
+    first with the file's order, so that what is left out leaves out what follows, then against it.
 
     Args:
         graph: the file's operators.
@@ -171,25 +189,36 @@ def predict_verdicts(
         _judge_operator(operator, profile, facts)
         for operator, facts in zip(graph.operators, known, strict=True)
     ]
-    read_outside = {
-        key
-        for operator, verdict in zip(graph.operators, verdicts, strict=True)
-        if verdict.verdict == "fallback"
-        for key in operator.reads
-    }
+    facts = [dict(told) for told in known]
+    written_outside: set[str] = set()
+    for place, operator in enumerate(graph.operators):
+        if written_outside.intersection(operator.reads):
+            facts[place]["reads_left_out"] = True
+            verdicts[place] = _judge_operator(operator, profile, facts[place])
+        if verdicts[place].verdict == "fallback":
+            written_outside.update(key for key in operator.writes if key)
+    read_outside = {key for place in _left_out(verdicts) for key in graph.operators[place].reads}
     for place, operator in enumerate(graph.operators):
         if read_outside.intersection(operator.writes):
-            facts = {**known[place], "feeds_left_out": True}
-            verdicts[place] = _judge_operator(operator, profile, facts)
+            facts[place]["feeds_left_out"] = True
+            verdicts[place] = _judge_operator(operator, profile, facts[place])
     return tuple(verdicts)
 
 
-def place_by(graph: FileGraph, verdicts: Sequence[Verdict]) -> Placement | None:
-    """Return where operators run by their verdicts; None for a file that does not load."""
+def place_by(graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]) -> Placement | None:
+    """Return where operators run by a profile's verdicts; None for a file that does not load."""
     if any(verdict.verdict == "rejected" for verdict in verdicts):
         return None
-    left_out = {place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"}
-    return place_operators(graph.operators, left_out)
+    pruned = (
+        [place for place, o in enumerate(graph.operators) if facts_of(o)["unpacks_constant"]]
+        if profile.prunes_unpacking
+        else ()
+    )
+    return place_operators(graph.operators, _left_out(verdicts), pruned)
+
+
+def _left_out(verdicts: Sequence[Verdict]) -> list[int]:
+    return [place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"]
 
 
 def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Verdict:
@@ -224,24 +253,22 @@ def _add_measured(
     return seen if worse else predicted
 
 
-def _measured(operator: Operator, measurement: Measurement) -> Facts:
+def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
     if measurement.refusal is not None:
         return {
             "runtime": measurement.runtime,
             "loads": False,
             "refusal": measurement.refusal,
         }
-    return {
-        "runtime": measurement.runtime,
-        "loads": True,
-        "delegated": operator.index in measurement.delegated,
-    }
+    loaded: Facts = {"runtime": measurement.runtime, "loads": True}
+    if isinstance(measurement, Optimized):
+        return loaded
+    return {**loaded, "delegated": operator.index in measurement.delegated}
 
 
 def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
     """Return the first operator that is left out, with what comes after it; None where none is."""
-    places = (place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback")
-    first = next(places, None)
+    first = next(iter(_left_out(verdicts)), None)
     if first is None:
         return None
     after = graph.operators[first + 1 :]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.converters.operators.graph import FileGraph, Operator
+from edge_deeplab.converters.operators.judging import report_by
 from edge_deeplab.converters.operators.mac_result import (
     MacResult,
     ObservedPlan,
@@ -20,10 +21,20 @@ from edge_deeplab.converters.operators.mac_result import (
 )
 from edge_deeplab.converters.operators.read_mil import read_mil
 from edge_deeplab.converters.operators.report import ArtifactReport, ProfileReport, Verdict
+from edge_deeplab.converters.operators.rules import Rule, load_profile
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.files import write_atomically
 
-RULE = "observed"
+OBSERVED = Rule(
+    id="observed",
+    verdict="as observed",
+    reason="a Mac's compute plan tells where Core ML runs the operator: ok on the profile's device, fallback on "
+    "another, rejected where the package does not load",
+    source="MLComputePlan of coremltools, in the result that check --merge was given",
+    date="the day of that run",
+    confidence="measured",
+)
+"""What `check --merge` puts in place of the rules of Core ML's profiles."""
 _PLACEHOLDER = 'PACKAGE_SHA256 = ""'
 _DEVICES = {"cpu": "CPU", "gpu": "GPU", "neural_engine": "Neural Engine"}
 
@@ -113,14 +124,15 @@ def _observe(
         _verdict(operator, predicted, target, plan, result)
         for operator, predicted in zip(graph.operators, profile.verdicts, strict=True)
     )
-    silent = sum(verdict.rule != RULE for verdict in verdicts)
+    silent = sum(verdict.rule != OBSERVED.id for verdict in verdicts)
     notes = [f"{profile.profile}: observed on {result.machine}, {target.compute_units}"]
     if silent:
         notes[0] += f"; of {silent} operators its plan says nothing, and their verdict is predicted"
     chip = re.fullmatch(r"coreml-ane-([am]\d+)", profile.profile)
     if chip and chip[1].upper() not in result.chip.upper().split():
         notes[0] += f"; that is no {chip[1].upper()}"
-    return replace(profile, verdicts=verdicts, partitions=_partitions(verdicts)), notes
+    report = report_by(graph, load_profile(profile.profile), verdicts)
+    return replace(report, observed=True), notes
 
 
 def _verdict(
@@ -129,7 +141,7 @@ def _verdict(
     """Return what was observed of an operator; the prediction where nothing was."""
     observed = replace(
         predicted,
-        rule=RULE,
+        rule=OBSERVED.id,
         source=f"MLComputePlan of coremltools {result.coremltools}, {target.compute_units}",
         date=result.date,
         confidence="measured",
@@ -158,12 +170,6 @@ def _preference(planned: PlannedOperation) -> str:
     able = ", ".join(_DEVICES.get(name, name) for name in planned.supported) or "none"
     preferred = planned.preferred or "none"
     return f"Core ML prefers the {_DEVICES.get(preferred, preferred)} (able: {able})"
-
-
-def _partitions(verdicts: tuple[Verdict, ...]) -> int:
-    """Return the number of stretches of operators, in the file's order, that stay on the profile's device."""
-    stays = [verdict.verdict == "ok" for verdict in verdicts]
-    return sum(here and not before for before, here in zip([False, *stays], stays, strict=False))
 
 
 def _prediction_notes(result: MacResult) -> list[str]:

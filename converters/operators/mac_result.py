@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_deeplab.converters.operators.graph import Operator
 from edge_deeplab.converters.operators.mac_script import COMPUTE_UNITS, FORMAT
-from edge_deeplab.converters.operators.source import Budget, read_bytes, unreadable
+from edge_deeplab.converters.operators.source import Budget, printable, read_bytes, unreadable
 from edge_deeplab.errors import ArtifactError
 
 _MOST_VALUES_BYTES = 1 << 29
@@ -114,7 +114,7 @@ def read_result(path: Path) -> MacResult:
         ArtifactError: when it is not a result of the script.
     """
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(read_bytes(path, wanted="the result JSON of the Mac's script"))
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         return _parse(document)
@@ -187,7 +187,7 @@ def _array(packed: Mapping[str, Any], budget: Budget) -> npt.NDArray[Any]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(repr(value)[:_LONGEST_TEXT])
-    return " ".join(value.split())[:_LONGEST_TEXT]
+    return printable(" ".join(value.split()))[:_LONGEST_TEXT]
 
 
 def _share_of_equal_ids(

@@ -6,7 +6,7 @@ behind it is long, so no layout of the file matters but where that length stands
 
 import math
 
-from edge_deeplab.converters.operators.graph import Operator, Shape, TensorSpec
+from edge_deeplab.converters.operators.graph import Operator, TensorSpec, first_shape
 
 _FULLY_CONNECTED = ("FULLY_CONNECTED", "linear")
 _PRODUCTS = ("MatMul", "Gemm", "QLinearMatMul", "MatMulInteger", "BATCH_MATMUL", "matmul")
@@ -27,7 +27,7 @@ def count_multiply_adds(operator: Operator) -> int | None:
     if operator.type in _FILTER_OF_TRANSPOSED:
         return _count_transposed(operator)
     if operator.type in _FULLY_CONNECTED:
-        weight = _shape(operator.inputs[1:2])  # (K, C)
+        weight = first_shape(operator.inputs[1:2])  # (K, C)
         return _times(_elements(operator.outputs[:1]), weight[-1] if weight else None)
     if operator.type in _PRODUCTS:
         return _times(_elements(operator.outputs[:1]), _length_of_product(operator))
@@ -38,7 +38,7 @@ def _count_transposed(operator: Operator) -> int | None:
     """Return what a transposed convolution costs: each element that goes in is spread over a filter."""
     place, axes = _FILTER_OF_TRANSPOSED[operator.type]
     data = operator.inputs[2:3] if operator.type == "TRANSPOSE_CONV" else operator.inputs[:1]
-    filters = _shape(operator.inputs[place : place + 1])
+    filters = first_shape(operator.inputs[place : place + 1])
     if filters is None or len(filters) != 4 or None in filters:
         return None
     return _times(_elements(data), math.prod(filters[axis] or 0 for axis in axes))
@@ -46,7 +46,7 @@ def _count_transposed(operator: Operator) -> int | None:
 
 def _length_of_product(operator: Operator) -> int | None:
     """Return the length of the sums of a matrix product, as its first matrix has it."""
-    first = _shape(operator.inputs[:1])
+    first = first_shape(operator.inputs)
     turned = bool(operator.attributes.get("transA") or operator.attributes.get("adj_x"))
     if not first or len(first) < 2:
         return None
@@ -54,14 +54,10 @@ def _length_of_product(operator: Operator) -> int | None:
 
 
 def _elements(specs: tuple[TensorSpec | None, ...]) -> int | None:
-    shape = _shape(specs)
+    shape = first_shape(specs)
     if not shape or None in shape[1:]:
         return None
     return math.prod(size for size in (shape[0] or 1, *shape[1:]) if size is not None)
-
-
-def _shape(specs: tuple[TensorSpec | None, ...]) -> Shape | None:
-    return specs[0].shape if specs and specs[0] else None
 
 
 def _times(elements: int | None, length: int | None) -> int | None:

@@ -13,13 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
+from edge_deeplab.converters.operators.isolation import (
+    REFUSAL,
+    answer_from,
+    cpu_limit_s,
+    run_isolated,
+)
 from edge_deeplab.converters.operators.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
+from edge_deeplab.converters.operators.read_onnx import nodes_within
 from edge_deeplab.errors import require
 
 TIME_LIMIT_S = 120.0
-CPU_LIMIT_S = 30
-"""Limits of the measuring process, by the clock and of processor time."""
+"""A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
+(`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
 _MODULE = "edge_deeplab.converters.operators.optimized_onnx"
 
@@ -60,7 +66,10 @@ def measure_optimized(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Opti
     require("onnxruntime", package="onnxruntime", extra="onnx")
     runtime = f"onnxruntime {version('onnxruntime')} on {platform.machine()}"
     answer = run_isolated(
-        _MODULE, [str(path.absolute())], time_limit_s=time_limit_s, cpu_limit_s=CPU_LIMIT_S
+        _MODULE,
+        [str(path.absolute())],
+        time_limit_s=time_limit_s,
+        cpu_s=cpu_limit_s(path.stat().st_size),
     )
     return Optimized(runtime, answer.get("operators", {}), answer.get(REFUSAL))
 
@@ -86,8 +95,8 @@ def _optimize(path: str) -> dict[str, Any]:
 def _count_operators(path: Path) -> dict[str, int]:
     import onnx
 
-    model = onnx.load(path)
-    return dict(Counter(node.op_type for node in model.graph.node))
+    model = onnx.load(path, load_external_data=False)  # the copy names weights that lie elsewhere
+    return dict(Counter(node.op_type for node in nodes_within(model.graph)))
 
 
 if __name__ == "__main__":

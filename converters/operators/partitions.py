@@ -32,14 +32,17 @@ class Placement:
     share: float | None
 
 
-def place_operators(operators: Sequence[Operator], left_out: Collection[int]) -> Placement:
+def place_operators(
+    operators: Sequence[Operator], left_out: Collection[int], pruned: Collection[int] = ()
+) -> Placement:
     """Return where operators run when an accelerator takes all but some.
 
     Args:
         operators: of one file, in its order.
         left_out: places of those that it does not take.
+        pruned: places of those that no processor runs, because their result is handed over as it is stored.
     """
-    partitions = find_subgraphs(operators, left_out)
+    partitions = find_subgraphs(operators, left_out, pruned)
     taken = [operators[place] for place in chain.from_iterable(partitions)]
     return Placement(partitions, tuple(sorted(left_out)), share_of(taken, operators))
 
@@ -54,17 +57,18 @@ def share_of(some: Sequence[Operator], all_of_them: Sequence[Operator]) -> float
 
 
 def find_subgraphs(
-    operators: Sequence[Operator], left_out: Collection[int]
+    operators: Sequence[Operator], left_out: Collection[int], pruned: Collection[int] = ()
 ) -> tuple[tuple[int, ...], ...]:
     """Return the subgraphs that an accelerator makes of the operators it takes, as places in the file's order.
 
-    Operators in a circle are never ready and stand in none.
+    Operators in a circle are never ready and stand in none, and neither do those that are pruned.
     """
-    followers, waits = _link(operators)
+    absent = frozenset(pruned)
+    followers, waits = _link(operators, absent)
     outside = frozenset(left_out)
     ready: dict[bool, list[int]] = {True: [], False: []}  # by whether the accelerator takes it
     for place, count in enumerate(waits):
-        if not count:
+        if not count and place not in absent:
             ready[place not in outside].append(place)  # in order, so each list is a heap
     subgraphs = []
     while ready[True] or ready[False]:
@@ -82,10 +86,16 @@ def find_subgraphs(
     return tuple(subgraphs)
 
 
-def _link(operators: Sequence[Operator]) -> tuple[list[list[int]], list[int]]:
+def _link(
+    operators: Sequence[Operator], absent: Collection[int]
+) -> tuple[list[list[int]], list[int]]:
     """Return, for each operator, those that read what it computes, and how many values it waits for."""
     producers = {
-        key: place for place, operator in enumerate(operators) for key in operator.writes if key
+        key: place
+        for place, operator in enumerate(operators)
+        if place not in absent
+        for key in operator.writes
+        if key
     }
     followers: list[list[int]] = [[] for _ in operators]
     waits = [0] * len(operators)

@@ -22,6 +22,7 @@ from edge_deeplab.converters.operators.graph import (
     Operator,
     Shape,
     TensorSpec,
+    height_and_width,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
 from edge_deeplab.converters.operators.source import (
@@ -251,19 +252,13 @@ def _convolution(
     outputs, per_group, *kernel = (int(size or 0) for size in weight)
     return Convolution(
         kernel_hw=(kernel[0], kernel[1]),
-        rate_hw=_pair(attributes.get("dilations")),
-        stride_hw=_pair(attributes.get("strides")),
+        rate_hw=height_and_width(attributes.get("dilations")),
+        stride_hw=height_and_width(attributes.get("strides")),
         channels=per_group * groups,
         groups=groups,
         multiplier=outputs // groups,
         padding=_padding(attributes),
     )
-
-
-def _pair(value: Attribute | None) -> tuple[int, int]:
-    if isinstance(value, tuple) and len(value) == 2:
-        return int(value[0]), int(value[1])
-    return 1, 1
 
 
 def _padding(attributes: dict[str, Attribute]) -> tuple[int, int, int, int] | None:

@@ -14,6 +14,7 @@ from edge_deeplab.converters.operators.graph import (
     Operator,
     Shape,
     TensorSpec,
+    height_and_width,
 )
 from edge_deeplab.converters.operators.module_paths import find_module
 from edge_deeplab.converters.operators.source import (
@@ -73,12 +74,16 @@ class _ModelReader:
         graph = self._model.graph
         if not graph.node:
             raise ValueError("its graph has no nodes")
-        for node in _nodes_within(graph):
+        for node in nodes_within(graph):
             _check_text(node)
         for nested in _graphs_within(graph):
             self._declare(nested)
-        nodes = [n for n in _nodes_within(graph) if n.op_type != "Constant"]
-        operators = tuple(self._operator(index, node) for index, node in enumerate(nodes))
+        nodes = [n for n in nodes_within(graph) if n.op_type != "Constant"]
+        outermost = sum(node.op_type != "Constant" for node in graph.node)  # they come first
+        operators = tuple(
+            self._operator(index, node, nested=index >= outermost)
+            for index, node in enumerate(nodes)
+        )
         opsets = {f"opset {name!s}".strip(): version for name, version in self._opsets.items()}
         versions = {"ir": int(self._model.ir_version), **opsets}
         count = len(self._functions)
@@ -123,7 +128,7 @@ class _ModelReader:
         value = self._value(node.output[0])
         self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
-    def _operator(self, index: int, node: Any) -> Operator:
+    def _operator(self, index: int, node: Any, *, nested: bool) -> Operator:
         inputs = tuple(self._value(name) if name else None for name in node.input)
         outputs = tuple(self._value(name) for name in node.output if name)
         attributes = {a.name: v for a in node.attribute if (v := self._setting(a)) is not None}
@@ -144,6 +149,7 @@ class _ModelReader:
             domain=domain,
             reads=tuple(node.input),
             writes=tuple(name for name in node.output if name),
+            nested=nested,
         )
 
     def _value(self, name: str) -> TensorSpec:
@@ -233,7 +239,8 @@ def _graphs_within(graph: Any) -> Iterator[Any]:
                 yield from _graphs_within(nested)
 
 
-def _nodes_within(graph: Any) -> Iterator[Any]:
+def nodes_within(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph, then those of the graphs nested in them."""
     for nested in _graphs_within(graph):
         yield from nested.node
 
@@ -272,19 +279,13 @@ def _convolution(
     automatic = attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "")
     return Convolution(
         kernel_hw=(kernel[0], kernel[1]),
-        rate_hw=_pair(attributes.get("dilations")),
-        stride_hw=_pair(attributes.get("strides")),
+        rate_hw=height_and_width(attributes.get("dilations")),
+        stride_hw=height_and_width(attributes.get("strides")),
         channels=per_group * groups,
         groups=groups,
         multiplier=outputs // groups,
         padding=None if automatic else _pads(attributes.get("pads")),
     )
-
-
-def _pair(value: Attribute | None) -> tuple[int, int]:
-    if isinstance(value, tuple) and len(value) == 2:
-        return int(value[0]), int(value[1])
-    return 1, 1
 
 
 def _pads(value: Attribute | None) -> tuple[int, int, int, int]:

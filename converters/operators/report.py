@@ -121,9 +121,10 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
         loaded = [load_profile(DEFAULT_PROFILES[graph.format])]
     measured = measure_xnnpack(path) if graph.format == "tflite" else None
     optimized = measure_optimized(path) if graph.format == "onnx" else None
+    asked = [profile for profile in loaded if profile.format == graph.format]
     return ArtifactReport(
         graph,
-        tuple(judge(graph, p, measured) for p in loaded if p.format == graph.format),
+        tuple(judge(graph, profile, measured or optimized) for profile in asked),
         xnnpack=measured,
         version_findings=lint_versions(path) if graph.format == "tflite" else (),
         placement=_foresee_xnnpack(graph) if graph.format == "tflite" else None,
@@ -153,7 +154,7 @@ def dilated_depthwise(graph: FileGraph) -> list[Operator]:
 def _foresee_xnnpack(graph: FileGraph) -> Placement | None:
     """Return what XNNPACK is predicted to take of a TFLite file; None where it is predicted not to load."""
     profile = load_profile("tflite-xnnpack")
-    return place_by(graph, predict_verdicts(graph, profile, gather_facts(graph)))
+    return place_by(graph, profile, predict_verdicts(graph, profile, gather_facts(graph)))
 
 
 def _dilated_to_json(operator: Operator) -> dict[str, Any]:

@@ -51,6 +51,13 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "not_multiple_of": lambda fact, factor: fact % factor != 0,
 }
 Condition = Mapping[str, Any]
+_SWITCHES: Mapping[str, bool] = {
+    "measured": False,
+    "stops_at_first_unsupported": False,
+    "accelerator": True,
+    "prunes_unpacking": False,
+}
+"""What a profile is or does, yes or no, and what holds where its file is silent."""
 
 
 @dataclass(frozen=True)
@@ -121,22 +128,26 @@ class Profile:
         format: file format that it reads.
         title: what it is, for people.
         ok_reason: what an operator that no rule speaks about is told; honest about how much the rules cover.
-        measured: whether its facts are measured on this machine.
         rules: its rules.
+        measured: whether its runtime is asked as well, on this machine.
         family: the TOML file's name, which is the profile's own unless the file has variants.
         variants: of a family's file, the devices it serves.
         stops_at_first_unsupported: whether what comes after the first operator that falls back falls back as well.
+        accelerator: whether something beside the processor takes operators; without one nothing is split off.
+        prunes_unpacking: whether it takes stored tensors as they are, so that what unpacks them runs nowhere.
     """
 
     name: str
     format: str
     title: str
     ok_reason: str
-    measured: bool
     rules: tuple[Rule, ...]
+    measured: bool = False
     family: str = ""
     variants: tuple[Variant, ...] = ()
     stops_at_first_unsupported: bool = False
+    accelerator: bool = True
+    prunes_unpacking: bool = False
 
     def worst_rule(self, facts: Mapping[str, Fact]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""
@@ -232,8 +243,12 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
     Raises:
         ConfigError: naming the profile and what is wrong with it.
     """
-    optional = {"measured", "rules", "variants", "stops_at_first_unsupported"}
-    _check_keys(f"profile {name}", document, {"format", "title", "ok_reason"}, optional)
+    _check_keys(
+        f"profile {name}",
+        document,
+        {"format", "title", "ok_reason"},
+        {"rules", "variants", *_SWITCHES},
+    )
     rules = tuple(_parse_rule(name, entry) for entry in document.get("rules", ()))
     if len({rule.id for rule in rules}) != len(rules):
         raise ConfigError(f"profile {name} has two rules of one id; ids are unique; rename one")
@@ -242,11 +257,10 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         format=document["format"],
         title=document["title"],
         ok_reason=document["ok_reason"],
-        measured=bool(document.get("measured", False)),
         rules=rules,
         family=name,
         variants=tuple(_parse_variant(name, entry) for entry in document.get("variants", ())),
-        stops_at_first_unsupported=bool(document.get("stops_at_first_unsupported", False)),
+        **{key: bool(document.get(key, usual)) for key, usual in _SWITCHES.items()},
     )
 
 

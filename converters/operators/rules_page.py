@@ -82,6 +82,10 @@ def _section(family: Profile) -> str:
         lines += [f"Profiles: {names}.", ""]
     if family.stops_at_first_unsupported:
         lines += ["Everything after the first operator that falls back falls back as well.", ""]
+    if not family.accelerator:
+        lines += ["Nothing is split off here, so no partitions are predicted.", ""]
+    if family.prunes_unpacking:
+        lines += ["What only unpacks a stored tensor is pruned and makes no partition.", ""]
     lines += ["| rule | verdict | speaks about | why, and what mends it | evidence |"]
     lines += ["|---|---|---|---|---|", *(_row(rule, family) for rule in family.rules), ""]
     return "\n".join([*lines, *_known_operators(family)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edge_deeplab.converters.operators.graph import Attribute, Operator, Shape, TensorSpec
+from edge_deeplab.converters.operators.graph import Attribute, Operator, TensorSpec, first_shape
 
 Fact = int | float | bool | str
 
@@ -89,7 +89,7 @@ def setting_facts(operator: Operator) -> dict[str, Fact | None]:
 
 def _tensor_facts(operator: Operator) -> dict[str, Fact | None]:
     given = [spec for spec in operator.inputs if spec is not None]
-    first, result = _shape(operator.inputs[:1]), _shape(operator.outputs[:1])
+    first, result = first_shape(operator.inputs), first_shape(operator.outputs)
     ranks = [len(spec.shape) for spec in (*given, *operator.outputs) if spec.shape is not None]
     computed = [spec for spec in given if not spec.constant]
     source = computed[0] if computed else None
@@ -165,7 +165,7 @@ def _size_facts(operator: Operator, axes: tuple[int, int]) -> dict[str, Fact | N
 
 def _sizes(specs: tuple[TensorSpec | None, ...], axes: tuple[int, int]) -> list[int] | None:
     """Return the sizes along two axes of a map of four; None where the file leaves one open."""
-    shape = _shape(specs)
+    shape = first_shape(specs)
     if shape is None or len(shape) != 4:
         return None
     known = [size for axis in axes if (size := shape[axis])]
@@ -200,7 +200,3 @@ def _pair(settings: Mapping[str, Attribute], *keys: str) -> tuple[int | None, in
 
 def _single(value: Attribute | None) -> Fact | None:
     return None if isinstance(value, tuple) else value
-
-
-def _shape(specs: tuple[TensorSpec | None, ...]) -> Shape | None:
-    return specs[0].shape if specs and specs[0] else None

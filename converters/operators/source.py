@@ -10,15 +10,24 @@ LARGEST_FILE = 2**31 - 1
 """Flatbuffers and protobufs end at 2 GiB."""
 RECORD_BYTES, ENTRY_BYTES = 400, 40
 """What a tensor or operator costs in memory once it is read, and what each of its sizes, names and settings adds."""
-_TIMES_THE_FILE, _SLACK_BYTES, _MOST_BYTES = 10, 1 << 20, 1 << 25
+_TIMES_THE_FILE, _FEWEST_BYTES, _MOST_BYTES = 10, 1 << 24, 1 << 25
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def read_bytes(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
+def printable(text: str) -> str:
+    """Return a stranger's text as a terminal may show it: what would steer the terminal is replaced."""
+    return "".join(letter if letter.isprintable() else _REPLACEMENT for letter in text)
+
+
+def read_bytes(
+    path: Path, *, largest: int = LARGEST_FILE, wanted: str = "an exported model"
+) -> bytes:
     """Return a file's content.
 
     Args:
         path: the file.
         largest: bytes that it may have.
+        wanted: what the file should be, for people.
 
     Raises:
         ArtifactError: when it does not exist, cannot be read, is empty or larger than it may be.
@@ -26,18 +35,18 @@ def read_bytes(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
     try:
         size = path.stat().st_size
         if not 0 < size <= largest:
-            expected = f"an exported model of 1 to {largest} bytes"
+            expected = f"{wanted} of 1 to {largest} bytes"
             raise unreadable(path, expected, f"it has {size} bytes")
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(
-            f"{path} cannot be read ({error.strerror or error}); an exported model was expected; check the path"
+            f"{path} cannot be read ({error.strerror or error}); {wanted} was expected; check the path"
         ) from error
 
 
 def unreadable(path: Path, expected: str, what: str) -> ArtifactError:
     """Return the error for content that is not what the file's ending says."""
-    reason = what.strip().splitlines()[0] if what.strip() else "no reason given"
+    reason = printable(what.strip().splitlines()[0]) if what.strip() else "no reason given"
     return ArtifactError(
         f"{path} cannot be read ({reason[:200]}); {expected} was expected; export or download it again"
     )
@@ -54,15 +63,15 @@ class Budget:
     """
 
     def __init__(self, total: int) -> None:
-        self._left = total
+        self._total = self._left = total
 
     @classmethod
     def for_file(cls, size: int) -> "Budget":
-        """Return the budget of a file of `size` bytes: ten times as many, and 1 MiB that the smallest may need.
+        """Return the budget of a file of `size` bytes: ten times as many, from 16 MiB to 32 MiB.
 
-        It ends at 32 MiB, which hold 80,000 tensors and operators, whatever the size.
+        16 MiB hold 30,000 plain operators, which any file may list; 32 MiB are what is judged within seconds.
         """
-        return cls(min(_TIMES_THE_FILE * size + _SLACK_BYTES, _MOST_BYTES))
+        return cls(min(max(_TIMES_THE_FILE * size, _FEWEST_BYTES), _MOST_BYTES))
 
     def spend(self, count: int, each: int = 1) -> int:
         """Return `count`, taken off what is left at `each` bytes.
@@ -72,5 +81,8 @@ class Budget:
         """
         self._left -= count * each
         if count < 0 or self._left < 0:
-            raise ValueError("it asks for more memory than a file of its size may")
+            raise ValueError(
+                f"it asks for more memory than the {self._total >> 20} MiB that this checker allows a file of its "
+                "size; that is a limit of the checker, not of the format"
+            )
         return count

@@ -78,9 +78,7 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
         return VersionFix(None)
     with replace_when_complete(target) as temporary:
         arguments = [str(path.absolute()), str(temporary.absolute())]
-        answer = run_isolated(
-            __name__, arguments, time_limit_s=TIME_LIMIT_S, cpu_limit_s=CPU_LIMIT_S
-        )
+        answer = run_isolated(__name__, arguments, time_limit_s=TIME_LIMIT_S, cpu_s=CPU_LIMIT_S)
         if REFUSAL in answer:
             raise ArtifactError(f"{path} was not mended, no copy was kept: {answer[REFUSAL]}")
     return VersionFix(target, len(findings), int(answer["inputs"]))

@@ -14,13 +14,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
+from edge_deeplab.converters.operators.isolation import (
+    REFUSAL,
+    answer_from,
+    cpu_limit_s,
+    run_isolated,
+)
 from edge_deeplab.errors import require
 
 TIME_LIMIT_S = 120.0
-"""Wall-clock limit of the measuring process: generous, because a busy machine is no fault of the file."""
-CPU_LIMIT_S = 10
-"""Processor time of the measuring process."""
+"""A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
+(`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
 _MODULE = "edge_deeplab.converters.operators.xnnpack"
 _DELEGATE = "DELEGATE"
@@ -83,7 +87,10 @@ def measure_xnnpack(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Measur
     require("ai_edge_litert", package="ai-edge-litert", extra="tflite")
     runtime = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
     answer = run_isolated(
-        _MODULE, [str(path.absolute())], time_limit_s=time_limit_s, cpu_limit_s=CPU_LIMIT_S
+        _MODULE,
+        [str(path.absolute())],
+        time_limit_s=time_limit_s,
+        cpu_s=cpu_limit_s(path.stat().st_size),
     )
     if REFUSAL in answer:
         return Measurement(runtime, refusal=answer[REFUSAL])

@@ -14,6 +14,7 @@ from edge_deeplab.converters.operators.report import (
     dilated_depthwise,
 )
 from edge_deeplab.converters.operators.rules import load_profile
+from edge_deeplab.converters.operators.source import printable
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
 _MOST_NAMES = 4
@@ -24,7 +25,7 @@ def operators_line(graph: FileGraph) -> str:
     """Return format, versions and operator counts: "tflite (schema 3), 87 operators: CONV_2D v1 x43, ..."."""
     versions = ", ".join(f"{name} {version}" for name, version in graph.versions.items())
     counts = ", ".join(
-        f"{escape(kind)}{'' if version is None else f' v{version}'} x{count}"
+        f"{_shown(kind)}{'' if version is None else f' v{version}'} x{count}"
         for kind, version, count in graph.count_types()
     )
     return f"{graph.format} ({versions}), {len(graph.operators)} operators: {counts}"
@@ -35,10 +36,10 @@ def xnnpack_line(report: ArtifactReport) -> str:
     measured = report.xnnpack
     assert measured is not None
     if measured.refusal is not None:
-        return f"[bold red]{measured.runtime} does not load it: {escape(measured.refusal)}[/]"
+        return f"[bold red]{measured.runtime} does not load it: {_shown(measured.refusal)}[/]"
     operators = report.graph.operators
     left = [operators[i] for i in measured.left_out if i < len(operators)]
-    names = ", ".join(escape(f"{operator.type} {operator.name}") for operator in left)
+    names = ", ".join(_shown(f"{operator.type} {operator.name}") for operator in left)
     return (
         f"XNNPACK ({measured.runtime}) took {len(measured.delegated)} of {measured.total} operators "
         f"in {_counted(len(measured.partitions), 'partition')}"
@@ -52,7 +53,7 @@ def fusion_line(report: ArtifactReport) -> str:
     measured = report.optimized
     assert measured is not None
     if measured.refusal is not None:
-        return f"[bold red]{measured.runtime} does not load it: {escape(measured.refusal)}[/]"
+        return f"[bold red]{measured.runtime} does not load it: {_shown(measured.refusal)}[/]"
     counts = ", ".join(f"{kind} x{count}" for kind, count in measured.count().items() if count)
     predicted = "" if report.warnings() else ", as predicted"
     return (
@@ -61,21 +62,22 @@ def fusion_line(report: ArtifactReport) -> str:
 
 
 def placement_line(report: ProfileReport) -> str | None:
-    """Return where operators are predicted to run; None for a profile without an accelerator."""
+    """Return where operators run, by prediction or as observed; None for a profile without an accelerator."""
     if report.partitions is None:
         return None
     share = report.accelerator_share
     work = "" if share is None else f" with {share:.1%} of the multiply-adds"
-    line = f"predicted: {_counted(report.partitions, 'partition')} on the accelerator{work}"
+    told = "observed" if report.observed else "predicted"
+    line = f"{told}: {_counted(report.partitions, 'partition')} on the accelerator{work}"
     if report.left_out:
-        counts = Counter(escape(left.operator) for left in report.left_out)
+        counts = Counter(_shown(left.operator) for left in report.left_out)
         line += "; left out: " + ", ".join(f"{kind} x{n}" for kind, n in counts.most_common())
     if stop := report.stopped_at:
         after = (
             "" if stop.share_after is None else f" ({stop.share_after:.1%} of the multiply-adds)"
         )
         line += (
-            f"; it stops at {escape(f'{stop.at.operator} {stop.at.name}')}, "
+            f"; it stops at {_shown(f'{stop.at.operator} {stop.at.name}')}, "
             f"{_counted(stop.operators_after, 'operator')} before the end{after}"
         )
     return line
@@ -94,8 +96,8 @@ def dilated_table(graph: FileGraph) -> Table | None:
         assert convolution is not None
         form = "" if convolution.form == "native" else f" ({convolution.form})"
         table.add_row(
-            escape(operator.module or "-"),
-            escape(_shortened(operator.name)),
+            _shown(operator.module or "-"),
+            _shown(_shortened(operator.name)),
             _pair(convolution.rate_hw) + form,
             _pair(convolution.kernel_hw),
             str(convolution.channels),
@@ -108,7 +110,7 @@ def verdict_line(report: ProfileReport) -> str:
     counts = ", ".join(
         f"[{_STYLES[verdict]}]{n} {verdict}[/]" for verdict, n in report.count().items()
     )
-    return f"{report.profile} ({escape(load_profile(report.profile).title)}): {counts}"
+    return f"{report.profile} ({_shown(load_profile(report.profile).title)}): {counts}"
 
 
 def verdict_table(report: ProfileReport) -> Table | None:
@@ -133,18 +135,25 @@ def _verdict_row(verdicts: list[Verdict]) -> tuple[str, ...]:
     operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]
     return (
         f"[{_STYLES[first.verdict]}]{first.verdict}[/]",
-        escape(_some(operators)),
-        escape(_some(verdict.module or _shortened(verdict.name) for verdict in verdicts)),
-        escape(first.reason),
-        escape(f"{first.rule}\n{first.source} ({first.confidence}, {first.date})"),
-        escape(first.rewrite or "-"),
+        _some(operators),
+        _some(verdict.module or _shortened(verdict.name) for verdict in verdicts),
+        _shown(first.reason),
+        _shown(f"{first.rule}")
+        + "\n"
+        + _shown(f"{first.source} ({first.confidence}, {first.date})"),
+        _shown(first.rewrite or "-"),
     )
 
 
 def _some(names: Iterable[str]) -> str:
-    unique = list(dict.fromkeys(names))
+    unique = list(dict.fromkeys(map(_shown, names)))
     rest = len(unique) - _MOST_NAMES
     return "\n".join(unique[:_MOST_NAMES]) + (f"\nand {rest} more" if rest > 0 else "")
+
+
+def _shown(text: str) -> str:
+    """Return a stranger's text so that it neither steers the terminal nor reads as markup."""
+    return escape(printable(text))
 
 
 def _shortened(name: str, longest: int = 60) -> str:

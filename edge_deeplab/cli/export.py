@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
     from edge_deeplab.models.checkpoint import Checkpoint
 
-VERDICTS = ("ok", "slow", "fallback", "rejected")
-
 
 def export(
     checkpoint: Annotated[
@@ -164,6 +162,8 @@ def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
     """Return an artifact as JSON values."""
+    from edge_deeplab.converters.operators.rules import VERDICTS
+
     return {
         "target": artifact.target,
         "precision": artifact.precision,
@@ -181,6 +181,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from edge_deeplab.converters.operators.rules import VERDICTS
     from edge_deeplab.evaluation.report import stdout_console
 
     table = Table("target", "precision")

@@ -151,6 +151,18 @@ def test_check_refused_tflite_ends_with_code_1(run, monkeypatch):
     assert "litert 2 does not load it: [odd] op 7" in result.stdout
 
 
+def test_check_names_do_not_steer_the_terminal(run, tmp_path):
+    write_onnx("a.onnx")
+    model = onnx.load("a.onnx")
+    node = model.graph.node[0]
+    node.name, node.input[1] = "\x1b[31mred", "\x1b]0;title\x07weight"
+    model.graph.initializer[0].name = node.input[1]
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    result = run("a.onnx")
+    assert "red" in result.stdout
+    assert not {"\x1b", "\x07"} & set(result.stdout + result.stderr)
+
+
 def test_check_many_layers_of_one_reason_share_a_row(run, tmp_path):
     write_onnx("a.onnx")
     model = onnx.load("a.onnx")

@@ -56,7 +56,12 @@ NOT_LINEAR = [
 ]
 """Resizes that several providers refuse for one reason: axes, computed size, smoothing, sampling."""
 
+NESTED = ([replace(operator("Relu"), nested=True)], [operator("Relu")])
+
 ONNX_EXAMPLES = {
+    "onnx-coreml.nested": NESTED,
+    "onnx-nnapi.nested": NESTED,
+    "onnx-qnn.nested": NESTED,
     "onnx-xnnpack.uint8-with-int8-weights": (
         [dequantized(conv("int8"), "uint8")],
         [dequantized(conv("int8"), "int8"), dequantized(conv("uint8"), "uint8"), conv()],

@@ -79,7 +79,20 @@ TFLITE_EXAMPLES = {
         [operator("SPACE_TO_BATCH_ND"), operator("BATCH_TO_SPACE_ND")],
         [operator("SPACE_TO_DEPTH")],
     ),
-    "tflite-gpu.dilated-depthwise": ([dw(rate=2)], [dw(), conv(rate=2)]),
+    "tflite-gpu.dilated-depthwise": (
+        [dw(rate=2)],
+        [dw(), conv(rate=2), dw(rate=2, kernel=(5, 5))],
+    ),
+    "tflite-gpu.depthwise-off-the-fast-kernel": (
+        [
+            dw(kernel=(5, 3)),
+            dw(kernel=(3, 5), rate=2),
+            dw(stride=2),
+            dw(multiplier=2),
+            settings(dw(), padding="VALID"),
+        ],
+        [dw(), dw(rate=2, stride=2), conv(kernel=(5, 5)), settings(dw(), padding="SAME")],
+    ),
     "tflite-gpu.resize-flags": (
         [resize(corners=True, centres=True)],
         [resize(corners=True), resize(centres=True)],

@@ -246,6 +246,17 @@ GRAPH_EXAMPLES = {
         [(unpacking(), {"feeds_left_out": True})],
         [(unpacking(), {}), (unary("RELU"), {"feeds_left_out": True})],
     ),
+    "onnx-xnnpack.left-with-its-operator": (
+        [
+            (unary("DequantizeLinear"), {"feeds_left_out": True}),
+            (unary("Relu"), {"reads_left_out": True}),
+        ],
+        [
+            (unary("DequantizeLinear"), {"reads_left_out": True}),
+            (unary("QuantizeLinear"), {"feeds_left_out": True}),
+            (unary("Resize"), {"reads_left_out": True}),
+        ],
+    ),
     "onnx-cpu.stays-float": (
         [(unary("ReduceMean"), {"stays_float": True})],
         [(unary("ReduceMean"), {"stays_float": False}), (unary("ReduceMean"), {})],

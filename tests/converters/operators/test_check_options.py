@@ -135,6 +135,12 @@ def test_check_merge_shows_observed_verdicts(run, mlpackage_path, tmp_path):
     assert [v["rule"] for v in artifact["profiles"][0]["verdicts"]] == ["observed"] * 3
 
 
+def test_check_merge_of_an_absent_result_says_what_it_should_be(run, mlpackage_path, tmp_path):
+    result = run(mlpackage_path, "--merge", tmp_path / "absent.json")
+    assert result.exit_code == 1
+    assert "the result JSON of the Mac's script was expected" in result.stderr
+
+
 def test_check_merge_of_another_packages_result_is_one_sentence(run, mlpackage_path):
     result = run(mlpackage_path, "--merge", HERE / "mac_result.json")
     assert result.exit_code == 1

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from edge_deeplab.converters.operators.explain import describe_condition, explain_rule
@@ -31,6 +33,24 @@ def test_explain_rule_to_json_has_condition_verdict_and_evidence():
     assert document["mend"] == "deinterlace"
     assert document["profiles"] == ["tflite-gpu"]
     assert {"rule", "reason", "rewrite", "source", "date", "confidence"} <= set(document)
+
+
+def test_explain_rule_observed_is_what_a_mac_told():
+    document = explain_rule("observed").to_json()
+    assert document["verdict"] == "as observed"
+    assert "MLComputePlan" in document["source"]
+    assert "coreml-ane-a14" in document["profiles"]
+    assert not any(name.startswith("onnx") for name in document["profiles"])
+
+
+@pytest.mark.parametrize("name", ["tflite-gpu", "tflite-nnapi-27", "coreml-ane"])
+def test_explain_rule_of_a_profile_lists_its_rules_and_no_others(name):
+    with pytest.raises(ConfigError, match=f"'{name}' is a profile") as caught:
+        explain_rule(name)
+    family = name.removesuffix("-27")
+    listed = re.findall(r"[\w-]+\.[\w-]+", str(caught.value))
+    assert len(listed) > 5
+    assert all(rule.startswith(f"{family}.") for rule in listed)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
 """Profiles made up of one rule, on graphs made up of a few operators."""
 
+import platform
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from onnx import helper
 
 from edge_deeplab.converters.operators.graph import FileGraph, Operator, TensorSpec
-from edge_deeplab.converters.operators.judging import judge
+from edge_deeplab.converters.operators.judging import gather_facts, judge
+from edge_deeplab.converters.operators.optimized_onnx import Optimized
+from edge_deeplab.converters.operators.read_onnx import read_onnx
 from edge_deeplab.converters.operators.rules import load_profile, parse_profile
 from edge_deeplab.converters.operators.xnnpack import Measurement
 
@@ -87,8 +92,7 @@ def test_judge_file_that_does_not_load_has_no_partition(graph):
 
 
 def test_judge_processor_alone_has_no_partitions(graph):
-    cpu = replace(profile(), name="onnx-cpu")
-    assert judge(graph, cpu).partitions is None
+    assert judge(graph, profile(accelerator=False)).partitions is None
 
 
 def test_judge_operator_that_feeds_a_left_out_one_is_judged_again(graph):
@@ -96,6 +100,54 @@ def test_judge_operator_that_feeds_a_left_out_one_is_judged_again(graph):
     feeding = {**RULE, "id": "p.feeds", "operators": [], "when": [{"feeds_left_out": True}]}
     verdicts = judge(graph, profile(RULE, feeding)).verdicts
     assert [v.rule for v in verdicts] == ["p.feeds", "p.argmax", None, None]
+
+
+def test_judge_operators_that_read_a_left_out_one_are_judged_again_all_the_way(graph):
+    reading = {**RULE, "id": "p.reads", "operators": [], "when": [{"reads_left_out": True}]}
+    report = judge(graph, profile(RULE, reading))
+    assert [v.rule for v in report.verdicts] == [None, "p.argmax", "p.reads", "p.reads"]
+    assert [place.name for place in report.left_out] == ["op1", "op2", "op3"]
+
+
+def test_judge_operator_that_only_unpacks_a_constant_makes_no_partition_where_it_is_pruned(graph):
+    constant = TensorSpec("w", "float16", (4,), constant=True)
+    unpack = replace(graph.operators[0], type="DEQUANTIZE", inputs=(constant,), reads=("w",))
+    argmax = replace(graph.operators[1], reads=("image",))
+    file = replace(graph, operators=(unpack, argmax, *graph.operators[2:]))
+    last = {**RULE, "operators": ["ARG_MAX", "FULLY_CONNECTED"]}
+    assert judge(file, profile(last)).partitions == 2
+    pruned = judge(file, profile(last, prunes_unpacking=True))
+    assert pruned.partitions == 1
+    assert [place.name for place in pruned.left_out] == ["op1", "op2"]
+
+
+def test_judge_file_that_the_runtime_refused_is_rejected_by_a_rule(graph):
+    refused = {**RULE, "id": "p.refused", "operators": [], "when": [{"loads": False}]}
+    refused |= {"verdict": "rejected", "reason": "{runtime}: {refusal}"}
+    report = judge(graph, profile(refused, measured=True), Optimized("ort", {}, refusal="a cycle"))
+    assert {v.reason for v in report.verdicts} == {"ort: a cycle"}
+    assert report.count()["rejected"] == 4
+    loaded = judge(graph, profile(refused, measured=True), Optimized("ort", {"Relu": 1}))
+    assert loaded.count()["ok"] == 4
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_gather_facts_are_those_of_arm_on_every_machine(tiny, tmp_path, monkeypatch, machine):
+    """An int8 convolution whose input two operators read: x86-64 computes it in float, ARM in integers."""
+    scales = {"s": np.float32(0.1), "z": np.int8(0), "w": np.ones((8, 8, 1, 1), np.int8)}
+    node = helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["dq"]),
+        node("Abs", ["dq"], ["other"]),
+        node("DequantizeLinear", ["w", "s", "z"], ["weight"]),
+        node("Conv", ["dq", "weight"], ["conv"]),
+        node("QuantizeLinear", ["conv", "s", "z"], ["last"]),
+    ]
+    path = tiny.save_onnx(tmp_path / "signed.onnx", nodes, scales)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    facts = gather_facts(read_onnx(path))
+    assert [f["type"] for f in facts if f["stays_float"]] == ["Abs"]
 
 
 def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_deeplab.cli.check_tables import placement_line
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.converters.operators import mac_script
 from edge_deeplab.converters.operators.mac_bundle import merge_result, write_mac_script
@@ -200,7 +201,32 @@ def test_merge_result_observed_verdicts_replace_predicted_ones(mlpackage_path, r
     assert upsample.reason == f"{ON_M2}: Core ML prefers the Neural Engine"
     assert upsample.rewrite is None
     assert argmax.operator == "reduce_argmax"
+
+
+def test_merge_result_placement_follows_from_what_was_observed(mlpackage_path, result_path):
+    """The convolution, which was predicted to stay, went to the CPU: with it all multiply-adds."""
+    (profile,) = merged(mlpackage_path, result_path).profiles
     assert profile.partitions == 1
+    assert [left.operator for left in profile.left_out] == ["conv", "reduce_argmax"]
+    assert profile.accelerator_share == 0.0
+    assert profile.observed
+    assert placement_line(profile).startswith("observed: 1 partition on the accelerator with 0.0%")
+
+
+def test_merge_result_slow_operator_is_on_the_accelerator(tiny, tmp_path, result_path):
+    """The plan says nothing of it, so its predicted verdict stays."""
+    builder = tiny.ProgramBuilder()
+    builder.add("quantize", "integers", "INT8", (1, 8, 16, 16), input="image")
+    package = builder.save(tmp_path / "slow.mlpackage")
+    change(result_path, lambda d: d["package"].update(sha256=content_sha256(package)))
+    (profile,) = merged(package, result_path).profiles
+    assert [v.verdict for v in profile.verdicts] == ["slow"]
+    assert (profile.partitions, profile.left_out) == (1, ())
+
+
+def test_merge_result_of_the_processor_alone_has_no_placement(mlpackage_path, result_path):
+    report = merge_result(check_artifact(mlpackage_path, ["coreml-cpu"]), result_path)
+    assert report.profiles[0].partitions is None
 
 
 def test_merge_result_notes_tell_the_machine_and_how_far_predictions_agree(

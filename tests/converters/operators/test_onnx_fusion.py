@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from edge_deeplab.converters.operators.onnx_fusion import predict_fusion
 from edge_deeplab.converters.operators.optimized_onnx import measure_optimized
@@ -134,6 +134,24 @@ def test_int8_activations_of_several_readers_need_signed_kernels(tiny, tmp_path,
     path = tiny.save_onnx(tmp_path / "signed.onnx", graph.nodes, graph.constants)
     fusion = predict_fusion(read_onnx(path), signed=signed)
     assert fusion.count().get("QLinearConv", 0) == formed
+
+
+def test_convolutions_in_both_branches_count(tiny, tmp_path):
+    def branch(name):
+        body = [tiny.conv_node(name=name, weight="weight")]
+        return helper.make_graph(body, name, [], [helper.make_tensor_value_info(name, 1, None)])
+
+    branches = {"then_branch": branch("first"), "else_branch": branch("second")}
+    nodes = [
+        helper.make_node("ReduceMax", ["image"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["flag"], to=TensorProto.BOOL),
+        helper.make_node("If", ["flag"], ["out"], **branches),
+    ]
+    path = tiny.save_onnx(tmp_path / "if.onnx", nodes, {"weight": tiny.weights(8, 1, 3, 3)})
+    graph = read_onnx(path)
+    assert [operator.nested for operator in graph.operators] == [False] * 3 + [True] * 2
+    assert predict_fusion(graph).count() == {"Conv": 2}
+    assert measure_optimized(path).count() == {"Conv": 2}
 
 
 def test_measure_optimized_content_that_is_no_model_is_a_refusal(tmp_path):

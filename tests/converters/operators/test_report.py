@@ -1,5 +1,7 @@
+import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from edge_deeplab.converters.operators.report import check_artifact, count_verdicts
 from edge_deeplab.errors import ArtifactError, ConfigError
@@ -45,14 +47,58 @@ def test_check_artifact_onnx_unknown_operator_is_rejected(tmp_path, tiny):
     assert "no operator NoSuchThing" in report.profiles[0].verdicts[0].reason
 
 
+def of_newer_format(model):
+    model.ir_version = 999
+
+
+def in_float64(model):
+    for tensor in (*model.graph.initializer, *model.graph.value_info, *model.graph.input):
+        if isinstance(tensor, onnx.TensorProto):
+            wide = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+        else:
+            tensor.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [(of_newer_format, "IR version"), (in_float64, "Conv")]
+)
+def test_check_artifact_onnx_that_no_session_takes_is_rejected(tmp_path, tiny, change, told):
+    weight = {"weight": tiny.weights(8, 1, 3, 3)}
+    path = tiny.save_onnx(tmp_path / "bad.onnx", [tiny.conv_node(weight="weight")], weight)
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+    report = check_artifact(path)
+    assert report.rejected
+    (verdict,) = report.profiles[0].verdicts
+    assert verdict.rule == "onnx-cpu.refused"
+    assert told in verdict.reason
+    assert verdict.source.startswith("measured while checking: onnxruntime")
+
+
+def test_check_artifact_onnx_with_weights_beside_it_is_loaded(tmp_path, tiny):
+    weight = {"weight": tiny.weights(8, 1, 3, 3)}
+    path = tiny.save_onnx(tmp_path / "ext.onnx", [tiny.conv_node(weight="weight")], weight)
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0
+    )
+    report = check_artifact(path)
+    assert (tmp_path / "weights").exists()
+    assert report.optimized.refusal is None
+    assert report.optimized.count() == {"Conv": 1}
+    assert report.warnings() == []
+
+
 def test_check_artifact_coreml_tells_the_reported_limits(mlpackage_path):
     (profile,) = check_artifact(mlpackage_path).profiles
     assert profile.profile == "coreml-ane-a14"
-    assert profile.partitions == 2
+    assert profile.partitions == 1
     assert profile.accelerator_share == 1.0
     assert {v.operator: v.verdict for v in profile.verdicts} == {
         "conv": "ok",
-        "upsample_bilinear": "fallback",
+        "upsample_bilinear": "ok",
         "reduce_argmax": "ok",
     }
     assert profile.verdicts[1].confidence == "reported"
@@ -77,7 +123,7 @@ def test_count_verdicts_counts_by_the_default_profile(tflite_report, onnx_path, 
     measured = tflite_report.profiles[0].count()
     assert measured == {"ok": 1, "slow": 0, "fallback": 1, "rejected": 0}
     assert count_verdicts(onnx_path) == {"ok": 2, "slow": 1, "fallback": 0, "rejected": 0}
-    assert count_verdicts(mlpackage_path) == {"ok": 2, "slow": 0, "fallback": 1, "rejected": 0}
+    assert count_verdicts(mlpackage_path) == {"ok": 3, "slow": 0, "fallback": 0, "rejected": 0}
 
 
 def test_count_verdicts_by_several_profiles_takes_the_worst_for_each_operator(onnx_path):

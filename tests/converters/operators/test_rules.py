@@ -14,13 +14,14 @@ from edge_deeplab.converters.operators.rules import (
     profile_names,
 )
 from edge_deeplab.errors import ConfigError
-from tests.converters.operators.operator_builders import dense, depthwise, operator
+from tests.converters.operators.operator_builders import dense, depthwise, dequantized, operator
 from tests.converters.operators.rule_examples_coreml import COREML_EXAMPLES
 from tests.converters.operators.rule_examples_onnx import ONNX_EXAMPLES
 from tests.converters.operators.rule_examples_tflite import TFLITE_EXAMPLES
 from tests.converters.operators.rule_examples_xnnpack import GRAPH_EXAMPLES, XNNPACK_EXAMPLES
 
 HALF = "float16"
+ENLARGED = operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))
 EXAMPLES = {
     "onnx-cpu.dilated-depthwise": (
         [depthwise("Conv", rate=12)],
@@ -28,6 +29,7 @@ EXAMPLES = {
             depthwise("Conv"),
             dense("Conv", rate=12),
             depthwise("Conv", rate=12, dtype="uint8"),
+            dequantized(depthwise("Conv", rate=12), "uint8"),
             depthwise("ConvTranspose", rate=12),
         ],
     ),
@@ -39,7 +41,12 @@ EXAMPLES = {
             depthwise("Conv", padding=2),
             depthwise("Conv", multiplier=2),
         ],
-        [depthwise("Conv"), depthwise("Conv", padding=0), dense("Conv", stride=2)],
+        [
+            depthwise("Conv"),
+            depthwise("Conv", padding=0),
+            dense("Conv", stride=2),
+            dequantized(depthwise("Conv", kernel=(5, 5)), "uint8"),
+        ],
     ),
     "onnx-cpu.float16-convolution": (
         [dense("Conv", dtype=HALF), depthwise("Conv", dtype=HALF)],
@@ -78,10 +85,19 @@ EXAMPLES = {
         ],
     ),
     "coreml-ane.upsample-factor": (
-        [operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))],
+        [(ENLARGED, "a13"), (ENLARGED, "m1")],
         [
+            ENLARGED,
+            (operator("upsample_bilinear", dtype=HALF, after=(1, 64, 64, 64)), "m1"),
+            (operator("upsample_bilinear", dtype=HALF, after=None), "m1"),
+            (operator("tile", dtype=HALF, after=(1, 64, 128, 128)), "m1"),
+        ],
+    ),
+    "coreml-ane.upsample-factor-since-a14": (
+        [ENLARGED, (ENLARGED, "m2")],
+        [
+            (ENLARGED, "m1"),
             operator("upsample_bilinear", dtype=HALF, after=(1, 64, 64, 64)),
-            operator("upsample_bilinear", dtype=HALF, after=None),
             operator("tile", dtype=HALF, after=(1, 64, 128, 128)),
         ],
     ),
@@ -90,6 +106,10 @@ MEASURED_EXAMPLES = {
     "tflite-xnnpack.left-out": (
         [{"loads": True, "delegated": False, "runtime": "litert"}],
         [{"loads": True, "delegated": True, "runtime": "litert"}, {}],
+    ),
+    "onnx-cpu.refused": (
+        [{"loads": False, "refusal": "{odd} message", "runtime": "litert"}],
+        [{"loads": True, "runtime": "litert"}, {}],
     ),
     "tflite-xnnpack.refused": (
         [{"loads": False, "refusal": "{odd} message", "runtime": "litert"}],

@@ -132,7 +132,7 @@ def test_fix_versions_death_of_the_runtime_is_one_sentence(
 
 
 def test_run_isolated_stall_is_a_refusal(shared_path):
-    answer = isolation.run_isolated("this", [], time_limit_s=0.001, cpu_limit_s=1)
+    answer = isolation.run_isolated("this", [], time_limit_s=0.001, cpu_s=1)
     assert answer == {"refusal": "it took more than 0.001 s"}
 
 

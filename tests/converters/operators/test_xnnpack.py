@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_deeplab.converters.operators import isolation
+from edge_deeplab.converters.operators import isolation, xnnpack
 from edge_deeplab.converters.operators.xnnpack import Node, find_partitions, measure_xnnpack
 
 CHANNELS = 8
@@ -128,6 +128,23 @@ def finish_with(monkeypatch, *, returncode, stderr=""):
         return subprocess.CompletedProcess(command, returncode, "", stderr)
 
     monkeypatch.setattr(isolation.subprocess, "run", run)
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(1000, 10), (8_000_000, 10), (1 << 28, 42)])
+def test_cpu_limit_grows_with_the_file(size, seconds):
+    assert isolation.cpu_limit_s(size) == seconds
+
+
+def test_measure_xnnpack_is_bounded_by_processor_time(tflite_path, monkeypatch):
+    asked = {}
+
+    def run_isolated(module, arguments, **limits):
+        asked.update(limits)
+        return {isolation.REFUSAL: "stopped"}
+
+    monkeypatch.setattr(xnnpack, "run_isolated", run_isolated)
+    assert measure_xnnpack(tflite_path).refusal == "stopped"
+    assert asked == {"time_limit_s": 120.0, "cpu_s": 10}
 
 
 def test_measure_xnnpack_that_takes_too_long_is_a_refusal(tflite_path):

@@ -1,0 +1,54 @@
+"""What every profile says of the int8 files, in counts, so that a rule that begins to mean more than it did is seen."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.converters.operators.judging import judge
+from edge_deeplab.converters.operators.read import read_graph
+from edge_deeplab.converters.operators.rules import load_profile, profile_names
+
+Counts = tuple[int, int, int, int, int | None]
+
+SAID: dict[str, dict[str, Counts]] = {
+    "onnx": {
+        "onnx-coreml": (28, 0, 95, 0, 19),
+        "onnx-cpu": (122, 1, 0, 0, None),
+        "onnx-nnapi": (122, 0, 1, 0, 2),
+        "onnx-qnn": (123, 0, 0, 0, 1),
+        "onnx-web": (95, 0, 28, 0, 21),
+        "onnx-xnnpack": (15, 0, 108, 0, 5),
+    },
+    "tflite": {
+        "tflite-coreml": (0, 0, 31, 0, 0),
+        "tflite-edgetpu": (18, 0, 13, 0, 1),
+        "tflite-gpu": (27, 3, 1, 0, 1),
+        "tflite-hexagon": (31, 0, 0, 0, 1),
+        "tflite-nnapi-27": (5, 0, 26, 0, 5),
+        "tflite-nnapi-28": (5, 0, 26, 0, 5),
+        "tflite-nnapi-29": (27, 0, 4, 0, 4),
+        **{f"tflite-nnapi-{level}": (31, 0, 0, 0, 1) for level in range(30, 36)},
+        "tflite-qnn": (31, 0, 0, 0, 1),
+        "tflite-xnnpack": (29, 0, 2, 0, 1),
+        "tflite-xnnpack-sparse": (0, 31, 0, 0, None),
+    },
+    "coreml": {
+        "coreml-ane-a12": (60, 58, 7, 0, 5),
+        **dict.fromkeys(("coreml-ane-a13", "coreml-ane-m1"), (63, 58, 4, 0, 5)),
+        **{f"coreml-ane-{chip}": (66, 58, 1, 0, 2) for chip in ("a14", "a15", "a16", "m2", "m3")},
+        **{f"coreml-ane-{chip}": (124, 0, 1, 0, 2) for chip in ("a17", "a18", "m4")},
+        "coreml-cpu": (67, 58, 0, 0, None),
+        "coreml-gpu": (67, 58, 0, 0, 1),
+    },
+}
+"""By format and profile: operators that are ok, slow, fallback and rejected, and the partitions that they make."""
+
+
+@pytest.mark.parametrize("target", SAID)
+def test_profiles_say_of_the_int8_file_what_they_always_said(
+    int8_files: dict[str, Path], target: str
+) -> None:
+    graph = read_graph(int8_files[target])
+    profiles = [load_profile(name) for name in profile_names()]
+    reports = [judge(graph, profile) for profile in profiles if profile.format == target]
+    assert {r.profile: (*r.count().values(), r.partitions) for r in reports} == SAID[target]
