@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
+from edge_deeplab.quantization.pruning.groups import ChannelGroup
 
 
 def most_important(
@@ -30,7 +30,7 @@ def remove_channels(
         groups: its groups.
         staying: by group, the indices of the channels that stay.
     """
-    gone: dict[tuple[str, Side], set[int]] = defaultdict(set)
+    gone: dict[tuple[str, str], set[int]] = defaultdict(set)
     for group, indices in zip(groups, staying, strict=True):
         leaving = set(range(group.channels)) - set(indices)
         for member in group.members:
@@ -39,8 +39,8 @@ def remove_channels(
     for name, tensor in tensors.items():
         path = name.rpartition(".")[0]
         for axis, side in enumerate(("out", "in")):
-            if tensor.ndim > axis and gone.get((path, side)):  # type: ignore[call-overload]
-                left = [i for i in range(tensor.shape[axis]) if i not in gone[path, side]]  # type: ignore[index]
+            if tensor.ndim > axis and gone.get((path, side)):
+                left = [i for i in range(tensor.shape[axis]) if i not in gone[path, side]]
                 tensor = tensor.index_select(axis, torch.tensor(left, device=tensor.device))
         cut[name] = tensor
     return cut
