@@ -39,7 +39,8 @@ def write_onnx(name, *, rate=6, kind="Conv"):
     output = helper.make_tensor_value_info("out", 1, None)
     node = helper.make_node(kind, ["image", "head.0.weight"], ["out"], name="first", **conv)
     graph = helper.make_graph([node], "g", [image], [output], [weight])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    opsets = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     with Path(name).open("wb") as file:
         file.write(model.SerializeToString())
 
