@@ -2,9 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from edge_deeplab.converters.operators.graph import FileGraph
 from edge_deeplab.converters.operators.report import (
@@ -17,6 +21,7 @@ from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.operators.source import printable
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
+_NARROWEST_TABLE = 110
 _MOST_NAMES = 4
 """Operators or layers that a row names before it only counts them."""
 
@@ -113,42 +118,80 @@ def verdict_line(report: ProfileReport) -> str:
     return f"{report.profile} ({_shown(load_profile(report.profile).title)}): {counts}"
 
 
-def verdict_table(report: ProfileReport) -> Table | None:
-    """Return one row for the operators that are not ok for one and the same reason; None where all are ok."""
+def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
+    """Return one row for the operators that are not ok for one and the same reason; None where all are ok.
+
+    Args:
+        report: what a profile says.
+        width: columns of the terminal; where a table would break words, each row is a stanza.
+    """
     groups: dict[tuple[str | None, str], list[Verdict]] = {}
     for verdict in report.verdicts:
         if verdict.verdict != "ok":
             groups.setdefault((verdict.rule, verdict.reason), []).append(verdict)
     if not groups:
         return None
+    rows = [_verdict_row(verdicts) for verdicts in groups.values()]
+    if width < _NARROWEST_TABLE:
+        return Group(*(line for row in rows for line in _stanza(row)))
     table = Table()
-    for header in ("verdict", "operators", "layers", "reason", "rule and source", "what mends it"):
+    for header in ("verdict", "operators", "layers", "reason"):
         table.add_column(header, overflow="fold")
-    for verdicts in groups.values():
-        table.add_row(*_verdict_row(verdicts), end_section=True)
+    longest_id = max(len(row.rule) for row in rows)
+    table.add_column("rule and source", overflow="fold", min_width=longest_id)
+    table.add_column("what mends it", overflow="fold")
+    for row in rows:
+        named, layers = "\n".join(row.operators), "\n".join(row.layers)
+        evidence = f"{row.rule}\n{row.source}"
+        table.add_row(
+            row.verdict, named, layers, row.reason, evidence, row.rewrite, end_section=True
+        )
     return table
 
 
-def _verdict_row(verdicts: list[Verdict]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _Row:
+    """What is shown of operators that have one verdict for one reason: markup, ready to print."""
+
+    verdict: str
+    operators: list[str]
+    layers: list[str]
+    reason: str
+    rule: str
+    source: str
+    rewrite: str
+
+
+def _verdict_row(verdicts: list[Verdict]) -> _Row:
     first = verdicts[0]
     counts = Counter(verdict.operator for verdict in verdicts)
     operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]
-    return (
+    return _Row(
         f"[{_STYLES[first.verdict]}]{first.verdict}[/]",
         _some(operators),
         _some(verdict.module or _shortened(verdict.name) for verdict in verdicts),
         _shown(first.reason),
-        _shown(f"{first.rule}")
-        + "\n"
-        + _shown(f"{first.source} ({first.confidence}, {first.date})"),
+        _shown(str(first.rule)),
+        _shown(f"{first.source} ({first.confidence}, {first.date})"),
         _shown(first.rewrite or "-"),
     )
 
 
-def _some(names: Iterable[str]) -> str:
+def _stanza(row: _Row) -> list[RenderableType]:
+    """Return a row as lines below each other, its rule's id in one piece."""
+    lines = [f"in {', '.join(row.layers)}", row.reason, f"source: {row.source}"]
+    if row.rewrite != "-":
+        lines.append(f"what mends it: {row.rewrite}")
+    heading = Text.from_markup(f"{row.verdict} {', '.join(row.operators)}")
+    rule = Text.from_markup(f"  rule: {row.rule}", overflow="ignore")
+    rule.no_wrap = True
+    return [heading, *(Padding(line, (0, 0, 0, 2)) for line in lines), rule]
+
+
+def _some(names: Iterable[str]) -> list[str]:
     unique = list(dict.fromkeys(map(_shown, names)))
     rest = len(unique) - _MOST_NAMES
-    return "\n".join(unique[:_MOST_NAMES]) + (f"\nand {rest} more" if rest > 0 else "")
+    return unique[:_MOST_NAMES] + ([f"and {rest} more"] if rest > 0 else [])
 
 
 def _shown(text: str) -> str:

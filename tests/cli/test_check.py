@@ -1,6 +1,8 @@
 """`edge-deeplab check` on tiny ONNX files, which need no measuring, and on stood-in reports of TFLite files."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,15 @@ import onnx
 import pytest
 import typer
 from onnx import helper, numpy_helper
+from rich.console import Console
 from typer.testing import CliRunner
 
+from edge_deeplab.cli import check_tables
 from edge_deeplab.cli.check import check
 from edge_deeplab.converters.operators import report as report_module
+from edge_deeplab.converters.operators.judging import judge
+from edge_deeplab.converters.operators.read_onnx import read_onnx
+from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.operators.xnnpack import Measurement
 
 
@@ -32,7 +39,8 @@ def write_onnx(name, *, rate=6, kind="Conv"):
     output = helper.make_tensor_value_info("out", 1, None)
     node = helper.make_node(kind, ["image", "head.0.weight"], ["out"], name="first", **conv)
     graph = helper.make_graph([node], "g", [image], [output], [weight])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    opsets = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     with Path(name).open("wb") as file:
         file.write(model.SerializeToString())
 
@@ -161,6 +169,26 @@ def test_check_names_do_not_steer_the_terminal(run, tmp_path):
     result = run("a.onnx")
     assert "red" in result.stdout
     assert not {"\x1b", "\x07"} & set(result.stdout + result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("width", "stanzas"), [(60, True), (109, True), (110, False), (160, False)]
+)
+def test_verdict_table_keeps_rule_ids_in_one_piece(tmp_path, monkeypatch, width, stanzas):
+    monkeypatch.chdir(tmp_path)
+    write_onnx("a.onnx", rate=1)
+    graph = read_onnx(tmp_path / "a.onnx")
+    (conv,) = graph.operators
+    tall = replace(conv, convolution=replace(conv.convolution, kernel_hw=(5, 3)))
+    report = judge(replace(graph, operators=(tall,)), load_profile("onnx-cpu"))
+    console = Console(width=width, file=io.StringIO())
+    console.print(check_tables.verdict_table(report, width))
+    printed = console.file.getvalue()
+    assert "onnx-cpu.depthwise-off-the-direct-kernel" in printed
+    assert ("rule and source" not in printed) == stanzas
+    assert max(map(len, printed.splitlines())) <= width
+    for word in ("slow", "Conv", "head.0", "MlasConvPrepare"):
+        assert word in printed
 
 
 def test_check_many_layers_of_one_reason_share_a_row(run, tmp_path):

@@ -6,6 +6,7 @@ from edge_deeplab.converters.operators.explain import describe_condition, explai
 from edge_deeplab.converters.operators.rules import Rule, family_names, load_family
 from edge_deeplab.errors import ConfigError
 
+THREE = "kernel rows 3, kernel columns 3"
 EVIDENCE = {"reason": "r", "source": "s", "date": "2026-11", "confidence": "source"}
 
 
@@ -27,9 +28,9 @@ def test_explain_rule_every_rule_holds_in_some_profile():
 def test_explain_rule_to_json_has_condition_verdict_and_evidence():
     document = explain_rule("tflite-gpu.dilated-depthwise").to_json()
     assert document["verdict"] == "slow"
-    assert document["condition"] == "DEPTHWISE_CONV_2D with rate above 1"
+    assert document["condition"] == "DEPTHWISE_CONV_2D with rate above 1, " + THREE
     assert document["operators"] == ["DEPTHWISE_CONV_2D"]
-    assert document["when"] == [{"rate": {"above": 1}}]
+    assert document["when"] == [{"rate": {"above": 1}, "kernel_h": 3, "kernel_w": 3}]
     assert document["mend"] == "deinterlace"
     assert document["profiles"] == ["tflite-gpu"]
     assert {"rule", "reason", "rewrite", "source", "date", "confidence"} <= set(document)
