@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.converters.coreml_file import remove_chance
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 
@@ -43,6 +44,7 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         model.short_description = f"{description.model}, {len(description.classes)} classes"
         model.license = description.licence
         model.save(str(path))
+        remove_chance(path)
 
 
 def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
