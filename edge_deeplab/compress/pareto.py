@@ -83,6 +83,10 @@ def _variant(entry: Document) -> tuple[str, str]:
     return entry["stage"], entry["precision"]
 
 
+def _name(stage: str, precision: str) -> str:
+    return stage if stage.endswith(precision) else f"{stage} {precision}"
+
+
 def _colours(files: Sequence[Document]) -> dict[tuple[str, str], Any]:
     """Return a colour for each stage and precision."""
     variants = dict.fromkeys(_variant(entry) for entry in files)
@@ -93,7 +97,7 @@ def _draw_legend(
     figure: Any, pyplot: Any, files: Sequence[Document], colours: dict[tuple[str, str], Any]
 ) -> None:
     handles = [
-        pyplot.Line2D([], [], color=colour, marker="o", linestyle="", label=" ".join(variant))
+        pyplot.Line2D([], [], color=colour, marker="o", linestyle="", label=_name(*variant))
         for variant, colour in colours.items()
     ]
     targets = dict.fromkeys(entry["target"] for entry in files)
@@ -102,4 +106,5 @@ def _draw_legend(
         for t in targets
     ]
     handles.append(pyplot.Line2D([], [], color="black", linewidth=1, label="no file beats it"))
-    figure.legend(handles=handles, loc="lower center", ncols=min(len(handles), 8), frameon=False)
+    columns = len(handles) if len(handles) < 7 else (len(handles) + 1) // 2
+    figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False)

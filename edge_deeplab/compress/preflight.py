@@ -1,12 +1,14 @@
 """What can be known to fail is said before the first step: hours of training must not end at a missing folder."""
 
+from pathlib import Path
+
 from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe, ExportSection, Recipe
 from edge_deeplab.converters.export import resolve_targets
 from edge_deeplab.converters.heads import check_head_size, resolve_head
 from edge_deeplab.converters.mending import profiles_of
 from edge_deeplab.converters.versions import check_installed
-from edge_deeplab.errors import ConfigError, require
+from edge_deeplab.errors import ConfigError, OutputError, require
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.finetune import check_classes
 
@@ -22,9 +24,11 @@ def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Non
     Raises:
         ConfigError: when the checkpoint is quantized, or sections contradict each other.
         DataError: when a split is missing or has other classes.
+        OutputError: when the run's folder cannot be made.
         MissingDependencyError: when a step's package is not installed.
     """
     _check_sections(recipe)
+    _check_output(job.output)
     if checkpoint.quantization is not None:
         raise ConfigError(
             f"{checkpoint.name} is quantized; a float checkpoint was expected; "
@@ -42,6 +46,15 @@ def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Non
     if recipe.parity is not None:
         job.open_splits([recipe.parity.split])
         require("matplotlib", package="matplotlib", extra="compress")
+
+
+def _check_output(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made ({error.strerror}); a folder to write to was expected; choose another --output"
+        ) from error
 
 
 def _check_sections(recipe: CompressRecipe) -> None:

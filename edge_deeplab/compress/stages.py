@@ -69,10 +69,7 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
 
     def train(folder: Path, resume: bool) -> Path:
         sources = job.open_splits(recipe.data.splits)
-        if resume:
-            quantization = quantizers_to_restore(parent.checkpoint)
-        else:
-            quantization = _calibrate(job, parent, recipe, sources)
+        quantization = _start_quantizers(job, parent, recipe, sources, resume=resume)
         with job.watch.training() as listen:
             return train_quantized(
                 parent.checkpoint,
@@ -90,9 +87,12 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
     return _reach("int8" if parent.made_by is None else f"{parent.name}-int8", job.run(step))
 
 
-def _calibrate(
-    job: Job, parent: Stage, recipe: QatRecipe, sources: Sequence[FolderDataset]
+def _start_quantizers(
+    job: Job, parent: Stage, recipe: QatRecipe, sources: Sequence[FolderDataset], *, resume: bool
 ) -> Quantization:
+    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
+    if resume:
+        return quantizers_to_restore(parent.checkpoint)
     section = recipe.quantization
     shown = min(section.calibration_images, len(sources[0])) * passes(section.estimator)
     with job.watch.counting("calibrating", shown) as progress:

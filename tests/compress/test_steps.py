@@ -1,7 +1,6 @@
 """A step is done once for the same inputs, settings and packages, whatever stops it on the way."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,9 +153,10 @@ def test_step_stopped_before_its_note_is_not_done(
     def stop(path: Path, content: str) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(steps, "write_atomically", stop)
-        run(step)
+        with pytest.raises(KeyboardInterrupt):
+            run(step)
     run(step)
     assert len(work.runs) == 2
 
@@ -175,13 +175,6 @@ def test_failure_names_the_step(run, step: Step, work: Work, error: Exception, s
     assert str(raised.value).startswith(sentence)
     assert "\n" not in str(raised.value)
     assert raised.value.__cause__ is error
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_that_cannot_be_written_is_one_sentence(step: Step, tmp_path: Path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(StepError, match=r"Permission denied"):
-        run_step(step, tmp_path, lambda _: None)
 
 
 def test_note_lists_outputs_with_hashes(run, step: Step):
