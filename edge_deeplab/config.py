@@ -16,7 +16,7 @@ Ratio = Annotated[float, Field(gt=0, lt=1)]
 Importance = Literal["taylor", "magnitude", "batch-norm", "random"]
 """What a channel is worth by (`quantization.pruning.importance`)."""
 
-Allotment = Literal["importance", "uniform"]
+Allotment = Literal["importance", "sensitivity", "uniform"]
 """How channels to remove are shared out among the layers (`quantization.pruning.allot`)."""
 
 Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
@@ -138,6 +138,7 @@ class PruningSection(_Section):
         macs: share of the original's multiply-adds that may remain; None sets no such limit.
         params: share of its parameters that may remain.
         latency: share of its predicted latency that may remain.
+        runtime: target whose runtime latency is measured in, on this machine.
         importance: what a channel is worth by.
         allot: how channels to remove are shared out among the layers.
         rounds: times that it is pruned and trained; each goes a part of the way.
@@ -145,6 +146,7 @@ class PruningSection(_Section):
         round_to: widths are multiples of it.
         floor: share of its channels that every layer keeps.
         images: crops that importance by gradients is measured on.
+        sweep_images: crops that sensitivity is measured on.
         distill: weight of the original's opinion against that of the labels.
         temperature: that both opinions are softened by.
     """
@@ -152,6 +154,7 @@ class PruningSection(_Section):
     macs: Ratio | None = None
     params: Ratio | None = None
     latency: Ratio | None = None
+    runtime: Literal["tflite", "onnx"] = "tflite"
     importance: Importance = "taylor"
     allot: Allotment = "importance"
     rounds: Annotated[int, Field(ge=1)] = 1
@@ -159,6 +162,7 @@ class PruningSection(_Section):
     round_to: Annotated[int, Field(ge=1)] = 8
     floor: Fraction = 0.2
     images: Annotated[int, Field(ge=1)] = 64
+    sweep_images: Annotated[int, Field(ge=1)] = 4
     distill: Fraction = 0.5
     temperature: Positive = 1.0
 

@@ -1,10 +1,11 @@
 """`edge-deeplab prune`: a float checkpoint becomes a smaller dense one that meets its budgets."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
 from edge_deeplab.cli.training import (
     RecipeOption,
     ResumeOption,
@@ -15,7 +16,9 @@ from edge_deeplab.cli.training import (
 )
 
 if TYPE_CHECKING:
+    from edge_deeplab.config import PruneRecipe
     from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.quantization.pruning.latency import LatencyTable
 
 
 def prune(
@@ -32,6 +35,15 @@ def prune(
     params: Annotated[
         float | None, typer.Option(metavar="RATIO", help="Share of the parameters.")
     ] = None,
+    latency: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO", help="Share of the latency, predicted from layers timed in --runtime."
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="What --latency is measured in: tflite or onnx.")
+    ] = None,
     recipe: RecipeOption = None,
     importance: Annotated[
         str | None,
@@ -39,7 +51,7 @@ def prune(
     ] = None,
     allot: Annotated[
         str | None,
-        typer.Option(help="How layers share the removal: importance or uniform."),
+        typer.Option(help="How layers share the removal: importance, sensitivity or uniform."),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(help="Times it is pruned and trained, each a part of the way.")
@@ -52,6 +64,13 @@ def prune(
         float | None,
         typer.Option(min=0, max=1, help="Weight of the original's opinion; 0: labels only."),
     ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Do not prune: measure what pruning each layer alone costs, into sensitivity.json and .png.",
+        ),
+    ] = False,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
     as_json: JsonOption = False,
@@ -63,71 +82,62 @@ def prune(
     """
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.progress import training_progress
+        from edge_deeplab.cli.prune_report import print_pruned, rank_groups
         from edge_deeplab.config import PruneRecipe, load_recipe_as
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.models.checkpoint import load_checkpoint
         from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.quantization.pruning.prune import train_pruned
+        from edge_deeplab.quantization.pruning.prune import check_float
+        from edge_deeplab.quantization.pruning.run import train_pruned
 
-        chosen = load_recipe_as(
-            PruneRecipe,
-            recipe,
-            optimiser={"epochs": epochs},
-            pruning={
-                "macs": macs,
-                "params": params,
-                "importance": importance,
-                "allot": allot,
-                "rounds": rounds,
-                "round_to": round_to,
-                "distill": distill,
-            },
-        )
+        options = {
+            "macs": macs,
+            "params": params,
+            "latency": latency,
+            "runtime": runtime,
+            "importance": importance,
+            "allot": allot,
+            "rounds": rounds,
+            "round_to": round_to,
+            "distill": distill,
+        }
+        chosen = load_recipe_as(PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options)
         start = open_checkpoint(checkpoint)
+        check_float(start)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
+        if sensitivity:
+            rank_groups(start, chosen, sources, output, as_json=as_json)
+            return
+        table = _times_of_layers(start, chosen, output)
         with training_progress() as listen:
             best = train_pruned(
                 start,
                 chosen,
                 sources,
                 output,
+                latency=table,
                 resume=resume,
                 workers=workers,
                 validate=validator_of(data, chosen),
                 listen=listen,
             )
-        _print_result(start, load_checkpoint(best), as_json=as_json)
+        print_pruned(start, load_checkpoint(best), table, as_json=as_json)
 
 
-def _print_result(original: "Checkpoint", pruned: "Checkpoint", *, as_json: bool) -> None:
-    """Print where the pruned checkpoint lies, and what it costs beside the original."""
-    from rich.table import Table
+def _times_of_layers(
+    checkpoint: "Checkpoint", recipe: "PruneRecipe", output: Path
+) -> "LatencyTable | None":
+    """Return what a latency budget needs, kept in OUTPUT/latency.json; None without one."""
+    if recipe.pruning.latency is None:
+        return None
+    from edge_deeplab.cli.progress import progress_bar
+    from edge_deeplab.evaluation.layer_latency import latency_table
 
-    from edge_deeplab.evaluation.cost import count_network
-    from edge_deeplab.evaluation.report import stdout_console
-
-    size_hw = original.info.size_hw
-    before, after = (count_network(c.build(), size_hw) for c in (original, pruned))
-    lineage = dict(pruned.info.pruning or {})
-    document: dict[str, Any] = {
-        "checkpoint": str(pruned.path),
-        "budgets": lineage["budgets"],
-        "multiply_adds": [before.multiply_adds, after.multiply_adds],
-        "parameters": [before.parameters, after.parameters],
-        "size_hw": list(size_hw),
-    }
-    if as_json:
-        print_json(document)
-        return
-    table = Table("what", title=f"pruned at {size_hw[0]}x{size_hw[1]}")
-    for header in ("original", "pruned", "remains", "budget"):
-        table.add_column(header, justify="right")
-    asked = {name: f"{budget['asked']:g}" for name, budget in lineage["budgets"].items()}
-    for what, name, unit, (old, new) in (
-        ("multiply-adds, G", "macs", 1e9, document["multiply_adds"]),
-        ("parameters, M", "params", 1e6, document["parameters"]),
-    ):
-        row = f"{old / unit:.3f}", f"{new / unit:.3f}", f"{new / old:.3f}"
-        table.add_row(what, *row, asked.get(name, ""))
-    stdout_console().print(table)
-    typer.echo(f"pruned checkpoint: {pruned.path}")
+    with progress_bar() as bar:
+        task = bar.add_task(f"timing layers in {recipe.pruning.runtime}", total=None)
+        return latency_table(
+            checkpoint,
+            recipe.pruning,
+            output / "latency.json",
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )

@@ -9,17 +9,32 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.runtimes.base import Runtime
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
 REFERENCE_EVALUATOR = "mil-reference"
 """How the runtime's name begins that executes Core ML files off the Mac; its times are not a device's."""
+
+
+class Timed(Protocol):
+    """A loaded file that can be timed: every `Runtime`, and a single layer's file.
+
+    Attributes:
+        name: runtime and version.
+        path: the file.
+    """
+
+    name: str
+    path: Path
+
+    def time_once(self) -> float:
+        """Execute the file once and return the seconds that took."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,7 @@ class Latency:
 
 
 def measure_latency(
-    runtimes: Sequence[Runtime],
+    runtimes: Sequence[Timed],
     *,
     rounds: int,
     threads: int,

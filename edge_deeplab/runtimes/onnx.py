@@ -57,15 +57,8 @@ class OnnxEngine:
         return output
 
     def _open(self, model: str | bytes) -> Any:
-        options = self._onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors; they are raised as well
-        # Idle threads would otherwise go on spinning and slow down what runs next, in bench another runtime.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
-            return self._onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            return open_session(model, self._threads)
         except Exception as error:  # onnxruntime raises one class per status code
             raise ArtifactError(
                 f"{self._path} cannot be read by ONNX Runtime ({_first_line(error)}); "
@@ -87,6 +80,17 @@ class OnnxEngine:
         del model.graph.output[:]
         model.graph.output.append(onnx.ValueInfoProto(name=scores))
         return self._open(model.SerializeToString())
+
+
+def open_session(model: str | bytes, threads: int) -> Any:
+    """Return ONNX Runtime's session of a file, or of its bytes, on the CPU; raises what ONNX Runtime raises."""
+    onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors; they are raised as well
+    # Idle threads would otherwise go on spinning and slow down what runs next, in bench another runtime.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _scores_behind(graph: Any, path: str) -> str:

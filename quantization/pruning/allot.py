@@ -20,17 +20,23 @@ class Budget:
         ratio: share of the original's cost that may remain, above 0 and below 1.
         original: the original's cost.
         cost: of a layer.
+        fixed: what is left whatever is removed.
     """
 
     name: str
     ratio: float
     original: float
     cost: LayerCost
+    fixed: float = 0.0
 
     @property
     def limit(self) -> float:
         """The highest cost that meets it."""
         return self.ratio * self.original
+
+    def spent(self, network: CostModel, kept: Sequence[int]) -> float:
+        """Return what a network costs when each group keeps so many channels."""
+        return self.fixed + network.total(self.cost, kept)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Steps:
 def allot_greedily(
     network: CostModel,
     budgets: Sequence[Budget],
-    importance: Sequence[torch.Tensor],
+    losses: Sequence[torch.Tensor],
     steps: Steps,
     originals: Sequence[int],
 ) -> list[int]:
@@ -70,7 +76,7 @@ def allot_greedily(
     Args:
         network: costs.
         budgets: all are met.
-        importance: (channels,) by group, in one unit for all.
+        losses: (channels + 1,) by group: what is lost with so many channels gone, in one unit for all.
         steps: how groups are narrowed.
         originals: channels that each group had before any pruning, which its floor counts from.
 
@@ -79,25 +85,29 @@ def allot_greedily(
     """
     check_reachable(network, budgets, steps, originals)
     kept = list(network.full)
-    lost = [
-        torch.cat([torch.zeros(1), scores.sort().values.double().cumsum(0)])
-        for scores in importance
-    ]
-    excess = {b.name: network.total(b.cost, kept) - b.limit for b in budgets}
-    while unmet := [b for b in budgets if network.total(b.cost, kept) > b.limit]:
+    excess = {b.name: b.spent(network, kept) - b.limit for b in budgets}
+    while unmet := [b for b in budgets if b.spent(network, kept) > b.limit]:
         best: tuple[float, int, int] | None = None
         for index, channels in enumerate(kept):
             count = steps.next(channels)
             if channels - count < steps.least(originals[index]):
                 continue
             gone = network.full[index] - channels
-            loss = float(lost[index][gone + count] - lost[index][gone])
+            loss = float(losses[index][gone + count] - losses[index][gone])
             saved = sum(network.saved(b.cost, kept, index, count) / excess[b.name] for b in unmet)
             if saved > 0 and (best is None or loss / saved < best[0]):
                 best = loss / saved, index, count
         assert best is not None, "a reachable budget leaves something to remove"
         kept[best[1]] -= best[2]
     return kept
+
+
+def losses_of(importance: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return what is lost with every number of channels gone, as the sum of their importance: (channels + 1,)."""
+    return [
+        torch.cat([torch.zeros(1, dtype=torch.float64), scores.double().sort().values.cumsum(0)])
+        for scores in importance
+    ]
 
 
 def allot_uniformly(
@@ -109,7 +119,7 @@ def allot_uniformly(
     for _ in range(_HALVINGS):
         share = (low + high) / 2
         kept = _keep_share(network, share, steps, originals)
-        if all(network.total(b.cost, kept) <= b.limit for b in budgets):
+        if all(b.spent(network, kept) <= b.limit for b in budgets):
             low = share
         else:
             high = share
@@ -125,7 +135,7 @@ def check_reachable(
         ConfigError: when one cannot; says what can be reached.
     """
     least = [min(full, steps.least(o)) for full, o in zip(network.full, originals, strict=True)]
-    reached = {b.name: network.total(b.cost, least) / b.original for b in budgets}
+    reached = {b.name: b.spent(network, least) / b.original for b in budgets}
     for budget in budgets:
         if reached[budget.name] > budget.ratio:
             raise ConfigError(
@@ -139,7 +149,7 @@ def shares(
     network: CostModel, budgets: Sequence[Budget], kept: Sequence[int]
 ) -> Mapping[str, float]:
     """Return by budget which share of the original's cost remains."""
-    return {b.name: network.total(b.cost, kept) / b.original for b in budgets}
+    return {b.name: b.spent(network, kept) / b.original for b in budgets}
 
 
 def _keep_share(

@@ -12,29 +12,40 @@ from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A convolution or batch norm, and which groups its widths come from.
+class LayerForm:
+    """What a layer is, its widths aside.
 
     Args:
-        path: path of the module.
         kind: "conv", "depthwise" or "norm".
         kernel_hw: of a convolution.
         stride: of a convolution.
         rate: atrous rate.
         input_hw: height and width that it reads.
         output_hw: height and width that it writes.
-        channels: (in, out) that belong to no group.
-        groups: (in, out): indices of the groups whose channels it has.
-        has_bias: whether a convolution has one.
     """
 
-    path: str
     kind: str
     kernel_hw: tuple[int, int]
     stride: int
     rate: int
     input_hw: tuple[int, int]
     output_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or batch norm, and which groups its widths come from.
+
+    Args:
+        path: path of the module.
+        form: what it is.
+        channels: (in, out) that belong to no group.
+        groups: (in, out): indices of the groups whose channels it has.
+        has_bias: whether a convolution has one.
+    """
+
+    path: str
+    form: LayerForm
     channels: tuple[int, int]
     groups: tuple[tuple[int, ...], tuple[int, ...]]
     has_bias: bool
@@ -54,20 +65,22 @@ LayerCost = Callable[[Layer, int, int], float]
 
 def multiply_adds(layer: Layer, read: int, written: int) -> float:
     """Return a convolution's multiply-adds; batch norm is folded and has none."""
-    if layer.kind == "norm":
+    form = layer.form
+    if form.kind == "norm":
         return 0.0
-    height, width = layer.output_hw
-    taps = layer.kernel_hw[0] * layer.kernel_hw[1]
-    return float(height * width * taps * written * (1 if layer.kind == "depthwise" else read))
+    return float(form.output_hw[0] * form.output_hw[1] * _weights(form, read, written))
 
 
 def parameters(layer: Layer, read: int, written: int) -> float:
     """Return a layer's trainable values."""
-    if layer.kind == "norm":
+    if layer.form.kind == "norm":
         return 2.0 * written
-    taps = layer.kernel_hw[0] * layer.kernel_hw[1]
-    weights = taps * written * (1 if layer.kind == "depthwise" else read)
-    return float(weights + written * layer.has_bias)
+    return float(_weights(layer.form, read, written) + written * layer.has_bias)
+
+
+def _weights(form: LayerForm, read: int, written: int) -> int:
+    taps = form.kernel_hw[0] * form.kernel_hw[1]
+    return taps * written * (1 if form.kind == "depthwise" else read)
 
 
 class CostModel:
@@ -165,18 +178,16 @@ def _describe(
         channels[1] - sum(full[index] for index in written),
     )
     convolution = layer if isinstance(layer, nn.Conv2d) else None
-    return Layer(
-        path=path,
+    form = LayerForm(
         kind=kind,
         kernel_hw=(1, 1) if convolution is None else _pair(convolution.kernel_size),
         stride=1 if convolution is None else convolution.stride[0],
         rate=1 if convolution is None else convolution.dilation[0],
         input_hw=sizes[0],
         output_hw=sizes[1],
-        channels=outside,
-        groups=(read, written),
-        has_bias=convolution is not None and convolution.bias is not None,
     )
+    has_bias = convolution is not None and convolution.bias is not None
+    return Layer(path, form, outside, (read, written), has_bias)
 
 
 def _pair(values: tuple[int, ...]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ layer. A concatenation couples stretches of channels of different origin; each s
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,20 +40,17 @@ class ChannelGroup:
     """Channels that are removed in all members or in none.
 
     Args:
+        name: path of the first convolution that computes them from others.
         members: every layer that has them.
     """
 
+    name: str
     members: tuple[Member, ...]
 
     @property
     def channels(self) -> int:
         """How many channels the group has."""
         return len(self.members[0].positions)
-
-    @property
-    def name(self) -> str:
-        """The first member's path."""
-        return self.members[0].path
 
 
 def find_groups(model: nn.Module) -> list[ChannelGroup]:
@@ -73,13 +71,14 @@ def find_groups(model: nn.Module) -> list[ChannelGroup]:
         graph = torch_pruning.DependencyGraph().build_dependency(model, image)
     paths = {module: path for path, module in model.named_modules()}
     ignored = [model.get_submodule("classifier")]
-    groups: list[ChannelGroup] = []
-    for coupled in graph.get_all_groups(ignored_layers=ignored, root_module_types=[nn.Conv2d]):
-        groups += _split(_positions(coupled, graph, paths))
-    return sorted(
-        (g for g in groups if all(_can_be_pruned(model, m) for m in g.members)),
-        key=lambda group: _order(model, group),
-    )
+    order = {path: index for index, path in enumerate(paths.values())}
+    groups = [
+        ChannelGroup(_name(model, members, order), members)
+        for coupled in graph.get_all_groups(ignored_layers=ignored, root_module_types=[nn.Conv2d])
+        for members in _split(_positions(coupled, graph, paths))
+        if all(_can_be_pruned(model, member) for member in members)
+    ]
+    return sorted(groups, key=lambda group: order[group.name])
 
 
 def _positions(
@@ -103,7 +102,7 @@ def _positions(
     return found
 
 
-def _split(at: dict[tuple[str, Side], dict[int, int]]) -> list[ChannelGroup]:
+def _split(at: dict[tuple[str, Side], dict[int, int]]) -> list[tuple[Member, ...]]:
     """Split coupled layers into stretches of channels that are in the same layers."""
     layers_of: dict[int, list[tuple[str, Side]]] = defaultdict(list)
     for layer, places in at.items():
@@ -113,11 +112,8 @@ def _split(at: dict[tuple[str, Side], dict[int, int]]) -> list[ChannelGroup]:
     for channel in sorted(layers_of):
         stretches[tuple(layers_of[channel])].append(channel)
     return [
-        ChannelGroup(
-            tuple(
-                Member(path, side, tuple(at[path, side][channel] for channel in channels))
-                for path, side in layers
-            )
+        tuple(
+            Member(path, side, tuple(at[path, side][c] for c in channels)) for path, side in layers
         )
         for layers, channels in stretches.items()
     ]
@@ -128,8 +124,11 @@ def _can_be_pruned(model: nn.Module, member: Member) -> bool:
     return not isinstance(layer, nn.Conv2d) or layer.groups == 1 or is_depthwise(layer)
 
 
-def _order(model: nn.Module, group: ChannelGroup) -> tuple[int, int]:
-    """Return where a group's first layer stands in the network."""
-    order = {path: index for index, (path, _) in enumerate(model.named_modules())}
-    first = min(order[member.path] for member in group.members)
-    return first, group.members[0].positions[0]
+def _name(model: nn.Module, members: Sequence[Member], order: Mapping[str, int]) -> str:
+    writers = [m.path for m in members if m.side == "out"]
+    dense = [path for path in writers if _is_dense(model.get_submodule(path))]
+    return min(dense, key=order.__getitem__)
+
+
+def _is_dense(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and not is_depthwise(layer)

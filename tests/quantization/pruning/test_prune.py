@@ -11,7 +11,8 @@ from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
-from edge_deeplab.quantization.pruning.prune import prune, train_pruned
+from edge_deeplab.quantization.pruning.prune import prune
+from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, train_quantized
 
 SIZE_HW = (32, 48)
@@ -36,7 +37,7 @@ def run(
 
 
 @pytest.mark.parametrize("importance", ["taylor", "magnitude", "batch-norm", "random"])
-@pytest.mark.parametrize("allot", ["importance", "uniform"])
+@pytest.mark.parametrize("allot", ["importance", "sensitivity", "uniform"])
 def test_every_budget_is_met_and_told_in_the_lineage(
     importance: str, allot: str, checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
 ) -> None:

@@ -1,0 +1,183 @@
+"""Times of single layers in one runtime, and of the whole files that they predict.
+
+A layer is timed in the same rounds as the whole original and counted as a share of it, so a machine that slows down
+slows both.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge_deeplab.config import PruningSection
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.layer_file import write_layer
+from edge_deeplab.evaluation.bench import Latency, measure_latency
+from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.quantization.pruning.allot import Steps
+from edge_deeplab.quantization.pruning.cost import LayerForm
+from edge_deeplab.quantization.pruning.latency import (
+    LatencyTable,
+    Widths,
+    read_table,
+    widths_to_measure,
+    write_table,
+)
+from edge_deeplab.quantization.pruning.prune import cost_model
+from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.runtimes.layer import LayerRuntime
+from edge_deeplab.runtimes.open import open_artifact
+
+THREADS = 1
+_LAYER_ROUNDS = 10
+_WHOLE_ROUNDS = 20
+
+
+def measure_layers(
+    checkpoint: Checkpoint,
+    steps: Steps,
+    target: str,
+    *,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> LatencyTable:
+    """Return the times of every form of layer that a network has, at the widths that pruning can give it.
+
+    Args:
+        checkpoint: the original.
+        steps: how narrow its layers can get.
+        target: "tflite" or "onnx", whose runtime executes the files on this machine, in float32 on one thread.
+        progress: told how many forms are done, and of how many.
+
+    Raises:
+        ConfigError: for another target.
+        ConversionError: when a file cannot be written.
+        MissingDependencyError: without the target's converter or runtime.
+    """
+    network = cost_model(checkpoint)
+    plan = widths_to_measure(network, steps)
+    times, wholes = {}, []
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = _open_whole(checkpoint, target, Path(scratch))
+        for done, (form, widths) in enumerate(plan.items()):
+            progress(done, len(plan))
+            whole_ms, shares = _measure_form(form, widths, whole, target, Path(scratch))
+            wholes.append(whole_ms)
+            times[form] = shares
+    whole_ms = statistics.median(wholes)
+    table = LatencyTable(
+        target=target,
+        runtime=whole.name,
+        checkpoint_sha256=checkpoint.sha256,
+        whole_ms=whole_ms,
+        widths=plan,
+        times_ms={form: _scaled(shares, whole_ms) for form, shares in times.items()},
+    )
+    return replace(table, rest_ms=max(0.0, whole_ms - network.total(table.cost, network.full)))
+
+
+def latency_table(
+    checkpoint: Checkpoint,
+    section: PruningSection,
+    path: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> LatencyTable:
+    """Return the times of layers that a latency budget needs: read where they were measured before, else measured.
+
+    Args:
+        checkpoint: the original.
+        section: says in which runtime, and how narrow layers can get.
+        path: JSON file that the table is kept in.
+        progress: as for `measure_layers`.
+
+    Raises:
+        ConfigError: when the file cannot be read, and as for `measure_layers`.
+    """
+    steps = Steps(section.round_to, section.floor)
+    if path.is_file():
+        table = read_table(path)
+        same = (table.target, table.checkpoint_sha256) == (section.runtime, checkpoint.sha256)
+        if same and table.widths == widths_to_measure(cost_model(checkpoint), steps):
+            return table
+    table = measure_layers(checkpoint, steps, section.runtime, progress=progress)
+    write_table(path, table)
+    return table
+
+
+def report_latency(table: LatencyTable, original: Checkpoint, pruned: Checkpoint) -> dict[str, Any]:
+    """Return predicted and measured time of the original and of what was made of it, as plain JSON values.
+
+    Args:
+        table: times of the original's layers.
+        original: what was pruned.
+        pruned: what came of it; both are exported and timed here.
+    """
+    measured = compare_latency([original, pruned], table.target)
+    predicted = [table.predict_ms(cost_model(checkpoint)) for checkpoint in (original, pruned)]
+    return {
+        "runtime": measured[0].runtime,
+        "threads": THREADS,
+        "predicted_ms": predicted,
+        "predicted_ratio": predicted[1] / predicted[0],
+        "measured_ms": [latency.median_ms for latency in measured],
+        "measured_ratio": measured[1].ratio_to_first,
+    }
+
+
+def compare_latency(checkpoints: Sequence[Checkpoint], target: str) -> list[Latency]:
+    """Export checkpoints in float32 and time them against the first, interleaved, on one thread."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [
+            _open_whole(checkpoint, target, Path(scratch) / str(number))
+            for number, checkpoint in enumerate(checkpoints)
+        ]
+        return measure_latency(files, rounds=_WHOLE_ROUNDS, threads=THREADS)
+
+
+def _open_whole(checkpoint: Checkpoint, target: str, folder: Path) -> Runtime:
+    (artifact,) = export_checkpoint(checkpoint, [target], output_dir=folder)
+    return open_artifact(artifact.path, threads=THREADS)
+
+
+def _measure_form(
+    form: LayerForm, widths: Widths, whole: Runtime, target: str, folder: Path
+) -> tuple[float, tuple[tuple[float, ...], ...]]:
+    """Return the whole file's milliseconds in these rounds, and each layer's time as a share: (inputs, outputs)."""
+    inputs, outputs = widths
+    files = []
+    for read in inputs:
+        for written in outputs:
+            path = folder / f"layer-{read}-{written}.{target}"
+            channels = written if form.kind == "depthwise" else read
+            write_layer(_layer(form, channels, written), channels, form.input_hw, path)
+            files.append(LayerRuntime(path, THREADS))
+    first, *layers = measure_latency([whole, *files], rounds=_LAYER_ROUNDS, threads=THREADS)
+    shares = [latency.ratio_to_first for latency in layers]
+    rows = [shares[at : at + len(outputs)] for at in range(0, len(shares), len(outputs))]
+    return first.median_ms, tuple(tuple(row) for row in rows)
+
+
+def _layer(form: LayerForm, read: int, written: int) -> nn.Module:
+    """Return a convolution of a form with its activation, as batch norm folding leaves it."""
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(
+        read,
+        written,
+        form.kernel_hw,
+        stride=form.stride,
+        padding=tuple(form.rate * (side // 2) for side in form.kernel_hw),
+        dilation=form.rate,
+        groups=read if form.kind == "depthwise" else 1,
+    )
+    return nn.Sequential(convolution, nn.ReLU()).eval()
+
+
+def _scaled(
+    shares: tuple[tuple[float, ...], ...], whole_ms: float
+) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(share * whole_ms for share in row) for row in shares)

@@ -1,0 +1,145 @@
+"""Times of layers: the table's arithmetic, its file, and a real measurement of a narrow network."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from edge_deeplab.config import PruningSection
+from edge_deeplab.description import ClassInfo, Normalisation
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.evaluation import layer_latency
+from edge_deeplab.evaluation.layer_latency import latency_table
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.quantization.pruning.allot import Steps
+from edge_deeplab.quantization.pruning.cost import CostModel, Layer, LayerForm, multiply_adds
+from edge_deeplab.quantization.pruning.groups import find_groups
+from edge_deeplab.quantization.pruning.latency import (
+    LatencyTable,
+    read_table,
+    widths_to_measure,
+    write_table,
+)
+
+DENSE = LayerForm("conv", (1, 1), 1, 1, (8, 8), (8, 8))
+DEPTHWISE = LayerForm("depthwise", (3, 3), 1, 2, (8, 8), (8, 8))
+NORM = LayerForm("norm", (1, 1), 1, 1, (8, 8), (8, 8))
+
+
+@pytest.fixture
+def table() -> LatencyTable:
+    return LatencyTable(
+        target="onnx",
+        runtime="onnxruntime 1",
+        checkpoint_sha256="ab",
+        whole_ms=10.0,
+        widths={DENSE: ((8, 16), (8, 24)), DEPTHWISE: ((1,), (8, 16, 32))},
+        times_ms={DENSE: ((1.0, 3.0), (2.0, 6.0)), DEPTHWISE: ((1.0, 1.5, 3.5),)},
+        rest_ms=4.0,
+    )
+
+
+def layer(form: LayerForm) -> Layer:
+    return Layer("layer", form, (0, 0), ((), ()), False)
+
+
+@pytest.mark.parametrize(
+    ("form", "read", "written", "expected"),
+    [
+        (DENSE, 8, 8, 1.0),
+        (DENSE, 16, 24, 6.0),
+        (DENSE, 12, 16, 3.0),
+        (DEPTHWISE, 24, 24, 2.5),
+        (NORM, 24, 24, 0.0),
+    ],
+)
+def test_time_between_measured_widths_is_linear_in_each(
+    form: LayerForm, read: int, written: int, expected: float, table: LatencyTable
+) -> None:
+    assert table.cost(layer(form), read, written) == pytest.approx(expected)
+
+
+def test_table_is_read_as_it_was_written(table: LatencyTable, tmp_path: Path) -> None:
+    write_table(tmp_path / "latency.json", table)
+    assert read_table(tmp_path / "latency.json") == table
+    (tmp_path / "latency.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"no table of layer times .* delete it"):
+        read_table(tmp_path / "latency.json")
+
+
+class Narrow(nn.Module):
+    """A dense, a depthwise and a classifying convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Conv2d(3, 64, 3, padding=1)
+        self.norm = nn.BatchNorm2d(64)
+        self.depthwise = nn.Conv2d(64, 64, 3, padding=2, dilation=2, groups=64)
+        self.classifier = nn.Conv2d(64, 4, 1)
+
+    def forward(self, images):  # type: ignore[no-untyped-def]
+        return self.classifier(self.depthwise(self.norm(self.dense(images))).relu())
+
+
+@pytest.fixture
+def network() -> CostModel:
+    model = Narrow().eval()
+    return CostModel(model, find_groups(model), (64, 64))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    """A MobileNetV2 checkpoint of random weights: the whole that layers are timed beside."""
+    info = CheckpointInfo(
+        model="deeplabv3plus_mobilenetv2_100",
+        arguments={"output_stride": 16},
+        classes=tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3)),
+        ignore_index=None,
+        normalisation=Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+        size_hw=(64, 64),
+    )
+    path = tmp_path / "random.safetensors"
+    save_checkpoint(path, build_model(info.model, 3), info)
+    return load_checkpoint(path)
+
+
+def test_widths_span_what_pruning_can_give(network: CostModel) -> None:
+    plan = widths_to_measure(network, Steps(8, 0.25))
+    by_kind = {(form.kind, form.kernel_hw): widths for form, widths in plan.items()}
+    assert by_kind["conv", (3, 3)] == ((3,), (16, 32, 64))
+    assert by_kind["depthwise", (3, 3)] == ((1,), (16, 32, 64))
+    assert by_kind["conv", (1, 1)] == ((16, 32, 64), (4,))
+
+
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_layers_are_measured_once_and_wide_ones_take_longer(
+    target: str,
+    network: CostModel,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(layer_latency, "cost_model", lambda _: network)
+    section = PruningSection(latency=0.5, runtime=target, round_to=8, floor=0.25)
+    table = latency_table(checkpoint, section, tmp_path / "latency.json")
+    narrow = network.total(table.cost, [16])
+    wide = network.total(table.cost, [64])
+    assert 0 < narrow < wide
+    assert table.rest_ms >= 0
+    assert network.total(multiply_adds, [16]) < network.total(multiply_adds, [64])
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(layer_latency, "measure_layers", never)
+    assert latency_table(checkpoint, section, tmp_path / "latency.json") == table
+    with pytest.raises(AssertionError, match="measured again"):
+        other = replace(checkpoint, sha256="another")
+        latency_table(other, section, tmp_path / "latency.json")
