@@ -12,12 +12,14 @@ from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
 from edge_deeplab.data.dataset import FolderDataset
+from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.calibration import passes
-from edge_deeplab.quantization.pruning.prune import train_pruned
+from edge_deeplab.quantization.pruning.latency import LatencyTable
+from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.training.run_folder import STATE_FILE
 
@@ -48,12 +50,14 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
     """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
 
     def train(folder: Path, resume: bool) -> Path:
+        times = _time_layers(job, parent, recipe, folder)
         with job.watch.training() as listen:
             return train_pruned(
                 parent.checkpoint,
                 recipe,
                 job.open_splits(recipe.data.splits),
                 folder,
+                latency=times,
                 resume=resume,
                 workers=job.workers,
                 validate=open_validator(job.data, recipe),
@@ -62,6 +66,14 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
 
     step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
     return _reach("pruned", job.run(step))
+
+
+def _time_layers(job: Job, parent: Stage, recipe: PruneRecipe, folder: Path) -> LatencyTable | None:
+    """Return what a latency budget needs, kept in the step's folder; None without one."""
+    if recipe.pruning.latency is None:
+        return None
+    job.watch.tell(f"prune: timing layers in {recipe.pruning.runtime}, or reading their times")
+    return latency_table(parent.checkpoint, recipe.pruning, folder / "latency.json")
 
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
