@@ -10,7 +10,7 @@ from edge_deeplab.compress.pareto import draw_pareto
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.summary import CHECKPOINTS_FOLDER, EXPORTS_FOLDER
 from edge_deeplab.compress.tables import report_markdown
-from edge_deeplab.converters.manifest import MANIFEST, write_manifest
+from edge_deeplab.converters.manifest import MANIFEST, content_sha256, write_manifest
 from edge_deeplab.files import remove_leftovers, replace_when_complete, write_atomically
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
@@ -19,7 +19,7 @@ REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
 def gather(
     output: Path, stages: Sequence[Stage], exports: Sequence[Exported], report: Document
 ) -> None:
-    """Copy checkpoints and artifacts out of their steps and write the report, each file or folder atomically.
+    """Copy checkpoints and artifacts out of their steps and write the report, each of them atomically.
 
     Args:
         output: folder of the run.
@@ -30,16 +30,16 @@ def gather(
     Raises:
         OutputError: when something cannot be written.
     """
-    for name in (CHECKPOINTS_FOLDER, EXPORTS_FOLDER, REPORT, TABLE, PLOT):
-        remove_leftovers(output / name)
-    trained = [stage.checkpoint.path for stage in stages if stage.made_by is not None]
-    if trained:
-        with replace_when_complete(output / CHECKPOINTS_FOLDER) as folder:
-            _copy(trained, folder)
+    for stage in stages:
+        if stage.made_by is not None:
+            _copy(stage.checkpoint.path, output / CHECKPOINTS_FOLDER)
+    for exported in exports:
+        for path in exported.files.values():
+            _copy(path, output / EXPORTS_FOLDER)
     if exports:
-        with replace_when_complete(output / EXPORTS_FOLDER) as folder:
-            _copy([path for e in exports for path in e.files.values()], folder)
-            write_manifest(folder, [entry for e in exports for entry in _manifest(e)])
+        write_manifest(output / EXPORTS_FOLDER, [entry for e in exports for entry in _manifest(e)])
+    for name in (REPORT, TABLE, PLOT):
+        remove_leftovers(output / name)
     write_atomically(output / REPORT, json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_atomically(output / TABLE, report_markdown(report))
     if any(entry["miou"] is not None for entry in report["files"]):
@@ -47,13 +47,17 @@ def gather(
             draw_pareto(report, temporary)
 
 
-def _copy(paths: Sequence[Path], folder: Path) -> None:
-    folder.mkdir()
-    for path in paths:
+def _copy(path: Path, folder: Path) -> None:
+    """Copy a file or folder unless the same content stands there; whatever else the folder holds stays."""
+    goal = folder / path.name
+    remove_leftovers(goal)
+    if goal.exists() and content_sha256(goal) == content_sha256(path):
+        return
+    with replace_when_complete(goal) as temporary:
         if path.is_dir():
-            shutil.copytree(path, folder / path.name)
+            shutil.copytree(path, temporary)
         else:
-            shutil.copyfile(path, folder / path.name)
+            shutil.copyfile(path, temporary)
 
 
 def _manifest(exported: Exported) -> list[Document]:

@@ -7,6 +7,7 @@ nothing but files and data; times are the one thing that two runs do not share.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from edge_deeplab.converters.operators.report import check_artifact
 from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.rendered_set import resolve_dataset
-from edge_deeplab.errors import ArtifactError
+from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
 from edge_deeplab.evaluation.verdict import ParityReport
@@ -61,8 +62,9 @@ class Exported:
 
 
 def precisions_of(stage: Stage, section: ExportSection) -> list[str]:
-    """Return the precisions, among those asked for, that a stage's checkpoint has numbers for."""
-    return [p for p in section.precisions if (p == "int8") == stage.is_quantized]
+    """Return the precisions, among those asked for, that a stage's checkpoint has numbers for; fp32 comes first."""
+    own = ("int8",) if stage.is_quantized else ("fp32", "fp16")
+    return [precision for precision in own if precision in section.precisions]
 
 
 def export(job: Job, stage: Stage, precision: str, section: ExportSection) -> Exported:
@@ -194,6 +196,10 @@ def _scores(report: ParityReport, targets: Sequence[str]) -> Document:
     for artifact in report.artifacts:
         if artifact.error is not None:
             raise ArtifactError(artifact.error)
+        if not isfinite(artifact.delta_miou):
+            raise DataError(
+                f"no pixel of the {report.images} images is labelled; some were expected; choose another parity.split"
+            )
     document = report.to_json()
     entries = zip(targets, document["artifacts"], strict=True)
     return {

@@ -140,8 +140,9 @@ def _failures(entry: Document, section: ParitySection | None) -> list[str]:
             "edge-deeplab check names them"
         )
     if section is not None and not entry["passed"]:
+        delta = entry["delta_miou"]
         sentences.append(
-            f"{entry['path']} differs from the reference by {entry['delta_miou']} mIoU points; a loss of at most "
+            f"{entry['path']} differs from the reference by {delta:+.3f} mIoU points; a loss of at most "
             f"{section.max_drop:g} was expected; train longer, compress less, or set parity.max_drop"
         )
     return sentences

@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from edge_deeplab.compress import measures, summary
 from edge_deeplab.compress.job import Watch
-from edge_deeplab.config import CompressRecipe, Recipe
+from edge_deeplab.config import CompressRecipe
 from edge_deeplab.converters.manifest import write_manifest
-from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.evaluation.bench import Latency
-from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.torch import TorchRuntime
-from edge_deeplab.training.train import Listener, Progress, train
+from edge_deeplab.training.train import Listener, Progress
 
 DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "validation_split": ""}
 OPTIMISER = {"epochs": 2, "batch_size": 2, "precision": "fp32"}
@@ -31,17 +38,20 @@ def data(make_dataset: Callable[..., Path]) -> Path:
     return make_dataset("train", count=4)
 
 
+def save_tiny_checkpoint(path: Path) -> Checkpoint:
+    """Write a checkpoint of seeded random weights with the tiny data set's classes."""
+    torch.manual_seed(0)
+    name = "deeplabv3plus_mobilenetv2_100"
+    classes = (ClassInfo("left", (255, 0, 0)), ClassInfo("right", (0, 255, 0)))
+    normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
+    info = CheckpointInfo(name, {}, classes, 9, normalisation, (32, 48))
+    save_checkpoint(path, build_model(name, len(classes)), info)
+    return load_checkpoint(path)
+
+
 @pytest.fixture
-def checkpoint(data: Path, tmp_path: Path) -> Checkpoint:
-    recipe = Recipe.model_validate(
-        {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
-            "data": DATA,
-            "optimiser": {**OPTIMISER, "epochs": 1},
-        }
-    )
-    best = train(recipe, [open_dataset(data, "train")], tmp_path / "float", workers=0)
-    return load_checkpoint(best)
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return save_tiny_checkpoint(tmp_path / "best.safetensors")
 
 
 @pytest.fixture
