@@ -36,12 +36,15 @@ HEAVY = (
     "coremltools",
     "ai_edge_litert",
     "litert_torch",
+    "torch_pruning",
+    "matplotlib",
     "av",
 )
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["export", "--help"], ["parity", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], ["export", "--help"], ["parity", "--help"], ["prune", "--help"]],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = (

@@ -7,7 +7,7 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import DataError
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.training.train import provenance_of
+from edge_deeplab.training.provenance import provenance_of
 
 
 def check_classes(checkpoint: Checkpoint, source: SegmentationDataset) -> None:

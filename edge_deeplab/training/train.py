@@ -5,9 +5,8 @@ after any epoch and resumes gives the weights of one that did not stop.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
 from edge_deeplab.training.loss import SegmentationLoss, class_weights
+from edge_deeplab.training.provenance import provenance_of
 from edge_deeplab.training.run_folder import RunFolder, Validator, identity
 from edge_deeplab.training.schedule import poly_factor
 from edge_deeplab.training.state import TrainingState
@@ -202,23 +202,6 @@ def describe_run(
             **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
         },
     )
-
-
-def provenance_of(
-    recipe: Recipe, sources: Sequence[SegmentationDataset], exclude: Collection[str] = ()
-) -> dict[str, Any]:
-    """Return what made a checkpoint: recipe, data and packages.
-
-    Args:
-        recipe: the run.
-        sources: what it is trained on.
-        exclude: sections of the recipe that the run does not read.
-    """
-    return {
-        "recipe": recipe.model_dump(mode="json", exclude=set(exclude)),
-        "data": [source.name for source in sources],
-        "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
-    }
 
 
 class _EpochOrder(Sampler[int]):

@@ -76,7 +76,7 @@ def find_groups(model: nn.Module) -> list[ChannelGroup]:
         ChannelGroup(_name(model, members, order), members)
         for coupled in graph.get_all_groups(ignored_layers=ignored, root_module_types=[nn.Conv2d])
         for members in _split(_positions(coupled, graph, paths))
-        if all(_can_be_pruned(model, member) for member in members)
+        if _can_be_pruned(model, members)
     ]
     return sorted(groups, key=lambda group: order[group.name])
 
@@ -119,15 +119,23 @@ def _split(at: dict[tuple[str, Side], dict[int, int]]) -> list[tuple[Member, ...
     ]
 
 
-def _can_be_pruned(model: nn.Module, member: Member) -> bool:
-    layer = model.get_submodule(member.path)
-    return not isinstance(layer, nn.Conv2d) or layer.groups == 1 or is_depthwise(layer)
+def _can_be_pruned(model: nn.Module, members: Sequence[Member]) -> bool:
+    """Whether a dense convolution writes the channels, and every layer that has them can lose single ones."""
+    layers = [model.get_submodule(member.path) for member in members]
+    grouped = [
+        isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
+        for layer in layers
+    ]
+    return bool(_dense_writers(model, members)) and not any(grouped)
 
 
 def _name(model: nn.Module, members: Sequence[Member], order: Mapping[str, int]) -> str:
-    writers = [m.path for m in members if m.side == "out"]
-    dense = [path for path in writers if _is_dense(model.get_submodule(path))]
-    return min(dense, key=order.__getitem__)
+    return min(_dense_writers(model, members), key=order.__getitem__)
+
+
+def _dense_writers(model: nn.Module, members: Sequence[Member]) -> list[str]:
+    writers = [member.path for member in members if member.side == "out"]
+    return [path for path in writers if _is_dense(model.get_submodule(path))]
 
 
 def _is_dense(layer: nn.Module) -> bool:

@@ -140,6 +140,6 @@ def test_layers_are_measured_once_and_wide_ones_take_longer(
 
     monkeypatch.setattr(layer_latency, "measure_layers", never)
     assert latency_table(checkpoint, section, tmp_path / "latency.json") == table
+    other = replace(checkpoint, sha256="another")
     with pytest.raises(AssertionError, match="measured again"):
-        other = replace(checkpoint, sha256="another")
         latency_table(other, section, tmp_path / "latency.json")

@@ -10,6 +10,7 @@ from torch import nn
 
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.description import ClassInfo
+from edge_deeplab.errors import CheckpointError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.models.backbones import BACKBONES, get_backbone
 from edge_deeplab.models.checkpoint import (
@@ -160,9 +161,23 @@ def test_concatenated_features_of_the_decoder_are_groups_of_their_own() -> None:
     assert writers["aspp.project.0"] is not low
 
 
-def test_layers_that_do_not_fit_together_are_one_sentence(tmp_path: Path) -> None:
-    from edge_deeplab.errors import CheckpointError
+def test_channels_of_a_grouped_convolution_are_left_alone() -> None:
+    class Grouped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 16, 1)
+            self.grouped = nn.Conv2d(16, 16, 3, padding=1, groups=4)
+            self.last = nn.Conv2d(16, 24, 1)
+            self.classifier = nn.Conv2d(24, 2, 1)
 
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.classifier(self.last(self.grouped(self.first(images))))
+            return logits
+
+    assert [group.name for group in find_groups(Grouped().eval())] == ["last"]
+
+
+def test_layers_that_do_not_fit_together_are_one_sentence(tmp_path: Path) -> None:
     model = build_model("mobilenetv2_100", CLASSES).eval()
     checkpoint = pruned("mobilenetv2_100", model, find_groups(model), tmp_path / "p.safetensors")
     name = "aspp.branches.0.0.weight"
