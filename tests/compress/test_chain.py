@@ -10,7 +10,7 @@ import pytest
 from edge_deeplab.compress import measures, steps
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job
-from edge_deeplab.config import CompressRecipe
+from edge_deeplab.config import CompressRecipe, PruneRecipe, QatRecipe, load_recipe_as
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from tests.compress.conftest import Stopper
@@ -52,7 +52,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     stopper = Stopper(
         {f"{step}: running" for step in STEPS}
         | {f"{step} noted" for step in STEPS}
-        | {"prune epoch 0", "prune epoch 1", "qat epoch 0", "qat epoch 1"}
+        | {"prune epoch 1", "prune epoch 2", "qat epoch 1", "qat epoch 2"}
     )
     noted: Counter[str] = Counter()
 
@@ -73,7 +73,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     assert final_files(tmp_path / "stopped") == expected
     assert {"report.json", "report.md", "pareto.png", "exports/manifest.json"} < set(expected)
     assert noted == dict.fromkeys(STEPS, 1)
-    wasted = 4  # one step of an epoch in each of the four stops inside of one
+    wasted = 4  # one step in each of the four stops inside of an epoch
     assert stopper.steps == whole.steps + wasted
 
 
@@ -173,3 +173,15 @@ def test_what_cannot_end_well_is_said_before_the_first_step(
     with pytest.raises(Exception, match=sentence):
         compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
     assert not list(tmp_path.glob("run/steps/*"))
+
+
+def test_shipped_recipe_holds_what_the_recipes_of_its_commands_hold() -> None:
+    folder = Path(__file__).resolve().parents[2] / "recipes"
+    name = "camvid-efficientnet-lite0"
+    recipe = load_recipe_as(CompressRecipe, folder / f"{name}-compress.toml")
+    assert recipe.prune == load_recipe_as(PruneRecipe, folder / f"{name}-pruned.toml")
+    assert recipe.qat == load_recipe_as(QatRecipe, folder / f"{name}-int8.toml")
+    assert recipe.export is not None
+    assert recipe.bench is not None
+    assert recipe.parity is not None
+    assert recipe.parity.max_drop == 0.8
