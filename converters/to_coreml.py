@@ -8,11 +8,16 @@ import numpy as np
 
 from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.converters.coreml_file import remove_chance
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
+from edge_deeplab.quantization.sparsity import PROVENANCE_KEY, SMALLEST
 
 _CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 """Pass that multiplies the scales around a quantized addition until the output's is 1; no other target has those."""
+
+_WORTH_A_MASK = 0.2
+"""Share of zeros from which a mask, one bit a weight, saves more than it costs."""
 
 _WEIGHT_BITS = {"w8": 8, "w6": 6, "w4": 4}
 
@@ -27,7 +32,8 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         graph: the canonical graph, taken as it is.
         description: embedded in the file; its precision is "fp32", "fp16" (computed in float16) or, of a quantized
             graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16). "w8", "w6"
-            and "w4" store weights in so many bits and compute in float16.
+            and "w4" store weights in so many bits and compute in float16. Where its provenance says that weights are
+            sparse, the file leaves their zeros out.
         path: folder to write.
 
     Raises:
@@ -39,10 +45,13 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         model = _convert(coremltools, graph, description.precision)
         if description.precision in _WEIGHT_BITS:
             model = _store_weights_in(coremltools, model, _WEIGHT_BITS[description.precision])
+        if PROVENANCE_KEY in description.provenance.get("training", {}):
+            model = _leave_zeros_out(coremltools, model)
         model.user_defined_metadata[METADATA_KEY] = description.to_json()
         model.short_description = f"{description.model}, {len(description.classes)} classes"
         model.license = description.licence
         model.save(str(path))
+        remove_chance(path)
 
 
 def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
@@ -66,6 +75,15 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
         pass_pipeline=passes,
         skip_model_load=True,
     )
+
+
+def _leave_zeros_out(coremltools: Any, model: Any) -> Any:
+    """Return the model with weights that are largely zero stored as a mask and the values that stay."""
+    compress = importlib.import_module("coremltools.optimize.coreml")
+    sparse = compress.OpThresholdPrunerConfig(
+        threshold=0.0, minimum_sparsity_percentile=_WORTH_A_MASK, weight_threshold=SMALLEST - 1
+    )
+    return compress.prune_weights(model, compress.OptimizationConfig(global_config=sparse))
 
 
 def _store_weights_in(coremltools: Any, model: Any, bits: int) -> Any:

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -179,7 +179,58 @@ class PruneRecipe(Recipe):
     pruning: PruningSection = PruningSection()
 
 
-AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+class ExportSection(_Section):
+    """Which files are written of each checkpoint.
+
+    Args:
+        targets: file formats.
+        precisions: fp32 and fp16 of float checkpoints, int8 of the quantized one.
+        head: as `export --head`.
+        profiles: devices that the files are for, as `export --profile`.
+    """
+
+    targets: Annotated[tuple[Literal["coreml", "tflite", "onnx"], ...], Field(min_length=1)] = (
+        "coreml",
+        "tflite",
+        "onnx",
+    )
+    precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "int8")
+    head: str = "exact"
+    profiles: tuple[str, ...] = ()
+
+
+class ParitySection(_Section):
+    """What the files are scored on.
+
+    Args:
+        split: of the data folder.
+        limit: only its first images.
+        max_drop: largest loss of mIoU points that passes.
+    """
+
+    split: str = "test"
+    limit: Annotated[int, Field(ge=1)] | None = None
+    max_drop: Annotated[float, Field(ge=0)] = 0.5
+
+
+class BenchSection(_Section):
+    """How the files are timed: CPU threads, and how often each file runs."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    rounds: Annotated[int, Field(ge=1)] = 30
+
+
+class CompressRecipe(_Section):
+    """The chain from a float checkpoint to measured files; a section that is left out leaves its steps out."""
+
+    prune: PruneRecipe | None = None
+    qat: QatRecipe | None = None
+    export: ExportSection | None = None
+    parity: ParitySection | None = None
+    bench: BenchSection | None = None
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=_Section)
 
 
 def load_recipe(path: Path | None) -> Recipe:
@@ -193,7 +244,7 @@ def load_recipe_as(
     """Read a recipe of a kind; None gives the defaults.
 
     Args:
-        kind: `Recipe`, `QatRecipe` or `PruneRecipe`.
+        kind: `Recipe`, `QatRecipe`, `PruneRecipe` or `CompressRecipe`.
         path: TOML file.
         **sections: by section, values that come before those of the file; None among them changes nothing.
 
@@ -218,7 +269,7 @@ def load_recipe_as(
         raise ConfigError(f"{origin}: {_first_problem(kind, error)}") from error
 
 
-def _first_problem(kind: type[Recipe], error: ValidationError) -> str:
+def _first_problem(kind: type[_Section], error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
@@ -230,8 +281,10 @@ def _first_problem(kind: type[Recipe], error: ValidationError) -> str:
     return f"unknown key {where!r}; {hint}?" if close else f"unknown key {where!r}; {hint}"
 
 
-def _fields_at(kind: type[Recipe], section: list[str]) -> dict[str, Any]:
+def _fields_at(kind: type[_Section], section: list[str]) -> dict[str, Any]:
     model: type[BaseModel] = kind
     for name in section:
-        model = type(getattr(model(), name))
+        annotation = model.model_fields[name].annotation
+        choices = (annotation, *get_args(annotation))  # of "PruneRecipe | None" the first
+        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
     return model.model_fields

@@ -10,7 +10,8 @@
     |-- CaptureError                      the model could not be captured as a canonical graph
     |-- ConversionError                   a target's lowering failed
     |   `-- UnsupportedOperatorError      an operator that the target or evaluator does not know
-    `-- ParityError                       an artifact does not keep the reference's score
+    |-- ParityError                       an artifact does not keep the reference's score
+    `-- StepError                         a step of the chain failed; the steps before it are kept
 
 The message of each is one sentence in three parts: what came, what was expected, what to do. The command line prints
 it and exits with code 1.
@@ -97,6 +98,22 @@ class ParityError(EdgeDeepLabError):
         super().__init__(message)
         self.measured = measured
         self.limit = limit
+
+
+class StepError(EdgeDeepLabError):
+    """A step of the chain failed.
+
+    Args:
+        step: its name.
+        error: what it failed with.
+    """
+
+    def __init__(self, step: str, error: Exception) -> None:
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        unexpected = f"unexpected {type(error).__name__}: {first_line}; --debug shows where"
+        sentence = str(error) if isinstance(error, EdgeDeepLabError) else unexpected
+        super().__init__(f"step {step}: {sentence}; the steps before it are kept")
+        self.step = step
 
 
 def unknown_choice(kind: str, value: object, choices: Sequence[str]) -> ConfigError:

@@ -62,6 +62,12 @@ def _swap(temporary: Path, path: Path, staging: Path) -> None:
         temporary.replace(path)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary siblings of `path` that writers left behind when they were killed."""
+    for staging in path.parent.glob(f".{path.name}.*"):
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file through a temporary sibling; `path` holds either the old content or all of the new."""
     data = content.encode() if isinstance(content, str) else content

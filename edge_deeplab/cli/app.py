@@ -8,6 +8,7 @@ import typer
 from edge_deeplab import __version__
 from edge_deeplab.cli.bench import bench
 from edge_deeplab.cli.check import check
+from edge_deeplab.cli.compress import compress
 from edge_deeplab.cli.demo import demo
 from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "rewrites": rewrites,
     "parity": parity,
     "bench": bench,
+    "compress": compress,
     "demo": demo,
     "doctor": doctor,
 }

@@ -16,7 +16,7 @@ from edge_deeplab.cli.output import (
     parse_size,
     print_json,
 )
-from edge_deeplab.errors import require
+from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
@@ -44,6 +44,14 @@ def export(
     calibrate: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Quantize a float checkpoint on this data, untrained."),
+    ] = None,
+    sparsity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE|N:M",
+            help="Set the smallest weights to zero: 0.5 of each layer, or 2:4 (two of every four stay). "
+            "Core ML files leave them out; other targets gain nothing.",
+        ),
     ] = None,
     size: Annotated[
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
@@ -96,6 +104,8 @@ def export(
         opened = _open(
             checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
         )
+        if sparsity is not None:
+            opened = _sparsified(opened, sparsity, targets, precision)
         check_head_size(head, size_hw or opened.info.size_hw)
         with progress_steps() as on_step:
             artifacts = export_checkpoint(
@@ -158,6 +168,29 @@ def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
     recipe = QatRecipe()
     source = open_dataset(data, recipe.data.splits[0])
     return checkpoint.with_quantization(calibrate_with_progress(checkpoint, recipe, source))
+
+
+def _sparsified(
+    checkpoint: "Checkpoint", text: str, targets: Sequence[str], precision: str | None
+) -> "Checkpoint":
+    """Return a checkpoint with small weights set to zero; says which targets gain nothing."""
+    from edge_deeplab.converters.export import WEIGHT_ONLY
+    from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
+
+    if precision in WEIGHT_ONLY:
+        raise ConfigError(
+            f"--sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of iOS 16 "
+            "stores a weight either sparse or in few bits; leave one of the two out"
+        )
+
+    dense = [target for target in targets if target != "coreml"]
+    if dense:
+        typer.echo(
+            f"warning: sparse weights make {' and '.join(dense)} files neither smaller nor faster: zeros are stored, "
+            "and XNNPACK's sparse kernels refuse dilated depthwise convolutions; only Core ML leaves zeros out",
+            err=True,
+        )
+    return sparsify(checkpoint, parse_sparsity(text))
 
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:

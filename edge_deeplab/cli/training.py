@@ -26,15 +26,9 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes 
 
 def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
     """Score checkpoints on the recipe's validation split; None where the recipe names none."""
-    if not recipe.data.validation_split:
-        return None
-    from edge_deeplab.data.dataset import open_dataset
-    from edge_deeplab.evaluation.evaluate import evaluate_runtime
-    from edge_deeplab.models.checkpoint import load_checkpoint
-    from edge_deeplab.runtimes.torch import TorchRuntime
+    from edge_deeplab.evaluation.validation import open_validator
 
-    dataset = open_dataset(data, recipe.data.validation_split)
-    return lambda path: evaluate_runtime(TorchRuntime(load_checkpoint(path)), dataset).miou
+    return open_validator(data, recipe)
 
 
 def print_best(best: Path, *, kind: str, as_json: bool) -> None:

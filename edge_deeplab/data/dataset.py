@@ -4,6 +4,7 @@ Everything is checked where it is read, so a wrong mask is reported with its pat
 position and never trained on.
 """
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class FolderDataset:
         self.licence = str(document.get("licence", ""))
         self.classes = classes_from_json(document["classes"])
         self.ignore_index: int | None = document.get("ignore_index")
+        self._description = root / "dataset.toml"
         self._pairs = _pair_files(root, split)
 
     def __len__(self) -> int:
@@ -102,6 +104,14 @@ class FolderDataset:
                 "both must have one size; write the mask at the image's size"
             )
         return Sample(image, mask, image_path.stem)
+
+    def content_sha256(self) -> str:
+        """Return the hash of the description and of all images and masks, names included."""
+        digest = hashlib.sha256()
+        for path in (self._description, *(file for pair in self._pairs for file in pair)):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.name}\0{content}\n".encode())
+        return digest.hexdigest()
 
     def _read_mask(self, path: Path) -> MaskIds:
         with _reporting_corrupt(path), Image.open(path) as file:

@@ -27,6 +27,18 @@ def test_dataset_valid_gives_images_masks_and_classes(make_dataset: MakeDataset)
     assert sample.name == "1"
 
 
+def test_content_hash_changes_with_a_pixel_and_with_a_name(make_dataset: MakeDataset) -> None:
+    root = make_dataset(count=2)
+    before = open_dataset(root, "train").content_sha256()
+    assert open_dataset(root, "train").content_sha256() == before
+    images, masks = root / "train" / "images", root / "train" / "masks"
+    for folder in (images, masks):
+        (folder / "1.png").rename(folder / "2.png")
+    renamed = open_dataset(root, "train").content_sha256()
+    (masks / "2.png").write_bytes((masks / "2.png").read_bytes() + b" ")
+    assert len({before, renamed, open_dataset(root, "train").content_sha256()}) == 3
+
+
 def test_dataset_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere does not exist"):
         open_dataset(tmp_path / "nowhere", "train")

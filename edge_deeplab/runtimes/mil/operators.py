@@ -32,6 +32,7 @@ from edge_deeplab.runtimes.mil.quantization import (
     constexpr_affine_dequantize,
     constexpr_blockwise_shift_scale,
     constexpr_lut_to_dense,
+    constexpr_sparse_to_dense,
     dequantize,
     quantize,
 )
@@ -74,6 +75,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "constexpr_affine_dequantize": constexpr_affine_dequantize,
     "constexpr_blockwise_shift_scale": constexpr_blockwise_shift_scale,
     "constexpr_lut_to_dense": constexpr_lut_to_dense,
+    "constexpr_sparse_to_dense": constexpr_sparse_to_dense,
     "conv": conv,
     "dequantize": dequantize,
     "expand_dims": expand_dims,

@@ -75,6 +75,14 @@ def constexpr_lut_to_dense(
     return vectors.movedim(-1, axis + 1).flatten(axis, axis + 1)
 
 
+def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor) -> Tensor:
+    """Put the values that stay where the mask's bits, packed lowest first, are set; the rest is zero."""
+    chosen = _unpack_bits(mask, 2, shape.prod()).bool()
+    dense = torch.zeros(len(chosen), dtype=nonzero_data.dtype)
+    dense[chosen] = nonzero_data
+    return dense.reshape(shape.tolist())
+
+
 def _unpack_bits(packed: Tensor, palettes: int, count: Tensor) -> Tensor:
     """Return the indices in a string of bytes."""
     width = (palettes - 1).bit_length()

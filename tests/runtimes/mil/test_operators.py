@@ -427,6 +427,26 @@ CASES = (
         [[1.0, 3.0], [2.0, 4.0]],
         "iOS 18: vectors",
     ),
+    Case(
+        "constexpr_sparse_to_dense",
+        {
+            "nonzero_data": [5.0, 6.0],
+            "mask": np.array([0b00001100], np.uint8),  # elements 2 and 3, as in MIL's own example
+            "shape": np.array([5], np.uint32),
+        },
+        [0.0, 0.0, 5.0, 6.0, 0.0],
+        "five weights",
+    ),
+    Case(
+        "constexpr_sparse_to_dense",
+        {
+            "nonzero_data": [1.0, 2.0, 3.0],
+            "mask": np.array([0b10000001, 0b00000010], np.uint8),
+            "shape": np.array([2, 5], np.uint32),
+        },
+        [[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0, 3.0]],
+        "two bytes of mask",
+    ),
 )
 
 

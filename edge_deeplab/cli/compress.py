@@ -1,0 +1,78 @@
+"""`edge-deeplab compress`: from a float checkpoint to measured int8 files, in steps that are never done twice."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.training import TrainingDataOption, WorkersOption
+
+if TYPE_CHECKING:
+    from edge_deeplab.compress.job import Watch
+
+
+def compress(
+    data: TrainingDataOption,
+    recipe: Annotated[
+        Path,
+        typer.Option(
+            help="Recipe in TOML: sections prune, qat, export, parity and bench; "
+            "one that is left out leaves its steps out."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder: checkpoints, exports, report.json, report.md, pareto.png."),
+    ],
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
+    ] = None,
+    workers: WorkersOption = 1,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Prune, fine-tune, train quantizers, export, check, score and time: one table and one Pareto plot of all stages.
+
+    Killed anywhere, the same command goes on where it was; a step whose inputs have not changed is not done again.
+    Exit code 1 when a file loses more than the recipe allows or a profile rejects it.
+
+    Example: edge-deeplab compress camvid-efficientnet-lite0 --data camvid
+    --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
+    """
+    with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.compress.chain import compress as run_chain
+        from edge_deeplab.compress.job import Job
+        from edge_deeplab.config import CompressRecipe, load_recipe_as
+        from edge_deeplab.models.shipped import open_checkpoint
+
+        chosen = load_recipe_as(CompressRecipe, recipe)
+        start = open_checkpoint(checkpoint)
+        report = run_chain(start, chosen, Job(data, output, workers, _watch()))
+        _show(report, output, as_json=as_json)
+        if not report["passed"]:
+            raise typer.Exit(1)
+
+
+def _watch() -> "Watch":
+    """Return what shows a line a step and bars on stderr."""
+    from edge_deeplab.cli.progress import counting, training_progress
+    from edge_deeplab.compress.job import Watch
+
+    return Watch(lambda line: typer.echo(line, err=True), training_progress, counting)
+
+
+def _show(report: dict[str, Any], output: Path, *, as_json: bool) -> None:
+    """Print the report on stdout and one sentence for each failure on stderr."""
+    from edge_deeplab.compress.tables import report_table
+    from edge_deeplab.evaluation.report import stdout_console
+
+    if as_json:
+        print_json({"output": str(output), **report})
+    else:
+        if report["files"]:
+            stdout_console().print(report_table(report))
+        typer.echo(f"checkpoints, exports and reports: {output}")
+    for sentence in report["failures"]:
+        typer.echo(f"failed: {sentence}", err=True)

@@ -1,0 +1,78 @@
+"""What every step of a chain is given: the data, how much of the machine, and who watches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from edge_deeplab.compress.steps import Finished, Step, Tell, run_step
+from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.training.train import Listener
+
+STEPS_FOLDER = "steps"
+
+
+@contextmanager
+def _unwatched_training() -> Iterator[Listener]:
+    yield lambda _: None
+
+
+@contextmanager
+def _unwatched_count(what: str, total: int) -> Iterator[Callable[[], None]]:
+    yield lambda: None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how the chain stands; by default nobody.
+
+    Args:
+        tell: takes a line.
+        training: gives a listener for the steps of a training.
+        counting: gives, for what is counted and how many there are, a function to call after each.
+    """
+
+    tell: Tell = lambda _: None
+    training: Callable[[], AbstractContextManager[Listener]] = _unwatched_training
+    counting: Callable[[str, int], AbstractContextManager[Callable[[], None]]] = _unwatched_count
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a chain.
+
+    Args:
+        data: a `dataset.toml` folder.
+        output: folder of the run.
+        workers: processes that draw crops.
+        watch: who is told how it stands.
+        finished: the steps that are done, in order.
+    """
+
+    data: Path
+    output: Path
+    workers: int = 1
+    watch: Watch = field(default_factory=Watch)
+    finished: list[Finished] = field(default_factory=list)
+
+    def run(self, step: Step) -> Finished:
+        """Do a step, or find it done; errors as for `run_step`."""
+        done = run_step(step, self.output / STEPS_FOLDER, self.watch.tell)
+        self.finished.append(done)
+        return done
+
+    def open_splits(self, splits: Sequence[str]) -> list[FolderDataset]:
+        """Return splits of the data; errors as for `open_dataset`."""
+        return [open_dataset(self.data, split) for split in splits]
+
+    def hash_splits(self, splits: Sequence[str]) -> dict[str, str]:
+        """Return the hashes of splits of the data, as inputs of a step; each is read once a run."""
+        for split in splits:
+            if split not in self._hashes:
+                self._hashes[split] = open_dataset(self.data, split).content_sha256()
+        return {f"data {split}": self._hashes[split] for split in splits}
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return {}

@@ -1,0 +1,156 @@
+"""The stages that a network goes through, and the steps that train it into the next one.
+
+A training keeps its run folder inside its step's folder, so it goes on from its own state, exactly.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.steps import Finished, Step
+from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
+from edge_deeplab.data.dataset import FolderDataset
+from edge_deeplab.evaluation.layer_latency import latency_table
+from edge_deeplab.evaluation.validation import open_validator
+from edge_deeplab.files import replace_when_complete
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.calibration import passes
+from edge_deeplab.quantization.pruning.latency import LatencyTable
+from edge_deeplab.quantization.pruning.run import train_pruned
+from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
+from edge_deeplab.training.run_folder import STATE_FILE
+
+_PACKAGES = ("torch", "timm", "accelerate", "numpy")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A network on its way.
+
+    Args:
+        name: reference, pruned, int8 or pruned-int8.
+        checkpoint: where it stands.
+        made_by: the step that trained it; None for the one that came.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    made_by: Finished | None = None
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether its files hold int8."""
+        return self.checkpoint.quantization is not None
+
+
+def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
+    """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
+
+    def train(folder: Path, resume: bool) -> Path:
+        times = _time_layers(job, parent, recipe, folder)
+        with job.watch.training() as listen:
+            return train_pruned(
+                parent.checkpoint,
+                recipe,
+                job.open_splits(recipe.data.splits),
+                folder,
+                latency=times,
+                resume=resume,
+                workers=job.workers,
+                validate=open_validator(job.data, recipe),
+                listen=listen,
+            )
+
+    step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
+    return _reach("pruned", job.run(step))
+
+
+def _time_layers(job: Job, parent: Stage, recipe: PruneRecipe, folder: Path) -> LatencyTable | None:
+    """Return what a latency budget needs, kept in the step's folder; None without one."""
+    if recipe.pruning.latency is None:
+        return None
+    job.watch.tell(f"prune: timing layers in {recipe.pruning.runtime}, or reading their times")
+    return latency_table(parent.checkpoint, recipe.pruning, folder / "latency.json")
+
+
+def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
+    """Return the quantized network; errors as for `quantize` and `train_quantized`."""
+
+    def train(folder: Path, resume: bool) -> Path:
+        sources = job.open_splits(recipe.data.splits)
+        quantization = _start_quantizers(job, parent, recipe, sources, resume=resume)
+        with job.watch.training() as listen:
+            return train_quantized(
+                parent.checkpoint,
+                quantization,
+                recipe,
+                sources,
+                folder,
+                resume=resume,
+                workers=job.workers,
+                validate=open_validator(job.data, recipe),
+                listen=listen,
+            )
+
+    step = _training_step(job, "qat", parent, "int8", recipe, ("nncf",), train)
+    return _reach("int8" if parent.made_by is None else f"{parent.name}-int8", job.run(step))
+
+
+def _start_quantizers(
+    job: Job, parent: Stage, recipe: QatRecipe, sources: Sequence[FolderDataset], *, resume: bool
+) -> Quantization:
+    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
+    if resume:
+        return quantizers_to_restore(parent.checkpoint)
+    section = recipe.quantization
+    shown = min(section.calibration_images, len(sources[0])) * passes(section.estimator)
+    with job.watch.counting("calibrating", shown) as progress:
+        return quantize(parent.checkpoint, recipe, sources[0], progress=progress)
+
+
+def _training_step(
+    job: Job,
+    name: str,
+    parent: Stage,
+    suffix: str,
+    recipe: Recipe,
+    packages: Sequence[str],
+    train: Callable[[Path, bool], Path],
+) -> Step:
+    """Return the step that trains a stage's network.
+
+    Args:
+        job: whose data it is trained on.
+        name: the step's.
+        parent: the stage that it starts from.
+        suffix: what its checkpoint's name has after the parent's.
+        recipe: the run.
+        packages: those that this training needs beside those of every one.
+        train: trains in a folder, resuming or not, and returns the best checkpoint's path.
+    """
+    checkpoint = parent.checkpoint
+    kept = f"{checkpoint.name}-{suffix}"
+    validated = [recipe.data.validation_split] if recipe.data.validation_split else []
+
+    def make(folder: Path, resume: bool) -> list[Path]:
+        best, path = train(folder, resume), folder / f"{kept}.safetensors"
+        with replace_when_complete(path) as temporary:
+            shutil.copyfile(best, temporary)
+        return [path]
+
+    return Step(
+        name,
+        {"name": kept, "recipe": recipe.model_dump(mode="json", exclude={"model"})},
+        {"checkpoint": checkpoint.sha256, **job.hash_splits([*recipe.data.splits, *validated])},
+        (*_PACKAGES, *packages),
+        make,
+        state_file=STATE_FILE,
+    )
+
+
+def _reach(name: str, made_by: Finished) -> Stage:
+    (path,) = made_by.paths()
+    return Stage(name, load_checkpoint(path), made_by)

@@ -1,0 +1,26 @@
+"""The score by which a training run chooses the checkpoint that it keeps."""
+
+from pathlib import Path
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.evaluation.evaluate import evaluate_runtime
+from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.training.run_folder import Validator
+
+
+def open_validator(data: Path, recipe: Recipe) -> Validator | None:
+    """Return what scores a checkpoint file on the recipe's validation split; None where the recipe names none.
+
+    Args:
+        data: a `dataset.toml` folder.
+        recipe: the run.
+
+    Raises:
+        DataError: when the folder has no such split.
+    """
+    if not recipe.data.validation_split:
+        return None
+    dataset = open_dataset(data, recipe.data.validation_split)
+    return lambda path: evaluate_runtime(TorchRuntime(load_checkpoint(path)), dataset).miou

@@ -1,0 +1,106 @@
+"""Sparse weights: single weights set to zero by size, so that a file can leave them out.
+
+Core ML stores such weights as a bit mask and the values that stay; the other targets keep the zeros and gain nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import torch
+from torch import nn
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.checkpoint import Checkpoint
+
+PROVENANCE_KEY = "sparsity"
+"""Where a checkpoint's provenance says which of its weights are zero."""
+
+SMALLEST = 2048
+"""Weights of a layer below which it stays dense: there is nothing to save."""
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """Which weights of a layer are zero.
+
+    Args:
+        zeros: their share of the layer; above 0 and below 1.
+        group: the share holds in each group of so many neighbours along the input channels; None: over the whole layer.
+    """
+
+    zeros: float
+    group: int | None = None
+
+    def __str__(self) -> str:
+        """Return what `parse_sparsity` reads."""
+        if self.group is None:
+            return f"{self.zeros:g}"
+        return f"{self.group - round(self.zeros * self.group)}:{self.group}"
+
+
+def parse_sparsity(text: str) -> Sparsity:
+    """Return the pattern of "0.5" (half of each layer is zero) or "2:4" (two of every four weights stay).
+
+    Raises:
+        ConfigError: when the text is neither.
+    """
+    stay, colon, group = text.partition(":")
+    try:
+        pattern = (
+            Sparsity(1 - int(stay) / int(group), int(group)) if colon else Sparsity(float(text))
+        )
+    except (ValueError, ZeroDivisionError):
+        pattern = Sparsity(0.0)
+    if not isfinite(pattern.zeros) or not 0 < pattern.zeros < 1:
+        raise ConfigError(
+            f"sparsity {text!r} came; a share of zeros above 0 and below 1 was expected, or N:M for N weights that "
+            "stay of every M; write for example 0.5 or 2:4"
+        )
+    return pattern
+
+
+def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
+    """Return a checkpoint with the smallest weights of each layer set to zero, in memory; it keeps its name and hash.
+
+    Depthwise convolutions and layers of fewer than `SMALLEST` weights stay dense, and with groups those whose input
+    channels do not divide into them.
+
+    Args:
+        checkpoint: a float checkpoint.
+        pattern: which weights.
+
+    Raises:
+        ConfigError: when the checkpoint is quantized.
+    """
+    if checkpoint.quantization is not None:
+        raise ConfigError(
+            f"sparsity came with {checkpoint.name}, a quantized checkpoint; a float one was expected; "
+            "leave --sparsity out, or pass the checkpoint that it was trained from"
+        )
+    tensors = dict(checkpoint.tensors)
+    for name in _layers(checkpoint.build(), pattern):
+        tensors[name] = tensors[name] * _staying(tensors[name], pattern)
+    provenance = {**checkpoint.info.provenance, PROVENANCE_KEY: str(pattern)}
+    return replace(
+        checkpoint, info=replace(checkpoint.info, provenance=provenance), tensors=tensors
+    )
+
+
+def _layers(model: nn.Module, pattern: Sparsity) -> Iterator[str]:
+    """Yield the names of the weights that become sparse."""
+    for path, module in model.named_modules():
+        if not isinstance(module, nn.Conv2d) or module.weight.numel() < SMALLEST:
+            continue
+        inputs = module.weight.shape[1]  # (out, in / groups, height, width)
+        if inputs > 1 and inputs % (pattern.group or 1) == 0:
+            yield f"{path}.weight"
+
+
+def _staying(weight: torch.Tensor, pattern: Sparsity) -> torch.Tensor:
+    """Return 1 where a weight stays and 0 where it goes, in the weight's shape and dtype."""
+    along_inputs = weight.abs().float().movedim(1, -1)  # (out, height, width, in)
+    rows = along_inputs.reshape(-1, pattern.group or along_inputs.numel())
+    gone = rows.argsort(dim=1, stable=True)[:, : round(pattern.zeros * rows.shape[1])]
+    mask = torch.ones_like(rows).scatter_(1, gone, 0.0)
+    return mask.reshape(along_inputs.shape).movedim(-1, 1).to(weight.dtype)

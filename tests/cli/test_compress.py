@@ -1,0 +1,136 @@
+"""`edge-deeplab compress` on the command line, with real files of one target."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.app import app
+from edge_deeplab.cli.artifacts import expand_artifacts
+from tests.compress.conftest import save_tiny_checkpoint
+
+runner = CliRunner()
+MakeDataset = Callable[..., Path]
+
+RECIPE = """
+[prune.data]
+validation_split = ""
+[prune.optimiser]
+epochs = 0
+[prune.pruning]
+macs = 0.5
+importance = "magnitude"
+[qat.data]
+validation_split = ""
+[qat.optimiser]
+epochs = 0
+[qat.quantization]
+calibration_images = 2
+[export]
+targets = ["onnx"]
+[parity]
+split = "train"
+max_drop = {max_drop}
+[bench]
+rounds = 2
+"""
+
+
+@pytest.fixture
+def data(make_dataset: MakeDataset) -> Path:
+    return make_dataset("train", count=2)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return save_tiny_checkpoint(tmp_path / "best.safetensors").path
+
+
+@pytest.fixture
+def command(checkpoint: Path, data: Path, tmp_path: Path) -> Callable[[str], list[str]]:
+    """Return the command of a recipe's text."""
+
+    def build(recipe: str) -> list[str]:
+        path = tmp_path / "recipe.toml"
+        path.write_text(recipe)
+        output = ["--output", str(tmp_path / "run")]
+        return ["compress", str(checkpoint), "--data", str(data), "--recipe", str(path), *output]
+
+    return build
+
+
+def test_chain_gives_checkpoints_files_and_a_report_and_then_only_finds_them(
+    command: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    arguments = command(RECIPE.format(max_drop=100))
+    result = runner.invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    run = tmp_path / "run"
+    assert document["passed"]
+    assert {"output": str(run), **json.loads((run / "report.json").read_text())} == document
+    reference, pruned, quantized = document["files"]
+    assert [f["stage"] for f in document["files"]] == ["reference", "pruned", "pruned-int8"]
+    assert all((run / f["path"]).stat().st_size == f["bytes"] for f in document["files"])
+    assert quantized["bytes"] < pruned["bytes"] < reference["bytes"]
+    assert reference["delta_miou"] == pytest.approx(0, abs=1)
+    assert reference["ratio_to_reference"] == 1
+    assert (run / "checkpoints" / "best-pruned-int8.safetensors").is_file()
+    assert (run / "pareto.png").read_bytes().startswith(b"\x89PNG")
+
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "pruned-int8" in result.stdout
+    lines = result.stderr.splitlines()
+    assert lines == [f"{step['step']}: done already" for step in document["steps"]]
+    assert len(expand_artifacts([run / "exports"])) == 3
+
+
+def test_file_that_loses_too_much_is_named_and_ends_with_1(
+    command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_deeplab.compress.chain.parity", _lose_nine_points)
+    export = '[export]\ntargets = ["onnx"]\nprecisions = ["fp32"]\n'
+    result = runner.invoke(app, command(f'{export}[parity]\nsplit = "train"\nmax_drop = 5'))
+    assert result.exit_code == 1
+    assert (
+        "failed: exports/best-fp32.onnx differs from the reference by -9.000 mIoU" in result.stderr
+    )
+
+
+def _lose_nine_points(*_: object) -> dict[str, object]:
+    scores = {"miou": 1.0, "delta_miou": -9.0, "delta_interval": [-10.0, -8.0]}
+    return {"reference": {"miou": 10.0}, "images": 2, "files": {"onnx": scores}}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ("[prune.pruning]\nmac = 0.5", "unknown key 'prune.pruning.mac'; did you mean 'macs'?"),
+        ("[quat]", "unknown key 'quat'; did you mean 'qat'?"),
+        ("[prune.pruning]\nmacs = 2", "prune.pruning.macs came as 2"),
+        ("[export]\ntargets = []", "export.targets came as []"),
+        (
+            '[prune.data]\nvalidation_split = ""\n[prune.pruning]\nmacs = 0.001\nimportance = "random"',
+            "step prune: a macs budget of 0.001 cannot be met",
+        ),
+    ],
+)
+def test_bad_recipe_is_one_sentence(
+    command: Callable[[str], list[str]], recipe: str, sentence: str
+) -> None:
+    result = runner.invoke(app, [*command(recipe), "--json"])
+    assert result.exit_code == 1
+    assert sentence in json.loads(result.stdout)["error"]
+
+
+def test_folder_that_cannot_be_made_is_one_sentence(
+    command: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "run").write_text("a file")
+    result = runner.invoke(app, command(RECIPE.format(max_drop=1)))
+    assert result.exit_code == 1
+    assert "choose another --output" in result.stderr
+    assert (tmp_path / "run").read_text() == "a file"

@@ -1,0 +1,148 @@
+"""A chain on a tiny model: trainings are real, files and runtimes are stand-ins that cost nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from edge_deeplab.compress import measures, summary
+from edge_deeplab.compress.job import Watch
+from edge_deeplab.config import CompressRecipe
+from edge_deeplab.converters.manifest import write_manifest
+from edge_deeplab.description import ClassInfo, Normalisation
+from edge_deeplab.evaluation.bench import Latency
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.training.train import Listener, Progress
+
+DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "validation_split": ""}
+OPTIMISER = {"epochs": 2, "batch_size": 2, "precision": "fp32"}
+ENDINGS = {"onnx": ".onnx", "tflite": ".tflite"}
+
+
+@pytest.fixture
+def data(make_dataset: Callable[..., Path]) -> Path:
+    make_dataset("test", count=2)
+    return make_dataset("train", count=4)
+
+
+def save_tiny_checkpoint(path: Path) -> Checkpoint:
+    """Write a checkpoint of seeded random weights with the tiny data set's classes."""
+    torch.manual_seed(0)
+    name = "deeplabv3plus_mobilenetv2_100"
+    classes = (ClassInfo("left", (255, 0, 0)), ClassInfo("right", (0, 255, 0)))
+    normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
+    info = CheckpointInfo(name, {}, classes, 9, normalisation, (32, 48))
+    save_checkpoint(path, build_model(name, len(classes)), info)
+    return load_checkpoint(path)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return save_tiny_checkpoint(tmp_path / "best.safetensors")
+
+
+@pytest.fixture
+def recipe() -> CompressRecipe:
+    """All sections."""
+    return CompressRecipe.model_validate(
+        {
+            "prune": {
+                "data": DATA,
+                "optimiser": OPTIMISER,
+                "pruning": {"macs": 0.6, "importance": "magnitude"},
+            },
+            "qat": {
+                "data": DATA,
+                "optimiser": OPTIMISER,
+                "quantization": {"calibration_images": 2},
+            },
+            "export": {"targets": ["onnx", "tflite"]},
+            "parity": {"max_drop": 100},
+            "bench": {"rounds": 2},
+        }
+    )
+
+
+@dataclass
+class Stopper:
+    """Watches a chain and stops it once at every place: before a step, in a training, before a step's note.
+
+    Args:
+        places: what is still to stop at.
+        said: the lines that were told.
+        steps: training steps that were seen.
+    """
+
+    places: set[str] = field(default_factory=set)
+    said: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def stop_at(self, place: str) -> None:
+        """Stop the chain if it has never been stopped here."""
+        if place in self.places:
+            self.places.remove(place)
+            raise KeyboardInterrupt
+
+    def tell(self, line: str) -> None:
+        self.said.append(line)
+        self.stop_at(line)
+
+    @contextmanager
+    def training(self) -> Iterator[Listener]:
+        def listen(progress: Progress) -> None:
+            self.steps += 1
+            step = next(line for line in reversed(self.said) if line.endswith(("running", "on")))
+            self.stop_at(f"{step.partition(':')[0]} epoch {progress.epoch}")
+
+        yield listen
+
+    def watch(self) -> Watch:
+        return Watch(tell=self.tell, training=self.training)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
+    """Files that hold a hash, runtimes that answer as the float checkpoint, and a clock that stands still."""
+
+    def export_checkpoint(
+        source: Checkpoint, targets: Sequence[str], precision: str, *, output_dir: Path, **_: Any
+    ) -> list[Any]:
+        stem = f"{source.name.removesuffix('-int8')}-{precision}"
+        paths = [output_dir / f"{stem}{ENDINGS[target]}" for target in targets]
+        for path in paths:
+            path.write_text(hashlib.sha256((source.sha256 + path.name).encode()).hexdigest())
+        write_manifest(output_dir, [{"file": path.name} for path in paths])
+        return [type("Artifact", (), {"path": path}) for path in paths]
+
+    def check_artifact(path: Path, profiles: Sequence[str]) -> Any:
+        verdicts = [{"verdict": "ok"}, {"verdict": "slow"}]
+        report = {"path": str(path), "profiles": [{"profile": "cpu", "verdicts": verdicts}]}
+        return type("Report", (), {"to_json": lambda self: report})()
+
+    def open_artifact(path: Path, *, threads: int | None = None) -> Runtime:
+        return TorchRuntime(checkpoint)
+
+    def measure_latency(runtimes: Sequence[Runtime], **_: Any) -> list[Latency]:
+        times = (4.0, 2.0, 1.0)
+        return [
+            Latency(runtime.path, "stand-in", 1, 10, (ms,), ms / 4)
+            for runtime, ms in zip(runtimes, times, strict=True)
+        ]
+
+    for stand_in in (export_checkpoint, check_artifact, open_artifact, measure_latency):
+        monkeypatch.setattr(measures, stand_in.__name__, stand_in)
+    training = {"epochs": 2, "minutes": 0.1}
+    monkeypatch.setattr(summary, "_training_time", lambda folder: training)

@@ -1,0 +1,187 @@
+"""The chain of real trainings: stopped anywhere it goes on, and ends in the same files byte for byte."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.compress import measures, steps
+from edge_deeplab.compress.chain import compress
+from edge_deeplab.compress.job import Job
+from edge_deeplab.config import CompressRecipe, PruneRecipe, QatRecipe, load_recipe_as
+from edge_deeplab.files import write_atomically
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from tests.compress.conftest import Stopper
+
+STEPS = [
+    "prune",
+    "qat",
+    "export-reference-fp32",
+    "export-pruned-fp32",
+    "export-pruned-int8",
+    "check-reference-fp32",
+    "check-pruned-fp32",
+    "check-pruned-int8",
+    "parity-reference-fp32",
+    "parity-pruned-fp32",
+    "parity-pruned-int8",
+    "bench",
+]
+
+
+def final_files(output: Path) -> dict[str, bytes]:
+    """Return the contents of everything that a run is made for, by path."""
+    files = [p for p in output.rglob("*") if p.is_file() and "steps" not in p.parts]
+    return {p.relative_to(output).as_posix(): p.read_bytes() for p in files}
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_chain_stopped_at_every_step_ends_in_the_same_files(
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = Stopper()
+    compress(checkpoint, recipe, Job(data, tmp_path / "whole", 0, whole.watch()))
+    assert whole.said == [f"{step}: running" for step in STEPS]
+
+    stopper = Stopper(
+        {f"{step}: running" for step in STEPS}
+        | {f"{step} noted" for step in STEPS}
+        | {"prune epoch 1", "prune epoch 2", "qat epoch 1", "qat epoch 2"}
+    )
+    noted: Counter[str] = Counter()
+
+    def write_note(path: Path, content: str) -> None:
+        step = json.loads(content)["step"]
+        stopper.stop_at(f"{step} noted")
+        noted[step] += 1
+        write_atomically(path, content)
+
+    monkeypatch.setattr(steps, "write_atomically", write_note)
+    stops = len(stopper.places)
+    for _ in range(stops):
+        with pytest.raises(KeyboardInterrupt):
+            compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper.watch()))
+    compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper.watch()))
+
+    expected = final_files(tmp_path / "whole")
+    assert final_files(tmp_path / "stopped") == expected
+    assert {"report.json", "report.md", "pareto.png", "exports/manifest.json"} < set(expected)
+    assert noted == dict.fromkeys(STEPS, 1)
+    wasted = 4  # one step in each of the four stops inside of an epoch
+    assert stopper.steps == whole.steps + wasted
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_only_what_depends_on_a_change_is_done_again(
+    checkpoint: Checkpoint, recipe: CompressRecipe, data: Path, tmp_path: Path
+) -> None:
+    short = {"optimiser": {**recipe.qat.optimiser.model_dump(), "epochs": 0}}  # type: ignore[union-attr]
+    document = {**recipe.model_dump(), "prune": None}
+    document["qat"] = {**document["qat"], **short}
+    start = CompressRecipe.model_validate(document)
+
+    def run(changed: CompressRecipe) -> set[str]:
+        stopper = Stopper()
+        compress(checkpoint, changed, Job(data, tmp_path / "run", 0, stopper.watch()))
+        return {line.partition(":")[0] for line in stopper.said if line.endswith("running")}
+
+    def change(section: str, **values: object) -> CompressRecipe:
+        return CompressRecipe.model_validate(
+            {**document, section: {**(document[section] or {}), **values}}
+        )
+
+    everything = run(start)
+    assert {"qat", "export-int8", "parity-int8", "bench"} < everything
+    assert run(start) == set()
+    assert run(change("parity", max_drop=50)) == set()
+    assert run(change("parity", limit=1)) == {"parity-reference-fp32", "parity-int8"}
+    assert run(change("bench", rounds=3)) == {"bench"}
+    (data / "test" / "masks" / "0.png").write_bytes(
+        (data / "test" / "masks" / "1.png").read_bytes()
+    )
+    assert run(start) == set()  # the content is the same
+    (data / "dataset.toml").write_text((data / "dataset.toml").read_text() + "# touched\n")
+    assert run(start) == {"qat", "parity-reference-fp32", "parity-int8"}  # its weights are the same
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_report_names_every_failure_and_says_what_each_stage_costs(
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check_artifact(path: Path, profiles: object) -> object:
+        verdict = "rejected" if path.suffix == ".tflite" else "ok"
+        report = {"profiles": [{"verdicts": [{"verdict": verdict}]}]}
+        return type("Report", (), {"to_json": lambda self: report})()
+
+    monkeypatch.setattr(measures, "check_artifact", check_artifact)
+    only_prune = recipe.prune.model_copy(  # type: ignore[union-attr]
+        update={"optimiser": recipe.prune.optimiser.model_copy(update={"epochs": 0})}  # type: ignore[union-attr]
+    )
+    export = recipe.export.model_copy(update={"precisions": ("fp32",)})  # type: ignore[union-attr]
+    chosen = CompressRecipe(prune=only_prune, export=export)
+    report = compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
+    assert not report["passed"]
+    assert [failure.partition(" ")[0] for failure in report["failures"]] == [
+        "exports/best-fp32.tflite",
+        "exports/best-pruned-fp32.tflite",
+    ]
+    before, after = report["stages"]
+    assert after["multiply_adds"] <= 0.6 * before["multiply_adds"]
+    kept = load_checkpoint(tmp_path / "run" / after["checkpoint"])
+    assert kept.name == "best-pruned"
+    assert kept.sha256 == after["sha256"]
+    assert kept.info.pruning is not None
+    assert report["files"][0]["miou"] is None
+    assert not (tmp_path / "run" / "pareto.png").exists()
+
+
+SENTENCES: list[tuple[Callable[[dict], object], str]] = [
+    (lambda r: r.clear(), "the recipe has no step"),
+    (lambda r: r["prune"].pop("pruning"), "came without a budget"),
+    (lambda r: r.pop("export"), r"\[parity\] came without \[export\]"),
+    (lambda r: r.pop("qat"), r"export\.precisions has int8 and there is no \[qat\]"),
+    (lambda r: r["export"].update(precisions=["int8"]), r"export\.precisions lacks fp32"),
+    (lambda r: r["export"].update(head="best"), "unknown head 'best'"),
+    (lambda r: r["export"].update(profiles=["nokia"]), "unknown profile 'nokia'"),
+    (lambda r: r["parity"].update(split="tset"), "has no split 'tset'"),
+    (lambda r: r["qat"].update(data={"splits": ["trian"]}), "has no split 'trian'"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), SENTENCES)
+def test_what_cannot_end_well_is_said_before_the_first_step(
+    spoil: Callable[[dict], object],
+    sentence: str,
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    document = recipe.model_dump()
+    spoil(document)
+    chosen = CompressRecipe.model_validate(document)
+    with pytest.raises(Exception, match=sentence):
+        compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
+    assert not list(tmp_path.glob("run/steps/*"))
+
+
+def test_shipped_recipe_holds_what_the_recipes_of_its_commands_hold() -> None:
+    folder = Path(__file__).resolve().parents[2] / "recipes"
+    name = "camvid-efficientnet-lite0"
+    recipe = load_recipe_as(CompressRecipe, folder / f"{name}-compress.toml")
+    assert recipe.prune == load_recipe_as(PruneRecipe, folder / f"{name}-pruned.toml")
+    assert recipe.qat == load_recipe_as(QatRecipe, folder / f"{name}-int8.toml")
+    assert recipe.export is not None
+    assert recipe.bench is not None
+    assert recipe.parity is not None
+    assert recipe.parity.max_drop == 0.8
