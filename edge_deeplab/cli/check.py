@@ -294,5 +294,5 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
         console.print(check_tables.verdict_line(profile))
         if line := check_tables.placement_line(profile):
             console.print(line)
-        if table := check_tables.verdict_table(profile, console.width):
-            console.print(table)
+        if verdicts := check_tables.verdict_table(profile, console.width):
+            console.print(verdicts)
