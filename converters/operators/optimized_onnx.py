@@ -27,6 +27,7 @@ TIME_LIMIT_S = 120.0
 """A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
 (`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
+_LONGEST_REASON = 300
 _MODULE = "edge_deeplab.converters.operators.optimized_onnx"
 
 
@@ -88,8 +89,14 @@ def _optimize(path: str) -> dict[str, Any]:
         try:
             onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own classes share no base but this
-            return {REFUSAL: " ".join(str(error).split())[:400]}
+            return {REFUSAL: _reason(str(error))}
         return {"operators": _count_operators(written)}
+
+
+def _reason(message: str) -> str:
+    """Return the end of the runtime's message, which tells what is wrong; it begins with the path and C++ names."""
+    words = " ".join(message.split())
+    return words.split(" failed:", 1)[-1][-_LONGEST_REASON:]
 
 
 def _count_operators(path: Path) -> dict[str, int]:
