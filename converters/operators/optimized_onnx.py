@@ -5,6 +5,7 @@ no layout of one processor is chosen yet (extended).
 """
 
 import platform
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ TIME_LIMIT_S = 120.0
 """A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
 (`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
+_LONGEST_REASON = 400
+_PLACE_IN_CODE = re.compile(r"^\S*/onnxruntime/core/\S+:\d+ .*?\) (?=[A-Z])")
 _MODULE = "edge_deeplab.converters.operators.optimized_onnx"
 
 
@@ -88,8 +91,14 @@ def _optimize(path: str) -> dict[str, Any]:
         try:
             onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own classes share no base but this
-            return {REFUSAL: " ".join(str(error).split())[:400]}
+            return {REFUSAL: _reason(str(error))}
         return {"operators": _count_operators(written)}
+
+
+def _reason(message: str) -> str:
+    """Return what the runtime's message says is wrong, without the path and the place in its code."""
+    words = " ".join(message.split()).split(" failed:", 1)[-1]
+    return _PLACE_IN_CODE.sub("", words)[:_LONGEST_REASON]
 
 
 def _count_operators(path: Path) -> dict[str, int]:

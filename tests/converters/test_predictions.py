@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_deeplab.converters.operators.judging import judge
+from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.report import check_artifact
+from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.description import Head
 
 
@@ -41,3 +44,22 @@ def test_peer_partitions_are_those_predicted(peers: Path, name: str) -> None:
     assert report.xnnpack is not None
     assert sorted(report.placement.partitions) == sorted(report.xnnpack.partitions)
     assert report.warnings() == []
+
+
+HALF_SAID = {
+    "onnx-coreml": (47, 0, 1, 0, 2),
+    "onnx-cpu": (29, 19, 0, 0, None),
+    "onnx-nnapi": (8, 0, 40, 0, 5),
+    "onnx-qnn": (48, 0, 0, 0, 1),
+    "onnx-web": (47, 0, 1, 0, 2),
+    "onnx-xnnpack": (3, 0, 45, 0, 3),
+}
+"""By profile: operators that are ok, slow, fallback and rejected, and the partitions that they make."""
+
+
+def test_profiles_say_of_a_half_precision_onnx_file_what_they_always_said(
+    exported: Callable[[str, str, Head], Path],
+) -> None:
+    graph = read_graph(exported("onnx", "fp16", "classes"))
+    reports = [judge(graph, load_profile(name)) for name in HALF_SAID]
+    assert {r.profile: (*r.count().values(), r.partitions) for r in reports} == HALF_SAID

@@ -14,6 +14,8 @@ from edge_deeplab.converters.operators.read_mil import _load_proto_module
 from edge_deeplab.converters.operators.report import check_artifact
 
 CHANNELS = 8
+INTEGERS = {"ArgMax": TensorProto.INT64}
+"""Element types of outputs that are not float."""
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +156,7 @@ def save_onnx(
         nodes,
         "tiny",
         [value_info("image", image_shape)],
-        [value_info(nodes[-1].output[0], None)],
+        [value_info(nodes[-1].output[0], None, INTEGERS.get(nodes[-1].op_type, TensorProto.FLOAT))],
         [numpy_helper.from_array(array, name) for name, array in initializers.items()],
     )
     opsets = [helper.make_opsetid("", 18), *(helper.make_opsetid(name, 1) for name in domains)]

@@ -75,6 +75,7 @@ def test_check_artifact_onnx_that_no_session_takes_is_rejected(tmp_path, tiny, c
     (verdict,) = report.profiles[0].verdicts
     assert verdict.rule == "onnx-cpu.refused"
     assert told in verdict.reason
+    assert "onnxruntime::" not in verdict.reason
     assert verdict.source.startswith("measured while checking: onnxruntime")
 
 
