@@ -170,7 +170,7 @@ def _layer(form: LayerForm, read: int, written: int) -> nn.Module:
         written,
         form.kernel_hw,
         stride=form.stride,
-        padding=tuple(form.rate * (side // 2) for side in form.kernel_hw),
+        padding=(form.rate * (form.kernel_hw[0] // 2), form.rate * (form.kernel_hw[1] // 2)),
         dilation=form.rate,
         groups=read if form.kind == "depthwise" else 1,
     )

@@ -7,6 +7,9 @@ import torch
 
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
 
+_AXES: tuple[Side, Side] = ("out", "in")
+"""Which of a layer's sides each axis of its tensors is."""
+
 
 def most_important(
     groups: Sequence[ChannelGroup], importance: Sequence[torch.Tensor], kept: Sequence[int]
@@ -38,9 +41,9 @@ def remove_channels(
     cut = {}
     for name, tensor in tensors.items():
         path = name.rpartition(".")[0]
-        for axis, side in enumerate(("out", "in")):
-            if tensor.ndim > axis and gone.get((path, side)):  # type: ignore[call-overload]
-                left = [i for i in range(tensor.shape[axis]) if i not in gone[path, side]]  # type: ignore[index]
+        for axis, side in enumerate(_AXES[: tensor.ndim]):
+            if leaves := gone.get((path, side)):
+                left = [index for index in range(tensor.shape[axis]) if index not in leaves]
                 tensor = tensor.index_select(axis, torch.tensor(left, device=tensor.device))
         cut[name] = tensor
     return cut
