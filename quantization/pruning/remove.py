@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from edge_deeplab.quantization.pruning.groups import ChannelGroup
+from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
+
+_AXES: tuple[Side, Side] = ("out", "in")
+"""Which of a layer's sides each axis of its tensors is."""
 
 
 def most_important(
@@ -30,7 +33,7 @@ def remove_channels(
         groups: its groups.
         staying: by group, the indices of the channels that stay.
     """
-    gone: dict[tuple[str, str], set[int]] = defaultdict(set)
+    gone: dict[tuple[str, Side], set[int]] = defaultdict(set)
     for group, indices in zip(groups, staying, strict=True):
         leaving = set(range(group.channels)) - set(indices)
         for member in group.members:
@@ -38,9 +41,9 @@ def remove_channels(
     cut = {}
     for name, tensor in tensors.items():
         path = name.rpartition(".")[0]
-        for axis, side in enumerate(("out", "in")):
-            if tensor.ndim > axis and gone.get((path, side)):
-                left = [i for i in range(tensor.shape[axis]) if i not in gone[path, side]]
+        for axis, side in enumerate(_AXES[: tensor.ndim]):
+            if leaves := gone.get((path, side)):
+                left = [index for index in range(tensor.shape[axis]) if index not in leaves]
                 tensor = tensor.index_select(axis, torch.tensor(left, device=tensor.device))
         cut[name] = tensor
     return cut
