@@ -139,7 +139,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
         times = (4.0, 2.0, 1.0)
         return [
             Latency(runtime.path, "stand-in", 1, 10, (ms,), ms / 4)
-            for runtime, ms in zip(runtimes, times, strict=True)
+            for runtime, ms in zip(runtimes, times, strict=False)
         ]
 
     for stand_in in (export_checkpoint, check_artifact, open_artifact, measure_latency):
