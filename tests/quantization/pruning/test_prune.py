@@ -36,8 +36,16 @@ def run(
     )
 
 
-@pytest.mark.parametrize("importance", ["taylor", "magnitude", "batch-norm", "random"])
-@pytest.mark.parametrize("allot", ["importance", "sensitivity", "uniform"])
+@pytest.mark.parametrize(
+    ("importance", "allot"),
+    [
+        ("taylor", "importance"),
+        ("magnitude", "importance"),
+        ("batch-norm", "importance"),
+        ("random", "uniform"),
+        ("magnitude", "sensitivity"),
+    ],
+)
 def test_every_budget_is_met_and_told_in_the_lineage(
     importance: str, allot: str, checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
 ) -> None:
