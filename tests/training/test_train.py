@@ -8,7 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from edge_deeplab.config import QatRecipe, Recipe, load_recipe, load_recipe_as
+from edge_deeplab.config import (
+    CompressRecipe,
+    PruneRecipe,
+    QatRecipe,
+    Recipe,
+    load_recipe,
+    load_recipe_as,
+)
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
@@ -209,10 +216,11 @@ def test_load_recipe_wrong_value_is_refused(tmp_path: Path, text: str, message: 
 def test_load_recipe_shipped_recipes_are_valid() -> None:
     recipes = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
     assert recipes
+    kinds = {"int8": QatRecipe, "pruned": PruneRecipe, "compress": CompressRecipe}
     for path in recipes:
-        quantized = path.stem.endswith("-int8")
-        recipe = load_recipe_as(QatRecipe, path) if quantized else load_recipe(path)
-        assert recipe.data.crop_hw[0] % 16 == 0
+        kind = kinds.get(path.stem.rpartition("-")[2], Recipe)
+        recipe = load_recipe_as(kind, path)
+        assert isinstance(recipe, CompressRecipe) or recipe.data.crop_hw[0] % 16 == 0
 
 
 @pytest.mark.parametrize(("batch", "processes"), [(3, 2), (2, 2), (4, 3)])
