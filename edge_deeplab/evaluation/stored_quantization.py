@@ -152,6 +152,7 @@ def _read_onnx(path: Path) -> Stored:
         if node.op_type == "Constant"
     }
     readers = {name: node for node in graph.node for name in node.input}
+    quantized = {node.output[0] for node in graph.node if node.op_type == "QuantizeLinear"}
     stored: dict[str, StoredTensor] = {}
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in constants:
@@ -162,7 +163,8 @@ def _read_onnx(path: Path) -> Stored:
                 stored[_weight(name)] = StoredTensor(scale.astype(np.float32), 0, integers)
         elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             scale, zero_point = (constants[name] for name in node.input[1:3])
-            if node.op_type == "QuantizeLinear" or node.input[0] in _NORMALISED:
+            is_picture = node.input[0] in _NORMALISED and node.input[0] not in quantized
+            if node.op_type == "QuantizeLinear" or is_picture:
                 shift = _UNSIGNED if zero_point.dtype == np.uint8 else 0
                 stored[_name(node.input[0])] = _activation(scale, int(zero_point) - shift)
     return stored
@@ -177,13 +179,16 @@ def _read_tflite(path: Path) -> Stored:
     operators = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
     stored: dict[str, StoredTensor] = {}
     weights: dict[int, tuple[int, ...]] = {}
+    names = {index: tensor.name.decode() for index, tensor in enumerate(graph.tensors)}
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         kind = operators[max(code.builtinCode, code.deprecatedBuiltinCode)]
         if kind in _CONVOLUTIONS:
             weights[int(operator.inputs[1])] = _CONVOLUTIONS[kind]
+        elif kind == "QUANTIZE":
+            names[int(operator.outputs[0])] = graph.tensors[operator.inputs[0]].name.decode()
     for index, tensor in enumerate(graph.tensors):
-        quantization, name = tensor.quantization, tensor.name.decode()
+        quantization, name = tensor.quantization, names[index]
         if tensor.type != schema.TensorType.INT8 or quantization is None:
             continue
         if index in weights:

@@ -21,8 +21,10 @@ from edge_deeplab.models.quantization import (
     activation_quantizer,
     quantize_weight,
 )
+from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network, gain_after
+from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
 
 from .conftest import NORMALISATION, SIZE_HW, write_int8
@@ -179,6 +181,22 @@ def test_normalisation_becomes_one_integer_convolution(
     assert left <= {"QUANTIZE", "ARG_MAX"}
     expected = np.stack([uneven.run(picture).numpy() for picture in pictures])
     for file in files.values():
+        assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
+
+
+def test_modules_left_in_float_leave_the_others_numbers_the_same(
+    model: nn.Module, images: list[torch.Tensor], pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    network = Network(model)
+    placement = place_quantizers(network, ("stem", "decoder.refine.1"))
+    partly = calibrate(network, placement, images, NORMALISATION, "min-max")
+    graph = capture(model, NORMALISATION, SIZE_HW, "classes", partly)
+    files = [write_int8(graph, target, tmp_path) for target in ("onnx", "tflite", "coreml")]
+    comparison = compare_stored(files)
+    assert comparison.differences == ()
+    assert comparison.weights == len(partly.weight_scales)
+    expected = np.stack([graph.run(picture).numpy() for picture in pictures])
+    for file in files:
         assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
 
 
