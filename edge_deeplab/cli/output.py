@@ -6,7 +6,9 @@ logs, progress and errors go to stderr.
 
 import json
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -33,11 +35,13 @@ def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
     """Turn any failure into one sentence on stderr and exit code 1; `--debug` shows the traceback instead.
 
     With `--json` the sentence also goes to stdout as {"error": ...}, so that a script always finds one document there.
+    SIGTERM ends the command as Ctrl-C does, so that what was half written is removed.
     """
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("edge_deeplab").setLevel(logging.DEBUG if debug else logging.INFO)
     try:
-        yield
+        with _terminated_as_interrupted():
+            yield
     except (typer.Exit, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -48,6 +52,23 @@ def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
             print_json({"error": sentence})
         typer.echo(f"error: {sentence}", err=True)
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only it may set what a signal does
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(error: Exception) -> str:
