@@ -16,6 +16,9 @@ MEMORY_LIMIT_BYTES = 8 << 30
 """Address space of the process; a mutated file may ask for any amount."""
 REFUSAL = "refusal"
 """Key of an answer that says why there is none."""
+TIME_LIMIT_S = 120.0
+"""A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
+(`cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 _CPU_S, _BYTES_A_CPU_S = 10, 1 << 23
 
 

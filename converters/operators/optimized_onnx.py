@@ -16,6 +16,7 @@ from typing import Any
 
 from edge_deeplab.converters.operators.isolation import (
     REFUSAL,
+    TIME_LIMIT_S,
     answer_from,
     cpu_limit_s,
     run_isolated,
@@ -23,10 +24,6 @@ from edge_deeplab.converters.operators.isolation import (
 from edge_deeplab.converters.operators.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
 from edge_deeplab.converters.operators.read_onnx import nodes_within
 from edge_deeplab.errors import require
-
-TIME_LIMIT_S = 120.0
-"""A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
-(`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
 _LONGEST_REASON = 400
 _PLACE_IN_CODE = re.compile(r"^\S*/onnxruntime/core/\S+:\d+ .*?\) (?=[A-Z])")

@@ -6,6 +6,8 @@ before anything loops over it.
 
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,10 +56,21 @@ def read_tflite(path: Path) -> FileGraph:
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
-    try:
+    with reading_flatbuffer(path):
         if content[4:8] != _IDENTIFIER:
             raise ValueError("the TFL3 identifier is missing")
         return ModelReader(schema, content).read(path)
+
+
+@contextmanager
+def reading_flatbuffer(path: Path) -> Iterator[None]:
+    """Turn what the schema's classes raise on a damaged flatbuffer into one sentence.
+
+    Raises:
+        ArtifactError: in place of any of these.
+    """
+    try:
+        yield
     except (
         struct.error,
         ValueError,

@@ -6,15 +6,14 @@ bounded way.
 """
 
 import math
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.converters.operators.graph import Attribute
-from edge_deeplab.converters.operators.read_tflite import ModelReader
-from edge_deeplab.converters.operators.source import read_bytes, unreadable
+from edge_deeplab.converters.operators.read_tflite import ModelReader, reading_flatbuffer
+from edge_deeplab.converters.operators.source import read_bytes
 from edge_deeplab.errors import require
 
 Fact = int | bool | str
@@ -89,17 +88,8 @@ def read_signatures(path: Path) -> Iterator[Signature]:
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
-    try:
+    with reading_flatbuffer(path):
         yield from _SignatureReader(schema, content).signatures()
-    except (
-        struct.error,
-        ValueError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        raise unreadable(path, "a TFLite flatbuffer", str(error)) from error
 
 
 class _SignatureReader(ModelReader):

@@ -16,15 +16,12 @@ from typing import Any
 
 from edge_deeplab.converters.operators.isolation import (
     REFUSAL,
+    TIME_LIMIT_S,
     answer_from,
     cpu_limit_s,
     run_isolated,
 )
 from edge_deeplab.errors import require
-
-TIME_LIMIT_S = 120.0
-"""A safety net by the clock, for a process that waits instead of computing; processor time is what bounds a file
-(`isolation.cpu_limit_s`), because on a busy machine the clock runs on through no fault of the file."""
 
 _MODULE = "edge_deeplab.converters.operators.xnnpack"
 _DELEGATE = "DELEGATE"
