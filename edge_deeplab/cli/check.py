@@ -101,12 +101,14 @@ def check(
                 "--explain": explain_rule is not None,
                 "--same-quantization": same_quantization,
                 "--mac-script": mac_script is not None,
+            },
+            {
                 "ARTIFACT": bool(artifacts) and explain_rule is not None,
                 "--profile": bool(profiles),
                 "--merge": merge is not None,
                 "--fix": fix,
                 "--output": output is not None,
-            }
+            },
         )
         if explain_rule is not None:
             explain(explain_rule, as_json=as_json)
@@ -115,16 +117,16 @@ def check(
         elif mac_script is not None:
             write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
         else:
-            report(artifacts or [], profiles or [], merge, fix, output, as_json=as_json)
+            report(artifacts or [], profiles or [], merge, output, fix=fix, as_json=as_json)
 
 
 def report(
     artifacts: Sequence[Path],
     profiles: Sequence[str],
     merge: Path | None,
-    fix: bool,
     output: Path | None,
     *,
+    fix: bool,
     as_json: bool,
 ) -> None:
     """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator.
@@ -157,21 +159,24 @@ def report(
         raise typer.Exit(1)
 
 
-def _refuse_ignored(given: dict[str, bool]) -> None:
+def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
     """Refuse options that would be ignored in silence.
 
     Args:
-        given: by option, whether it came; the first three each take the place of the report.
+        instead: by option that takes the place of the report, whether it came.
+        others: the same of what goes with the report.
 
     Raises:
         ConfigError: when one came beside another that takes its place, or --output without --fix.
     """
-    came = [option for option, is_given in given.items() if is_given]
-    if came and came[0] in list(given)[:3] and len(came) > 1:
+    replacing = [option for option, came in instead.items() if came]
+    ignored = [*replacing[1:], *(option for option, came in others.items() if came)]
+    if replacing and ignored:
         raise ConfigError(
-            f"{came[1]} came with {came[0]}, which would ignore it; one of them was expected; leave the other out"
+            f"{ignored[0]} came with {replacing[0]}, which would ignore it; one of them was expected; "
+            "leave the other out"
         )
-    if given["--output"] and not given["--fix"]:
+    if others["--output"] and not others["--fix"]:
         raise ConfigError(
             "--output came without --fix; both or neither were expected, because only --fix writes a file; "
             "add --fix or leave --output out"
