@@ -8,31 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
-from edge_deeplab.config import Recipe
-from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
-from edge_deeplab.training.train import train
 
 runner = CliRunner()
 MakeDataset = Callable[..., Path]
-
-
-@pytest.fixture
-def data(make_dataset: MakeDataset) -> Path:
-    make_dataset("val", count=2)
-    return make_dataset("train", count=2)
-
-
-@pytest.fixture
-def checkpoint(data: Path, tmp_path: Path) -> Path:
-    recipe = Recipe.model_validate(
-        {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
-            "data": {"size_hw": (32, 48), "crop_hw": (32, 32)},
-            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
-        }
-    )
-    return train(recipe, [open_dataset(data, "train")], tmp_path / "float", workers=0)
 
 
 def prune(checkpoint: Path, data: Path, *options: str) -> list[str]:

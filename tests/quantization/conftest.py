@@ -1,5 +1,6 @@
-"""A small quantizable DeepLabV3+, its calibration, and the three int8 files of it, each made once."""
+"""A small quantizable DeepLabV3+, its calibration, its three int8 files, each made once; and a tiny trained one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +9,24 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edge_deeplab.config import Recipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.models.aspp import ASPP
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.training.train import train
 
 SIZE_HW = (32, 48)
+DATA = {"size_hw": SIZE_HW, "crop_hw": (32, 32), "scale": (1.0, 1.0)}
+"""A recipe's data section for crops of the tiny data set."""
 CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for index in range(5))
 NORMALISATION = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
@@ -122,3 +129,23 @@ def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
     )
     TARGETS[target].write(graph, description, path)
     return path
+
+
+@pytest.fixture
+def folder(make_dataset: Callable[..., Path]) -> Path:
+    return make_dataset(count=4)
+
+
+@pytest.fixture
+def checkpoint(folder: Path, tmp_path: Path) -> Checkpoint:
+    """A float MobileNetV2 checkpoint, trained for one epoch."""
+    start = Recipe.model_validate(
+        {
+            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "data": DATA,
+            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
+        }
+    )
+    return load_checkpoint(
+        train(start, [open_dataset(folder, "train")], tmp_path / "float", workers=0)
+    )

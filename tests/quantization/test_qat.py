@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_deeplab.config import QatRecipe, Recipe
+from edge_deeplab.config import QatRecipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
@@ -16,10 +16,9 @@ from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
-from edge_deeplab.training.train import train
+from tests.quantization.conftest import DATA
 
 MakeDataset = Callable[..., Path]
-DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "scale": (1.0, 1.0)}
 
 
 def recipe(epochs: int = 3, **quantization: object) -> QatRecipe:
@@ -29,26 +28,6 @@ def recipe(epochs: int = 3, **quantization: object) -> QatRecipe:
             "optimiser": {"epochs": epochs, "batch_size": 2, "precision": "fp32"},
             "quantization": {"calibration_images": 2, **quantization},
         }
-    )
-
-
-@pytest.fixture
-def folder(make_dataset: MakeDataset) -> Path:
-    return make_dataset(count=4)
-
-
-@pytest.fixture
-def checkpoint(folder: Path, tmp_path: Path) -> Checkpoint:
-    """A float MobileNetV2 checkpoint, trained for one epoch."""
-    start = Recipe.model_validate(
-        {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
-            "data": DATA,
-            "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
-        }
-    )
-    return load_checkpoint(
-        train(start, [open_dataset(folder, "train")], tmp_path / "float", workers=0)
     )
 
 
