@@ -4,7 +4,6 @@ NNCF gives the quantizers and their gradients; where they stand is `placement`'s
 fixed quantizer holds exactly the scale and zero point that the files will hold: the last epochs train what is shipped.
 """
 
-import logging
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from edge_deeplab.models.quantization import (
     activation_quantizer,
     round_weight_scales,
 )
+from edge_deeplab.quantization.compiled import load_compiled_quantizers
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, FakeQuantizeChannels, insert
 from edge_deeplab.quantization.network import Network, gain_after
 
@@ -32,6 +32,7 @@ class TrainableNetwork:
     Args:
         model: float model; its parameters are trained.
         quantization: where the ranges start.
+        device: "cpu" or "cuda": where it will be trained.
 
     Attributes:
         module: what is called and trained; the parameters keep the model's names.
@@ -40,7 +41,8 @@ class TrainableNetwork:
         MissingDependencyError: without nncf.
     """
 
-    def __init__(self, model: nn.Module, quantization: Quantization) -> None:
+    def __init__(self, model: nn.Module, quantization: Quantization, device: str = "cpu") -> None:
+        load_compiled_quantizers(device)
         self._start = quantization
         self._network = Network(model)
         self._convolutions = {
@@ -161,8 +163,6 @@ def _in_float32(quantizer: nn.Module, values: torch.Tensor) -> torch.Tensor:
 
 
 def _layers() -> Any:
-    require("nncf", package="nncf", extra="compress")
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     return require("nncf.torch.quantization.layers", package="nncf", extra="compress")
 
 
