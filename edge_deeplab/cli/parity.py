@@ -85,6 +85,10 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
+        if plot is not None:
+            from edge_deeplab.evaluation.explain import check_plot
+
+            check_plot(plot)
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.evaluation.parity import open_trials
@@ -97,7 +101,9 @@ def parity(
         checkpoint = _reference_of(reference, trials)
         open_reference = _reference_opener(checkpoint, canonical=canonical)
         report = _measure(trials, checkpoint, open_reference, dataset, max_drop)
-        explanations = _explain(report, dataset, plot) if explain or plot is not None else []
+        explanations = (
+            _explain(report, dataset, plot, checkpoint) if explain or plot is not None else []
+        )
         _show(report, explanations, as_json=as_json, per_class=per_class)
         if not report.passed:
             raise typer.Exit(1)
@@ -159,19 +165,24 @@ def _reference_opener(
 
 
 def _explain(
-    report: "ParityReport", dataset: "SegmentationDataset", plot: Path | None
+    report: "ParityReport",
+    dataset: "SegmentationDataset",
+    plot: Path | None,
+    reference: Path | None,
 ) -> "list[Explanation]":
     """Return the chain of every file that was measured, by checkpoint and size, on the first image."""
     from edge_deeplab.data.transforms import resize_image
     from edge_deeplab.evaluation.explain import explain
     from edge_deeplab.evaluation.explain import plot as draw
-    from edge_deeplab.evaluation.reference import find_reference
+    from edge_deeplab.evaluation.reference import file_sha256, find_reference
     from edge_deeplab.models.checkpoint import load_checkpoint
 
     groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
-            source = find_reference(None, {artifact.path: artifact.description})
+            description = artifact.description
+            is_source = reference and file_sha256(reference) == description.checkpoint_sha256
+            source = reference if is_source else find_reference(None, {artifact.path: description})
             groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
     explanations: list[Explanation] = []
     for (source, size_hw), paths in groups.items():

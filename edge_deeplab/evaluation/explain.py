@@ -16,8 +16,9 @@ from torch import fx
 
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE, find_operator
-from edge_deeplab.errors import CaptureError, require
+from edge_deeplab.errors import CaptureError, ConfigError, require
 from edge_deeplab.evaluation.taps import Values, tap
+from edge_deeplab.files import replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
@@ -25,6 +26,7 @@ from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
 
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
 
@@ -212,6 +214,15 @@ def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, st
     return Explanation(path, tuple(names[1:]), tuple(layers))
 
 
+def check_plot(path: Path) -> None:
+    """Check that a plot can be drawn to a file; arguments and errors as for `plot`."""
+    if path.suffix.lower() not in PLOT_ENDINGS:
+        raise ConfigError(
+            f"plot file {path} came; an ending of {', '.join(PLOT_ENDINGS)} was expected; rename it"
+        )
+    require("matplotlib", package="matplotlib", extra="compress")
+
+
 def plot(explanations: Sequence[Explanation], path: Path) -> None:
     """Draw each step's signal-to-noise ratio along the network, one panel a file.
 
@@ -220,8 +231,11 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
         path: .png, .svg or .pdf to write.
 
     Raises:
+        ConfigError: when the ending is none of these.
         MissingDependencyError: without matplotlib.
+        OutputError: when it cannot be written; what was there stays.
     """
+    check_plot(path)
     matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
     matplotlib.use("Agg")
     pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
@@ -242,5 +256,6 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
         )
         panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before")
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with replace_when_complete(path) as temporary:
+        figure.savefig(temporary, dpi=120)
     pyplot.close(figure)

@@ -203,6 +203,15 @@ def test_parity_with_a_reference_that_does_not_exist_says_so(invoke):
     assert "'lost.safetensors' is neither a file nor a shipped name" in result.stderr
 
 
+def test_parity_refuses_a_plot_that_it_could_not_draw_before_it_measures(invoke, folder):
+    (folder / "drift.gif").write_bytes(b"earlier")
+    result = invoke("good.onnx", "--plot", "drift.gif")
+    assert result.exit_code == 1
+    assert "an ending of .png, .svg, .pdf was expected" in result.stderr
+    assert result.stdout == ""
+    assert (folder / "drift.gif").read_bytes() == b"earlier"
+
+
 def test_expand_artifacts_lists_a_folder_by_its_manifest_and_leaves_packages_alone(tmp_path):
     write_manifest(tmp_path / "out", "a.onnx", "b.tflite")
     package = tmp_path / "c.mlpackage"
