@@ -139,10 +139,12 @@ def count_verdicts(path: Path, profiles: Sequence[str] = ()) -> dict[str, int]:
     Arguments and errors as for `check_artifact`.
     """
     reports = check_artifact(path, profiles).profiles
-    worst = Counter(
-        max((verdict.verdict for verdict in said), key=VERDICTS.index)
-        for said in zip(*(report.verdicts for report in reports), strict=True)
-    )
+    return count_worst([[verdict.verdict for verdict in report.verdicts] for report in reports])
+
+
+def count_worst(said: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Return how many operators have each verdict, by the worst of what several profiles say of the same operators."""
+    worst = Counter(max(verdicts, key=VERDICTS.index) for verdicts in zip(*said, strict=True))
     return {verdict: worst[verdict] for verdict in VERDICTS}
 
 

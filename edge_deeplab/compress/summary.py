@@ -11,6 +11,7 @@ from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished
 from edge_deeplab.config import ParitySection
 from edge_deeplab.converters.manifest import content_bytes
+from edge_deeplab.converters.operators.report import count_worst
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.training.run_folder import LOG_FILE
 
@@ -126,9 +127,8 @@ def _describe_file(
 
 
 def _count_verdicts(check: Document) -> dict[str, int]:
-    """Return how many operators are ok, slow, fallback and rejected, over all profiles that a file was held against."""
-    verdicts = [v["verdict"] for profile in check["profiles"] for v in profile["verdicts"]]
-    return {kind: verdicts.count(kind) for kind in ("ok", "slow", "fallback", "rejected")}
+    """Return how many operators are ok, slow, fallback and rejected, each by the worst that a profile says."""
+    return count_worst([[v["verdict"] for v in p["verdicts"]] for p in check["profiles"]])
 
 
 def _failures(entry: Document, section: ParitySection | None) -> list[str]:
