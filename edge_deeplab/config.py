@@ -138,6 +138,7 @@ class PruningSection(_Section):
         macs: share of the original's multiply-adds that may remain; None sets no such limit.
         params: share of its parameters that may remain.
         latency: share of its predicted latency that may remain.
+        sparsity: zeros among the single weights that stay, 0.5 or 2:4 as in `export --sparsity`; training keeps them.
         runtime: target whose runtime latency is measured in, on this machine.
         importance: what a channel is worth by.
         allot: how channels to remove are shared out among the layers.
@@ -154,6 +155,7 @@ class PruningSection(_Section):
     macs: Ratio | None = None
     params: Ratio | None = None
     latency: Ratio | None = None
+    sparsity: str | None = None
     runtime: Literal["tflite", "onnx"] = "tflite"
     importance: Importance = "taylor"
     allot: Allotment = "importance"

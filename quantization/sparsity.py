@@ -3,7 +3,6 @@
 Core ML stores such weights as a bit mask and the values that stay; the other targets keep the zeros and gain nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -79,7 +78,7 @@ def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
             "leave --sparsity out, or pass the checkpoint that it was trained from"
         )
     tensors = dict(checkpoint.tensors)
-    for name in _layers(checkpoint.build(), pattern):
+    for name in sparse_weights(checkpoint.build(), pattern):
         tensors[name] = tensors[name] * _staying(tensors[name], pattern)
     provenance = {**checkpoint.info.provenance, PROVENANCE_KEY: str(pattern)}
     return replace(
@@ -87,14 +86,16 @@ def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
     )
 
 
-def _layers(model: nn.Module, pattern: Sparsity) -> Iterator[str]:
-    """Yield the names of the weights that become sparse."""
+def sparse_weights(model: nn.Module, pattern: Sparsity) -> list[str]:
+    """Return the names of the weights that become sparse."""
+    names = []
     for path, module in model.named_modules():
         if not isinstance(module, nn.Conv2d) or module.weight.numel() < SMALLEST:
             continue
         inputs = module.weight.shape[1]  # (out, in / groups, height, width)
         if inputs > 1 and inputs % (pattern.group or 1) == 0:
-            yield f"{path}.weight"
+            names.append(f"{path}.weight")
+    return names
 
 
 def _staying(weight: torch.Tensor, pattern: Sparsity) -> torch.Tensor:

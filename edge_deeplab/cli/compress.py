@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
-from edge_deeplab.cli.training import TrainingDataOption, WorkersOption
+from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
 
 if TYPE_CHECKING:
     from edge_deeplab.compress.job import Watch
@@ -25,10 +25,7 @@ def compress(
         Path,
         typer.Option(help="Folder: checkpoints, exports, report.json, report.md, pareto.png."),
     ],
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
-    ] = None,
+    checkpoint: FloatCheckpointArgument = None,
     workers: WorkersOption = 1,
     as_json: JsonOption = False,
     debug: DebugOption = False,

@@ -16,6 +16,7 @@ from edge_deeplab.cli.output import (
     parse_size,
     print_json,
 )
+from edge_deeplab.cli.sparsity import pattern_with_warning
 from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
@@ -175,22 +176,14 @@ def _sparsified(
 ) -> "Checkpoint":
     """Return a checkpoint with small weights set to zero; says which targets gain nothing."""
     from edge_deeplab.converters.export import WEIGHT_ONLY
-    from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
+    from edge_deeplab.quantization.sparsity import sparsify
 
     if precision in WEIGHT_ONLY:
         raise ConfigError(
             f"--sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of iOS 16 "
             "stores a weight either sparse or in few bits; leave one of the two out"
         )
-
-    dense = [target for target in targets if target != "coreml"]
-    if dense:
-        typer.echo(
-            f"warning: sparse weights make {' and '.join(dense)} files neither smaller nor faster: zeros are stored, "
-            "and XNNPACK's sparse kernels refuse dilated depthwise convolutions; only Core ML leaves zeros out",
-            err=True,
-        )
-    return sparsify(checkpoint, parse_sparsity(text))
+    return sparsify(checkpoint, pattern_with_warning(text, targets))
 
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:

@@ -6,6 +6,7 @@ logs, progress and errors go to stderr.
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -78,6 +79,11 @@ def _sentence(error: Exception) -> str:
     return (
         f"unexpected {type(error).__name__}: {first_line}; run again with --debug for the traceback"
     )
+
+
+def speaks() -> bool:
+    """Return whether this process tells results and progress: of several under torchrun, the first alone."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def print_json(document: Mapping[str, Any]) -> None:

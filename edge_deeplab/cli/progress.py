@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from edge_deeplab.cli.output import speaks
+
 if TYPE_CHECKING:
     from edge_deeplab.training.train import Listener, Progress
 
@@ -32,7 +34,7 @@ def progress_bar() -> RichProgress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not (sys.stderr.isatty() and speaks()),
     )
 
 
@@ -58,7 +60,7 @@ def training_progress() -> Iterator["Listener"]:
             text = f"epoch {progress.epoch}  loss {progress.loss:.4f}  rate {progress.learning_rate:.2e}"
             bar.update(task, description=text, completed=progress.step, total=progress.total_steps)
             now = time.monotonic()
-            if bar.disable and now - last_line > _LOG_EVERY_S:
+            if bar.disable and speaks() and now - last_line > _LOG_EVERY_S:
                 last_line = now
                 pace = (now - started) / max(1, progress.step - first_step + 1)
                 left = pace * (progress.total_steps - progress.step) / 60

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, speaks
 from edge_deeplab.cli.training import (
+    FloatCheckpointArgument,
     RecipeOption,
     ResumeOption,
     RunOption,
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
 def prune(
     data: TrainingDataOption,
     output: RunOption,
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
-    ] = None,
+    checkpoint: FloatCheckpointArgument = None,
     macs: Annotated[
         float | None,
         typer.Option(metavar="RATIO", help="Share of the multiply-adds that may remain, like 0.5."),
@@ -39,6 +37,13 @@ def prune(
         float | None,
         typer.Option(
             metavar="RATIO", help="Share of the latency, predicted from layers timed in --runtime."
+        ),
+    ] = None,
+    sparsity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Zeros among the weights that stay, 0.5 or 2:4: smaller Core ML files, nothing elsewhere.",
         ),
     ] = None,
     runtime: Annotated[
@@ -83,7 +88,9 @@ def prune(
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.cli.prune_report import print_pruned, rank_groups
+        from edge_deeplab.cli.sparsity import pattern_with_warning
         from edge_deeplab.config import PruneRecipe, load_recipe_as
+        from edge_deeplab.converters.export import TARGETS
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.models.checkpoint import load_checkpoint
         from edge_deeplab.models.shipped import open_checkpoint
@@ -94,6 +101,7 @@ def prune(
             "macs": macs,
             "params": params,
             "latency": latency,
+            "sparsity": sparsity,
             "runtime": runtime,
             "importance": importance,
             "allot": allot,
@@ -108,6 +116,8 @@ def prune(
         if sensitivity:
             rank_groups(start, chosen, sources, output, as_json=as_json)
             return
+        if chosen.pruning.sparsity is not None:
+            pattern_with_warning(chosen.pruning.sparsity, sorted(TARGETS))
         table = _times_of_layers(start, chosen, output)
         with training_progress() as listen:
             best = train_pruned(
@@ -121,7 +131,8 @@ def prune(
                 validate=validator_of(data, chosen),
                 listen=listen,
             )
-        print_pruned(start, load_checkpoint(best), table, as_json=as_json)
+        if speaks():
+            print_pruned(start, load_checkpoint(best), table, as_json=as_json)
 
 
 def _times_of_layers(

@@ -30,6 +30,7 @@ def print_pruned(
     document: dict[str, Any] = {
         "checkpoint": str(pruned.path),
         "budgets": dict(pruned.info.pruning or {})["budgets"],
+        "sparsity": dict(pruned.info.pruning or {})["sparsity"],
         "multiply_adds": [before.multiply_adds, after.multiply_adds],
         "parameters": [before.parameters, after.parameters],
         "size_hw": list(size_hw),
@@ -84,7 +85,8 @@ def _costs_table(document: dict[str, Any]) -> "Table":
     from rich.table import Table
 
     height, width = document["size_hw"]
-    table = Table("what", title=f"pruned at {height}x{width}")
+    zeros = document["sparsity"] and f"zeros among the single weights: {document['sparsity']}"
+    table = Table("what", title=f"pruned at {height}x{width}", caption=zeros)
     for header in ("original", "pruned", "remains", "budget"):
         table.add_column(header, justify="right")
     rows = [

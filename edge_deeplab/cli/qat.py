@@ -8,6 +8,7 @@ import typer
 from edge_deeplab.cli.calibration import calibrate_with_progress
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.training import (
+    FloatCheckpointArgument,
     RecipeOption,
     ResumeOption,
     RunOption,
@@ -29,10 +30,7 @@ _SENSITIVITY_IMAGES = 4
 def qat(
     data: TrainingDataOption,
     output: RunOption,
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="Float checkpoint: file, run folder or shipped name."),
-    ] = None,
+    checkpoint: FloatCheckpointArgument = None,
     recipe: RecipeOption = None,
     epochs: Annotated[
         int | None, typer.Option(min=0, help="Epochs; 0 only calibrates (post-training).")

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.output import print_json
+from edge_deeplab.cli.output import print_json, speaks
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
     from edge_deeplab.training.run_folder import Validator
 
+FloatCheckpointArgument = Annotated[
+    str | None, typer.Argument(help="Float checkpoint: file, run folder or shipped name.")
+]
 TrainingDataOption = Annotated[Path, typer.Option("--data", help="Folder with dataset.toml.")]
 RunOption = Annotated[
     Path, typer.Option("--output", help="Folder of the run: checkpoints, state, log.csv.")
@@ -33,6 +36,8 @@ def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
 
 def print_best(best: Path, *, kind: str, as_json: bool) -> None:
     """Print where a run's best checkpoint lies; `kind` says what it is, for people."""
+    if not speaks():
+        return
     if as_json:
         print_json({"checkpoint": str(best)})
     else:

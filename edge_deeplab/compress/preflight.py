@@ -10,6 +10,7 @@ from edge_deeplab.converters.mending import profiles_of
 from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, OutputError, require
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.quantization.sparsity import parse_sparsity
 from edge_deeplab.training.finetune import check_classes
 
 
@@ -63,7 +64,10 @@ def _check_sections(recipe: CompressRecipe) -> None:
             "the recipe has no step; at least one of [prune], [qat] and [export] was expected; "
             "recipes/camvid-efficientnet-lite0-compress.toml has all"
         )
-    if recipe.prune is not None and not recipe.prune.pruning.budgets():
+    section = recipe.prune.pruning if recipe.prune else None
+    if section is not None and section.sparsity is not None:
+        parse_sparsity(section.sparsity)
+    elif section is not None and not section.budgets():
         raise ConfigError(
             "[prune] came without a budget; at least one was expected; "
             "set macs or params in [prune.pruning], for example macs = 0.5"

@@ -5,7 +5,7 @@ after any epoch and resumes gives the weights of one that did not stop.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def train_model(
     accelerator: Accelerator,
     objective: Objective,
     *,
+    keep_zeros: Collection[str] = (),
     resume: bool = False,
     workers: int = 1,
     listen: Listener = lambda _: None,
@@ -125,6 +126,7 @@ def train_model(
         folder: where the run keeps what it makes.
         accelerator: where it runs.
         objective: gives the loss.
+        keep_zeros: names of weights whose zeros stay zero.
         resume: go on from the folder's state.
         workers: processes that draw crops.
         listen: called after every step.
@@ -140,6 +142,7 @@ def train_model(
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
+    _mask_after_step(state.optimiser, [state.model.get_parameter(name) for name in keep_zeros])
     prepared, optimiser = accelerator.prepare(state.model, state.optimiser)
     crops.remember()
     for epoch in range(state.epoch, recipe.optimiser.epochs):
@@ -321,6 +324,18 @@ def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optim
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
             groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
     return torch.optim.AdamW(groups)
+
+
+def _mask_after_step(optimiser: torch.optim.Optimizer, weights: Sequence[torch.Tensor]) -> None:
+    """Set what is zero in these weights now to zero again after every step."""
+    masks = [weight.detach() != 0 for weight in weights]
+
+    def apply(*_: object) -> None:
+        with torch.no_grad():
+            for weight, mask in zip(weights, masks, strict=True):
+                weight.mul_(mask)
+
+    optimiser.register_step_post_hook(apply)
 
 
 def build_loss(

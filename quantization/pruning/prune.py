@@ -31,6 +31,7 @@ from edge_deeplab.quantization.pruning.importance import (
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.remove import most_important, remove_channels
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
+from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.finetune import provenance_after
 from edge_deeplab.training.train import build_loss
@@ -48,6 +49,8 @@ def prune(
 ) -> Checkpoint:
     """Return a checkpoint with channels removed until the recipe's budgets are met, in memory and not fine-tuned.
 
+    With sparsity, the smallest weights of what stays are zero; it needs no budget, and without one no channel goes.
+
     Args:
         checkpoint: the original: budgets and floors are shares of it.
         recipe: its pruning section says how.
@@ -59,7 +62,26 @@ def prune(
         ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
     """
     check_float(checkpoint)
-    start = start or checkpoint
+    section, start = recipe.pruning, start or checkpoint
+    pattern = None if section.sparsity is None else parse_sparsity(section.sparsity)
+    tensors: Mapping[str, torch.Tensor] = start.tensors
+    came_of_it: Mapping[str, Any] = {"budgets": {}, "removed": {}}
+    if section.budgets() or pattern is None:
+        tensors, came_of_it = _narrow(checkpoint, start, recipe, sources, latency)
+    info = _describe_pruned(checkpoint, recipe, sources)
+    lineage = {**(info.pruning or {}), **came_of_it}
+    pruned = replace(start, info=replace(info, pruning=lineage), tensors=tensors)
+    return pruned if pattern is None else sparsify(pruned, pattern)
+
+
+def _narrow(
+    checkpoint: Checkpoint,
+    start: Checkpoint,
+    recipe: PruneRecipe,
+    sources: Sequence[SegmentationDataset],
+    latency: LatencyTable | None,
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the tensors without the channels that go, and for the lineage what was asked, met and removed."""
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
     groups = find_groups(start.build())
@@ -72,9 +94,7 @@ def prune(
         lost = _losses(start, groups, importance, recipe, sources)
         kept = allot_greedily(network, budgets, lost, steps, original.full)
     tensors = remove_channels(start.tensors, groups, most_important(groups, importance, kept))
-    info = _describe_pruned(checkpoint, recipe, sources)
-    lineage = {
-        **(info.pruning or {}),
+    return tensors, {
         "budgets": {
             name: {"asked": recipe.pruning.budgets()[name], "met": share}
             for name, share in shares(network, budgets, kept).items()
@@ -85,7 +105,6 @@ def prune(
         },
         "removed": removed_channels(checkpoint.tensors, tensors),
     }
-    return replace(start, info=replace(info, pruning=lineage), tensors=tensors)
 
 
 def cost_model(checkpoint: Checkpoint) -> CostModel:
@@ -105,7 +124,8 @@ def build_budgets(
     ratios = recipe.pruning.budgets()
     if not ratios:
         raise ConfigError(
-            "no budget came; at least one was expected; pass --macs, --params or --latency, for example --macs 0.5"
+            "no budget came; at least one was expected; pass --macs, --params or --latency, for example --macs 0.5 "
+            "(--sparsity needs none, in one round)"
         )
     budgets = []
     for name, ratio in ratios.items():
@@ -212,6 +232,7 @@ def _describe_pruned(
         "importance": section.importance,
         "allot": section.allot,
         "rounds": section.rounds,
+        "sparsity": section.sparsity,
     }
     provenance = provenance_after(checkpoint, recipe, sources)
     return replace(checkpoint.info, results={}, pruning=lineage, provenance=provenance)

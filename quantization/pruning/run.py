@@ -13,12 +13,14 @@ import torch
 from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edge_deeplab.models.shipped import BEST_FILE
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.prune import check_float, prune
+from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
 from edge_deeplab.training.finetune import check_classes
-from edge_deeplab.training.run_folder import BEST_FILE, STATE_FILE, RunFolder, Validator, identity
+from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, identity
 from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
 
 PRUNED_FILE = "pruned.safetensors"
@@ -90,11 +92,14 @@ def train_pruned(
 
 
 def recipe_of_round(recipe: PruneRecipe, number: int) -> PruneRecipe:
-    """Return the recipe of a round before the last: the n-th of N takes every budget to the power n / N of itself."""
+    """Return the recipe of a round before the last: the n-th of N takes every budget to the power n / N of itself.
+
+    Single weights are set to zero in the last round alone, because before it which channels stay is open.
+    """
     section = recipe.pruning
     part = number / section.rounds
     budgets = {name: ratio**part for name, ratio in section.budgets().items()}
-    pruning = section.model_copy(update=budgets)
+    pruning = section.model_copy(update={**budgets, "sparsity": None})
     optimiser = recipe.optimiser.model_copy(update={"epochs": section.round_epochs})
     return recipe.model_copy(update={"pruning": pruning, "optimiser": optimiser})
 
@@ -132,14 +137,18 @@ def _train_round(
     section = recipe.pruning
     loss = build_loss(recipe, sources, len(pruned.info.classes)).to(device)
     belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+    model = pruned.build()
     return train_model(
-        pruned.build(),
+        model,
         pruned.info,
         recipe,
         build_crops(sources, recipe.data, pruned.info.normalisation, recipe.seed),
         RunFolder(output, recipe, belongs_to, validate),
         accelerator,
         distillation(loss, teacher, section.distill, section.temperature, accelerator),
+        keep_zeros=[]
+        if section.sparsity is None
+        else sparse_weights(model, parse_sparsity(section.sparsity)),
         resume=resume,
         workers=workers,
         listen=listen,

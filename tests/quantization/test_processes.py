@@ -28,9 +28,10 @@ ranges_epochs = 0.5
 """
 
 
-def start_in_two_processes(folder: Path, *arguments: str) -> None:
+def start_in_two_processes(folder: Path, *arguments: str) -> str:
+    """Return what both printed on stdout."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*launch, str(WORKER), "qat", *arguments, "--workers", "0", "--debug"]
+    command = [*launch, str(WORKER), "qat", *arguments, "--workers", "0", "--debug", "--json"]
     settings = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
         command,
@@ -41,6 +42,7 @@ def start_in_two_processes(folder: Path, *arguments: str) -> None:
         timeout=600,
     )
     assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
@@ -57,7 +59,8 @@ def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
     checkpoint = train(start, [open_dataset(data, "train")], tmp_path / "float", workers=0)
     (tmp_path / "recipe.toml").write_text(RECIPE)
     paths = ["--data", str(data), "--output", "run", "--recipe", "recipe.toml"]
-    start_in_two_processes(tmp_path, str(checkpoint), *paths)
+    stdout = start_in_two_processes(tmp_path, str(checkpoint), *paths)
+    assert json.loads(stdout) == {"checkpoint": "run/best.safetensors"}, "one document, not two"
     first, second = (json.loads((tmp_path / "ranks" / f"{n}.json").read_text()) for n in range(2))
     assert len(set(first)) == 8, "two steps in each of four epochs, each of which moved the weights"
     assert first == second

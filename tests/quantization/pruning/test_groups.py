@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.converters.capture import capture
+from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.evaluation.cost import count_network
@@ -23,6 +24,8 @@ from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
 from edge_deeplab.quantization.pruning.cost import CostModel, multiply_adds, parameters
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, find_groups
 from edge_deeplab.quantization.pruning.remove import remove_channels
+from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.runtimes.torch import TorchRuntime
 
 SIZE_HW = (64, 96)
 CLASSES = 5
@@ -112,7 +115,7 @@ def test_every_convolution_can_be_pruned_but_the_classes_and_the_image(
             assert outputs[path] == wanted, path
 
 
-def test_pruned_network_keeps_multiples_of_eight_and_is_captured(
+def test_pruned_network_keeps_multiples_of_eight_and_is_exported(
     network: tuple[str, nn.Module, list[ChannelGroup]], tmp_path: Path
 ) -> None:
     name, model, groups = network
@@ -127,8 +130,13 @@ def test_pruned_network_keeps_multiples_of_eight_and_is_captured(
                 (layer.out_channels, before.out_channels),
             ):
                 assert now % 8 == 0 or then in (3, CLASSES) or now == then, path
-    graph = capture(small, checkpoint.info.normalisation, SIZE_HW, "classes")
-    assert graph is not None
+    (artifact,) = export_checkpoint(
+        checkpoint, ["onnx"], "fp32", head="logits", output_dir=tmp_path / "files"
+    )
+    image = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
+    expected = TorchRuntime(checkpoint).logits(image)
+    found = open_artifact(artifact.path).logits(image)
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_costs_by_width_agree_with_a_count_of_the_pruned_network(

@@ -14,6 +14,7 @@ from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.prune import prune
 from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, train_quantized
+from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 
 SIZE_HW = (32, 48)
 MakeRecipe = Callable[..., PruneRecipe]
@@ -168,3 +169,31 @@ def test_data_with_other_classes_is_an_error(
     other = replace(checkpoint, info=replace(checkpoint.info, classes=checkpoint.info.classes[:1]))
     with pytest.raises(DataError, match=r"has the classes left, right; those of"):
         run(other, folder, tmp_path / "x", prune_recipe(macs=0.5))
+
+
+@pytest.mark.parametrize("pattern", ["0.75", "2:4"])
+def test_zeros_among_single_weights_outlive_fine_tuning(
+    pattern: str, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=1, macs=0.8, sparsity=pattern)
+    best = load_checkpoint(run(checkpoint, folder, tmp_path, chosen))
+    start = load_checkpoint(tmp_path / "pruned.safetensors")
+    sparse = sparse_weights(start.build(), parse_sparsity(pattern))
+    assert len(sparse) > 20
+    for name in sparse:
+        zero = start.tensors[name] == 0
+        assert zero.float().mean() > 0.49
+        assert zero.equal(best.tensors[name] == 0), name
+        assert not best.tensors[name].equal(start.tensors[name]), "what stays is trained"
+    assert best.info.provenance["sparsity"] == pattern
+    assert best.info.pruning is not None
+    assert best.info.pruning["sparsity"] == pattern
+
+
+def test_sparsity_needs_no_budget_and_keeps_every_channel(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    sparse = load_checkpoint(run(checkpoint, folder, tmp_path, prune_recipe(sparsity="0.5")))
+    assert all(sparse.tensors[n].shape == t.shape for n, t in checkpoint.tensors.items())
+    assert sparse.info.pruning is not None
+    assert sparse.info.pruning["removed"] == {}
