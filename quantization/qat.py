@@ -24,6 +24,7 @@ from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization, activation_quantizer
+from edge_deeplab.models.shipped import BEST_FILE
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -32,7 +33,7 @@ from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_mem
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
 from edge_deeplab.training.finetune import check_classes, provenance_after
-from edge_deeplab.training.run_folder import BEST_FILE, RunFolder, Validator, identity
+from edge_deeplab.training.run_folder import RunFolder, Validator, identity
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
     Listener,
@@ -174,7 +175,7 @@ class _Run:
         self.crops = build_crops(sources, recipe.data, normalisation, recipe.seed)
         self.loader = build_loader(self.crops, recipe, workers, self.accelerator)
         model = checkpoint.build()
-        self.network = TrainableNetwork(model, quantization)
+        self.network = TrainableNetwork(model, quantization, device.type)
         module: Any = self.network.module
         module.to(device, memory_format=torch.channels_last)
         if device.type == "cpu":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError
-from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
+from edge_deeplab.models.shipped import BEST_FILE, resolve_checkpoint, shipped_checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _find_named(description: Description, artifact: Path, folders: Sequence[Path
 
 
 def _candidates(name: str, folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files that a checkpoint name can mean: a shipped one, or one beside an artifact."""
+    """Yield the files that a checkpoint name can mean: a shipped one, one beside an artifact, or the run it lies in."""
     shipped = shipped_checkpoints()
     if name in shipped:
         yield shipped[name]
@@ -78,6 +78,9 @@ def _candidates(name: str, folders: Sequence[Path]) -> Iterator[Path]:
         for path in (folder / name, folder / f"{name}.safetensors"):
             if path.is_file():
                 yield path
+        for run in (folder, folder.parent):
+            if run.resolve().name == name and (run / BEST_FILE).is_file():
+                yield run / BEST_FILE
 
 
 def _warn_of_others(reference: Path, descriptions: Mapping[Path, Description]) -> None:

@@ -20,6 +20,7 @@ from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
+from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.models.widths import fit_widths, widths_fit
 
 FORMAT = "edge-deeplab-checkpoint/1"
@@ -76,8 +77,9 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """File name without its ending: what artifacts name as their checkpoint."""
-        return self.path.stem
+        """What artifacts name as their checkpoint: the file's name without its ending, or its run's folder's name."""
+        in_run = self.path.name in (BEST_FILE, LAST_FILE)
+        return (in_run and self.path.resolve().parent.name) or self.path.stem
 
     @property
     def quantization(self) -> Quantization | None:
@@ -186,7 +188,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
-            "(--allow-pickle reads those where you trust their author); copy it again"
+            "(evaluate and export read those with --allow-pickle, where you trust their author); copy it again"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(_parse_info(metadata, path), tensors, path, digest)

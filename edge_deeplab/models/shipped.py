@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 DEFAULT_CHECKPOINT = "camvid-efficientnet-lite0"
 DEFAULT_QUANTIZED = "camvid-efficientnet-lite0-int8"
 """What is exported to int8 where no checkpoint is named."""
+BEST_FILE, LAST_FILE = "best.safetensors", "last.safetensors"
+"""The checkpoints in a run's folder; an argument that names the folder means the best."""
 
 
 def shipped_checkpoints() -> dict[str, Path]:
@@ -34,8 +36,8 @@ def resolve_checkpoint(argument: str | None) -> Path:
     if name in shipped:
         return shipped[name]
     path = Path(name)
-    if path.is_dir() and (path / "best.safetensors").is_file():
-        return path / "best.safetensors"
+    if path.is_dir() and (path / BEST_FILE).is_file():
+        return path / BEST_FILE
     if path.is_file():
         return path
     raise CheckpointError(

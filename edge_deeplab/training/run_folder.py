@@ -11,11 +11,10 @@ from pathlib import Path
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.training.state import TrainingState
 
 STATE_FILE = "state.safetensors"
-LAST_FILE = "last.safetensors"
-BEST_FILE = "best.safetensors"
 LOG_FILE = "log.csv"
 
 Validator = Callable[[Path], float]

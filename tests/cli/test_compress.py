@@ -45,7 +45,7 @@ def data(make_dataset: MakeDataset) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    return save_tiny_checkpoint(tmp_path / "best.safetensors").path
+    return save_tiny_checkpoint(tmp_path / "tiny.safetensors").path
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_chain_gives_checkpoints_files_and_a_report_and_then_only_finds_them(
     assert quantized["bytes"] < pruned["bytes"] < reference["bytes"]
     assert reference["delta_miou"] == pytest.approx(0, abs=1)
     assert reference["ratio_to_reference"] == 1
-    assert (run / "checkpoints" / "best-pruned-int8.safetensors").is_file()
+    assert (run / "checkpoints" / "tiny-pruned-int8.safetensors").is_file()
     assert (run / "pareto.png").read_bytes().startswith(b"\x89PNG")
 
     result = runner.invoke(app, arguments)

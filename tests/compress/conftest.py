@@ -51,7 +51,7 @@ def save_tiny_checkpoint(path: Path) -> Checkpoint:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    return save_tiny_checkpoint(tmp_path / "best.safetensors")
+    return save_tiny_checkpoint(tmp_path / "tiny.safetensors")
 
 
 @pytest.fixture

@@ -132,13 +132,13 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     report = compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
     assert not report["passed"]
     assert [failure.partition(" ")[0] for failure in report["failures"]] == [
-        "exports/best-fp32.tflite",
-        "exports/best-pruned-fp32.tflite",
+        "exports/tiny-fp32.tflite",
+        "exports/tiny-pruned-fp32.tflite",
     ]
     before, after = report["stages"]
     assert after["multiply_adds"] <= 0.6 * before["multiply_adds"]
     kept = load_checkpoint(tmp_path / "run" / after["checkpoint"])
-    assert kept.name == "best-pruned"
+    assert kept.name == "tiny-pruned"
     assert kept.sha256 == after["sha256"]
     assert kept.info.pruning is not None
     assert report["files"][0]["miou"] is None

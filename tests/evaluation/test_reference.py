@@ -59,6 +59,16 @@ def test_reference_named_by_the_artifact_is_found_beside_it(shipped, own, export
     assert find_reference(None, exported("best.safetensors", own)) == own
 
 
+@pytest.mark.parametrize("place", [".", "exports"])
+def test_reference_is_found_in_the_run_that_the_artifact_lies_in(
+    shipped, tmp_path, exported, place
+):
+    best = tmp_path / "best.safetensors"
+    best.write_bytes(b"own")
+    ((_, said),) = exported(tmp_path.name, best).items()
+    assert find_reference(None, {tmp_path / place / "a.onnx": said}) == best
+
+
 def test_reference_of_the_same_name_with_another_hash_is_refused(shipped, own, exported):
     with pytest.raises(CheckpointError, match=r"sha256 .* but .*camvid-.* has .*; .*--reference"):
         find_reference(None, exported(shipped.stem, own))

@@ -32,6 +32,15 @@ def model() -> torch.nn.Module:
     return build_model("mobilenetv2_100", 2).eval()
 
 
+@pytest.mark.parametrize("file", ["best", "last"])
+def test_checkpoint_of_a_run_is_called_after_its_folder(
+    file: str, tmp_path: Path, model: torch.nn.Module
+) -> None:
+    path = tmp_path / "street" / f"{file}.safetensors"
+    save_checkpoint(path, model, INFO)
+    assert load_checkpoint(path).name == "street"
+
+
 def test_checkpoint_round_trip_keeps_information_and_logits(
     tmp_path: Path, model: torch.nn.Module
 ) -> None:
