@@ -173,7 +173,9 @@ def _describe(name: str, wanted: Any) -> str:
 
 
 def _value(limit: Any) -> str:
-    return _joined(limit, "or") if isinstance(limit, list) else str(limit)
+    if isinstance(limit, list):
+        return _joined([_value(one) for one in limit], "or")
+    return "standard" if limit == "" else str(limit)
 
 
 def _joined(names: Iterable[Any], word: str) -> str:

@@ -98,7 +98,7 @@ def _row(rule: Rule, family: Profile) -> str:
     mending = f" Mended by: {_words(rule.rewrite)}." if rule.rewrite else ""
     name = f" (`{rule.mend}`)" if rule.mend else ""
     cells = (
-        f"`{rule.id.removeprefix(f'{family.name}.')}`",
+        f"`{rule.id}`",
         rule.verdict,
         f"{'any other operator' if _known(rule) else describe_condition(rule)}{only}",
         f"{reason}{mending.removesuffix('.')}{name}{'.' if mending else ''}",
