@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, inf
 
 import torch
 
@@ -53,8 +54,8 @@ class Steps:
 
     def least(self, channels: int) -> int:
         """Return the fewest channels that a group of so many keeps."""
-        multiples = max(1, -(-round(self.floor * channels) // self.round_to))
-        return min(channels, multiples * self.round_to)
+        wanted = max(1, ceil(round(self.floor * channels, 6)))
+        return min(channels, ceil(wanted / self.round_to) * self.round_to)
 
     def next(self, kept: int) -> int:
         """Return how many channels are next to go: down to the next multiple."""
@@ -71,7 +72,8 @@ def allot_greedily(
     """Return the channels that each group keeps: again and again the step goes that loses least for what it saves.
 
     What a step saves is counted in shares of what each budget that is not met yet still had to save at the start, so
-    several budgets are weighed against one another.
+    several budgets are weighed against one another. Where no step saves anything (a latency that stays flat for a
+    while), the one that loses least goes.
 
     Args:
         network: costs.
@@ -87,7 +89,7 @@ def allot_greedily(
     kept = list(network.full)
     excess = {b.name: b.spent(network, kept) - b.limit for b in budgets}
     while unmet := [b for b in budgets if b.spent(network, kept) > b.limit]:
-        best: tuple[float, int, int] | None = None
+        possible: list[tuple[float, float, int, int]] = []
         for index, channels in enumerate(kept):
             count = steps.next(channels)
             if channels - count < steps.least(originals[index]):
@@ -95,10 +97,9 @@ def allot_greedily(
             gone = network.full[index] - channels
             loss = float(losses[index][gone + count] - losses[index][gone])
             saved = sum(network.saved(b.cost, kept, index, count) / excess[b.name] for b in unmet)
-            if saved > 0 and (best is None or loss / saved < best[0]):
-                best = loss / saved, index, count
-        assert best is not None, "a reachable budget leaves something to remove"
-        kept[best[1]] -= best[2]
+            possible.append((loss / saved if saved > 0 else inf, loss, index, count))
+        _, _, index, count = min(possible)
+        kept[index] -= count
     return kept
 
 

@@ -12,7 +12,7 @@ from edge_deeplab.quantization.pruning.allot import (
     allot_uniformly,
     losses_of,
 )
-from edge_deeplab.quantization.pruning.cost import CostModel, multiply_adds, parameters
+from edge_deeplab.quantization.pruning.cost import CostModel, Layer, multiply_adds, parameters
 from edge_deeplab.quantization.pruning.groups import find_groups
 
 
@@ -53,6 +53,22 @@ def test_greedy_takes_what_loses_least_first(network: CostModel) -> None:
         one_more = list(kept)
         one_more[narrowed] += 8
         assert limit.spent(network, one_more) > limit.limit, "no step beyond what the budget asks"
+
+
+def test_cost_that_stays_flat_for_a_while_is_passed(network: CostModel) -> None:
+    def flat(layer: Layer, read: int, written: int) -> float:
+        return 1.0 if written > 8 else 0.3
+
+    whole = network.total(flat, network.full)
+    limit = Budget("latency", 0.7, whole, flat)
+    losses = losses_of([torch.ones(32), torch.ones(32)])
+    kept = allot_greedily(network, [limit], losses, Steps(8, 0.2), network.full)
+    assert sorted(kept) == [8, 32], "no more than one layer needs to go past the step"
+
+
+def test_floor_is_never_undercut() -> None:
+    assert Steps(1, 0.2).least(22) == 5
+    assert Steps(8, 0.2).least(40) == 8
 
 
 def test_every_budget_of_several_is_met(network: CostModel) -> None:
