@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from edge_deeplab.errors import require
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT_S = 1800
 _TIMEOUT_VARIABLE = "NNCF_EXTENSION_LOAD_TIMEOUT"
 _TORCH_LOCK = "lock"
@@ -20,7 +22,7 @@ _OUR_LOCK = "edge-deeplab.lock"
 
 
 def load_compiled_quantizers(device: str) -> None:
-    """Build NNCF's extension for a kind of device where that was not done yet, and load it.
+    """Build NNCF's extension for a kind of device where that was not done yet, and load it; warn where that fails.
 
     Args:
         device: "cpu" or "cuda".
@@ -38,4 +40,8 @@ def load_compiled_quantizers(device: str) -> None:
     os.environ.setdefault(_TIMEOUT_VARIABLE, str(_TIMEOUT_S))
     with FileLock(folder / _OUR_LOCK):  # the system lets go of it when its holder dies
         (folder / _TORCH_LOCK).unlink(missing_ok=True)
-        getattr(extensions, namespace).get("Quantize_forward")
+        loaded = getattr(extensions, namespace).get("Quantize_forward")
+    if loaded is extensions.ReferenceQuantizedFunctions.Quantize_forward:
+        log.warning(
+            "NNCF's quantizers could not be compiled here (that takes a C++ compiler): training them is slower"
+        )
