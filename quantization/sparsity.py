@@ -70,15 +70,20 @@ def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
         pattern: which weights.
 
     Raises:
-        ConfigError: when the checkpoint is quantized.
+        ConfigError: when the checkpoint is quantized, or the pattern fits none of its layers.
     """
     if checkpoint.quantization is not None:
         raise ConfigError(
             f"sparsity came with {checkpoint.name}, a quantized checkpoint; a float one was expected; "
             "leave --sparsity out, or pass the checkpoint that it was trained from"
         )
-    tensors = dict(checkpoint.tensors)
-    for name in sparse_weights(checkpoint.build(), pattern):
+    tensors, sparse = dict(checkpoint.tensors), sparse_weights(checkpoint.build(), pattern)
+    if not sparse:
+        raise ConfigError(
+            f"sparsity {pattern} came for {checkpoint.name}; input channels that divide into groups of {pattern.group} "
+            "were expected and no layer has them; write for example 0.5 or 2:4"
+        )
+    for name in sparse:
         tensors[name] = tensors[name] * _staying(tensors[name], pattern)
     provenance = {**checkpoint.info.provenance, PROVENANCE_KEY: str(pattern)}
     return replace(

@@ -15,6 +15,7 @@ from edge_deeplab.cli.training import (
     WorkersOption,
     validator_of,
 )
+from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_deeplab.config import PruneRecipe
@@ -96,6 +97,7 @@ def prune(
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
+        from edge_deeplab.training.finetune import check_classes
 
         options = {
             "macs": macs,
@@ -111,8 +113,12 @@ def prune(
         }
         chosen = load_recipe_as(PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options)
         start = open_checkpoint(checkpoint)
+        _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
         check_float(start)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
+        for source in sources:
+            check_classes(start, source)
+        validate = validator_of(data, chosen)
         if sensitivity:
             rank_groups(start, chosen, sources, output, as_json=as_json)
             return
@@ -128,23 +134,52 @@ def prune(
                 latency=table,
                 resume=resume,
                 workers=workers,
-                validate=validator_of(data, chosen),
+                validate=validate,
                 listen=listen,
             )
         if speaks():
             print_pruned(start, load_checkpoint(best), table, as_json=as_json)
 
 
+def _refuse_ignored(
+    recipe: "PruneRecipe", *, runtime: str | None, resume: bool, sensitivity: bool
+) -> None:
+    """Refuse options that would be ignored in silence.
+
+    Raises:
+        ConfigError: for the first of them.
+    """
+    section, epochs = recipe.pruning, recipe.optimiser.epochs
+    if runtime is not None and section.latency is None:
+        raise ConfigError(
+            "--runtime came without a latency budget; both or neither were expected; add --latency RATIO"
+        )
+    both = {
+        "--resume came with --sensitivity, which trains nothing": resume and sensitivity,
+        "--resume came with 0 epochs, which train nothing": resume and epochs == 0,
+        f"{section.rounds} rounds came with 0 epochs": section.rounds > 1 and epochs == 0,
+    }
+    for sentence, came in both.items():
+        if came:
+            raise ConfigError(f"{sentence}; one of the two was expected; leave the other out")
+
+
 def _times_of_layers(
     checkpoint: "Checkpoint", recipe: "PruneRecipe", output: Path
 ) -> "LatencyTable | None":
-    """Return what a latency budget needs, kept in OUTPUT/latency.json; None without one."""
+    """Return what a latency budget needs, kept in OUTPUT/latency.json; None without one.
+
+    Under torchrun one process measures; the others wait, so that they do not compete for the cores, and read.
+    """
     if recipe.pruning.latency is None:
         return None
+    from filelock import FileLock
+
     from edge_deeplab.cli.progress import progress_bar
     from edge_deeplab.evaluation.layer_latency import latency_table
 
-    with progress_bar() as bar:
+    output.mkdir(parents=True, exist_ok=True)
+    with FileLock(output / "latency.lock"), progress_bar() as bar:
         task = bar.add_task(f"timing layers in {recipe.pruning.runtime}", total=None)
         return latency_table(
             checkpoint,

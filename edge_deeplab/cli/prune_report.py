@@ -59,12 +59,14 @@ def rank_groups(
     from dataclasses import asdict
 
     from edge_deeplab.cli.progress import counting
+    from edge_deeplab.errors import require
     from edge_deeplab.evaluation.report import stdout_console
     from edge_deeplab.files import replace_when_complete, write_atomically
     from edge_deeplab.quantization.pruning.groups import find_groups
     from edge_deeplab.quantization.pruning.prune import measure_importance, sweep_images
     from edge_deeplab.quantization.pruning.sensitivity import save_plot, sweep
 
+    require("matplotlib", package="matplotlib", extra="compress")
     model = checkpoint.build()
     groups = find_groups(model)
     importance = measure_importance(checkpoint, groups, recipe, sources)

@@ -234,5 +234,7 @@ def _describe_pruned(
         "rounds": section.rounds,
         "sparsity": section.sparsity,
     }
+    if checkpoint.info.pruning is not None:
+        lineage["parent_pruning"] = checkpoint.info.pruning
     provenance = provenance_after(checkpoint, recipe, sources)
     return replace(checkpoint.info, results={}, pruning=lineage, provenance=provenance)

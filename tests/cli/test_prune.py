@@ -48,6 +48,11 @@ def test_pruned_checkpoint_is_told_exported_and_evaluated(
         (["--params", "0.001"], "params budget of 0.001 cannot be met"),
         ([], "no budget came"),
         (["--macs", "0.5", "--importance", "luck"], "pruning.importance came as 'luck'"),
+        (["--macs", "0.5", "--runtime", "onnx"], "--runtime came without a latency budget"),
+        (["--macs", "0.5", "--rounds", "2"], "2 rounds came with 0 epochs"),
+        (["--macs", "0.5", "--resume"], "--resume came with 0 epochs"),
+        (["--sparsity", "2:5000"], "no layer has them"),
+        (["--sparsity", "half"], "sparsity 'half' came"),
     ],
 )
 def test_bad_input_is_one_sentence(
