@@ -9,7 +9,7 @@ DATA   ?=
 export: $(VENV)/.installed  ## install, export the shipped checkpoint to all three targets, check, measure parity
 	$(BIN)/edge-deeplab export --target all --output exports
 	$(BIN)/edge-deeplab check exports/*.onnx exports/*.tflite exports/*.mlpackage
-	$(BIN)/edge-deeplab parity $(if $(DATA),--data $(DATA))
+	$(BIN)/edge-deeplab parity --reference camvid-efficientnet-lite0 $(if $(DATA),--data $(DATA))
 
 test: $(VENV)/.installed  ## the whole test suite
 	$(BIN)/python -m pytest

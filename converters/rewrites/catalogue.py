@@ -83,13 +83,13 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=zero_insert,
         does="an atrous convolution becomes a dense one: its filter gets rate - 1 zeros between the taps",
         equality="bit-equal in int8, within 1e-5 in float32",
-        asked_by="export --atrous",
+        asked_by="export --atrous, or a rule of --profile",
     ),
     "deinterlace": CataloguedRewrite(
         apply=deinterlace,
         does="the map of an atrous convolution is cut into rate x rate phases, convolved densely and interlaced again",
         equality="bit-equal in int8, within 1e-5 in float32",
-        asked_by="export --atrous",
+        asked_by="export --atrous, or a rule of --profile",
     ),
     "argmax-before-upsampling": CataloguedRewrite(
         apply=argmax_before_upsampling,
@@ -161,7 +161,7 @@ ALWAYS: tuple[StandingRewrite, ...] = (
         "name-operators", "operators are named after module and operation", "bit-equal"
     ),
 )
-"""What every export runs, in the order of `pipeline`."""
+"""What every export runs; `pipeline` has the order, which int8 and float graphs do not share."""
 
 
 def get_rewrite(name: str) -> CataloguedRewrite:
