@@ -28,7 +28,14 @@ class _Section(BaseModel):
 
 
 class ModelSection(_Section):
-    """Which network is trained."""
+    """Which network is trained.
+
+    Args:
+        name: as `edge-deeplab models` lists it.
+        output_stride: of the backbone; a smaller one keeps more detail and costs more.
+        separable: whether ASPP and decoder are made of depthwise separable convolutions; None: as the backbone is.
+        pretrained: start the backbone from ImageNet's weights.
+    """
 
     name: str = "deeplabv3plus_efficientnet_lite0"
     output_stride: Literal[8, 16, 32] = 16
@@ -37,7 +44,20 @@ class ModelSection(_Section):
 
 
 class DataSection(_Section):
-    """What it is trained on and how crops are drawn."""
+    """What it is trained on and how crops are drawn.
+
+    Args:
+        splits: of the data folder, all of which are trained on.
+        validation_split: what decides which epoch is the best; "" leaves that to the last.
+        size_hw: pixels that the checkpoint is evaluated and exported at; `prune` and `qat` keep the checkpoint's own.
+        crop_hw: pixels of a training crop.
+        scale: range that an image is enlarged by before a crop is cut.
+        flip: probability of a mirrored crop.
+        jitter: strength of random brightness, contrast, saturation and gamma; 0 turns them off.
+        focus: probability that a crop is placed around a pixel of a class drawn uniformly from those present.
+        rendered_share: fraction of an epoch's crops that come from rendered street scenes with CamVid's classes.
+        rendered_scenes: how many different ones.
+    """
 
     splits: tuple[str, ...] = ("train",)
     validation_split: str | None = "val"
@@ -52,7 +72,21 @@ class DataSection(_Section):
 
 
 class OptimiserSection(_Section):
-    """AdamW under the poly schedule (DeepLabV3+ section 4), with a slower backbone."""
+    """AdamW under the poly schedule (DeepLabV3+ section 4), with a slower backbone.
+
+    Args:
+        epochs: times that every image is shown.
+        validate_every: epochs between scores on the validation split.
+        batch_size: crops a step, over all processes together.
+        learning_rate: of ASPP, decoder and classifier, at the start.
+        backbone_learning_rate: of the backbone, at the start.
+        weight_decay: of matrices; batch norm and biases have none.
+        power: exponent of the schedule's decay.
+        warmup_steps: steps in which the rate rises from near zero.
+        ema_decay: of the moving average that is evaluated and kept; 0 keeps the weights themselves.
+        clip_norm: largest norm of a step's gradient.
+        precision: what convolutions are computed in.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 50
     validate_every: Annotated[int, Field(ge=1)] = 5
@@ -68,14 +102,28 @@ class OptimiserSection(_Section):
 
 
 class LossSection(_Section):
-    """Cross-entropy, weighted towards rare classes, and Lovasz-Softmax."""
+    """Cross-entropy, weighted towards rare classes, and Lovasz-Softmax.
+
+    Args:
+        class_balance: power of the inverse class frequency that cross-entropy is weighted by; 0 weighs all alike.
+        lovasz: weight of Lovasz-Softmax, which optimises mIoU itself, beside cross-entropy.
+    """
 
     class_balance: Fraction = 0.3
     lovasz: Annotated[float, Field(ge=0)] = 0.5
 
 
 class Recipe(_Section):
-    """One training run; every key has a default, so a recipe file says only what it changes."""
+    """One training run; every key has a default, so a recipe file says only what it changes.
+
+    Args:
+        seed: of everything random.
+        licence: that the checkpoint carries; "" takes the data set's. `prune` and `qat` keep the checkpoint's own.
+        model: not read by `prune` and `qat`.
+        data: what it is trained on.
+        optimiser: how.
+        loss: what is minimised.
+    """
 
     seed: Annotated[int, Field(ge=0)] = 0
     licence: str = ""
