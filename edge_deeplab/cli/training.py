@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
     from edge_deeplab.training.run_folder import Validator
 
-TrainingDataOption = Annotated[Path, typer.Option("--data", help="Folder with dataset.toml.")]
+TrainingDataOption = Annotated[
+    Path, typer.Option("--data", help="Folder with dataset.toml, PASCAL VOC or Cityscapes.")
+]
 RunOption = Annotated[
     Path, typer.Option("--output", help="Folder of the run: checkpoints, state, log.csv.")
 ]
