@@ -31,6 +31,15 @@ class ClassInfo:
     color: tuple[int, int, int]
 
 
+def voc_colour(index: int) -> tuple[int, int, int]:
+    """Return (R, G, B) of an id in PASCAL VOC's colour map: its bits, spread over the channels from the top."""
+    red, green, blue = (
+        sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8))
+        for channel in range(3)
+    )
+    return red, green, blue
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Per-channel (R, G, B) constants, in units of 0..255 pixel values: x = (pixel - mean) / std."""

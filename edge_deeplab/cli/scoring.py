@@ -11,7 +11,9 @@ from edge_deeplab.description import Normalisation
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", help="A dataset.toml folder; without it the rendered set."
+        "--data",
+        metavar="DIR",
+        help="Folder with dataset.toml, PASCAL VOC or Cityscapes; without it the rendered set.",
     ),
 ]
 SplitOption = Annotated[str, typer.Option("--split", help="Split of the folder.")]

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 FloatCheckpointArgument = Annotated[
     str | None, typer.Argument(help="Float checkpoint: file, run folder or shipped name.")
 ]
-TrainingDataOption = Annotated[Path, typer.Option("--data", help="Folder with dataset.toml.")]
+TrainingDataOption = Annotated[
+    Path, typer.Option("--data", help="Folder with dataset.toml, PASCAL VOC or Cityscapes.")
+]
 RunOption = Annotated[
     Path, typer.Option("--output", help="Folder of the run: checkpoints, state, log.csv.")
 ]

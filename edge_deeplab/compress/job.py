@@ -43,7 +43,7 @@ class Job:
     """One run of a chain.
 
     Args:
-        data: a `dataset.toml` folder.
+        data: a data folder, as for `open_dataset`.
         output: folder of the run.
         workers: processes that draw crops.
         watch: who is told how it stands.

@@ -1,10 +1,11 @@
-"""A labelled data set: the protocol every part of the package reads, and the `dataset.toml` folder behind it.
+"""A labelled data set: the protocol every part of the package reads, and the folder of files behind it.
+
+A folder says what it is with its `dataset.toml`; without one it is known as PASCAL VOC or Cityscapes by its layout.
 
 Everything is checked where it is read, so a wrong mask is reported with its path, value and
 position and never trained on.
 """
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
+from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
 from edge_deeplab.description import ClassInfo, classes_from_json
 from edge_deeplab.errors import DataError
 
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_NOT_A_LABEL = -1
 
 ImageHWC = npt.NDArray[np.uint8]
 MaskIds = npt.NDArray[np.uint8]
@@ -67,27 +71,26 @@ class SegmentationDataset(Protocol):
 
 
 class FolderDataset:
-    """One split of a `dataset.toml` folder: `SPLIT/images/` and `SPLIT/masks/` with the same stems.
+    """One split of a folder of images and masks, in any layout.
 
     Args:
-        root: folder that holds `dataset.toml`.
-        split: name of the split.
-
-    Raises:
-        DataError: when the folder, its description, the split, an image or a mask is missing.
+        files: what the layout's reader found.
     """
 
-    def __init__(self, root: Path, split: str) -> None:
-        document = read_dataset_toml(root)
-        self.name = f"{document['name']} {split}"
-        self.licence = str(document.get("licence", ""))
-        self.classes = classes_from_json(document["classes"])
-        self.ignore_index: int | None = document.get("ignore_index")
-        self._description = root / "dataset.toml"
-        self._pairs = _pair_files(root, split)
+    def __init__(self, files: LabelledFiles) -> None:
+        self.name = files.name
+        self.licence = files.licence
+        self.classes = files.classes
+        self.ignore_index = files.ignore_index
+        self._files = files
+        self._labels = files.class_of_label or tuple(range(len(files.classes)))
+        self._class_of_label = np.full(256, _NOT_A_LABEL, np.int16)
+        self._class_of_label[: len(self._labels)] = self._labels
+        if files.ignore_index is not None:
+            self._class_of_label[files.ignore_index] = files.ignore_index
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._files.pairs)
 
     def __getitem__(self, index: int) -> Sample:
         """Read one image and its mask.
@@ -95,7 +98,7 @@ class FolderDataset:
         Raises:
             DataError: for an unreadable file, a size mismatch, or a label out of range.
         """
-        image_path, mask_path = self._pairs[index]
+        image_path, mask_path = self._files.pairs[index]
         image = read_image(image_path)
         mask = self._read_mask(mask_path)
         if mask.shape != image.shape[:2]:
@@ -106,12 +109,8 @@ class FolderDataset:
         return Sample(image, mask, image_path.stem)
 
     def content_sha256(self) -> str:
-        """Return the hash of the description and of all images and masks, names included."""
-        digest = hashlib.sha256()
-        for path in (self._description, *(file for pair in self._pairs for file in pair)):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.name}\0{content}\n".encode())
-        return digest.hexdigest()
+        """Return the hash of the classes and of all images and masks, names included."""
+        return self._files.content_sha256()
 
     def _read_mask(self, path: Path) -> MaskIds:
         with _reporting_corrupt(path), Image.open(path) as file:
@@ -120,44 +119,73 @@ class FolderDataset:
                     f"mask {path} has mode {file.mode}; a single-channel 8-bit PNG of class indices was expected; "
                     "convert colours to indices first"
                 )
-            mask: MaskIds = np.asarray(file if file.mode != "1" else file.convert("L"), np.uint8)
-        self._check_labels(mask, path)
-        return mask
+            labels = np.asarray(file if file.mode != "1" else file.convert("L"), np.uint8)
+        return self._classes_of(labels, path)
 
-    def _check_labels(self, mask: MaskIds, path: Path) -> None:
-        allowed = np.zeros(256, bool)
-        allowed[: len(self.classes)] = True
-        if self.ignore_index is not None:
-            allowed[self.ignore_index] = True
-        wrong = ~allowed[mask]
+    def _classes_of(self, labels: npt.NDArray[np.uint8], path: Path) -> MaskIds:
+        ids = self._class_of_label[labels]  # (H, W)
+        wrong = ids == _NOT_A_LABEL
         if wrong.any():
             row, column = (int(v) for v in np.argwhere(wrong)[0])
             ignored = "" if self.ignore_index is None else f" or {self.ignore_index} (ignored)"
+            listed = "" if self._files.description is None else " or list the class in dataset.toml"
             raise DataError(
-                f"mask {path} holds label {mask[row, column]} at row {row}, column {column}; "
-                f"0 to {len(self.classes) - 1}{ignored} was expected; mend the mask or list the class in dataset.toml"
+                f"mask {path} holds label {labels[row, column]} at row {row}, column {column}; "
+                f"0 to {len(self._labels) - 1}{ignored} was expected; mend the mask{listed}"
             )
+        return ids.astype(np.uint8)
 
 
 def open_dataset(root: Path, split: str) -> FolderDataset:
-    """Open one split of a `dataset.toml` folder; see `FolderDataset`."""
-    return FolderDataset(root, split)
+    """Open one split of a data folder: one with a `dataset.toml`, PASCAL VOC or Cityscapes.
+
+    Args:
+        root: the folder; a `dataset.toml` in it is believed before its layout.
+        split: name of the split.
+
+    Raises:
+        DataError: when the folder, its description, the split, an image or a mask is missing.
+    """
+    return FolderDataset(_find_files(root, split))
+
+
+def _find_files(root: Path, split: str) -> LabelledFiles:
+    if not root.is_dir():
+        raise DataError(
+            f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
+        )
+    if (root / "dataset.toml").is_file():
+        return _read_toml_folder(root, split)
+    if (voc := find_voc(root)) is not None:
+        return read_voc(voc, split)
+    if is_cityscapes(root):
+        return read_cityscapes(root, split)
+    raise DataError(
+        f"data folder {root} has no dataset.toml; name, ignore_index and [[classes]] "
+        "with name and color were expected there; write one (docs/data.md shows it), or pass a folder with JPEGImages, "
+        "SegmentationClass and ImageSets/Segmentation (PASCAL VOC) or with leftImg8bit and gtFine (Cityscapes)"
+    )
+
+
+def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
+    document = read_dataset_toml(root)
+    return LabelledFiles(
+        name=f"{document['name']} {split}",
+        licence=str(document.get("licence", "")),
+        classes=classes_from_json(document["classes"]),
+        ignore_index=document.get("ignore_index"),
+        pairs=_pair_files(root, split),
+        description=root / "dataset.toml",
+    )
 
 
 def read_dataset_toml(root: Path) -> Mapping[str, Any]:
     """Return the checked document of `root/dataset.toml`.
 
     Raises:
-        DataError: when it is absent, no TOML, or lacks a key.
+        DataError: when it is no TOML, or lacks a key.
     """
     path = root / "dataset.toml"
-    if not root.is_dir():
-        raise DataError(f"data folder {root} does not exist; pass a folder that holds dataset.toml")
-    if not path.is_file():
-        raise DataError(
-            f"data folder {root} has no dataset.toml; name, ignore_index and [[classes]] "
-            "with name and color were expected there; write one (docs/data.md shows it)"
-        )
     try:
         document = tomllib.loads(path.read_text())
         classes = classes_from_json(document["classes"])
@@ -176,25 +204,17 @@ def read_dataset_toml(root: Path) -> Mapping[str, Any]:
     return document
 
 
-def _pair_files(root: Path, split: str) -> list[tuple[Path, Path]]:
+def _pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
     images = root / split / "images"
     if not images.is_dir():
-        splits = sorted(p.parent.name for p in root.glob("*/images"))
-        raise DataError(
-            f"data folder {root} has no split {split!r} (no {split}/images); found: {', '.join(splits) or 'none'}"
-        )
+        found = (path.parent.name for path in root.glob("*/images"))
+        raise missing_split(root, split, f"{split}/images", found)
     paths = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
     if not paths:
         raise DataError(
             f"{images} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected"
         )
-    pairs = [(path, root / split / "masks" / f"{path.stem}.png") for path in paths]
-    for image, mask in pairs:
-        if not mask.is_file():
-            raise DataError(
-                f"image {image} has no mask; {mask} was expected; add it or remove the image"
-            )
-    return pairs
+    return tuple((path, root / split / "masks" / f"{path.stem}.png") for path in paths)
 
 
 def read_image(path: Path) -> ImageHWC:

@@ -95,7 +95,7 @@ def resolve_dataset(
     """Return the data set that `--data` and `--split` mean.
 
     Args:
-        data: a `dataset.toml` folder, or None for the held-out rendered scenes.
+        data: a data folder, as for `open_dataset`, or None for the held-out rendered scenes.
         split: split of the folder; the rendered scenes have none.
         limit: keep only the first images.
     """

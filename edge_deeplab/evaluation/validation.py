@@ -14,7 +14,7 @@ def open_validator(data: Path, recipe: Recipe) -> Validator | None:
     """Return what scores a checkpoint file on the recipe's validation split; None where the recipe names none.
 
     Args:
-        data: a `dataset.toml` folder.
+        data: a data folder, as for `open_dataset`.
         recipe: the run.
 
     Raises:

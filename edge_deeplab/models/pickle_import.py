@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from edge_deeplab.description import ClassInfo
+from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.backbones import BACKBONES, get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
@@ -87,16 +87,7 @@ def _recognisable_classes(tensors: Mapping[str, torch.Tensor], path: Path) -> tu
             "the names of this project's DeepLabV3+ were expected; rename its tensors or train with edge-deeplab train"
         )
     count = len(tensors["classifier.weight"])
-    return tuple(ClassInfo(f"class {i}", _colour(i)) for i in range(count))
-
-
-def _colour(index: int) -> tuple[int, int, int]:
-    """PASCAL VOC's colour map: the bits of the index, spread over the three channels from the top."""
-    red, green, blue = (
-        sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8))
-        for channel in range(3)
-    )
-    return red, green, blue
+    return tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
 
 
 def _recognise(

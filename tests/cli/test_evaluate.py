@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.evaluate import evaluate
+from edge_deeplab.data.standard_layouts import VOC_CLASSES
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
@@ -44,21 +45,26 @@ def data(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Write an untrained checkpoint of three classes."""
+def write_checkpoint(folder, names):
+    """Write an untrained checkpoint of these classes."""
     torch.manual_seed(0)
     info = CheckpointInfo(
         model="deeplabv3plus_mobilenetv2_100",
         arguments={"output_stride": 16, "separable": True},
-        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in NAMES),
+        classes=tuple(ClassInfo(name, (0, 0, 0)) for name in names),
         ignore_index=255,
         normalisation=Normalisation((127.0,) * 3, (128.0,) * 3),
         size_hw=(32, 48),
     )
-    path = tmp_path_factory.mktemp("run") / "tiny.safetensors"
-    save_checkpoint(path, build_model(info.model, len(NAMES), **info.arguments), info)
+    path = folder / "tiny.safetensors"
+    save_checkpoint(path, build_model(info.model, len(names), **info.arguments), info)
     return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Write an untrained checkpoint of three classes."""
+    return write_checkpoint(tmp_path_factory.mktemp("run"), NAMES)
 
 
 def test_evaluate_as_json_holds_the_contract_keys(invoke, data, checkpoint):
@@ -71,6 +77,23 @@ def test_evaluate_as_json_holds_the_contract_keys(invoke, data, checkpoint):
     assert 0 <= document["pixel_accuracy"] <= 1
     assert (document["images"], document["size_hw"]) == (4, [32, 48])
     assert document["data"] == "tiny test"
+
+
+def test_evaluate_reads_a_pascal_voc_folder_as_it_is(invoke, tmp_path):
+    root = tmp_path / "VOCdevkit" / "VOC2012"
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    (root / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000033\n")
+    Image.new("RGB", (48, 32)).save(root / "JPEGImages" / "2007_000033.jpg")
+    mask = np.repeat([0, 20, 255], [16, 14, 2]).astype(np.uint8)[:, None].repeat(48, axis=1)
+    Image.fromarray(mask).save(root / "SegmentationClass" / "2007_000033.png")
+    checkpoint = write_checkpoint(tmp_path, VOC_CLASSES)
+    result = invoke(checkpoint, "--data", root.parent, "--split", "val", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert (document["data"], document["images"]) == ("PASCAL VOC 2012 val", 1)
+    assert list(document["per_class"]) == list(VOC_CLASSES)
+    assert document["miou"] is not None
 
 
 def test_evaluate_options_change_what_is_run(invoke, data, checkpoint):
