@@ -23,7 +23,8 @@ from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.training.run_folder import STATE_FILE
 
-_PACKAGES = ("torch", "timm", "accelerate", "numpy")
+_PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
+"""What every training depends on; Pillow decodes and resizes the images."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from edge_deeplab.compress import measures, steps
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe, PruneRecipe, QatRecipe, load_recipe_as
+from edge_deeplab.converters.versions import installed_versions
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from tests.compress.conftest import Stopper
@@ -35,6 +36,12 @@ def final_files(output: Path) -> dict[str, bytes]:
     """Return the contents of everything that a run is made for, by path."""
     files = [p for p in output.rglob("*") if p.is_file() and "steps" not in p.parts]
     return {p.relative_to(output).as_posix(): p.read_bytes() for p in files}
+
+
+def with_another_pillow(*packages: str) -> dict[str, str]:
+    """Return installed versions, Pillow's changed."""
+    versions = installed_versions(*packages)
+    return {package: "0.1" if package == "pillow" else versions[package] for package in versions}
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -79,7 +86,11 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
 
 @pytest.mark.usefixtures("stand_ins")
 def test_only_what_depends_on_a_change_is_done_again(
-    checkpoint: Checkpoint, recipe: CompressRecipe, data: Path, tmp_path: Path
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     short = {"optimiser": {**recipe.qat.optimiser.model_dump(), "epochs": 0}}  # type: ignore[union-attr]
     document = {**recipe.model_dump(), "prune": None}
@@ -108,6 +119,8 @@ def test_only_what_depends_on_a_change_is_done_again(
     assert run(start) == set()  # the content is the same
     (data / "dataset.toml").write_text((data / "dataset.toml").read_text() + "# touched\n")
     assert run(start) == {"qat", "parity-reference-fp32", "parity-int8"}  # its weights are the same
+    monkeypatch.setattr(steps, "installed_versions", with_another_pillow)
+    assert run(start) == {"qat", "parity-reference-fp32", "parity-int8"}  # Pillow reads the images
 
 
 @pytest.mark.usefixtures("stand_ins")
