@@ -7,13 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.compress import measures, steps
+from edge_deeplab.compress import measures, stages, steps
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job
-from edge_deeplab.config import CompressRecipe, PruneRecipe, QatRecipe, load_recipe_as
+from edge_deeplab.config import (
+    CompressRecipe,
+    PruneRecipe,
+    PruningSection,
+    QatRecipe,
+    load_recipe_as,
+)
 from edge_deeplab.converters.versions import installed_versions
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.quantization.pruning.allot import Steps
+from edge_deeplab.quantization.pruning.latency import LatencyTable, widths_to_measure, write_table
+from edge_deeplab.quantization.pruning.prune import cost_model
 from tests.compress.conftest import Stopper
 
 STEPS = [
@@ -156,6 +165,55 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     assert kept.info.pruning is not None
     assert report["files"][0]["miou"] is None
     assert not (tmp_path / "run" / "pareto.png").exists()
+
+
+def test_layers_are_timed_once_however_often_pruning_is_stopped(
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timed = []
+
+    def latency_table(source: Checkpoint, section: PruningSection, path: Path) -> None:
+        timed.append(section.round_to)
+        plan = widths_to_measure(cost_model(source), Steps(section.round_to, section.floor))
+        times = {
+            form: tuple(tuple(float(read * written) for written in outputs) for read in inputs)
+            for form, (inputs, outputs) in plan.items()
+        }
+        whole_ms = 100.0 + len(timed)  # no two measurements are equal
+        write_table(path, LatencyTable("onnx", "none", source.sha256, whole_ms, plan, times))
+
+    monkeypatch.setattr(stages, "latency_table", latency_table)
+    stopper = Stopper({"prune epoch 1"})
+
+    def run(**pruning: object) -> dict[str, str]:
+        chosen = PruneRecipe.model_validate(
+            {
+                **recipe.prune.model_dump(),  # type: ignore[union-attr]
+                "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
+                "pruning": {"runtime": "onnx", "importance": "magnitude", **pruning},
+            }
+        )
+        job = Job(data, tmp_path / "run", 0, stopper.watch())
+        report = compress(checkpoint, CompressRecipe(prune=chosen), job)
+        return {step["step"]: step["key"] for step in report["steps"]}
+
+    with pytest.raises(KeyboardInterrupt):
+        run(latency=0.8)
+    first = run(latency=0.8)
+    assert timed == [8]
+    assert list(first) == ["latency", "prune"]
+    assert run(latency=0.7)["latency"] == first["latency"]
+    assert timed == [8]
+    run(latency=0.8, round_to=16)
+    assert timed == [8, 16]
+    for table in tmp_path.glob(f"run/steps/latency-{first['latency'][:12]}/latency.json"):
+        table.unlink()
+    assert run(latency=0.8)["prune"] != first["prune"]
+    assert timed == [8, 16, 8]
 
 
 SENTENCES: list[tuple[Callable[[dict], object], str]] = [
