@@ -2,6 +2,7 @@
 
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.lock import held_alone
 from edge_deeplab.compress.measures import (
     Document,
     Exported,
@@ -32,13 +33,15 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Docume
         DataError: when a split is missing or has other classes.
         MissingDependencyError: when a step's package is not installed.
         StepError: when a step fails; the steps before it are kept.
-        OutputError: when the folder cannot be written.
+        OutputError: when another chain is at work in the folder, or it cannot be written.
     """
     check_chain(checkpoint, recipe, job)
-    stages = _train(checkpoint, recipe, job)
-    exports = _export(stages, recipe, job)
-    report = summarise(stages, _measure(stages, exports, recipe, job), recipe.parity, job.finished)
-    gather(job.output, stages, exports, report)
+    with held_alone(job.output):
+        stages = _train(checkpoint, recipe, job)
+        exports = _export(stages, recipe, job)
+        measured = _measure(stages, exports, recipe, job)
+        report = summarise(stages, measured, recipe.parity, job.finished)
+        gather(job.output, stages, exports, report)
     return report
 
 

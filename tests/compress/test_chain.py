@@ -9,15 +9,17 @@ import pytest
 
 from edge_deeplab.compress import measures, stages, steps
 from edge_deeplab.compress.chain import compress
-from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.job import Job, Watch
 from edge_deeplab.config import (
     CompressRecipe,
+    ExportSection,
     PruneRecipe,
     PruningSection,
     QatRecipe,
     load_recipe_as,
 )
 from edge_deeplab.converters.versions import installed_versions
+from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.allot import Steps
@@ -45,6 +47,11 @@ def final_files(output: Path) -> dict[str, bytes]:
     """Return the contents of everything that a run is made for, by path."""
     files = [p for p in output.rglob("*") if p.is_file() and "steps" not in p.parts]
     return {p.relative_to(output).as_posix(): p.read_bytes() for p in files}
+
+
+def all_files(output: Path) -> dict[Path, bytes]:
+    """Return the contents of everything in a folder."""
+    return {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
 
 
 def with_another_pillow(*packages: str) -> dict[str, str]:
@@ -165,6 +172,26 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     assert kept.info.pruning is not None
     assert report["files"][0]["miou"] is None
     assert not (tmp_path / "run" / "pareto.png").exists()
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_second_chain_in_a_folder_is_refused_and_changes_nothing(
+    checkpoint: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    recipe = CompressRecipe(export=ExportSection(targets=("onnx",), precisions=("fp32",)))
+    refused = []
+
+    def start_another(line: str) -> None:
+        before = all_files(output)
+        with pytest.raises(OutputError, match="another compress is at work in"):
+            compress(checkpoint, recipe, Job(data, output, 0))
+        assert all_files(output) == before
+        refused.append(line)
+
+    compress(checkpoint, recipe, Job(data, output, 0, Watch(tell=start_another)))
+    assert refused == ["export-reference-fp32: running", "check-reference-fp32: running"]
+    compress(checkpoint, recipe, Job(data, output, 0))
 
 
 def test_layers_are_timed_once_however_often_pruning_is_stopped(
