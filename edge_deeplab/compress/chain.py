@@ -29,8 +29,9 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Docume
             `report.json`, `report.md` and `pareto.png`, and each step's own files in `steps/`.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, or sections of the recipe contradict each other.
-        DataError: when a split is missing or has other classes.
+        ConfigError: when the checkpoint is quantized, cannot be, or cannot be exported, or sections of the recipe
+            contradict each other.
+        DataError: when a split is missing, has other classes, or fewer images than a batch.
         MissingDependencyError: when a step's package is not installed.
         StepError: when a step fails; the steps before it are kept.
         OutputError: when another chain is at work in the folder, or it cannot be written.

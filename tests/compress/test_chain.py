@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -241,36 +240,6 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
         table.unlink()
     assert run(latency=0.8)["prune"] != first["prune"]
     assert timed == [8, 16, 8]
-
-
-SENTENCES: list[tuple[Callable[[dict], object], str]] = [
-    (lambda r: r.clear(), "the recipe has no step"),
-    (lambda r: r["prune"].pop("pruning"), "came without a budget"),
-    (lambda r: r.pop("export"), r"\[parity\] came without \[export\]"),
-    (lambda r: r.pop("qat"), r"export\.precisions has int8 and there is no \[qat\]"),
-    (lambda r: r["export"].update(precisions=["int8"]), r"export\.precisions lacks fp32"),
-    (lambda r: r["export"].update(head="best"), "unknown head 'best'"),
-    (lambda r: r["export"].update(profiles=["nokia"]), "unknown profile 'nokia'"),
-    (lambda r: r["parity"].update(split="tset"), "has no split 'tset'"),
-    (lambda r: r["qat"].update(data={"splits": ["trian"]}), "has no split 'trian'"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "sentence"), SENTENCES)
-def test_what_cannot_end_well_is_said_before_the_first_step(
-    spoil: Callable[[dict], object],
-    sentence: str,
-    checkpoint: Checkpoint,
-    recipe: CompressRecipe,
-    data: Path,
-    tmp_path: Path,
-) -> None:
-    document = recipe.model_dump()
-    spoil(document)
-    chosen = CompressRecipe.model_validate(document)
-    with pytest.raises(Exception, match=sentence):
-        compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
-    assert not list(tmp_path.glob("run/steps/*"))
 
 
 def test_shipped_recipe_holds_what_the_recipes_of_its_commands_hold() -> None:
