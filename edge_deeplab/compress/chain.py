@@ -13,6 +13,7 @@ from edge_deeplab.compress.measures import (
     precisions_of,
 )
 from edge_deeplab.compress.preflight import check_chain
+from edge_deeplab.compress.sections import sparsity_warnings
 from edge_deeplab.compress.stages import Stage, prune, quantize_aware
 from edge_deeplab.compress.summary import Measured, summarise
 from edge_deeplab.config import CompressRecipe
@@ -38,6 +39,8 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Docume
     """
     check_chain(checkpoint, recipe, job)
     with held_alone(job.output):
+        for line in sparsity_warnings(recipe):
+            job.watch.tell(line)
         stages = _train(checkpoint, recipe, job)
         exports = _export(stages, recipe, job)
         measured = _measure(stages, exports, recipe, job)

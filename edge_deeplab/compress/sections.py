@@ -1,8 +1,9 @@
-"""What a recipe's sections say together: which contradict each other."""
+"""What a recipe's sections say together: which contradict each other, and which gain nothing by one another."""
 
 from edge_deeplab.config import CompressRecipe, PruneRecipe
+from edge_deeplab.converters.export import TARGETS
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.quantization.sparsity import parse_sparsity
+from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing
 
 
 def check_sections(recipe: CompressRecipe) -> None:
@@ -25,6 +26,21 @@ def check_sections(recipe: CompressRecipe) -> None:
             )
     if recipe.export is not None:
         _check_precisions(recipe, recipe.export.precisions)
+
+
+def sparsity_warnings(recipe: CompressRecipe) -> list[str]:
+    """Return a line for everything that the recipe's sparsity is lost on."""
+    if recipe.prune is None or recipe.prune.pruning.sparsity is None:
+        return []
+    targets = sorted(TARGETS) if recipe.export is None else recipe.export.targets
+    unhelped = say_who_gains_nothing(targets)
+    lines = [] if unhelped is None else [unhelped]
+    if recipe.qat is not None and recipe.qat.optimiser.epochs:
+        lines.append(
+            "warning: [qat] trains all weights again, those that [prune.pruning] sparsity set to zero as well: "
+            "int8 files are dense"
+        )
+    return lines
 
 
 def _check_pruning(recipe: PruneRecipe) -> None:

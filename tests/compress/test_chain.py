@@ -9,6 +9,7 @@ import pytest
 from edge_deeplab.compress import measures, stages, steps
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job, Watch
+from edge_deeplab.compress.sections import sparsity_warnings
 from edge_deeplab.config import (
     CompressRecipe,
     ExportSection,
@@ -240,6 +241,27 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
         table.unlink()
     assert run(latency=0.8)["prune"] != first["prune"]
     assert timed == [8, 16, 8]
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_whom_sparsity_does_not_help_is_said_once(
+    checkpoint: Checkpoint, recipe: CompressRecipe, data: Path, tmp_path: Path
+) -> None:
+    sparse = {
+        **recipe.prune.model_dump(),  # type: ignore[union-attr]
+        "optimiser": {"epochs": 0},
+        "pruning": {"sparsity": "0.5"},
+    }
+    export = {"targets": ["onnx", "tflite"], "precisions": ["fp32"]}
+    whole = CompressRecipe.model_validate({**recipe.model_dump(), "prune": sparse})
+    assert any("[qat] trains all weights again" in line for line in sparsity_warnings(whole))
+    assert sparsity_warnings(recipe) == []
+    chosen = CompressRecipe.model_validate({"prune": sparse, "export": export})
+    stopper = Stopper()
+    compress(checkpoint, chosen, Job(data, tmp_path / "run", 0, stopper.watch()))
+    warnings = [line for line in stopper.said if line.startswith("warning:")]
+    assert len(warnings) == 1
+    assert "sparse weights make onnx and tflite files neither smaller nor faster" in warnings[0]
 
 
 def test_shipped_recipe_holds_what_the_recipes_of_its_commands_hold() -> None:
