@@ -53,7 +53,6 @@ class Stage:
 
 def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
     """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
-
     timed = None if recipe.pruning.latency is None else _time_layers(job, parent, recipe.pruning)
 
     def train(folder: Path, resume: bool) -> Path:
