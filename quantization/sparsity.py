@@ -3,6 +3,7 @@
 Core ML stores such weights as a bit mask and the values that stay; the other targets keep the zeros and gain nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -57,6 +58,17 @@ def parse_sparsity(text: str) -> Sparsity:
             "stay of every M; write for example 0.5 or 2:4"
         )
     return pattern
+
+
+def say_who_gains_nothing(targets: Sequence[str]) -> str | None:
+    """Return a warning that names those targets whose files sparse weights do not help; None where they help all."""
+    dense = [target for target in targets if target != "coreml"]
+    if not dense:
+        return None
+    return (
+        f"warning: sparse weights make {' and '.join(dense)} files neither smaller nor faster: zeros are stored, "
+        "and XNNPACK's sparse kernels refuse dilated depthwise convolutions; only Core ML leaves zeros out"
+    )
 
 
 def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:

@@ -19,14 +19,10 @@ def pattern_with_warning(text: str, targets: Sequence[str]) -> "Sparsity":
     Raises:
         ConfigError: when the text means no pattern.
     """
-    from edge_deeplab.quantization.sparsity import parse_sparsity
+    from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing
 
     pattern = parse_sparsity(text)
-    dense = [target for target in targets if target != "coreml"]
-    if dense:
-        typer.echo(
-            f"warning: sparse weights make {' and '.join(dense)} files neither smaller nor faster: zeros are stored, "
-            "and XNNPACK's sparse kernels refuse dilated depthwise convolutions; only Core ML leaves zeros out",
-            err=True,
-        )
+    warning = say_who_gains_nothing(targets)
+    if warning is not None:
+        typer.echo(warning, err=True)
     return pattern

@@ -2,6 +2,7 @@
 
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.lock import held_alone
 from edge_deeplab.compress.measures import (
     Document,
     Exported,
@@ -12,6 +13,7 @@ from edge_deeplab.compress.measures import (
     precisions_of,
 )
 from edge_deeplab.compress.preflight import check_chain
+from edge_deeplab.compress.sections import sparsity_warnings
 from edge_deeplab.compress.stages import Stage, prune, quantize_aware
 from edge_deeplab.compress.summary import Measured, summarise
 from edge_deeplab.config import CompressRecipe
@@ -28,17 +30,22 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Docume
             `report.json`, `report.md` and `pareto.png`, and each step's own files in `steps/`.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, or sections of the recipe contradict each other.
-        DataError: when a split is missing or has other classes.
+        ConfigError: when the checkpoint is quantized, cannot be, or cannot be exported, or sections of the recipe
+            contradict each other.
+        DataError: when a split is missing, has other classes, or fewer images than a batch.
         MissingDependencyError: when a step's package is not installed.
         StepError: when a step fails; the steps before it are kept.
-        OutputError: when the folder cannot be written.
+        OutputError: when another chain is at work in the folder, or it cannot be written.
     """
     check_chain(checkpoint, recipe, job)
-    stages = _train(checkpoint, recipe, job)
-    exports = _export(stages, recipe, job)
-    report = summarise(stages, _measure(stages, exports, recipe, job), recipe.parity, job.finished)
-    gather(job.output, stages, exports, report)
+    with held_alone(job.output):
+        for line in sparsity_warnings(recipe):
+            job.watch.tell(line)
+        stages = _train(checkpoint, recipe, job)
+        exports = _export(stages, recipe, job)
+        measured = _measure(stages, exports, recipe, job)
+        report = summarise(stages, measured, recipe.parity, job.finished)
+        gather(job.output, stages, exports, report)
     return report
 
 

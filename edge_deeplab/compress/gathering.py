@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edge_deeplab.compress.measures import Document, Exported
 from edge_deeplab.compress.pareto import draw_pareto
@@ -11,6 +11,7 @@ from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.summary import CHECKPOINTS_FOLDER, EXPORTS_FOLDER
 from edge_deeplab.compress.tables import report_markdown
 from edge_deeplab.converters.manifest import MANIFEST, content_sha256, write_manifest
+from edge_deeplab.errors import OutputError
 from edge_deeplab.files import remove_leftovers, replace_when_complete, write_atomically
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
@@ -20,6 +21,8 @@ def gather(
     output: Path, stages: Sequence[Stage], exports: Sequence[Exported], report: Document
 ) -> None:
     """Copy checkpoints and artifacts out of their steps and write the report, each of them atomically.
+
+    What an earlier report lists and this one does not is removed; it stays in its step.
 
     Args:
         output: folder of the run.
@@ -36,13 +39,15 @@ def gather(
     for exported in exports:
         for path in exported.files.values():
             _copy(path, output / EXPORTS_FOLDER)
+    for name in sorted(_listed(_read_report(output)) - _listed(report)):
+        _remove(output / name)
     if exports:
-        write_manifest(output / EXPORTS_FOLDER, [entry for e in exports for entry in _manifest(e)])
+        _write_manifest_anew(output / EXPORTS_FOLDER, exports)
     for name in (REPORT, TABLE, PLOT):
         remove_leftovers(output / name)
     write_atomically(output / REPORT, json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_atomically(output / TABLE, report_markdown(report))
-    if any(entry["miou"] is not None for entry in report["files"]):
+    if PLOT in _listed(report):
         with replace_when_complete(output / PLOT) as temporary:
             draw_pareto(report, temporary)
 
@@ -58,6 +63,59 @@ def _copy(path: Path, folder: Path) -> None:
             shutil.copytree(path, temporary)
         else:
             shutil.copyfile(path, temporary)
+
+
+def _read_report(output: Path) -> Document:
+    """Return the report of an earlier run; one that lists nothing where none can be read."""
+    try:
+        report: Document = json.loads((output / REPORT).read_text())
+        _listed(report)
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"stages": [], "files": []}
+    return report
+
+
+def _listed(report: Document) -> set[str]:
+    """Return what `gather` makes beside a report and its table, by name in the run's folder."""
+    files = report["files"]
+    names = [entry["path"] for entry in files]
+    names += [stage["checkpoint"] for stage in report["stages"] if stage["training"]]
+    listed = {name for name in names if _is_gathered(PurePosixPath(name))}
+    if files:
+        listed.add(f"{EXPORTS_FOLDER}/{MANIFEST}")
+    if any(entry["miou"] is not None for entry in files):
+        listed.add(PLOT)
+    return listed
+
+
+def _is_gathered(name: PurePosixPath) -> bool:
+    """Whether a name is of something in one of the two folders; a report may have been edited."""
+    parents = (PurePosixPath(EXPORTS_FOLDER), PurePosixPath(CHECKPOINTS_FOLDER))
+    return name.parent in parents and name.name != ".."
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, if it is there.
+
+    Raises:
+        OutputError: when it cannot be.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path} is of an earlier run and cannot be removed ({error.strerror}); a writable folder was expected; "
+            "remove it, or choose another --output"
+        ) from error
+
+
+def _write_manifest_anew(folder: Path, exports: Sequence[Exported]) -> None:
+    """Write the manifest of these files alone; `write_manifest` keeps what one beside it lists."""
+    with replace_when_complete(folder / MANIFEST) as temporary:
+        write_manifest(temporary.parent, [entry for e in exports for entry in _manifest(e)])
 
 
 def _manifest(exported: Exported) -> list[Document]:

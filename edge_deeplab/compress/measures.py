@@ -141,7 +141,7 @@ def parity(job: Job, reference: Checkpoint, exported: Exported, section: ParityS
         **job.hash_splits([section.split]),
     }
     settings = {"split": section.split, "limit": section.limit}
-    packages = ("torch", "timm", "numpy", *_packages(list(exported.files)))
+    packages = ("torch", "timm", "numpy", "pillow", *_packages(list(exported.files)))
     return _measured(job, "parity", exported.name, settings, inputs, packages, make)
 
 

@@ -1,17 +1,26 @@
 """What can be known to fail is said before the first step: hours of training must not end at a missing folder."""
 
-from pathlib import Path
-
 from edge_deeplab.compress.job import Job
-from edge_deeplab.config import CompressRecipe, ExportSection, Recipe
+from edge_deeplab.compress.sections import check_sections
+from edge_deeplab.config import (
+    CompressRecipe,
+    ExportSection,
+    ParitySection,
+    PruneRecipe,
+    QatRecipe,
+    Recipe,
+)
+from edge_deeplab.converters.capture import SIZE_MULTIPLE, nearest_good_size
 from edge_deeplab.converters.export import resolve_targets
-from edge_deeplab.converters.heads import check_head_size, resolve_head
+from edge_deeplab.converters.heads import resolve_head
 from edge_deeplab.converters.mending import profiles_of
 from edge_deeplab.converters.versions import check_installed
-from edge_deeplab.errors import ConfigError, OutputError, require
+from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.quantization.sparsity import parse_sparsity
+from edge_deeplab.quantization.qat import quantizers_to_restore
+from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.finetune import check_classes
+from edge_deeplab.training.train import check_batch
 
 
 def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> None:
@@ -23,84 +32,76 @@ def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Non
         job: whose data it needs.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, or sections contradict each other.
-        DataError: when a split is missing or has other classes.
-        OutputError: when the run's folder cannot be made.
+        ConfigError: when the checkpoint is quantized, cannot be, or cannot be exported, or sections contradict each
+            other.
+        DataError: when a split is missing, has other classes, or fewer images than a batch.
         MissingDependencyError: when a step's package is not installed.
     """
-    _check_sections(recipe)
-    _check_output(job.output)
+    check_sections(recipe)
     if checkpoint.quantization is not None:
         raise ConfigError(
             f"{checkpoint.name} is quantized; a float checkpoint was expected; "
             "compress the one that it was trained from"
         )
     if recipe.prune is not None:
-        require("torch_pruning", package="torch-pruning", extra="compress")
-        _check_training(checkpoint, recipe.prune, job)
+        _check_prune(checkpoint, recipe.prune, job)
     if recipe.qat is not None:
-        if recipe.qat.optimiser.epochs:
-            require("nncf", package="nncf", extra="compress")
-        _check_training(checkpoint, recipe.qat, job)
+        _check_qat(checkpoint, recipe.qat, job)
     if recipe.export is not None:
         _check_export(checkpoint, recipe.export)
     if recipe.parity is not None:
-        job.open_splits([recipe.parity.split])
-        require("matplotlib", package="matplotlib", extra="compress")
+        _check_parity(checkpoint, recipe.parity, job)
 
 
-def _check_output(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be made ({error.strerror}); a folder to write to was expected; choose another --output"
-        ) from error
+def _check_prune(checkpoint: Checkpoint, recipe: PruneRecipe, job: Job) -> None:
+    require("torch_pruning", package="torch-pruning", extra="compress")
+    if recipe.pruning.latency is not None:
+        check_installed(recipe.pruning.runtime)
+    trains = recipe.optimiser.epochs > 0 or recipe.pruning.rounds > 1
+    _check_training(checkpoint, recipe, job, trains=trains)
 
 
-def _check_sections(recipe: CompressRecipe) -> None:
-    if recipe.prune is None and recipe.qat is None and recipe.export is None:
-        raise ConfigError(
-            "the recipe has no step; at least one of [prune], [qat] and [export] was expected; "
-            "recipes/camvid-efficientnet-lite0-compress.toml has all"
-        )
-    section = recipe.prune.pruning if recipe.prune else None
-    if section is not None and section.sparsity is not None:
-        parse_sparsity(section.sparsity)
-    elif section is not None and not section.budgets():
-        raise ConfigError(
-            "[prune] came without a budget; at least one was expected; "
-            "set macs or params in [prune.pruning], for example macs = 0.5"
-        )
-    for name in ("parity", "bench"):
-        if getattr(recipe, name) is not None and recipe.export is None:
-            raise ConfigError(
-                f"[{name}] came without [export]; files are what it measures; add [export], or leave [{name}] out"
-            )
-    precisions = recipe.export.precisions if recipe.export else ()
-    if "int8" in precisions and recipe.qat is None:
-        raise ConfigError(
-            "export.precisions has int8 and there is no [qat]; quantizers were expected to come from it; "
-            'add [qat], or set precisions = ["fp32"]'
-        )
-    if recipe.bench is not None and "fp32" not in precisions:
-        raise ConfigError(
-            "[bench] came and export.precisions lacks fp32; times are told as ratios to the unpruned fp32 file; "
-            "add fp32 to the precisions, or leave [bench] out"
-        )
+def _check_qat(checkpoint: Checkpoint, recipe: QatRecipe, job: Job) -> None:
+    trains = recipe.optimiser.epochs > 0
+    if trains:
+        require("nncf", package="nncf", extra="compress")
+    _check_training(checkpoint, recipe, job, trains=trains)
+    quantizers_to_restore(checkpoint)  # pruning changes widths, not what can be quantized
 
 
-def _check_training(checkpoint: Checkpoint, recipe: Recipe, job: Job) -> None:
-    for source in job.open_splits(recipe.data.splits):
+def _check_training(checkpoint: Checkpoint, recipe: Recipe, job: Job, *, trains: bool) -> None:
+    sources = job.open_splits(recipe.data.splits)
+    for source in sources:
         check_classes(checkpoint, source)
     if recipe.data.validation_split:
         job.open_splits([recipe.data.validation_split])
+    if trains:
+        crops = build_crops(sources, recipe.data, checkpoint.info.normalisation, recipe.seed)
+        check_batch(crops, recipe, processes=1)
 
 
 def _check_export(checkpoint: Checkpoint, section: ExportSection) -> None:
     targets = resolve_targets(section.targets)
     resolve_head(section.head)
-    check_head_size(section.head, checkpoint.info.size_hw)
     profiles_of(section.profiles, targets)
     for target in targets:
         check_installed(target)
+    size_hw = checkpoint.info.size_hw
+    good_hw = nearest_good_size(size_hw)
+    if size_hw != good_hw:
+        raise ConfigError(
+            f"{checkpoint.name} is of size {size_hw[0]}x{size_hw[1]}, which its files would have; height and width "
+            f"that are multiples of {SIZE_MULTIPLE} were expected; train it at {good_hw[0]}x{good_hw[1]}, or leave "
+            "[export] out and run edge-deeplab export --size"
+        )
+
+
+def _check_parity(checkpoint: Checkpoint, section: ParitySection, job: Job) -> None:
+    require("matplotlib", package="matplotlib", extra="compress")
+    (source,) = job.open_splits([section.split])
+    wanted, found = [c.name for c in checkpoint.info.classes], [c.name for c in source.classes]
+    if sorted(wanted) != sorted(found):
+        raise DataError(
+            f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected in any order "
+            f"({', '.join(wanted)}); pass data with these, or leave [parity] out"
+        )

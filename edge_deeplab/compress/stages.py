@@ -5,12 +5,13 @@ A training keeps its run folder inside its step's folder, so it goes on from its
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
-from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
+from edge_deeplab.config import PruneRecipe, PruningSection, QatRecipe, Recipe
+from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.dataset import FolderDataset
 from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
@@ -18,12 +19,16 @@ from edge_deeplab.files import replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.calibration import passes
-from edge_deeplab.quantization.pruning.latency import LatencyTable
+from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
 from edge_deeplab.training.run_folder import STATE_FILE
 
-_PACKAGES = ("torch", "timm", "accelerate", "numpy")
+_PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
+"""What every training depends on; Pillow decodes and resizes the images."""
+
+
+_TIMES_FILE = "latency.json"
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,10 @@ class Stage:
 
 def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
     """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
+    timed = None if recipe.pruning.latency is None else _time_layers(job, parent, recipe.pruning)
 
     def train(folder: Path, resume: bool) -> Path:
-        times = _time_layers(job, parent, recipe, folder)
+        times = None if timed is None else read_table(*timed.paths())
         with job.watch.training() as listen:
             return train_pruned(
                 parent.checkpoint,
@@ -65,15 +71,23 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
             )
 
     step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
+    if timed is not None:
+        step = replace(step, inputs={**step.inputs, **timed.outputs})
     return _reach("pruned", job.run(step))
 
 
-def _time_layers(job: Job, parent: Stage, recipe: PruneRecipe, folder: Path) -> LatencyTable | None:
-    """Return what a latency budget needs, kept in the step's folder; None without one."""
-    if recipe.pruning.latency is None:
-        return None
-    job.watch.tell(f"prune: timing layers in {recipe.pruning.runtime}, or reading their times")
-    return latency_table(parent.checkpoint, recipe.pruning, folder / "latency.json")
+def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
+    """Do the step that times layers for a latency budget, once: other times would give other widths."""
+
+    def make(folder: Path, resume: bool) -> list[Path]:
+        job.watch.tell(f"latency: timing layers in {section.runtime}")
+        latency_table(parent.checkpoint, section, folder / _TIMES_FILE)
+        return [folder / _TIMES_FILE]
+
+    settings = {name: getattr(section, name) for name in ("runtime", "round_to", "floor")}
+    inputs = {"checkpoint": parent.checkpoint.sha256}
+    packages = ("torch", "timm", "numpy", *BY_TARGET[section.runtime])
+    return job.run(Step("latency", settings, inputs, packages, make))
 
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:

@@ -8,7 +8,7 @@ starts over.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,7 @@ def run_step(step: Step, folder: Path, tell: Tell) -> Finished:
     """
     own = folder / f"{step.name}-{step.key[:_KEY_DIGITS]}"
     with _naming(step, tell):
+        _remove_hidden(folder.glob(".*"))
         finished = _read_finished(step, own)
         damaged = [] if finished is None else _damaged(finished)
         if finished is not None and not damaged:
@@ -107,7 +108,7 @@ def run_step(step: Step, folder: Path, tell: Tell) -> Finished:
             tell(f"{step.name}: warning: {damaged[0]} is missing or was changed; it is made again")
         resume = not damaged and _can_go_on(step, own)
         if not resume:
-            shutil.rmtree(own, ignore_errors=True)
+            _remove(own)
         tell(f"{step.name}: {'going on' if resume else 'running'}")
         own.mkdir(parents=True, exist_ok=True)
         return _finish(step, own, step.make(own, resume))
@@ -143,9 +144,22 @@ def _damaged(finished: Finished) -> list[Path]:
 
 def _can_go_on(step: Step, folder: Path) -> bool:
     """Return whether a stopped step's folder holds a state; what a killed writer left there is removed."""
-    for leftover in list(folder.rglob(".*")):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _remove_hidden(folder.rglob(".*"))
     return step.state_file is not None and any(folder.rglob(step.state_file))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a step's folder under a hidden name: what a kill leaves of it must not be taken for a state."""
+    if folder.exists():
+        hidden = folder.with_name(f".{folder.name}")
+        folder.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _remove_hidden(leftovers: Iterable[Path]) -> None:
+    """Remove the folders that something killed has left behind under hidden names."""
+    for leftover in list(leftovers):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager

@@ -226,16 +226,7 @@ def build_loader(
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
     batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
-    if batch % processes or batch < 2 * processes:
-        raise DataError(
-            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
-            "expected, because batch norm compares them; set optimiser.batch_size"
-        )
-    if len(crops) < batch:
-        raise DataError(
-            f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
-            "add images or lower optimiser.batch_size"
-        )
+    check_batch(crops, recipe, processes)
     loader = DataLoader(
         crops,
         batch // processes,
@@ -246,6 +237,25 @@ def build_loader(
     )
     prepared: DataLoader[tuple[torch.Tensor, torch.Tensor]] = accelerator.prepare(loader)
     return prepared
+
+
+def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
+    """Check that an epoch has crops for a batch, and a batch images for every process.
+
+    Raises:
+        DataError: when it has not.
+    """
+    batch = recipe.optimiser.batch_size
+    if batch % processes or batch < 2 * processes:
+        raise DataError(
+            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
+            "expected, because batch norm compares them; set optimiser.batch_size"
+        )
+    if len(crops) < batch:
+        raise DataError(
+            f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
+            "add images or lower optimiser.batch_size"
+        )
 
 
 def _initial_model(

@@ -38,13 +38,16 @@ def data(make_dataset: Callable[..., Path]) -> Path:
     return make_dataset("train", count=4)
 
 
-def save_tiny_checkpoint(path: Path) -> Checkpoint:
+def save_tiny_checkpoint(
+    path: Path,
+    name: str = "deeplabv3plus_mobilenetv2_100",
+    size_hw: tuple[int, int] = (32, 48),
+) -> Checkpoint:
     """Write a checkpoint of seeded random weights with the tiny data set's classes."""
     torch.manual_seed(0)
-    name = "deeplabv3plus_mobilenetv2_100"
     classes = (ClassInfo("left", (255, 0, 0)), ClassInfo("right", (0, 255, 0)))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
-    info = CheckpointInfo(name, {}, classes, 9, normalisation, (32, 48))
+    info = CheckpointInfo(name, {}, classes, 9, normalisation, size_hw)
     save_checkpoint(path, build_model(name, len(classes)), info)
     return load_checkpoint(path)
 

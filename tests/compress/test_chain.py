@@ -2,17 +2,29 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge_deeplab.compress import measures, steps
+from edge_deeplab.compress import measures, stages, steps
 from edge_deeplab.compress.chain import compress
-from edge_deeplab.compress.job import Job
-from edge_deeplab.config import CompressRecipe, PruneRecipe, QatRecipe, load_recipe_as
+from edge_deeplab.compress.job import Job, Watch
+from edge_deeplab.compress.sections import sparsity_warnings
+from edge_deeplab.config import (
+    CompressRecipe,
+    ExportSection,
+    PruneRecipe,
+    PruningSection,
+    QatRecipe,
+    load_recipe_as,
+)
+from edge_deeplab.converters.versions import installed_versions
+from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.quantization.pruning.allot import Steps
+from edge_deeplab.quantization.pruning.latency import LatencyTable, widths_to_measure, write_table
+from edge_deeplab.quantization.pruning.prune import cost_model
 from tests.compress.conftest import Stopper
 
 STEPS = [
@@ -35,6 +47,17 @@ def final_files(output: Path) -> dict[str, bytes]:
     """Return the contents of everything that a run is made for, by path."""
     files = [p for p in output.rglob("*") if p.is_file() and "steps" not in p.parts]
     return {p.relative_to(output).as_posix(): p.read_bytes() for p in files}
+
+
+def all_files(output: Path) -> dict[Path, bytes]:
+    """Return the contents of everything in a folder."""
+    return {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+
+
+def with_another_pillow(*packages: str) -> dict[str, str]:
+    """Return installed versions, Pillow's changed."""
+    versions = installed_versions(*packages)
+    return {package: "0.1" if package == "pillow" else versions[package] for package in versions}
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -79,7 +102,11 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
 
 @pytest.mark.usefixtures("stand_ins")
 def test_only_what_depends_on_a_change_is_done_again(
-    checkpoint: Checkpoint, recipe: CompressRecipe, data: Path, tmp_path: Path
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     short = {"optimiser": {**recipe.qat.optimiser.model_dump(), "epochs": 0}}  # type: ignore[union-attr]
     document = {**recipe.model_dump(), "prune": None}
@@ -108,6 +135,8 @@ def test_only_what_depends_on_a_change_is_done_again(
     assert run(start) == set()  # the content is the same
     (data / "dataset.toml").write_text((data / "dataset.toml").read_text() + "# touched\n")
     assert run(start) == {"qat", "parity-reference-fp32", "parity-int8"}  # its weights are the same
+    monkeypatch.setattr(steps, "installed_versions", with_another_pillow)
+    assert run(start) == {"qat", "parity-reference-fp32", "parity-int8"}  # Pillow reads the images
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -145,34 +174,94 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     assert not (tmp_path / "run" / "pareto.png").exists()
 
 
-SENTENCES: list[tuple[Callable[[dict], object], str]] = [
-    (lambda r: r.clear(), "the recipe has no step"),
-    (lambda r: r["prune"].pop("pruning"), "came without a budget"),
-    (lambda r: r.pop("export"), r"\[parity\] came without \[export\]"),
-    (lambda r: r.pop("qat"), r"export\.precisions has int8 and there is no \[qat\]"),
-    (lambda r: r["export"].update(precisions=["int8"]), r"export\.precisions lacks fp32"),
-    (lambda r: r["export"].update(head="best"), "unknown head 'best'"),
-    (lambda r: r["export"].update(profiles=["nokia"]), "unknown profile 'nokia'"),
-    (lambda r: r["parity"].update(split="tset"), "has no split 'tset'"),
-    (lambda r: r["qat"].update(data={"splits": ["trian"]}), "has no split 'trian'"),
-]
+@pytest.mark.usefixtures("stand_ins")
+def test_second_chain_in_a_folder_is_refused_and_changes_nothing(
+    checkpoint: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    recipe = CompressRecipe(export=ExportSection(targets=("onnx",), precisions=("fp32",)))
+    refused = []
+
+    def start_another(line: str) -> None:
+        before = all_files(output)
+        with pytest.raises(OutputError, match="another compress is at work in"):
+            compress(checkpoint, recipe, Job(data, output, 0))
+        assert all_files(output) == before
+        refused.append(line)
+
+    compress(checkpoint, recipe, Job(data, output, 0, Watch(tell=start_another)))
+    assert refused == ["export-reference-fp32: running", "check-reference-fp32: running"]
+    compress(checkpoint, recipe, Job(data, output, 0))
 
 
-@pytest.mark.parametrize(("spoil", "sentence"), SENTENCES)
-def test_what_cannot_end_well_is_said_before_the_first_step(
-    spoil: Callable[[dict], object],
-    sentence: str,
+def test_layers_are_timed_once_however_often_pruning_is_stopped(
     checkpoint: Checkpoint,
     recipe: CompressRecipe,
     data: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    document = recipe.model_dump()
-    spoil(document)
-    chosen = CompressRecipe.model_validate(document)
-    with pytest.raises(Exception, match=sentence):
-        compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
-    assert not list(tmp_path.glob("run/steps/*"))
+    timed = []
+
+    def latency_table(source: Checkpoint, section: PruningSection, path: Path) -> None:
+        timed.append(section.round_to)
+        plan = widths_to_measure(cost_model(source), Steps(section.round_to, section.floor))
+        times = {
+            form: tuple(tuple(float(read * written) for written in outputs) for read in inputs)
+            for form, (inputs, outputs) in plan.items()
+        }
+        whole_ms = 100.0 + len(timed)  # no two measurements are equal
+        write_table(path, LatencyTable("onnx", "none", source.sha256, whole_ms, plan, times))
+
+    monkeypatch.setattr(stages, "latency_table", latency_table)
+    stopper = Stopper({"prune epoch 1"})
+
+    def run(**pruning: object) -> dict[str, str]:
+        chosen = PruneRecipe.model_validate(
+            {
+                **recipe.prune.model_dump(),  # type: ignore[union-attr]
+                "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
+                "pruning": {"runtime": "onnx", "importance": "magnitude", **pruning},
+            }
+        )
+        job = Job(data, tmp_path / "run", 0, stopper.watch())
+        report = compress(checkpoint, CompressRecipe(prune=chosen), job)
+        return {step["step"]: step["key"] for step in report["steps"]}
+
+    with pytest.raises(KeyboardInterrupt):
+        run(latency=0.8)
+    first = run(latency=0.8)
+    assert timed == [8]
+    assert list(first) == ["latency", "prune"]
+    assert run(latency=0.7)["latency"] == first["latency"]
+    assert timed == [8]
+    run(latency=0.8, round_to=16)
+    assert timed == [8, 16]
+    for table in tmp_path.glob(f"run/steps/latency-{first['latency'][:12]}/latency.json"):
+        table.unlink()
+    assert run(latency=0.8)["prune"] != first["prune"]
+    assert timed == [8, 16, 8]
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_whom_sparsity_does_not_help_is_said_once(
+    checkpoint: Checkpoint, recipe: CompressRecipe, data: Path, tmp_path: Path
+) -> None:
+    sparse = {
+        **recipe.prune.model_dump(),  # type: ignore[union-attr]
+        "optimiser": {"epochs": 0},
+        "pruning": {"sparsity": "0.5"},
+    }
+    export = {"targets": ["onnx", "tflite"], "precisions": ["fp32"]}
+    whole = CompressRecipe.model_validate({**recipe.model_dump(), "prune": sparse})
+    assert any("[qat] trains all weights again" in line for line in sparsity_warnings(whole))
+    assert sparsity_warnings(recipe) == []
+    chosen = CompressRecipe.model_validate({"prune": sparse, "export": export})
+    stopper = Stopper()
+    compress(checkpoint, chosen, Job(data, tmp_path / "run", 0, stopper.watch()))
+    warnings = [line for line in stopper.said if line.startswith("warning:")]
+    assert len(warnings) == 1
+    assert "sparse weights make onnx and tflite files neither smaller nor faster" in warnings[0]
 
 
 def test_shipped_recipe_holds_what_the_recipes_of_its_commands_hold() -> None:

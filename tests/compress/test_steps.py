@@ -147,6 +147,26 @@ def test_state_that_a_killed_writer_left_half_written_is_no_state(
     assert not leftover.exists()
 
 
+def test_removal_that_was_killed_leaves_nothing_to_go_on_from(
+    run, step: Step, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    training = replace(step, state_file=STATE)
+    weights, _ = run(training).paths()
+    weights.unlink()
+
+    def remove_a_part(folder: Path, **_: object) -> None:
+        (folder / DONE_FILE).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps.shutil, "rmtree", remove_a_part)
+        with pytest.raises(KeyboardInterrupt):
+            run(training)
+    finished = run(training)
+    assert work.runs == [False, False]
+    assert [path.name for path in tmp_path.iterdir()] == [finished.folder.name]
+
+
 def test_step_stopped_before_its_note_is_not_done(
     run, step: Step, work: Work, monkeypatch: pytest.MonkeyPatch
 ):
