@@ -4,6 +4,7 @@ One idea: everything random is a function of (seed, epoch, process), set anew at
 after any epoch and resumes gives the weights of one that did not stop.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import CheckpointError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import backbone_of, build_model
@@ -80,6 +81,7 @@ def train(
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this recipe, or weights to start from do not fit.
+        ConfigError: when the loss or its gradient is no longer finite.
     """
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
@@ -134,6 +136,7 @@ def train_model(
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this run.
+        ConfigError: when the loss or its gradient is no longer finite.
     """
     loader = build_loader(crops, recipe, workers, accelerator)
     state, average = _build_state(recipe, model, accelerator)
@@ -376,6 +379,9 @@ def train_epoch(
         objective: gives the loss.
         after_step: called after every step of the optimiser.
         listen: called after every step.
+
+    Raises:
+        ConfigError: when the loss or its gradient is no longer finite; the weights are as before that step.
     """
     crops.epoch = epoch
     torch.manual_seed((recipe.seed * 100_003 + epoch) * 1_009 + accelerator.process_index)
@@ -391,9 +397,20 @@ def train_epoch(
         value = objective(model(shown).float(), shown, masks)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(value)
-        accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
+        norm = accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
+        loss = value.item()
+        _check_finite(loss, float(norm), epoch, index)
         optimiser.step()
         after_step()
-        done += value.item()
-        listen(Progress(epoch + 1, step + 1, total, value.item(), section.learning_rate * factor))
+        done += loss
+        listen(Progress(epoch + 1, step + 1, total, loss, section.learning_rate * factor))
     return done / len(loader)
+
+
+def _check_finite(loss: float, norm: float, epoch: int, index: int) -> None:
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        raise ConfigError(
+            f"training fails in epoch {epoch + 1}, step {index + 1}: the loss came as {loss:g} and its gradient's "
+            f"length as {norm:g}; finite numbers were expected; lower optimiser.learning_rate and "
+            "optimiser.backbone_learning_rate, or start from other weights; the epochs before are kept"
+        )

@@ -23,6 +23,7 @@ from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.crops import EpochCrops, build_crops
+from edge_deeplab.training.loss import SegmentationLoss
 from edge_deeplab.training.train import build_loader, load_initial_weights, train
 
 MakeDataset = Callable[..., Path]
@@ -142,6 +143,35 @@ def test_train_resume_with_another_recipe_is_refused(
     train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
     with pytest.raises(CheckpointError, match="another recipe"):
         train(tiny_recipe(2), sources, tmp_path / "run", resume=True, workers=0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda value: value * float("nan"), "loss came as nan"),
+        (lambda value: value + (value * 0).sqrt(), "gradient's length as nan"),
+    ],
+)
+def test_train_ends_where_the_loss_or_its_gradient_is_not_finite(
+    spoil: Callable[[torch.Tensor], torch.Tensor],
+    message: str,
+    make_dataset: MakeDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
+    forward, calls = SegmentationLoss.forward, []
+
+    def spoilt(self: SegmentationLoss, *arguments: torch.Tensor) -> torch.Tensor:
+        calls.append(self)
+        value = forward(self, *arguments)
+        return spoil(value) if len(calls) == 2 else value
+
+    monkeypatch.setattr(SegmentationLoss, "forward", spoilt)
+    with pytest.raises(ConfigError, match=rf"epoch 2, step 1: .*{message}.*learning_rate"):
+        train(tiny_recipe(2), sources, run, workers=0)
+    assert [row["epoch"] for row in read_log(run)] == ["1"]
+    assert all(tensor.isfinite().all() for tensor in tensors_of(run / "last.safetensors").values())
 
 
 def test_train_init_starts_from_the_checkpoint_but_for_another_classifier(
