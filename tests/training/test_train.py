@@ -24,6 +24,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.crops import EpochCrops, build_crops
 from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.state import TrainingState
 from edge_deeplab.training.train import build_loader, load_initial_weights, train
 
 MakeDataset = Callable[..., Path]
@@ -143,6 +144,32 @@ def test_train_resume_with_another_recipe_is_refused(
     train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
     with pytest.raises(CheckpointError, match="another recipe"):
         train(tiny_recipe(2), sources, tmp_path / "run", resume=True, workers=0)
+
+
+@pytest.mark.parametrize(("epoch", "saved"), [(1, False), (2, False), (2, True)])
+def test_epoch_that_was_stopped_around_its_saving_has_one_row_in_the_log(
+    epoch: int,
+    saved: bool,
+    make_dataset: MakeDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(3)
+    save = TrainingState.save
+
+    def stopped(state: TrainingState, path: Path, recipe: str) -> None:
+        if state.epoch != epoch or saved:
+            save(state, path, recipe)
+        if state.epoch == epoch:
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", stopped)
+        with pytest.raises(StoppedError):
+            train(recipe, sources, tmp_path / "run", workers=0)
+    begun = (tmp_path / "run" / "state.safetensors").exists()
+    train(recipe, sources, tmp_path / "run", workers=0, resume=begun)
+    assert [row["epoch"] for row in read_log(tmp_path / "run")] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
