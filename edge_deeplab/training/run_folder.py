@@ -78,10 +78,17 @@ class RunFolder:
         return self.validate(self.path / LAST_FILE)
 
 
-def identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
-    """Return what a run must have in common with the one it resumes."""
+def identity(recipe: Recipe, sources: Sequence[SegmentationDataset], start: str = "") -> str:
+    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
+
+    Args:
+        recipe: the run.
+        sources: what it is trained on.
+        start: names the weights that it was told to start from; empty where the recipe alone says.
+    """
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    return f"{recipe.model_dump_json()} on {names}"
+    run = f"{recipe.model_dump_json()} on {names}"
+    return f"{run}\n{start}" if start else run
 
 
 def _is_best(state: TrainingState, miou: float | None) -> bool:
