@@ -15,6 +15,7 @@ from edge_deeplab.quantization.pruning.prune import prune
 from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, train_quantized
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
+from edge_deeplab.training.train import Listener, Progress
 
 SIZE_HW = (32, 48)
 MakeRecipe = Callable[..., PruneRecipe]
@@ -22,6 +23,18 @@ MakeRecipe = Callable[..., PruneRecipe]
 
 class StoppedError(Exception):
     pass
+
+
+def stop_in_second_epoch() -> Listener:
+    """Stop in the second epoch of the first round that begins; one that is resumed in it goes on to its end."""
+    seen: set[int] = set()
+
+    def stop(progress: Progress) -> None:
+        seen.add(progress.epoch)
+        if progress.epoch == 2 and 1 in seen:
+            raise StoppedError
+
+    return stop
 
 
 def run(
@@ -35,6 +48,10 @@ def run(
         workers=0,
         **options,  # type: ignore[arg-type]
     )
+
+
+def epochs_in_log(output: Path) -> list[str]:
+    return [line.split(",")[0] for line in (output / "log.csv").read_text().splitlines()[1:]]
 
 
 @pytest.mark.parametrize(
@@ -84,16 +101,16 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2)
     whole = run(checkpoint, folder, tmp_path / "whole", chosen)
 
-    def stop(progress: object) -> None:
-        if progress.epoch == 2:  # type: ignore[attr-defined]
-            raise StoppedError
-
+    parts = tmp_path / "parts"
     for number in range(rounds):
+        stop = stop_in_second_epoch()
         with pytest.raises(StoppedError):
-            run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop, resume=number > 0)
-    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+            run(checkpoint, folder, parts, chosen, listen=stop, resume=number > 0)
+    assert epochs_in_log(parts) == ["1"], "every round was stopped, the last one too"
+    resumed = run(checkpoint, folder, parts, chosen, resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
-    again = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    assert epochs_in_log(parts) == ["1", "2"]
+    again = run(checkpoint, folder, parts, chosen, resume=True)
     assert again.read_bytes() == whole.read_bytes()
 
 
