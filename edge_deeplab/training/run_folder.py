@@ -4,7 +4,7 @@ Whatever is trained, an epoch is kept in the same way: the caller says how its c
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,16 +78,22 @@ class RunFolder:
         return self.validate(self.path / LAST_FILE)
 
 
-def identity(recipe: Recipe, sources: Sequence[SegmentationDataset], start: str = "") -> str:
+def identity(
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    start: str = "",
+    exclude: Collection[str] = (),
+) -> str:
     """Return what a run must have in common with the one it resumes: one line, and a second for a start.
 
     Args:
         recipe: the run.
         sources: what it is trained on.
         start: names the weights that it was told to start from; empty where the recipe alone says.
+        exclude: sections of the recipe that the run does not read.
     """
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    run = f"{recipe.model_dump_json()} on {names}"
+    run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
     return f"{run}\n{start}" if start else run
 
 

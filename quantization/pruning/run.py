@@ -19,8 +19,8 @@ from edge_deeplab.quantization.pruning.prune import check_float, prune
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_classes
-from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, identity
+from edge_deeplab.training.finetune import check_classes, identity_after
+from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator
 from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
 
 PRUNED_FILE = "pruned.safetensors"
@@ -53,7 +53,8 @@ def train_pruned(
         listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
+        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met, or the loss or its
+            gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
         MissingDependencyError: without torch-pruning.
@@ -136,7 +137,7 @@ def _train_round(
     teacher.to(device, memory_format=torch.channels_last)
     section = recipe.pruning
     loss = build_loss(recipe, sources, len(pruned.info.classes)).to(device)
-    belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+    belongs_to = identity_after(checkpoint, recipe, sources)
     model = pruned.build()
     return train_model(
         model,

@@ -1,12 +1,13 @@
 """Quantization-aware training on a tiny data set: learned ranges, exact resume, and what it refuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from edge_deeplab.config import QatRecipe
+from edge_deeplab.config import ModelSection, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
@@ -76,7 +77,9 @@ def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
 
     with pytest.raises(StoppedError):
         run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop)
-    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    other = ModelSection(name="deeplabv3plus_mobilenetv2_100")
+    not_read = chosen.model_copy(update={"model": other})
+    resumed = run(checkpoint, folder, tmp_path / "parts", not_read, resume=True)
     assert same(whole, resumed)
 
 
@@ -169,3 +172,12 @@ def test_resume_needs_a_state_of_the_same_run(
     run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
     with pytest.raises(CheckpointError, match="another recipe"):
         run(checkpoint, folder, tmp_path / "run", recipe(epochs=2), resume=True)
+
+
+def test_resume_from_another_checkpoint_is_refused(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
+    other = replace(checkpoint, sha256="0" * 64)
+    with pytest.raises(CheckpointError, match=f"started from .*{checkpoint.sha256}.*repeat it"):
+        run(other, folder, tmp_path / "run", recipe(epochs=1), resume=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.config import PruneRecipe, QatRecipe
+from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.evaluation.cost import count_network
@@ -110,7 +110,9 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     resumed = run(checkpoint, folder, parts, chosen, resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
     assert epochs_in_log(parts) == ["1", "2"]
-    again = run(checkpoint, folder, parts, chosen, resume=True)
+    other = ModelSection(name="deeplabv3plus_mobilenetv2_100")
+    not_read = chosen.model_copy(update={"model": other})
+    again = run(checkpoint, folder, parts, not_read, resume=True)
     assert again.read_bytes() == whole.read_bytes()
 
 
