@@ -33,7 +33,7 @@ from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_mem
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
 from edge_deeplab.training.finetune import check_classes, identity_after, provenance_after
-from edge_deeplab.training.run_folder import RunFolder, Validator
+from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
     Listener,
@@ -134,10 +134,13 @@ def train_quantized(
         ConfigError: when the checkpoint is quantized already, or the loss or its gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
+        OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without nncf, unless there are no epochs.
     """
     for source in sources:
         check_data(checkpoint, source)
+    if not resume or recipe.optimiser.epochs == 0:
+        check_unused(output)
     info = describe_quantized(checkpoint, recipe, sources)
     if recipe.optimiser.epochs == 0:
         save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.training.state import TrainingState
@@ -76,6 +77,19 @@ class RunFolder:
         if self.validate is None or not due:
             return None
         return self.validate(self.path / LAST_FILE)
+
+
+def check_unused(path: Path) -> None:
+    """Check that no earlier run can be resumed in a folder, for a run that is about to start there.
+
+    Raises:
+        OutputError: when a state lies there.
+    """
+    if (path / STATE_FILE).is_file():
+        raise OutputError(
+            f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
+            "expected; pass --resume and the earlier run's options to go on with it, or another --output"
+        )
 
 
 def identity(

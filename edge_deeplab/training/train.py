@@ -27,7 +27,7 @@ from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_mem
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
 from edge_deeplab.training.loss import SegmentationLoss, class_weights
 from edge_deeplab.training.provenance import provenance_of
-from edge_deeplab.training.run_folder import RunFolder, Validator, identity
+from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused, identity
 from edge_deeplab.training.schedule import poly_factor
 from edge_deeplab.training.start import build_started, build_to_restore, name_start
 from edge_deeplab.training.state import TrainingState
@@ -78,8 +78,11 @@ def train(
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this run, or weights to start from do not fit.
+        OutputError: when a new run finds the state of another.
         ConfigError: when the loss or its gradient is no longer finite.
     """
+    if not resume:
+        check_unused(output)
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
     belongs_to = identity(recipe, sources, name_start(init, backbone_weights))

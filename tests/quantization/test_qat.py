@@ -9,7 +9,7 @@ import torch
 
 from edge_deeplab.config import ModelSection, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
@@ -172,6 +172,18 @@ def test_resume_needs_a_state_of_the_same_run(
     run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
     with pytest.raises(CheckpointError, match="another recipe"):
         run(checkpoint, folder, tmp_path / "run", recipe(epochs=2), resume=True)
+
+
+def test_run_is_never_started_over_an_earlier_one(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    run(checkpoint, folder, output, recipe(epochs=1))
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    for chosen, resume in ((recipe(epochs=2), False), (recipe(epochs=0), True)):
+        with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+            run(checkpoint, folder, output, chosen, resume=resume)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
 
 
 def test_resume_from_another_checkpoint_is_refused(

@@ -19,7 +19,7 @@ from edge_deeplab.config import (
 )
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training import start
@@ -174,6 +174,15 @@ def test_epoch_that_was_stopped_around_its_saving_has_one_row_in_the_log(
     begun = (tmp_path / "run" / "state.safetensors").exists()
     train(recipe, sources, tmp_path / "run", workers=0, resume=begun)
     assert [row["epoch"] for row in read_log(tmp_path / "run")] == ["1", "2", "3"]
+
+
+def test_train_never_starts_over_an_earlier_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
+    train(tiny_recipe(1), sources, run, workers=0)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+        train(tiny_recipe(2), sources, run, workers=0)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_train_resume_needs_the_weights_that_the_run_started_from(

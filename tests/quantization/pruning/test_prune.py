@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.prune import prune
@@ -48,6 +48,10 @@ def run(
         workers=0,
         **options,  # type: ignore[arg-type]
     )
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def epochs_in_log(output: Path) -> list[str]:
@@ -114,6 +118,28 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     not_read = chosen.model_copy(update={"model": other})
     again = run(checkpoint, folder, parts, not_read, resume=True)
     assert again.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_run_is_never_started_over_an_earlier_one(
+    rounds: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2, importance="magnitude")
+    parts = tmp_path / "parts"
+    with pytest.raises(StoppedError):
+        run(checkpoint, folder, parts, chosen, listen=stop_in_second_epoch())
+    before = contents(parts)
+    other = prune_recipe(epochs=2, macs=0.5, importance="magnitude")
+    with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+        run(checkpoint, folder, parts, other)
+    assert contents(parts) == before
+    run(checkpoint, folder, parts, chosen, resume=True)
+    before = contents(parts)
+    untrained = prune_recipe(macs=0.6, importance="magnitude")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"state\.safetensors.*another --output"):
+            run(checkpoint, folder, parts, untrained, resume=resume)
+    assert contents(parts) == before
 
 
 def test_rounds_go_a_part_of_the_way_each(
