@@ -293,9 +293,16 @@ def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
 def describe_quantized(
     checkpoint: Checkpoint, recipe: QatRecipe, sources: Sequence[SegmentationDataset]
 ) -> CheckpointInfo:
-    """Return what the quantized checkpoint says of itself: the float one's story, and this run's."""
+    """Return what the quantized checkpoint says of itself: the float one's story, and this run's.
+
+    Training moves all weights, those that were pruned to zero too; calibration alone leaves them.
+    """
+    pruning = checkpoint.info.pruning
+    if pruning is not None and recipe.optimiser.epochs > 0:
+        pruning = {**pruning, "sparsity": None}
     return replace(
         checkpoint.info,
         results={},
+        pruning=pruning,
         provenance=provenance_after(checkpoint, recipe, sources),
     )

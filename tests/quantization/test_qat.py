@@ -14,7 +14,12 @@ from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
 from edge_deeplab.quantization.network import Network, gain_after
-from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
+from edge_deeplab.quantization.qat import (
+    describe_quantized,
+    quantize,
+    quantizers_to_restore,
+    train_quantized,
+)
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
 from tests.quantization.conftest import DATA
@@ -193,3 +198,15 @@ def test_resume_from_another_checkpoint_is_refused(
     other = replace(checkpoint, sha256="0" * 64)
     with pytest.raises(CheckpointError, match=f"started from .*{checkpoint.sha256}.*repeat it"):
         run(other, folder, tmp_path / "run", recipe(epochs=1), resume=True)
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(0, "0.5"), (1, None)])
+def test_trained_weights_are_no_longer_called_sparse(
+    epochs: int, told: str | None, checkpoint: Checkpoint, folder: Path
+) -> None:
+    lineage = {"parent": "dense", "removed": {}, "sparsity": "0.5"}
+    sparse = replace(checkpoint, info=replace(checkpoint.info, pruning=lineage))
+    sources = [open_dataset(folder, "train")]
+    info = describe_quantized(sparse, recipe(epochs), sources)
+    assert info.pruning == {**lineage, "sparsity": told}
+    assert describe_quantized(checkpoint, recipe(epochs), sources).pruning is None
