@@ -52,11 +52,12 @@ def _swap(temporary: Path, path: Path, staging: Path) -> None:
         )
     if path.is_dir() and not path.is_symlink():
         aside = staging / "previous"
-        path.rename(aside)
         try:
+            path.rename(aside)
             temporary.rename(path)
-        except OSError:
-            aside.rename(path)
+        except BaseException:  # a signal too: what steps aside is removed with the staging folder
+            if aside.exists() and not path.exists():
+                aside.rename(path)
             raise
     else:
         temporary.replace(path)

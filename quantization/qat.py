@@ -32,8 +32,8 @@ from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_classes, provenance_after
-from edge_deeplab.training.run_folder import RunFolder, Validator, identity
+from edge_deeplab.training.finetune import check_classes, identity_after, provenance_after
+from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
     Listener,
@@ -131,19 +131,21 @@ def train_quantized(
         listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized already.
+        ConfigError: when the checkpoint is quantized already, or the loss or its gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
+        OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without nncf, unless there are no epochs.
     """
     for source in sources:
         check_data(checkpoint, source)
+    if not resume or recipe.optimiser.epochs == 0:
+        check_unused(output)
     info = describe_quantized(checkpoint, recipe, sources)
     if recipe.optimiser.epochs == 0:
         save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)
         return output / BEST_FILE
-    belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
-    folder = RunFolder(output, recipe, belongs_to, validate)
+    folder = RunFolder(output, recipe, identity_after(checkpoint, recipe, sources), validate)
     run = _Run(checkpoint, quantization, recipe, sources, workers)
     if resume:
         run.restore(folder)
@@ -291,9 +293,16 @@ def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
 def describe_quantized(
     checkpoint: Checkpoint, recipe: QatRecipe, sources: Sequence[SegmentationDataset]
 ) -> CheckpointInfo:
-    """Return what the quantized checkpoint says of itself: the float one's story, and this run's."""
+    """Return what the quantized checkpoint says of itself: the float one's story, and this run's.
+
+    Training moves all weights, those that were pruned to zero too; calibration alone leaves them.
+    """
+    pruning = checkpoint.info.pruning
+    if pruning is not None and recipe.optimiser.epochs > 0:
+        pruning = {**pruning, "sparsity": None}
     return replace(
         checkpoint.info,
         results={},
+        pruning=pruning,
         provenance=provenance_after(checkpoint, recipe, sources),
     )

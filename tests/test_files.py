@@ -45,3 +45,27 @@ def test_folder_is_replaced_by_a_folder(tmp_path: Path) -> None:
             temporary.mkdir()
             (temporary / content).write_text(content)
     assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("moment", ["the old one stepped aside", "the new one comes"])
+def test_folder_comes_back_when_its_replacement_is_interrupted(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "kept").write_text("kept")
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if moment == "the new one comes" and (self.name, target) == (folder.name, folder):
+            raise KeyboardInterrupt
+        done = rename(self, target)
+        if moment == "the old one stepped aside" and self == folder:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replace_when_complete(folder) as temporary:
+        temporary.mkdir()
+    assert [path.name for path in folder.iterdir()] == ["kept"]
+    assert list(tmp_path.iterdir()) == [folder]

@@ -8,6 +8,10 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import DataError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.provenance import provenance_of
+from edge_deeplab.training.run_folder import identity
+
+_NOT_READ = ("model",)
+"""Sections of the recipe that do not count: the checkpoint says which model it is."""
 
 
 def check_classes(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
@@ -29,10 +33,18 @@ def provenance_after(
 ) -> dict[str, Any]:
     """Return what made a checkpoint that starts from another: this run, and the story of the other."""
     return {
-        **provenance_of(recipe, sources, exclude=("model",)),
+        **provenance_of(recipe, sources, exclude=_NOT_READ),
         "starts_from": {
             "checkpoint": checkpoint.name,
             "sha256": checkpoint.sha256,
             **checkpoint.info.provenance,
         },
     }
+
+
+def identity_after(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> str:
+    """Return what a run that starts from a checkpoint must have in common with the one it resumes."""
+    start = f"the checkpoint with sha256 {checkpoint.sha256}"
+    return identity(recipe, sources, start, exclude=_NOT_READ)

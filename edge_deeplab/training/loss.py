@@ -30,12 +30,14 @@ class SegmentationLoss(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the scalar loss.
+        """Return the scalar loss; zero, with a gradient of zeros, where every pixel is ignored.
 
         Args:
             logits: (N, K, H, W) float32.
             mask: (N, H, W) int64 class ids.
         """
+        if not (mask != self.ignore_index).any():
+            return logits.sum() * 0  # cross-entropy divides by the weight of the pixels that count
         loss = functional.cross_entropy(
             logits, mask, weight=self.class_weights, ignore_index=self.ignore_index
         )

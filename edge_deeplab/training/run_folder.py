@@ -3,14 +3,15 @@
 Whatever is trained, an epoch is kept in the same way: the caller says how its checkpoint is written.
 """
 
-import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import OutputError
+from edge_deeplab.files import write_atomically
 from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.training.state import TrainingState
 
@@ -50,7 +51,9 @@ class RunFolder:
     def keep_epoch(
         self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
     ) -> None:
-        """Save the last checkpoint, validate it when due, keep it where it is the best, save the state, log the epoch.
+        """Save the last checkpoint, validate it when due, keep it where it is the best, log the epoch, save the state.
+
+        The state comes last: an epoch that it does not know of is done again, and then replaces its row in the log.
 
         Args:
             state: after the epoch; the best mIoU is noted in it.
@@ -62,10 +65,10 @@ class RunFolder:
         miou = self._validate_if_due(state)
         if _is_best(state, miou):
             write(self.best)
-        state.save(self.state, self.identity)
         scored = "" if miou is None else f"{miou:.3f}"
         seconds = f"{time.monotonic() - started:.1f}"
-        _log_row(self.path / LOG_FILE, [state.epoch, f"{mean_loss:.5f}", scored, seconds])
+        _log_epoch(self.path / LOG_FILE, state.epoch, f"{mean_loss:.5f}", scored, seconds)
+        state.save(self.state, self.identity)
 
     def _validate_if_due(self, state: TrainingState) -> float | None:
         """Return the last checkpoint's validation mIoU, in points; None in epochs that are not validated."""
@@ -76,10 +79,36 @@ class RunFolder:
         return self.validate(self.path / LAST_FILE)
 
 
-def identity(recipe: Recipe, sources: Sequence[SegmentationDataset]) -> str:
-    """Return what a run must have in common with the one it resumes."""
+def check_unused(path: Path) -> None:
+    """Check that no earlier run can be resumed in a folder, for a run that is about to start there.
+
+    Raises:
+        OutputError: when a state lies there.
+    """
+    if (path / STATE_FILE).is_file():
+        raise OutputError(
+            f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
+            "expected; pass --resume and the earlier run's options to go on with it, or another --output"
+        )
+
+
+def identity(
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    start: str = "",
+    exclude: Collection[str] = (),
+) -> str:
+    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
+
+    Args:
+        recipe: the run.
+        sources: what it is trained on.
+        start: names the weights that it was told to start from; empty where the recipe alone says.
+        exclude: sections of the recipe that the run does not read.
+    """
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    return f"{recipe.model_dump_json()} on {names}"
+    run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
+    return f"{run}\n{start}" if start else run
 
 
 def _is_best(state: TrainingState, miou: float | None) -> bool:
@@ -94,11 +123,10 @@ def _is_best(state: TrainingState, miou: float | None) -> bool:
     return best
 
 
-def _log_row(path: Path, row: Sequence[object]) -> None:
-    """Add a row to a run's log.csv: epoch, mean loss, validation mIoU in points or nothing, seconds."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["epoch", "loss", "validation_miou", "seconds"])
-        writer.writerow(row)
+def _log_epoch(path: Path, epoch: int, loss: str, miou: str, seconds: str) -> None:
+    """Add a row to a run's log.csv, after those of the epochs before; later ones are of epochs that were not kept."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    numbered = [(line.partition(",")[0], line) for line in lines]
+    before = [line for number, line in numbered if number.isdecimal() and int(number) < epoch]
+    rows = ["epoch,loss,validation_miou,seconds", *before, f"{epoch},{loss},{miou},{seconds}"]
+    write_atomically(path, "".join(f"{row}\n" for row in rows))

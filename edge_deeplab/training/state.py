@@ -31,39 +31,45 @@ class TrainingState:
     epoch: int = 0
     best_miou: float | None = None
 
-    def save(self, path: Path, recipe: str) -> None:
-        """Write the state atomically, with the recipe (JSON) it belongs to."""
+    def save(self, path: Path, identity: str) -> None:
+        """Write the state atomically, with the identity of the run that it belongs to (`run_folder.identity`)."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-        document = {"epoch": self.epoch, "best_miou": self.best_miou, "recipe": recipe}
+        document = {"epoch": self.epoch, "best_miou": self.best_miou, "recipe": identity}
         flat = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         write_atomically(path, save(flat, metadata={"training": json.dumps(document)}))
 
-    def restore(self, path: Path, recipe: str) -> None:
+    def restore(self, path: Path, identity: str) -> None:
         """Read the state back, in place.
 
         Raises:
-            CheckpointError: when the file is absent, damaged, or of a run with another recipe.
+            CheckpointError: when the file is absent, damaged, of another run or of another network.
         """
-        tensors, document = _read(path, recipe)
-        self.model.load_state_dict(_below(tensors, "model."))
-        if self.average is not None:
-            self.average.load_state_dict(_below(tensors, "average."))
-        optimiser = self.optimiser.state_dict()
-        optimiser["state"] = _optimiser_state(_below(tensors, "optimiser."))
-        self.optimiser.load_state_dict(optimiser)
+        tensors, document = _read(path, identity)
+        try:
+            self.model.load_state_dict(_below(tensors, "model."))
+            if self.average is not None:
+                self.average.load_state_dict(_below(tensors, "average."))
+            optimiser = self.optimiser.state_dict()
+            optimiser["state"] = _optimiser_state(_below(tensors, "optimiser."))
+            self.optimiser.load_state_dict(optimiser)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{path} holds other tensors than the network of this run; the state of the same network was expected; "
+                "repeat the options that the run was started with, or pass another --output"
+            ) from error
         self.epoch, self.best_miou = document["epoch"], document["best_miou"]
 
 
-def epochs_done(path: Path, recipe: str) -> int:
+def epochs_done(path: Path, identity: str) -> int:
     """Return how many epochs a saved state has behind it; errors as for `TrainingState.restore`."""
-    return int(_read(path, recipe)[1]["epoch"])
+    return int(_read(path, identity)[1]["epoch"])
 
 
-def _read(path: Path, recipe: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(
             f"there is nothing to resume: {path} does not exist; "
@@ -71,18 +77,34 @@ def _read(path: Path, recipe: str) -> tuple[dict[str, torch.Tensor], dict[str, A
         )
     try:
         with safe_open(path, framework="pt") as file:
-            document = json.loads(file.metadata()["training"])
+            written = json.loads(file.metadata()["training"])
+            document = {key: written[key] for key in ("epoch", "best_miou", "recipe")}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is not a readable training state ({error}); start again without --resume"
+            f"{path} is not a readable training state ({error}); remove it to start over, or pass another --output"
         ) from error
-    if document["recipe"] != recipe:
+    _check_identity(path, str(document["recipe"]), identity)
+    return tensors, document
+
+
+def _check_identity(path: Path, found: str, wanted: str) -> None:
+    """Check that a state is of the run that resumes; an identity is a line, or two where a start was passed."""
+    if found == wanted:
+        return
+    (run, *start), (wanted_run, *wanted_start) = found.split("\n"), wanted.split("\n")
+    if run != wanted_run:
         raise CheckpointError(
             f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
             "start a new --output or restore the recipe"
         )
-    return tensors, document
+    then, now = (
+        " ".join(lines) or "no weights that were passed" for lines in (start, wanted_start)
+    )
+    raise CheckpointError(
+        f"{path} belongs to a run that started from {then}, and this one starts from {now}; resuming needs the same "
+        "start; repeat it, or start a new --output"
+    )
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

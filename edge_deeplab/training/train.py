@@ -4,6 +4,7 @@ One idea: everything random is a function of (seed, epoch, process), set anew at
 after any epoch and resumes gives the weights of one that did not stop.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,22 +18,19 @@ from torch.utils.data import DataLoader, Sampler
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import CheckpointError, DataError
+from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from edge_deeplab.models.deeplab import backbone_of, build_model
-from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
+from edge_deeplab.models.deeplab import backbone_of
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
 from edge_deeplab.training.loss import SegmentationLoss, class_weights
 from edge_deeplab.training.provenance import provenance_of
-from edge_deeplab.training.run_folder import RunFolder, Validator, identity
+from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused, identity
 from edge_deeplab.training.schedule import poly_factor
+from edge_deeplab.training.start import build_started, build_to_restore, name_start
 from edge_deeplab.training.state import TrainingState
-
-_STATISTICS_CROPS = 64
-"""Crops that batch norm statistics of folded weights are taken from."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +70,30 @@ def train(
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
         init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
-        resume: go on from `output/state.safetensors`.
+        resume: go on from `output/state.safetensors`, whose run started from the same weights.
         workers: processes that draw crops.
         validate: scores the averaged model every `validate_every` epochs; without it the last model is the best.
         listen: called after every step.
 
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
-        CheckpointError: when `resume` finds no state of this recipe, or weights to start from do not fit.
+        CheckpointError: when `resume` finds no state of this run, or weights to start from do not fit.
+        OutputError: when a new run finds the state of another.
+        ConfigError: when the loss or its gradient is no longer finite.
     """
+    if not resume:
+        check_unused(output)
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
-    folder = RunFolder(output, recipe, identity(recipe, sources), validate)
+    belongs_to = identity(recipe, sources, name_start(init, backbone_weights))
+    folder = RunFolder(output, recipe, belongs_to, validate)
     info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
-    model = _initial_model(recipe, info, init, backbone_weights, crops)
+    model = (
+        build_to_restore(recipe.model, info)
+        if resume
+        else build_started(recipe.model, info, init, backbone_weights, crops)
+    )
     loss = build_loss(recipe, sources, len(info.classes)).to(accelerator.device)
     return train_model(
         model,
@@ -134,6 +141,7 @@ def train_model(
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this run.
+        ConfigError: when the loss or its gradient is no longer finite.
     """
     loader = build_loader(crops, recipe, workers, accelerator)
     state, average = _build_state(recipe, model, accelerator)
@@ -258,30 +266,6 @@ def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
         )
 
 
-def _initial_model(
-    recipe: Recipe,
-    info: CheckpointInfo,
-    init: Checkpoint | None,
-    backbone_weights: Path | None,
-    crops: EpochCrops,
-) -> torch.nn.Module:
-    section = recipe.model
-    model = build_model(
-        section.name,
-        len(info.classes),
-        pretrained=section.pretrained and init is None and backbone_weights is None,
-        output_stride=section.output_stride,
-        separable=section.separable,
-    )
-    if init is not None:
-        load_initial_weights(model, init)
-    if backbone_weights is not None:
-        load_folded_weights(model.backbone, backbone_weights, info.normalisation)
-        shown = min(_STATISTICS_CROPS, len(crops))
-        restore_batch_norm(model.backbone, (crops[index][0] for index in range(shown)))
-    return model
-
-
 def _build_state(
     recipe: Recipe, model: torch.nn.Module, accelerator: Accelerator
 ) -> tuple[TrainingState, AveragedModel]:
@@ -292,29 +276,6 @@ def _build_state(
         model, multi_avg_fn=moving_average(recipe.optimiser.ema_decay), use_buffers=True
     )
     return TrainingState(model, average, build_optimiser(model, recipe)), average
-
-
-def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
-    """Load a checkpoint's weights into a model of the same network, in place, all but a classifier of another size.
-
-    Raises:
-        CheckpointError: when any other tensor is missing or of another shape.
-    """
-    own = model.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in init.tensors.items()
-        if name in own and own[name].shape == tensor.shape
-    }
-    strange = sorted(
-        name for name in own if name not in fitting and not name.startswith("classifier.")
-    )
-    if strange:
-        raise CheckpointError(
-            f"{init.path} ({init.info.model}) does not fit the network to be trained at {len(strange)} tensors "
-            f"(first: {strange[0]}); a checkpoint of the same model was expected; pass its --model"
-        )
-    model.load_state_dict(fitting, strict=False)
 
 
 def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -386,6 +347,9 @@ def train_epoch(
         objective: gives the loss.
         after_step: called after every step of the optimiser.
         listen: called after every step.
+
+    Raises:
+        ConfigError: when the loss or its gradient is no longer finite; the weights are as before that step.
     """
     crops.epoch = epoch
     torch.manual_seed((recipe.seed * 100_003 + epoch) * 1_009 + accelerator.process_index)
@@ -401,9 +365,20 @@ def train_epoch(
         value = objective(model(shown).float(), shown, masks)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(value)
-        accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
+        norm = accelerator.clip_grad_norm_(model.parameters(), section.clip_norm)
+        loss = value.item()
+        _check_finite(loss, float(norm), epoch, index)
         optimiser.step()
         after_step()
-        done += value.item()
-        listen(Progress(epoch + 1, step + 1, total, value.item(), section.learning_rate * factor))
+        done += loss
+        listen(Progress(epoch + 1, step + 1, total, loss, section.learning_rate * factor))
     return done / len(loader)
+
+
+def _check_finite(loss: float, norm: float, epoch: int, index: int) -> None:
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        raise ConfigError(
+            f"training fails in epoch {epoch + 1}, step {index + 1}: the loss came as {loss:g} and its gradient's "
+            f"length as {norm:g}; finite numbers were expected; lower optimiser.learning_rate and "
+            "optimiser.backbone_learning_rate, or start from other weights; the epochs before are kept"
+        )

@@ -19,8 +19,8 @@ from edge_deeplab.quantization.pruning.prune import check_float, prune
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_classes
-from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, identity
+from edge_deeplab.training.finetune import check_classes, identity_after
+from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, check_unused
 from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
 
 PRUNED_FILE = "pruned.safetensors"
@@ -53,14 +53,17 @@ def train_pruned(
         listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
+        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met, or the loss or its
+            gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
+        OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without torch-pruning.
     """
     check_float(checkpoint)
     for source in sources:
         check_classes(checkpoint, source)
+    _check_unused(output, recipe, resume=resume)
     start, rounds = checkpoint, recipe.pruning.rounds
     for number in range(1, rounds):
         folder = output / f"round-{number}"
@@ -89,6 +92,15 @@ def train_pruned(
         validate=validate,
         listen=listen,
     )
+
+
+def _check_unused(output: Path, recipe: PruneRecipe, *, resume: bool) -> None:
+    """Check that what this run writes anew is of no earlier run; errors as for `check_unused`."""
+    if not resume or recipe.optimiser.epochs == 0:
+        check_unused(output)
+    if not resume:
+        for folder in sorted(output.glob("round-*")):
+            check_unused(folder)
 
 
 def recipe_of_round(recipe: PruneRecipe, number: int) -> PruneRecipe:
@@ -136,7 +148,7 @@ def _train_round(
     teacher.to(device, memory_format=torch.channels_last)
     section = recipe.pruning
     loss = build_loss(recipe, sources, len(pruned.info.classes)).to(device)
-    belongs_to = f"{identity(recipe, sources)} from {checkpoint.sha256}"
+    belongs_to = identity_after(checkpoint, recipe, sources)
     model = pruned.build()
     return train_model(
         model,

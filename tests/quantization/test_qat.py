@@ -1,19 +1,25 @@
 """Quantization-aware training on a tiny data set: learned ranges, exact resume, and what it refuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from edge_deeplab.config import QatRecipe
+from edge_deeplab.config import ModelSection, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
 from edge_deeplab.quantization.network import Network, gain_after
-from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
+from edge_deeplab.quantization.qat import (
+    describe_quantized,
+    quantize,
+    quantizers_to_restore,
+    train_quantized,
+)
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
 from tests.quantization.conftest import DATA
@@ -76,7 +82,9 @@ def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
 
     with pytest.raises(StoppedError):
         run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop)
-    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    other = ModelSection(name="deeplabv3plus_mobilenetv2_100")
+    not_read = chosen.model_copy(update={"model": other})
+    resumed = run(checkpoint, folder, tmp_path / "parts", not_read, resume=True)
     assert same(whole, resumed)
 
 
@@ -169,3 +177,36 @@ def test_resume_needs_a_state_of_the_same_run(
     run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
     with pytest.raises(CheckpointError, match="another recipe"):
         run(checkpoint, folder, tmp_path / "run", recipe(epochs=2), resume=True)
+
+
+def test_run_is_never_started_over_an_earlier_one(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    run(checkpoint, folder, output, recipe(epochs=1))
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    for chosen, resume in ((recipe(epochs=2), False), (recipe(epochs=0), True)):
+        with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+            run(checkpoint, folder, output, chosen, resume=resume)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+
+
+def test_resume_from_another_checkpoint_is_refused(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    run(checkpoint, folder, tmp_path / "run", recipe(epochs=1))
+    other = replace(checkpoint, sha256="0" * 64)
+    with pytest.raises(CheckpointError, match=f"started from .*{checkpoint.sha256}.*repeat it"):
+        run(other, folder, tmp_path / "run", recipe(epochs=1), resume=True)
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(0, "0.5"), (1, None)])
+def test_trained_weights_are_no_longer_called_sparse(
+    epochs: int, told: str | None, checkpoint: Checkpoint, folder: Path
+) -> None:
+    lineage = {"parent": "dense", "removed": {}, "sparsity": "0.5"}
+    sparse = replace(checkpoint, info=replace(checkpoint.info, pruning=lineage))
+    sources = [open_dataset(folder, "train")]
+    info = describe_quantized(sparse, recipe(epochs), sources)
+    assert info.pruning == {**lineage, "sparsity": told}
+    assert describe_quantized(checkpoint, recipe(epochs), sources).pruning is None

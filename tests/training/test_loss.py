@@ -34,6 +34,17 @@ def test_segmentation_loss_all_ignored_has_no_lovasz_term() -> None:
     assert lovasz_softmax(probabilities, labels, 255).item() == 0
 
 
+@pytest.mark.parametrize("lovasz", [0.0, 0.5])
+def test_segmentation_loss_all_ignored_is_zero_and_teaches_nothing(lovasz: float) -> None:
+    logits = torch.randn(1, 3, 8, 8, requires_grad=True)
+    loss = SegmentationLoss(torch.ones(3), lovasz=lovasz, ignore_index=255)
+    value = loss(logits, torch.full((1, 8, 8), 255))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad is not None
+    assert logits.grad.eq(0).all()
+
+
 def test_segmentation_loss_descends_to_the_labels() -> None:
     torch.manual_seed(0)
     logits = torch.zeros(1, 3, 16, 16, requires_grad=True)

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +19,16 @@ from edge_deeplab.config import (
 )
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.training import start
 from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.crops import EpochCrops, build_crops
-from edge_deeplab.training.train import build_loader, load_initial_weights, train
+from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.start import load_initial_weights
+from edge_deeplab.training.state import TrainingState
+from edge_deeplab.training.train import Progress, build_loader, train
 
 MakeDataset = Callable[..., Path]
 
@@ -61,16 +66,17 @@ class StoppedError(Exception):
     pass
 
 
+def stop_in_second_epoch(progress: Progress) -> None:
+    if progress.epoch == 2:
+        raise StoppedError
+
+
 def test_train_stopped_and_resumed_gives_the_weights_of_one_run(
     make_dataset: MakeDataset, tmp_path: Path
 ) -> None:
     sources = [open_dataset(make_dataset(count=4), "train")]
     recipe = tiny_recipe(epochs=3)
     whole = train(recipe, sources, tmp_path / "whole", workers=0)
-
-    def stop_in_second_epoch(progress: object) -> None:
-        if progress.epoch == 2:  # type: ignore[attr-defined]
-            raise StoppedError
 
     with pytest.raises(StoppedError):
         train(recipe, sources, tmp_path / "parts", workers=0, listen=stop_in_second_epoch)
@@ -142,6 +148,126 @@ def test_train_resume_with_another_recipe_is_refused(
     train(tiny_recipe(1), sources, tmp_path / "run", workers=0)
     with pytest.raises(CheckpointError, match="another recipe"):
         train(tiny_recipe(2), sources, tmp_path / "run", resume=True, workers=0)
+
+
+@pytest.mark.parametrize(("epoch", "saved"), [(1, False), (2, False), (2, True)])
+def test_epoch_that_was_stopped_around_its_saving_has_one_row_in_the_log(
+    epoch: int,
+    saved: bool,
+    make_dataset: MakeDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(3)
+    save = TrainingState.save
+
+    def stopped(state: TrainingState, path: Path, recipe: str) -> None:
+        if state.epoch != epoch or saved:
+            save(state, path, recipe)
+        if state.epoch == epoch:
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", stopped)
+        with pytest.raises(StoppedError):
+            train(recipe, sources, tmp_path / "run", workers=0)
+    begun = (tmp_path / "run" / "state.safetensors").exists()
+    train(recipe, sources, tmp_path / "run", workers=0, resume=begun)
+    assert [row["epoch"] for row in read_log(tmp_path / "run")] == ["1", "2", "3"]
+
+
+def test_train_never_starts_over_an_earlier_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
+    train(tiny_recipe(1), sources, run, workers=0)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+        train(tiny_recipe(2), sources, run, workers=0)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_train_resume_needs_the_weights_that_the_run_started_from(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
+    first, other = (
+        load_checkpoint(
+            train(
+                tiny_recipe(1).model_copy(update={"seed": seed}),
+                sources,
+                tmp_path / str(seed),
+                workers=0,
+            )
+        )
+        for seed in (0, 1)
+    )
+    with pytest.raises(StoppedError):
+        train(tiny_recipe(2), sources, run, init=first, workers=0, listen=stop_in_second_epoch)
+    for init in (None, other):
+        with pytest.raises(CheckpointError, match=rf"--init with sha256 {first.sha256}.*repeat it"):
+            train(tiny_recipe(2), sources, run, init=init, resume=True, workers=0)
+    best = train(tiny_recipe(2), sources, run, init=first, resume=True, workers=0)
+    assert load_checkpoint(best).info.provenance["starts_from"] == first.info.provenance
+    with pytest.raises(CheckpointError, match="started from no weights that were passed"):
+        train(tiny_recipe(1), sources, tmp_path / "0", init=other, resume=True, workers=0)
+
+
+def test_start_names_backbone_weights_by_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "folded.npz"
+    path.write_bytes(b"one")
+    one = start.name_start(None, path)
+    path.write_bytes(b"two")
+    assert one.startswith("--backbone-weights with sha256 ")
+    assert start.name_start(None, path) != one
+    path.unlink()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        start.name_start(None, path)
+
+
+def test_train_resume_fetches_no_weights_to_start_from(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def build(*arguments: Any, pretrained: bool, **options: Any) -> torch.nn.Module:
+        asked.append(pretrained)
+        return build_model(*arguments, pretrained=False, **options)
+
+    monkeypatch.setattr(start, "build_model", build)
+    sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(1)
+    section = recipe.model.model_copy(update={"pretrained": True})
+    recipe = recipe.model_copy(update={"model": section})
+    for resume in (False, True):
+        train(recipe, sources, tmp_path / "run", workers=0, resume=resume)
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda value: value * float("nan"), "loss came as nan"),
+        (lambda value: value + (value * 0).sqrt(), "gradient's length as nan"),
+    ],
+)
+def test_train_ends_where_the_loss_or_its_gradient_is_not_finite(
+    spoil: Callable[[torch.Tensor], torch.Tensor],
+    message: str,
+    make_dataset: MakeDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
+    forward, calls = SegmentationLoss.forward, []
+
+    def spoilt(self: SegmentationLoss, *arguments: torch.Tensor) -> torch.Tensor:
+        calls.append(self)
+        value = forward(self, *arguments)
+        return spoil(value) if len(calls) == 2 else value
+
+    monkeypatch.setattr(SegmentationLoss, "forward", spoilt)
+    with pytest.raises(ConfigError, match=rf"epoch 2, step 1: .*{message}.*learning_rate"):
+        train(tiny_recipe(2), sources, run, workers=0)
+    assert [row["epoch"] for row in read_log(run)] == ["1"]
+    assert all(tensor.isfinite().all() for tensor in tensors_of(run / "last.safetensors").values())
 
 
 def test_train_init_starts_from_the_checkpoint_but_for_another_classifier(

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.config import PruneRecipe, QatRecipe
+from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.prune import prune
 from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, train_quantized
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
+from edge_deeplab.training.train import Listener, Progress
 
 SIZE_HW = (32, 48)
 MakeRecipe = Callable[..., PruneRecipe]
@@ -22,6 +23,18 @@ MakeRecipe = Callable[..., PruneRecipe]
 
 class StoppedError(Exception):
     pass
+
+
+def stop_in_second_epoch() -> Listener:
+    """Stop in the second epoch of the first round that begins; one that is resumed in it goes on to its end."""
+    seen: set[int] = set()
+
+    def stop(progress: Progress) -> None:
+        seen.add(progress.epoch)
+        if progress.epoch == 2 and 1 in seen:
+            raise StoppedError
+
+    return stop
 
 
 def run(
@@ -35,6 +48,14 @@ def run(
         workers=0,
         **options,  # type: ignore[arg-type]
     )
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def epochs_in_log(output: Path) -> list[str]:
+    return [line.split(",")[0] for line in (output / "log.csv").read_text().splitlines()[1:]]
 
 
 @pytest.mark.parametrize(
@@ -84,17 +105,41 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2)
     whole = run(checkpoint, folder, tmp_path / "whole", chosen)
 
-    def stop(progress: object) -> None:
-        if progress.epoch == 2:  # type: ignore[attr-defined]
-            raise StoppedError
-
+    parts = tmp_path / "parts"
     for number in range(rounds):
+        stop = stop_in_second_epoch()
         with pytest.raises(StoppedError):
-            run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop, resume=number > 0)
-    resumed = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+            run(checkpoint, folder, parts, chosen, listen=stop, resume=number > 0)
+    assert epochs_in_log(parts) == ["1"], "every round was stopped, the last one too"
+    resumed = run(checkpoint, folder, parts, chosen, resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
-    again = run(checkpoint, folder, tmp_path / "parts", chosen, resume=True)
+    assert epochs_in_log(parts) == ["1", "2"]
+    other = ModelSection(name="deeplabv3plus_mobilenetv2_100")
+    not_read = chosen.model_copy(update={"model": other})
+    again = run(checkpoint, folder, parts, not_read, resume=True)
     assert again.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_run_is_never_started_over_an_earlier_one(
+    rounds: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2, importance="magnitude")
+    parts = tmp_path / "parts"
+    with pytest.raises(StoppedError):
+        run(checkpoint, folder, parts, chosen, listen=stop_in_second_epoch())
+    before = contents(parts)
+    other = prune_recipe(epochs=2, macs=0.5, importance="magnitude")
+    with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
+        run(checkpoint, folder, parts, other)
+    assert contents(parts) == before
+    run(checkpoint, folder, parts, chosen, resume=True)
+    before = contents(parts)
+    untrained = prune_recipe(macs=0.6, importance="magnitude")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"state\.safetensors.*another --output"):
+            run(checkpoint, folder, parts, untrained, resume=resume)
+    assert contents(parts) == before
 
 
 def test_rounds_go_a_part_of_the_way_each(
