@@ -76,6 +76,11 @@ def test_markdown_has_a_row_a_file_and_the_cost_of_each_training(report: dict[st
     assert "failed: a.tflite is bad" in text
 
 
+def test_loss_that_rounds_to_nothing_has_no_minus(report: dict[str, Any]) -> None:
+    report["files"][0]["delta_miou"] = -0.0004
+    assert "| +0.00 |" in report_markdown(report)
+
+
 def test_table_says_the_same(report: dict[str, Any]) -> None:
     console = Console(width=160)
     with console.capture() as captured:
