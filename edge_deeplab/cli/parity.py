@@ -181,8 +181,9 @@ def _explain(
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
             description = artifact.description
-            is_source = reference and file_sha256(reference) == description.checkpoint_sha256
-            source = reference if is_source else find_reference(None, {artifact.path: description})
+            source = reference
+            if source is None or file_sha256(source) != description.checkpoint_sha256:
+                source = find_reference(None, {artifact.path: description})
             groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
     explanations: list[Explanation] = []
     for (source, size_hw), paths in groups.items():
