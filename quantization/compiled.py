@@ -30,10 +30,11 @@ def load_compiled_quantizers(device: str) -> None:
     Raises:
         MissingDependencyError: without nncf.
     """
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     extensions: Any = require(
         "nncf.torch.quantization.extensions", package="nncf", extra="compress"
     )
+    # Its import sets INFO, and it tells on stdout.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     namespace = "QuantizedFunctionsCUDA" if device == "cuda" else "QuantizedFunctionsCPU"
     loader = getattr(extensions, f"{namespace}Loader")
     folder = Path(loader.get_build_dir())

@@ -98,6 +98,7 @@ def prune(
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
         from edge_deeplab.training.finetune import check_classes
+        from edge_deeplab.training.run_folder import check_unused
 
         options = {
             "macs": macs,
@@ -122,6 +123,8 @@ def prune(
         if sensitivity:
             rank_groups(start, chosen, sources, output, as_json=as_json)
             return
+        if not resume:
+            check_unused(output)
         if chosen.pruning.sparsity is not None:
             pattern_with_warning(chosen.pruning.sparsity, sorted(TARGETS))
         table = _times_of_layers(start, chosen, output)

@@ -72,10 +72,13 @@ def qat(
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
+        from edge_deeplab.training.run_folder import check_unused
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
         start = open_checkpoint(checkpoint)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
+        if not (resume or sensitivity):
+            check_unused(output)
         if resume and chosen.optimiser.epochs and not sensitivity:
             quantization = quantizers_to_restore(start, keep_float or ())
         else:
