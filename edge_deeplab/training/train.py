@@ -150,8 +150,15 @@ def train_model(
     if accelerator.device.type == "cpu":
         reuse_freed_memory()
         keep_depthwise_in_float32(state.model)
-    _mask_after_step(state.optimiser, [state.model.get_parameter(name) for name in keep_zeros])
+    staying = [(w, w.detach() != 0) for w in map(state.model.get_parameter, keep_zeros)]
     prepared, optimiser = accelerator.prepare(state.model, state.optimiser)
+
+    def after_step() -> None:
+        with torch.no_grad():
+            for weight, mask in staying:
+                weight.mul_(mask)
+        average.update_parameters(accelerator.unwrap_model(prepared))
+
     crops.remember()
     for epoch in range(state.epoch, recipe.optimiser.epochs):
         started = time.monotonic()
@@ -165,7 +172,7 @@ def train_model(
             loader,
             crops,
             objective,
-            lambda: average.update_parameters(accelerator.unwrap_model(prepared)),
+            after_step,
             listen,
         )
         state.epoch = epoch + 1
@@ -295,18 +302,6 @@ def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optim
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
             groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
     return torch.optim.AdamW(groups)
-
-
-def _mask_after_step(optimiser: torch.optim.Optimizer, weights: Sequence[torch.Tensor]) -> None:
-    """Set what is zero in these weights now to zero again after every step."""
-    masks = [weight.detach() != 0 for weight in weights]
-
-    def apply(*_: object) -> None:
-        with torch.no_grad():
-            for weight, mask in zip(weights, masks, strict=True):
-                weight.mul_(mask)
-
-    optimiser.register_step_post_hook(apply)
 
 
 def build_loss(
