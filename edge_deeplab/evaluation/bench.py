@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ConfigError
 
 WARM_UPS = 3
@@ -123,7 +124,7 @@ def measure_latency(
             path=runtime.path,
             runtime=runtime.name,
             threads=threads,
-            bytes=bytes_on_disk(runtime.path),
+            bytes=content_bytes(runtime.path),
             rounds_ms=tuple(times_ms[:, index].tolist()),
             ratio_to_first=float(ratios[index]),
         )
@@ -134,9 +135,3 @@ def measure_latency(
 def round_order(number: int, files: int) -> Iterator[int]:
     """Yield the order in which a round runs its files: rotated by one from round to round."""
     return ((number + step) % files for step in range(files))
-
-
-def bytes_on_disk(path: Path) -> int:
-    """Return the size of a file, or of all files in a folder."""
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.evaluation.bench import bytes_on_disk, measure_latency, round_order
+from edge_deeplab.evaluation.bench import measure_latency, round_order
 
 
 @dataclass
@@ -104,12 +105,12 @@ def test_round_order_of_one_file_is_itself():
     assert list(round_order(5, 1)) == [0]
 
 
-def test_bytes_on_disk_of_a_folder_counts_all_its_files(tmp_path):
+def test_content_bytes_of_a_folder_counts_all_its_files(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "one").write_bytes(b"123")
     (tmp_path / "a" / "b" / "two").write_bytes(b"4567")
-    assert bytes_on_disk(tmp_path / "a") == 7
-    assert bytes_on_disk(tmp_path / "a" / "one") == 3
+    assert content_bytes(tmp_path / "a") == 7
+    assert content_bytes(tmp_path / "a" / "one") == 3
 
 
 def test_measure_latency_peers_files_run_and_compare(peers):
