@@ -85,15 +85,15 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
-        if plot is not None:
-            from edge_deeplab.evaluation.explain import check_plot
-
-            check_plot(plot)
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.evaluation.parity import open_trials
         from edge_deeplab.runtimes.open import open_artifact
 
+        if plot is not None:
+            from edge_deeplab.evaluation.explain import check_plot
+
+            check_plot(plot)
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         open_file = partial(open_artifact, normalisation=foreign_pixels)
@@ -177,14 +177,15 @@ def _explain(
     from edge_deeplab.evaluation.reference import file_sha256, find_reference
     from edge_deeplab.models.checkpoint import load_checkpoint
 
+    reference_sha256 = None if reference is None else file_sha256(reference)
     groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
         if artifact.evaluation is not None and artifact.description is not None:
             description = artifact.description
             source = reference
-            if source is None or file_sha256(source) != description.checkpoint_sha256:
+            if source is None or reference_sha256 != description.checkpoint_sha256:
                 source = find_reference(None, {artifact.path: description})
-            groups.setdefault((source, artifact.description.size_hw), []).append(artifact.path)
+            groups.setdefault((source, description.size_hw), []).append(artifact.path)
     explanations: list[Explanation] = []
     for (source, size_hw), paths in groups.items():
         image = resize_image(dataset[0].image_hwc, size_hw)
