@@ -1,7 +1,7 @@
 """The training loop on a tiny data set: it learns, resumes exactly, and is a function of its seed."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from edge_deeplab.config import (
     load_recipe,
     load_recipe_as,
 )
-from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.data.dataset import FolderDataset, open_dataset
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import load_checkpoint
@@ -86,17 +86,22 @@ def test_train_stopped_and_resumed_gives_the_weights_of_one_run(
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
-def test_train_other_seed_gives_other_weights(make_dataset: MakeDataset, tmp_path: Path) -> None:
-    sources = [open_dataset(make_dataset(count=2), "train")]
-    runs = [
+def train_with_two_seeds(sources: Sequence[FolderDataset], folder: Path) -> list[Path]:
+    """Train in `folder/0` and `folder/1` and return both checkpoints."""
+    return [
         train(
             tiny_recipe(1).model_copy(update={"seed": seed}),
             sources,
-            tmp_path / str(seed),
+            folder / str(seed),
             workers=0,
         )
         for seed in (0, 1)
     ]
+
+
+def test_train_other_seed_gives_other_weights(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    runs = train_with_two_seeds(sources, tmp_path)
     assert not same(*map(tensors_of, runs))
 
 
@@ -189,17 +194,7 @@ def test_train_resume_needs_the_weights_that_the_run_started_from(
     make_dataset: MakeDataset, tmp_path: Path
 ) -> None:
     sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
-    first, other = (
-        load_checkpoint(
-            train(
-                tiny_recipe(1).model_copy(update={"seed": seed}),
-                sources,
-                tmp_path / str(seed),
-                workers=0,
-            )
-        )
-        for seed in (0, 1)
-    )
+    first, other = map(load_checkpoint, train_with_two_seeds(sources, tmp_path))
     with pytest.raises(StoppedError):
         train(tiny_recipe(2), sources, run, init=first, workers=0, listen=stop_in_second_epoch)
     for init in (None, other):
