@@ -60,10 +60,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # only it may set what a signal does
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set what a signal does
         return
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

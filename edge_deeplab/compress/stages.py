@@ -27,7 +27,6 @@ from edge_deeplab.training.run_folder import STATE_FILE
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
 """What every training depends on; Pillow decodes and resizes the images."""
 
-
 _TIMES_FILE = "latency.json"
 
 
