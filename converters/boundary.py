@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ConversionError, EdgeDeepLabError
+from edge_deeplab.text import first_line
 
 
 @contextmanager
@@ -29,8 +30,3 @@ def calling(converter: str, target: str) -> Iterator[None]:
             f"{converter} failed to convert to {target} ({type(error).__name__}: {first_line(error)}); a graph that it "
             "can lower was expected; run edge-deeplab doctor to test the installed converters, and --debug for the rest"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).strip() or "no message").splitlines()[0]

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.boundary import first_line
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
@@ -23,6 +22,7 @@ from edge_deeplab.converters.rewrites.pipeline import apply_asked, apply_rewrite
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
 from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.text import first_line
 
 SIZE_MULTIPLE = 16
 """Height and width are multiples of it: then every resize has a whole ratio and every strided map is even."""

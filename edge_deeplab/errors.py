@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from types import ModuleType
 
+from edge_deeplab.text import first_line
+
 
 class EdgeDeepLabError(Exception):
     """Root of every error that this package raises on purpose."""
@@ -109,8 +111,7 @@ class StepError(EdgeDeepLabError):
     """
 
     def __init__(self, step: str, error: Exception) -> None:
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        unexpected = f"unexpected {type(error).__name__}: {first_line}; --debug shows where"
+        unexpected = f"unexpected {type(error).__name__}: {first_line(error)}; --debug shows where"
         sentence = str(error) if isinstance(error, EdgeDeepLabError) else unexpected
         super().__init__(f"step {step}: {sentence}; the steps before it are kept")
         self.step = step

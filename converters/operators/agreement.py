@@ -7,8 +7,8 @@ from edge_deeplab.converters.operators.graph import FileGraph, Operator
 from edge_deeplab.converters.operators.onnx_fusion import Fusion
 from edge_deeplab.converters.operators.optimized_onnx import Optimized
 from edge_deeplab.converters.operators.partitions import Placement
-from edge_deeplab.converters.operators.source import printable
 from edge_deeplab.converters.operators.xnnpack import Measurement
+from edge_deeplab.text import printable
 
 _MOST_NAMES = 4
 """Operators that a sentence names before it only counts them."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge_deeplab.converters.operators.source import printable
+from edge_deeplab.text import printable
 
 MEMORY_LIMIT_BYTES = 8 << 30
 """Address space of the process; a mutated file may ask for any amount."""

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from edge_deeplab.converters.operators.graph import Operator
 from edge_deeplab.converters.operators.mac_script import COMPUTE_UNITS, FORMAT
-from edge_deeplab.converters.operators.source import Budget, printable, read_bytes, unreadable
+from edge_deeplab.converters.operators.source import Budget, read_bytes, unreadable
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.text import printable
 
 _MOST_VALUES_BYTES = 1 << 29
 """Bytes that all predictions together are unpacked to at most."""

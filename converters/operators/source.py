@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.text import first_line, printable
 
 LONGEST_SETTING = 64
 """Settings with more numbers or letters than this are data, not settings."""
@@ -11,12 +12,6 @@ LARGEST_FILE = 2**31 - 1
 RECORD_BYTES, ENTRY_BYTES = 400, 40
 """What a tensor or operator costs in memory once it is read, and what each of its sizes, names and settings adds."""
 _TIMES_THE_FILE, _FEWEST_BYTES, _MOST_BYTES = 10, 1 << 24, 1 << 25
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def printable(text: str) -> str:
-    """Return a stranger's text as a terminal may show it: what would steer the terminal is replaced."""
-    return "".join(letter if letter.isprintable() else _REPLACEMENT for letter in text)
 
 
 def read_bytes(
@@ -46,7 +41,7 @@ def read_bytes(
 
 def unreadable(path: Path, expected: str, what: str) -> ArtifactError:
     """Return the error for content that is not what the file's ending says."""
-    reason = printable(what.strip().splitlines()[0]) if what.strip() else "no reason given"
+    reason = printable(first_line(what))
     return ArtifactError(
         f"{path} cannot be read ({reason[:200]}); {expected} was expected; export or download it again"
     )

@@ -18,7 +18,7 @@ from edge_deeplab.converters.operators.report import (
     dilated_depthwise,
 )
 from edge_deeplab.converters.operators.rules import load_profile
-from edge_deeplab.converters.operators.source import printable
+from edge_deeplab.text import printable
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
 _NARROWEST_TABLE = 110

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.text import first_line
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")
@@ -73,10 +74,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, EdgeDeepLabError):
         return str(error)
-    first_line = (str(error) or "no message").strip().splitlines()[0]
-    return (
-        f"unexpected {type(error).__name__}: {first_line}; run again with --debug for the traceback"
-    )
+    return f"unexpected {type(error).__name__}: {first_line(error)}; run again with --debug for the traceback"
 
 
 def speaks() -> bool:

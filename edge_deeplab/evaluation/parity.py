@@ -27,6 +27,7 @@ from edge_deeplab.evaluation.evaluate import (
 from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
 from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +118,7 @@ class Trial:
 def _sentence(path: Path, error: Exception) -> str:
     if isinstance(error, EdgeDeepLabError):
         return str(error)
-    first_line = (str(error).strip() or "no message").splitlines()[0]
-    return f"{path} could not be run ({type(error).__name__}: {first_line}); --debug shows where"
+    return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); --debug shows where"
 
 
 def open_trials(

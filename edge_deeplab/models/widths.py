@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from edge_deeplab.text import first_line
+
 _PROBE_HW = (64, 64)
 
 
@@ -47,7 +49,7 @@ def widths_fit(model: nn.Module) -> str | None:
         with torch.no_grad():
             functional_call(model, state, (image,))
     except RuntimeError as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     return None
 
 

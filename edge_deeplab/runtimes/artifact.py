@@ -17,6 +17,7 @@ from edge_deeplab.errors import ArtifactError, DataError, EdgeDeepLabError
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 from edge_deeplab.runtimes.outputs import class_map, score_map
+from edge_deeplab.text import first_line
 
 UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 """What stands in for an unknown normalisation where only time is measured."""
@@ -115,9 +116,9 @@ class ArtifactRuntime:
         except EdgeDeepLabError:
             raise
         except Exception as error:  # a runtime raises what its own layers raise
-            first_line = (str(error) or "no message").splitlines()[0]
             raise ArtifactError(
-                f"{self.path} could be loaded but not run by {self.name} ({type(error).__name__}: {first_line}); "
+                f"{self.path} could be loaded but not run by {self.name} "
+                f"({type(error).__name__}: {first_line(error)}); "
                 "a file that this runtime executes was expected; export it again"
             ) from error
 

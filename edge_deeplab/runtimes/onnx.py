@@ -8,6 +8,7 @@ from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only_input
 from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.text import first_line
 
 _DTYPES = {
     "tensor(uint8)": "uint8",
@@ -61,7 +62,7 @@ class OnnxEngine:
             return open_session(model, self._threads)
         except Exception as error:  # onnxruntime raises one class per status code
             raise ArtifactError(
-                f"{self._path} cannot be read by ONNX Runtime ({_first_line(error)}); "
+                f"{self._path} cannot be read by ONNX Runtime ({first_line(error)}); "
                 "a complete .onnx file was expected; copy or export it again"
             ) from error
 
@@ -106,7 +107,3 @@ def _scores_behind(graph: Any, path: str) -> str:
         )
     scores: str = node.input[0]
     return scores
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -15,6 +15,7 @@ from edge_deeplab.errors import ArtifactError, MissingDependencyError
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor, only_input
 from edge_deeplab.runtimes.tflite_metadata import read_metadata
 from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.text import first_line
 
 INTERPRETERS: Mapping[str, str] = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -86,7 +87,7 @@ class TFLiteEngine:
             )
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"{self._path} cannot be read by {self.name} ({_first_line(error)}); "
+                f"{self._path} cannot be read by {self.name} ({first_line(error)}); "
                 "a complete .tflite file was expected; copy or export it again"
             ) from error
 
@@ -99,7 +100,7 @@ class TFLiteEngine:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"{self._path} cannot be prepared by {self.name} ({_first_line(error)}); operators that it executes "
+                f"{self._path} cannot be prepared by {self.name} ({first_line(error)}); operators that it executes "
                 "were expected; convert the model again"
             ) from error
 
@@ -165,7 +166,3 @@ def _scores_behind(operators: list[dict[str, Any]], output: int, path: str) -> i
             f"{path} gives class ids that no ARG_MAX makes, so it has no scores to read; export it with --head logits"
         )
     return int(operator["inputs"][0])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

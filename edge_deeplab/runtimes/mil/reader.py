@@ -13,6 +13,7 @@ from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 from edge_deeplab.runtimes.mil.program import Argument, Constant, Program, Reference, Step, Value
+from edge_deeplab.text import first_line
 
 ColourOrder = Literal["RGB", "BGR"]
 
@@ -149,8 +150,7 @@ def _colour_order(feature: Any, path: Path) -> ColourOrder | None:
 
 
 def _unreadable(path: Path, reason: str) -> ArtifactError:
-    first_line = reason.strip().splitlines()[0]
     return ArtifactError(
-        f"{path} cannot be read as a Core ML package ({first_line}); a complete .mlpackage folder was expected; "
-        "copy or export it again"
+        f"{path} cannot be read as a Core ML package ({first_line(reason)}); a complete .mlpackage folder was "
+        "expected; copy or export it again"
     )
