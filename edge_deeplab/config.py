@@ -55,6 +55,8 @@ class DataSection(_Section):
         flip: probability of a mirrored crop.
         jitter: strength of random brightness, contrast, saturation and gamma; 0 turns them off.
         focus: probability that a crop is placed around a pixel of a class drawn uniformly from those present.
+        repeat: times that an epoch shows every image; between epochs a run saves its state and starts its workers,
+            which on a GPU takes as long as a short epoch.
         rendered_share: fraction of an epoch's crops that come from rendered street scenes with CamVid's classes.
         rendered_scenes: how many different ones.
     """
@@ -67,6 +69,7 @@ class DataSection(_Section):
     flip: Fraction = 0.5
     jitter: Fraction = 0.4
     focus: Fraction = 0.5
+    repeat: Annotated[int, Field(ge=1)] = 1
     rendered_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rendered_scenes: Annotated[int, Field(ge=1)] = 256
 
@@ -75,7 +78,7 @@ class OptimiserSection(_Section):
     """AdamW under the poly schedule (DeepLabV3+ section 4), with a slower backbone.
 
     Args:
-        epochs: times that every image is shown.
+        epochs: times that the run goes over its images (`data.repeat` times each).
         validate_every: epochs between scores on the validation split.
         batch_size: crops a step, over all processes together.
         learning_rate: of ASPP, decoder and classifier, at the start.

@@ -31,6 +31,8 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         augmentation: how crops are drawn; its ignore index is `IGNORE`.
         normalisation: constants in 0..255 pixel units.
         seed: seed of the run.
+        epoch: which one it is.
+        repeat: times that an epoch shows every image.
     """
 
     sources: Sequence[SegmentationDataset]
@@ -40,9 +42,11 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     normalisation: Normalisation
     seed: int
     epoch: int = 0
+    repeat: int = 1
 
     def __post_init__(self) -> None:
-        self._index = [(source, i) for source in self.sources for i in range(len(source))]
+        once = [(source, i) for source in self.sources for i in range(len(source))]
+        self._index = once * self.repeat
         self._memory: dict[tuple[int, int], Sample] = {}
         self._mean = np.array(self.normalisation.mean, np.float32)
         self._scale = 1 / np.array(self.normalisation.std, np.float32)
@@ -112,7 +116,15 @@ def build_crops(
         section.focus,
         ignore_index=IGNORE,
     )
-    return EpochCrops(sources, rendered, section.rendered_share, augmentation, normalisation, seed)
+    return EpochCrops(
+        sources,
+        rendered,
+        section.rendered_share,
+        augmentation,
+        normalisation,
+        seed,
+        repeat=section.repeat,
+    )
 
 
 def count_pixels(sources: Sequence[SegmentationDataset], num_classes: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 
 from edge_deeplab.config import (
     CompressRecipe,
+    DataSection,
     PruneRecipe,
     QatRecipe,
     Recipe,
@@ -301,6 +302,14 @@ def test_crops_of_an_epoch_do_not_depend_on_what_was_drawn_before(
     assert torch.equal(crops[1][0], first)
     crops.epoch = 1
     assert not torch.equal(crops[1][0], first)
+
+
+def test_crops_of_a_repeated_image_are_drawn_anew(make_dataset: MakeDataset) -> None:
+    source = open_dataset(make_dataset(count=2), "train")
+    section = DataSection(crop_hw=(16, 16), repeat=3)
+    crops = build_crops([source], section, Normalisation((0.0,) * 3, (255.0,) * 3), seed=3)
+    assert len(crops) == 6
+    assert not torch.equal(crops[0][0], crops[2][0])
 
 
 def test_moving_average_early_follows_the_weights_and_late_keeps_the_past() -> None:
