@@ -72,6 +72,13 @@ class TFLiteBuilder:
         entry.name, entry.buffer = name.encode(), self._buffer(text.encode())
         self.model.metadata.append(entry)
 
+    def sign(self, inputs, outputs, key="serving_default", subgraph=0):
+        """Add a signature; `inputs` and `outputs` are pairs of name and tensor."""
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key and key.encode(), subgraph
+        signature.inputs, signature.outputs = _tensor_maps(inputs), _tensor_maps(outputs)
+        self.model.signatureDefs = [*(self.model.signatureDefs or []), signature]
+
     def save(self, path, inputs, outputs):
         self.graph.inputs, self.graph.outputs = (
             np.array(inputs, np.int32),
@@ -95,6 +102,13 @@ class TFLiteBuilder:
         code.version, code.customCode = version, custom
         self.model.operatorCodes.append(code)
         return len(self.model.operatorCodes) - 1
+
+
+def _tensor_maps(tensors):
+    maps = [schema.TensorMapT() for _ in tensors]
+    for entry, (name, index) in zip(maps, tensors, strict=True):
+        entry.name, entry.tensorIndex = name and name.encode(), index
+    return maps
 
 
 def weights(*shape, dtype=np.float32):
@@ -133,6 +147,7 @@ def write_tiny_tflite(path):
     argmax = {"options": "ArgMaxOptions", "outputType": schema.TensorType.INT32}
     builder.add("ARG_MAX", [features, axis], [classes], **argmax)
     builder.describe("edge_deeplab", "{}")
+    builder.sign([("image", image)], [("classes", classes)])
     return builder.save(path, [image], [classes])
 
 

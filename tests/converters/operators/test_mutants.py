@@ -25,6 +25,7 @@ from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.report import ArtifactReport, check_artifact, judge
 from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.converters.operators.tflite_signature_defs import lint_signatures
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.errors import ArtifactError
 
@@ -80,6 +81,7 @@ def read_or_explain(path):
         graph = read_graph(path)
         if graph.format == "tflite":
             lint_versions(path)
+            lint_signatures(path)
     except ArtifactError as error:
         return None, str(error)
     return graph, ""
