@@ -65,7 +65,11 @@ COREML_EXAMPLES = {
     ),
     "coreml-ane.since-a15": (
         [operator("sin", **HALF), (operator("cos", **HALF), "m2")],
-        [(operator("sin", **HALF), "a15"), (operator("sin", **HALF), "m3")],
+        [
+            (operator("sin", **HALF), "a15"),
+            (operator("sin", **HALF), "m3"),
+            (operator("reduce_argmin", **HALF), "m1"),
+        ],
     ),
     "coreml-ane.no-path": ([operator("scatter_nd", **HALF)], [operator("gather", **HALF)]),
     "coreml-ane.integers-in-float16": (
