@@ -42,6 +42,9 @@ FACTS: Mapping[str, str] = {
     "grouped": "whether a convolution has several groups of several channels",
     "has_bias": "whether a convolution has a bias",
     "weight_constant": "whether a convolution's weight stands in the file",
+    "weight_initializer": "whether a convolution's weight stands in the file as it is read, not behind a dequantize",
+    "bias_initializer": "whether a convolution's bias stands in the file as it is read, not behind a dequantize",
+    "readers": "number of operators that read the first output (ONNX)",
     **SETTING_FACTS,
     **DEVICE_FACTS,
     **OPERAND_FACTS,
@@ -69,6 +72,7 @@ def facts_of(operator: Operator) -> dict[str, Fact]:
         "nested": operator.nested,
         "upscale": _upscale(operator),
         "reduced_size": _reduced_size(operator),
+        "readers": operator.outputs[0].readers if operator.outputs else None,
         **setting_facts(operator),
         **_convolution_facts(operator),
         **operand_facts(operator),
@@ -96,6 +100,8 @@ def _convolution_facts(operator: Operator) -> dict[str, Fact | None]:
         "grouped": 1 < convolution.groups < convolution.channels,
         "has_bias": _has(operator, _BIAS_INPUT.get(operator.type, 2)),
         "weight_constant": bool(weights),
+        "weight_initializer": bool(weights) and weights[0].read_as is None,
+        "bias_initializer": _is_initializer(operator, _BIAS_INPUT.get(operator.type, 2)),
     }
 
 
@@ -104,6 +110,12 @@ def _has(operator: Operator, place: int) -> bool | None:
     if operator.type == "conv":
         return None
     return place < len(operator.inputs) and operator.inputs[place] is not None
+
+
+def _is_initializer(operator: Operator, place: int) -> bool | None:
+    """Tell whether an input stands in the file as it is read; None where there is none, or it is not known."""
+    spec = operator.inputs[place] if _has(operator, place) else None
+    return None if spec is None else spec.constant and spec.read_as is None
 
 
 def _computed_dtype(operator: Operator) -> str | None:

@@ -48,6 +48,7 @@ class TensorSpec:
         quantization: scales and zero points, where the format keeps them with the tensor (TFLite).
         values: a constant's numbers, where they are few.
         read_as: element type in which operators read a constant that stands behind a dequantize, else None.
+        readers: number of operators that read what an operator computes (ONNX); None where that was not counted.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TensorSpec:
     quantization: Quantization | None = None
     values: tuple[int | float, ...] | None = None
     read_as: str | None = None
+    readers: int | None = None
 
 
 def first_shape(specs: Sequence[TensorSpec | None]) -> Shape | None:

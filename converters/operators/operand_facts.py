@@ -20,6 +20,8 @@ OPERAND_FACTS: Mapping[str, str] = {
     "filter_constant": "whether the filter stands in the file",
     "filter_axis_fits": "whether a filter's scales, if several, change along its output channels",
     "filter_zero_point": "zero point of a filter, the one furthest from 0",
+    "input_zero_point": "zero point of the first input, the one furthest from 0",
+    "crops": "whether a BATCH_TO_SPACE_ND cuts off borders of what it puts together",
     "settings_constant": "whether the sizes, axes or paddings that it reads stand in the file",
     "one_scale": "whether each of its 8-bit data tensors has exactly one scale",
     "same_quantization": "whether its 8-bit data tensors all have one scale and one zero point",
@@ -77,6 +79,8 @@ def operand_facts(operator: Operator) -> dict[str, Fact | None]:
         "registered": _is_registered(operator),
         "stride_above_window": _stride_above_window(operator),
         "slope": _number(operator.attributes.get("alpha")),
+        "input_zero_point": _input_zero_point(operator),
+        "crops": _crops(operator),
         **_setting_facts(operator),
         **_filter_facts(operator),
         **_scale_facts(operator, data),
@@ -194,6 +198,19 @@ def _stride_above_window(operator: Operator) -> bool | None:
     names = ("stride_h", "filter_height"), ("stride_w", "filter_width")
     pairs = [tuple(_number(operator.attributes.get(name)) or 0 for name in pair) for pair in names]
     return any(stride > window for stride, window in pairs)
+
+
+def _input_zero_point(operator: Operator) -> int | None:
+    first = operator.inputs[0] if operator.inputs else None
+    return max(first.quantization.zero_points, key=abs) if first and first.quantization else None
+
+
+def _crops(operator: Operator) -> bool | None:
+    """Tell whether any border is cut off; None for other operators, and where the crops are computed."""
+    crops = operator.inputs[2] if len(operator.inputs) > 2 else None
+    if operator.type != "BATCH_TO_SPACE_ND" or crops is None or crops.values is None:
+        return None
+    return any(crops.values)
 
 
 def _number(value: object) -> float | None:

@@ -1,4 +1,4 @@
-"""Reads a Core ML package into a `FileGraph`: the ML program's protobuf as it stands; weight files are not opened.
+"""Reads a Core ML package into a `FileGraph`: the ML program's protobuf as it stands; weights are found, not read.
 
 The protobuf classes are coremltools' own, but `import coremltools` takes seconds and brings torch along, so the
 classes are imported on their own, from the same folder.
@@ -6,7 +6,6 @@ classes are imported on their own, from the same folder.
 
 import importlib
 import importlib.util
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.converters.operators.coreml_package import EXPECTED, read_stored
 from edge_deeplab.converters.operators.graph import (
     Attribute,
     Convolution,
@@ -30,18 +30,15 @@ from edge_deeplab.converters.operators.source import (
     LONGEST_SETTING,
     RECORD_BYTES,
     Budget,
-    read_bytes,
     unreadable,
 )
-from edge_deeplab.converters.operators.wire import bound_messages
 from edge_deeplab.description import METADATA_KEY
-from edge_deeplab.errors import ArtifactError, MissingDependencyError, require
+from edge_deeplab.errors import MissingDependencyError
 
 _PROTO_PACKAGE = "edge_deeplab_coreml_proto"
 _PASSED_THROUGH = {"cast", "dequantize", "quantize", "identity"}
 _DATA = ("x", "weight", "bias")
 _HALF = "FLOAT16"
-_LARGEST_MANIFEST = 1 << 16
 
 
 def read_mil(path: Path) -> FileGraph:
@@ -51,20 +48,15 @@ def read_mil(path: Path) -> FileGraph:
         path: an `.mlpackage` folder with an ML program in it (iOS 15 or later).
 
     Raises:
-        ArtifactError: when it is not a Core ML package, or an older neural network.
+        ArtifactError: when it is not a Core ML package, or an older neural network; when something in it leads outside,
+            or weights that its program names are not there.
         MissingDependencyError: without coremltools.
     """
-    model = _load_proto_module("Model_pb2").Model()
-    decode_error = require(
-        "google.protobuf.message", package="protobuf", extra="coreml"
-    ).DecodeError
+    stored = read_stored(path, _load_proto_module("Model_pb2").Model())
     try:
-        content = read_bytes(_specification_in(path))
-        bound_messages(content, model.DESCRIPTOR)
-        model.ParseFromString(content)
-        return _ProgramReader(model, Budget.for_file(len(content))).read(path)
-    except (decode_error, ValueError, IndexError, RecursionError, OverflowError) as error:
-        raise unreadable(path, "a Core ML package with an ML program", str(error)) from error
+        return _ProgramReader(stored.message, Budget.for_file(stored.size)).read(path)
+    except (ValueError, IndexError, RecursionError, OverflowError) as error:
+        raise unreadable(path, EXPECTED, str(error)) from error
 
 
 def _load_proto_module(name: str) -> Any:
@@ -77,23 +69,6 @@ def _load_proto_module(name: str) -> Any:
         package.__path__ = [str(Path(spec.submodule_search_locations[0]) / "proto")]
         sys.modules[_PROTO_PACKAGE] = package
     return importlib.import_module(f"{_PROTO_PACKAGE}.{name}")
-
-
-def _specification_in(path: Path) -> Path:
-    """Return the model file that a package's manifest names, which must lie inside the package."""
-    manifest = path / "Manifest.json"
-    try:
-        document = json.loads(read_bytes(manifest, largest=_LARGEST_MANIFEST))
-        entry = document["itemInfoEntries"][document["rootModelIdentifier"]]
-        specification = path / "Data" / str(entry["path"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise unreadable(manifest, "the manifest of a Core ML package", repr(error)) from error
-    if not specification.resolve().is_relative_to(path.resolve()):
-        raise ArtifactError(
-            f"{manifest} names {entry['path']!r}, outside the package; a path inside it was expected; "
-            "do not trust this package"
-        )
-    return specification
 
 
 class _ProgramReader:

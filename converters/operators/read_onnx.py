@@ -69,6 +69,7 @@ class _ModelReader:
         self._ours = any(entry.key == METADATA_KEY for entry in model.metadata_props)
         self._functions = {(_domain(f.domain), f.name) for f in model.functions}
         self._values: dict[str, TensorSpec] = {}
+        self._readers: Counter[str] = Counter()
 
     def read(self, path: Path) -> FileGraph:
         graph = self._model.graph
@@ -76,6 +77,7 @@ class _ModelReader:
             raise ValueError("its graph has no nodes")
         for node in nodes_within(graph):
             _check_text(node)
+            self._readers.update(node.input)
         for nested in _graphs_within(graph):
             self._declare(nested)
         nodes = [n for n in nodes_within(graph) if n.op_type != "Constant"]
@@ -130,7 +132,9 @@ class _ModelReader:
 
     def _operator(self, index: int, node: Any, *, nested: bool) -> Operator:
         inputs = tuple(self._value(name) if name else None for name in node.input)
-        outputs = tuple(self._value(name) for name in node.output if name)
+        outputs = tuple(
+            replace(self._value(name), readers=self._readers[name]) for name in node.output if name
+        )
         attributes = {a.name: v for a in node.attribute if (v := self._setting(a)) is not None}
         name = node.name or (node.output[0] if node.output else f"node {index}")
         domain = _domain(node.domain)

@@ -29,6 +29,10 @@ from edge_deeplab.converters.operators.optimized_onnx import Optimized, measure_
 from edge_deeplab.converters.operators.partitions import Placement
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, VERDICTS, load_profile
+from edge_deeplab.converters.operators.tflite_signature_defs import (
+    SignatureFinding,
+    lint_signatures,
+)
 from edge_deeplab.converters.operators.tflite_versions import VersionFinding, lint_versions
 from edge_deeplab.converters.operators.xnnpack import Measurement, measure_xnnpack
 
@@ -53,6 +57,7 @@ class ArtifactReport:
         profiles: one report a profile, in the order asked.
         xnnpack: what XNNPACK took, for TFLite files, else None.
         version_findings: operators of a TFLite file whose opcode version is too high or too low.
+        signature_findings: what of a TFLite file's signatures is not so in its graph.
         placement: what XNNPACK was predicted to take; None for a file that is predicted not to load, or of another
             format.
         optimized: what ONNX Runtime made of it, for ONNX files, else None.
@@ -63,6 +68,7 @@ class ArtifactReport:
     profiles: tuple[ProfileReport, ...]
     xnnpack: Measurement | None = None
     version_findings: tuple[VersionFinding, ...] = ()
+    signature_findings: tuple[SignatureFinding, ...] = ()
     placement: Placement | None = None
     optimized: Optimized | None = None
     fusion: Fusion | None = None
@@ -95,6 +101,7 @@ class ArtifactReport:
             "dilated_depthwise": [_dilated_to_json(o) for o in dilated_depthwise(self.graph)],
             "profiles": [asdict(profile) for profile in self.profiles],
             "version_findings": [finding.to_json() for finding in self.version_findings],
+            "signature_findings": [finding.to_json() for finding in self.signature_findings],
         }
         if self.xnnpack is not None:
             document["xnnpack"] = xnnpack_to_json(self.graph, self.placement, self.xnnpack)
@@ -127,6 +134,7 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
         tuple(judge(graph, profile, measured or optimized) for profile in asked),
         xnnpack=measured,
         version_findings=lint_versions(path) if graph.format == "tflite" else (),
+        signature_findings=lint_signatures(path) if graph.format == "tflite" else (),
         placement=_foresee_xnnpack(graph) if graph.format == "tflite" else None,
         optimized=optimized,
         fusion=predict_fusion(graph) if graph.format == "onnx" else None,

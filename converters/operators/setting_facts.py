@@ -32,12 +32,16 @@ SETTING_FACTS: Mapping[str, str] = {
     "rounding": "rounding of a resize to the nearest (ONNX)",
     "antialias": "whether a resize smooths (ONNX)",
     "sized_by": 'what gives a resize its size: "sizes" or "scales" (ONNX)',
+    "height_in": "rows that a resize takes",
+    "width_in": "columns that a resize takes",
     "height_out": "rows that a resize gives",
     "width_out": "columns that a resize gives",
     "square": "whether a resize gives as many rows as columns",
     "whole_ratio": "whether a resize gives a whole multiple of its input's rows and columns",
+    "whole_division": "whether a resize gives a whole part of its input's rows and columns",
     "beta": "factor inside a softmax",
     "keep_num_dims": "whether a fully connected layer keeps its input's rank",
+    "keep_dims": "whether a reduction keeps the axes that it reduces (TFLite)",
     "ellipsis_mask": "ellipsis mask of a strided slice",
     "new_axis_mask": "new-axis mask of a strided slice",
     "shrink_axis_mask": "shrink-axis mask of a strided slice",
@@ -49,6 +53,7 @@ _ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 _PLAIN = (
     "beta",
     "keep_num_dims",
+    "keep_dims",
     "ellipsis_mask",
     "new_axis_mask",
     "shrink_axis_mask",
@@ -154,12 +159,20 @@ def _size_facts(operator: Operator, axes: tuple[int, int]) -> dict[str, Fact | N
     before, after = _sizes(operator.inputs[:1], axes), _sizes(operator.outputs[:1], axes)
     if after is None:
         return {}
-    ratios = zip(after, before, strict=True) if before else None
-    return {
+    given: dict[str, Fact | None] = {
         "height_out": after[0],
         "width_out": after[1],
         "square": after[0] == after[1],
-        "whole_ratio": all(new % old == 0 for new, old in ratios) if ratios else None,
+    }
+    if before is None:
+        return given
+    pairs = list(zip(after, before, strict=True))
+    return {
+        **given,
+        "height_in": before[0],
+        "width_in": before[1],
+        "whole_ratio": all(new % old == 0 for new, old in pairs),
+        "whole_division": all(old % new == 0 for new, old in pairs),
     }
 
 

@@ -289,6 +289,8 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     if table := version_table(report.version_findings):
         console.print(table)
+    for finding in check_tables.signature_lines(report.signature_findings):
+        console.print(finding)
     for note in report.graph.notes:
         console.print(f"note: {escape(note)}")
     if table := check_tables.dilated_table(report.graph):

@@ -1,5 +1,6 @@
 """`edge-deeplab check --mac-script` and `--merge`: what Core ML itself says, asked on a Mac."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
     else:
         typer.echo(
             f"{output} is written; take it and {package} to a Mac and run: "
-            f"python {output.name} {package.name} [IMAGE ...]"
+            f"python {_argument(output)} {_argument(package)} [IMAGE ...]"
         )
 
 
@@ -48,6 +49,11 @@ def merge_observed(
 
     path = _only(paths, "--merge")
     return {path: merge_result(reports[path], result)} if path in reports else dict(reports)
+
+
+def _argument(path: Path) -> str:
+    """Return a file's name as a shell takes it for one argument that is no option."""
+    return shlex.quote(f"./{path.name}" if path.name.startswith("-") else path.name)
 
 
 def _only(paths: Sequence[Path], option: str) -> Path:

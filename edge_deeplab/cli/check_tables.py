@@ -1,7 +1,7 @@
 """The operator report for people: lines and tables that `check` prints."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -18,6 +18,7 @@ from edge_deeplab.converters.operators.report import (
     dilated_depthwise,
 )
 from edge_deeplab.converters.operators.rules import load_profile
+from edge_deeplab.converters.operators.tflite_signature_defs import SignatureFinding
 from edge_deeplab.text import printable
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
@@ -64,6 +65,17 @@ def fusion_line(report: ArtifactReport) -> str:
     return (
         f"ONNX Runtime ({measured.runtime}) computes with {counts or 'no convolution'}{predicted}"
     )
+
+
+def signature_lines(findings: Sequence[SignatureFinding]) -> list[str]:
+    """Return one line a signature that does not fit its graph: what is wrong with it, and what follows."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        groups.setdefault((finding.signature, finding.consequence), []).append(finding.problem)
+    return [
+        f"[yellow]signature {_shown(repr(key))}:[/] {'; '.join(_some(problems))}; {_shown(consequence)}"
+        for (key, consequence), problems in groups.items()
+    ]
 
 
 def placement_line(report: ProfileReport) -> str | None:

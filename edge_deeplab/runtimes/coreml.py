@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.converters.operators.coreml_package import locate_model
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor
@@ -23,7 +24,8 @@ class CoreMLEngine:
         path: the package.
 
     Raises:
-        ArtifactError: on other systems than macOS; when the package is damaged or takes no RGB picture.
+        ArtifactError: on other systems than macOS; when the package is damaged, takes no RGB picture, or something in
+            it leads outside.
         MissingDependencyError: without coremltools.
     """
 
@@ -34,6 +36,7 @@ class CoreMLEngine:
                 "open_artifact runs it in the MIL reference evaluator here"
             )
         self._path = path
+        locate_model(path)
         coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
         try:
             self._model = coremltools.models.MLModel(str(path))

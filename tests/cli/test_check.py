@@ -137,6 +137,7 @@ def write_tflite_graph(monkeypatch, measurement):
     monkeypatch.setattr(report_module, "read_graph", read)
     monkeypatch.setattr(report_module, "measure_xnnpack", lambda path: measurement)
     monkeypatch.setattr(report_module, "lint_versions", lambda path: ())
+    monkeypatch.setattr(report_module, "lint_signatures", lambda path: ())
 
 
 def test_check_table_tells_what_xnnpack_took(run, monkeypatch):

@@ -53,7 +53,7 @@ def test_open_artifact_of_truncated_package_raises_one_sentence(
     (damaged,) = path.rglob(Path(part).name)
     content = damaged.read_bytes()
     damaged.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(ArtifactError, match="copy or export it again") as raised:
+    with pytest.raises(ArtifactError, match="export or download it again") as raised:
         open_artifact(path)
     assert "\n" not in str(raised.value)
 

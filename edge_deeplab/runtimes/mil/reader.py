@@ -1,15 +1,16 @@
 """Read a saved .mlpackage back: its MIL program with the weights as stored, its picture input, its metadata.
 
-coremltools has the reader of the stored form; it works on every system. What comes out here is plain data.
+The package is opened and checked by the function that `check` reads it with (`coreml_package`). coremltools turns the
+stored program into operators; that works on every system. What comes out here is plain data.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.operators.coreml_package import StoredModel, read_stored
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 from edge_deeplab.runtimes.mil.program import Argument, Constant, Program, Reference, Step, Value
@@ -40,24 +41,22 @@ def read_package(path: Path) -> Package:
         path: the .mlpackage folder.
 
     Raises:
-        ArtifactError: when it is damaged or no ML program.
+        ArtifactError: when it is damaged or no ML program, or something in it leads outside.
         MissingDependencyError: without coremltools.
         UnsupportedOperatorError: naming every operator that the evaluator does not know.
     """
-    _check_manifest(path)
     with quietly():
-        coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
+        proto: Any = require("coremltools.proto.Model_pb2", package="coremltools", extra="coreml")
         try:
-            model = coremltools.models.MLModel(str(path), skip_model_load=True)
-            return _read_model(model, path)
+            return _read_model(read_stored(path, proto.Model()), path)
         except EdgeDeepLabError:
             raise
         except Exception as error:  # protobuf, the blob reader and coremltools raise their own
             raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
-def _read_model(model: Any, path: Path) -> Package:
-    spec = model.get_spec()
+def _read_model(model: StoredModel, path: Path) -> Package:
+    spec = model.message
     kind = spec.WhichOneof("Type")
     if kind is None:
         raise _unreadable(path, "its model is empty")
@@ -71,24 +70,13 @@ def _read_model(model: Any, path: Path) -> Package:
     load: Any = require(
         "coremltools.converters.mil.frontend.milproto.load", package="coremltools", extra="coreml"
     )
-    loaded = load.load(spec, spec.specificationVersion, model.weights_dir)
+    loaded = load.load(spec, spec.specificationVersion, str(model.weights))
     outputs = tuple(output.name for output in spec.description.output)
     return Package(
         _read_function(loaded.functions[function], outputs),
         _colour_order(spec.description.input[0].type, path),
-        dict(model.user_defined_metadata),
+        dict(spec.description.metadata.userDefined),
     )
-
-
-def _check_manifest(path: Path) -> None:
-    """Check what a copy that stopped half-way lacks first."""
-    manifest = path / "Manifest.json"
-    if not path.is_dir() or not manifest.is_file():
-        raise _unreadable(path, "it has no Manifest.json")
-    try:
-        json.loads(manifest.read_text())
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, f"its Manifest.json is damaged: {error}") from error
 
 
 def _main_function(functions: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Tiny files of the three formats, written through each format's own schema: no converter, no torch."""
 
 import json
+import struct
 from types import SimpleNamespace
 
 import flatbuffers
@@ -14,6 +15,9 @@ from edge_deeplab.converters.operators.read_mil import _load_proto_module
 from edge_deeplab.converters.operators.report import check_artifact
 
 CHANNELS = 8
+BLOB_TYPES = {"FLOAT16": (1, 2), "FLOAT32": (2, 4), "INT8": (4, 1)}
+"""Number in a weight file and bytes each."""
+BLOB_ALIGNMENT, BLOB_SENTINEL = 64, 0xDEADBEEF
 INTEGERS = {"ArgMax": TensorProto.INT64}
 """Element types of outputs that are not float."""
 
@@ -68,6 +72,13 @@ class TFLiteBuilder:
         entry.name, entry.buffer = name.encode(), self._buffer(text.encode())
         self.model.metadata.append(entry)
 
+    def sign(self, inputs, outputs, key="serving_default", subgraph=0):
+        """Add a signature; `inputs` and `outputs` are pairs of name and tensor."""
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key and key.encode(), subgraph
+        signature.inputs, signature.outputs = _tensor_maps(inputs), _tensor_maps(outputs)
+        self.model.signatureDefs = [*(self.model.signatureDefs or []), signature]
+
     def save(self, path, inputs, outputs):
         self.graph.inputs, self.graph.outputs = (
             np.array(inputs, np.int32),
@@ -91,6 +102,13 @@ class TFLiteBuilder:
         code.version, code.customCode = version, custom
         self.model.operatorCodes.append(code)
         return len(self.model.operatorCodes) - 1
+
+
+def _tensor_maps(tensors):
+    maps = [schema.TensorMapT() for _ in tensors]
+    for entry, (name, index) in zip(maps, tensors, strict=True):
+        entry.name, entry.tensorIndex = name and name.encode(), index
+    return maps
 
 
 def weights(*shape, dtype=np.float32):
@@ -129,6 +147,7 @@ def write_tiny_tflite(path):
     argmax = {"options": "ArgMaxOptions", "outputType": schema.TensorType.INT32}
     builder.add("ARG_MAX", [features, axis], [classes], **argmax)
     builder.describe("edge_deeplab", "{}")
+    builder.sign([("image", image)], [("classes", classes)])
     return builder.save(path, [image], [classes])
 
 
@@ -190,7 +209,7 @@ def onnx_path(tmp_path):
 
 
 class ProgramBuilder:
-    """A Core ML package under construction, as coremltools writes it but without weights."""
+    """A Core ML package under construction, as coremltools writes it; its weights are zeros."""
 
     def __init__(self, *, opset="CoreML6", described=True):
         self.mil = _load_proto_module("MIL_pb2")
@@ -198,9 +217,13 @@ class ProgramBuilder:
         self.model.specificationVersion = 7
         if described:
             self.model.description.metadata.userDefined["edge_deeplab"] = "{}"
+        self.model.mlProgram.version = 1
+        self.model.description.input.add(name="image").type.multiArrayType.SetInParent()
         function = self.model.mlProgram.functions["main"]
         function.opset = opset
+        self.function = function
         self.block = function.block_specializations[opset]
+        self.weights = [struct.pack("<II56x", 0, 2)]
 
     def type_of(self, target, dtype, shape):
         target.tensorType.dataType = self.mil.DataType.Value(dtype)
@@ -220,7 +243,20 @@ class ProgramBuilder:
             getattr(value.immediateValue.tensor, field).values.extend(values)
         else:
             value.blobFileValue.fileName = "@model_path/weights/weight.bin"
+            value.blobFileValue.offset = self._store(dtype, shape)
         return name
+
+    def _store(self, dtype, shape):
+        """Add zeros to the weight file and return where they are described."""
+        number, size = BLOB_TYPES[dtype]
+        length = int(np.prod(shape)) * size
+        place = sum(map(len, self.weights))
+        start = place + BLOB_ALIGNMENT
+        self.weights += [
+            struct.pack("<IIQQ40x", BLOB_SENTINEL, number, length, start),
+            bytes(-(-length // BLOB_ALIGNMENT) * BLOB_ALIGNMENT),
+        ]
+        return place
 
     def add(self, kind, name, dtype, shape, **inputs):
         operation = self.block.operations.add(type=kind)
@@ -249,8 +285,14 @@ class ProgramBuilder:
         folder = path / "Data" / "com.apple.CoreML"
         folder.mkdir(parents=True)
         (folder / "model.mlmodel").write_bytes(self.model.SerializeToString())
-        entry = {"path": "com.apple.CoreML/model.mlmodel", "name": "model.mlmodel"}
-        manifest = {"rootModelIdentifier": "root", "itemInfoEntries": {"root": entry}}
+        (folder / "weights").mkdir()
+        (folder / "weights" / "weight.bin").write_bytes(b"".join(self.weights))
+        names = {"root": "model.mlmodel", "weights": "weights"}
+        entries = {
+            key: {"path": f"com.apple.CoreML/{name}", "name": name, "author": "com.apple.CoreML"}
+            for key, name in names.items()
+        }
+        manifest = {"rootModelIdentifier": "root", "itemInfoEntries": entries}
         (path / "Manifest.json").write_text(json.dumps(manifest))
         return path
 

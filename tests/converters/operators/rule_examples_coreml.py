@@ -30,11 +30,12 @@ COREML_EXAMPLES = {
         [
             (depthwise("conv", kernel=(3, 14), **HALF), "m1"),
             depthwise("conv", kernel=(3, 17), **HALF),
-            depthwise("conv", kernel=(31, 3), **HALF),
+            (depthwise("conv", kernel=(30, 3), **HALF), "m1"),
+            depthwise("conv", kernel=(33, 3), **HALF),
         ],
         [
             (depthwise("conv", kernel=(29, 13), **HALF), "a13"),
-            depthwise("conv", kernel=(29, 16), **HALF),
+            depthwise("conv", kernel=(32, 16), **HALF),
         ],
     ),
     "coreml-ane.resize-before-a14": (
@@ -64,7 +65,11 @@ COREML_EXAMPLES = {
     ),
     "coreml-ane.since-a15": (
         [operator("sin", **HALF), (operator("cos", **HALF), "m2")],
-        [(operator("sin", **HALF), "a15"), (operator("sin", **HALF), "m3")],
+        [
+            (operator("sin", **HALF), "a15"),
+            (operator("sin", **HALF), "m3"),
+            (operator("reduce_argmin", **HALF), "m1"),
+        ],
     ),
     "coreml-ane.no-path": ([operator("scatter_nd", **HALF)], [operator("gather", **HALF)]),
     "coreml-ane.integers-in-float16": (
@@ -79,10 +84,6 @@ COREML_EXAMPLES = {
         [depthwise("conv", rate=2, **HALF)],
         [depthwise("conv", **HALF)],
     ),
-    "coreml-ane.argmax-values": (
-        [operator("reduce_argmax", before=(1, 21, 8, 8), attributes={"axis": 1}, **HALF)],
-        [operator("reduce_max", **HALF)],
-    ),
     "coreml-cpu.integers-in-float": (
         [operator("quantize"), operator("dequantize", dtype="int8")],
         [operator("relu", **HALF), operator("constexpr_affine_dequantize")],
@@ -91,5 +92,4 @@ COREML_EXAMPLES = {
         [operator("quantize"), operator("dequantize", dtype="int8")],
         [operator("relu", **HALF)],
     ),
-    "coreml-gpu.argmax-values": ([operator("reduce_argmax")], [operator("reduce_max")]),
 }

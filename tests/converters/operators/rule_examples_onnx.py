@@ -40,7 +40,17 @@ def resize(mode="linear", *, sizes=SIZES, scales=NO_SCALES, before=SMALL, after=
 def cast(dtype):
     """Return an ArgMax that a Cast alone reads."""
     like = operator("ArgMax", attributes={"select_last_index": 0})
-    return replace(like, outputs=(replace(like.outputs[0], cast_to=dtype),))
+    return replace(like, outputs=(replace(like.outputs[0], cast_to=dtype, readers=1),))
+
+
+def read_by(like, count):
+    """Return an operator whose output several operators read."""
+    return replace(like, outputs=(replace(like.outputs[0], readers=count),))
+
+
+def unpacked(dtype, shape=(64,)):
+    """Return a value that stands in the file behind a dequantize."""
+    return replace(stored(dtype, shape), read_as="float32")
 
 
 def coordinates(name):
@@ -93,7 +103,7 @@ ONNX_EXAMPLES = {
         [operator("AveragePool"), dequantized(operator("AveragePool"), "uint8")],
     ),
     "onnx-xnnpack.unlisted-operator": (
-        [operator("ArgMax"), operator("Add"), operator("GlobalAveragePool")],
+        [operator("ArgMax"), operator("Add"), operator("QLinearAveragePool")],
         [conv(), operator("Clip")],
     ),
     "onnx-xnnpack.fused": (
@@ -109,8 +119,17 @@ ONNX_EXAMPLES = {
         [dw(rate=2), conv(rate=2), geometry(conv(), groups=4)],
     ),
     "onnx-nnapi.convolution-constants": (
-        [reading(dense("Conv"), computed()), conv(before=(1, 64, 32))],
-        [conv()],
+        [
+            reading(dense("Conv"), computed()),
+            reading(dense("Conv"), unpacked("int8", (64, 64, 3, 3))),
+            reading(dequantized(dense("Conv"), "uint8"), stored("uint8"), computed(shape=(64,))),
+            conv(before=(1, 64, 32)),
+        ],
+        [
+            conv(),
+            reading(dense("Conv"), stored(), computed(shape=(64,))),
+            reading(dequantized(dense("Conv"), "uint8"), unpacked("uint8", (64, 64, 3, 3))),
+        ],
     ),
     "onnx-nnapi.int8-values": (
         [dequantized(conv("int8"), "int8"), resize(dtype="int8")],
@@ -143,31 +162,75 @@ ONNX_EXAMPLES = {
         [operator("QuantizeLinear"), operator("DequantizeLinear")],
         [operator("Relu")],
     ),
-    "onnx-coreml.dequantized-weight": ([conv("int8"), conv("uint8")], [conv()]),
-    "onnx-coreml.convolution-constants": ([reading(dense("Conv"), computed())], [conv()]),
+    "onnx-coreml.convolution-bias": (
+        [
+            reading(dense("Conv"), stored(), computed(shape=(64,))),
+            reading(dense("Conv"), stored(), unpacked("int32")),
+        ],
+        [
+            conv(),
+            conv("int8"),
+            reading(dense("Conv"), computed(), stored(shape=(64,))),
+            reading(dense("Conv"), unpacked("int8", (64, 64, 3, 3)), stored(shape=(64,))),
+            reading(dense("Conv"), stored()),
+        ],
+    ),
+    "onnx-coreml.transposed-convolution": (
+        [reading(dense("ConvTranspose"), computed())],
+        [reading(dense("ConvTranspose"), stored()), reading(dense("Conv"), computed())],
+    ),
     "onnx-coreml.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
     "onnx-coreml.argmax": (
-        [operator("ArgMax"), cast("int64"), settings(cast("int32"), select_last_index=1)],
-        [cast("int32"), operator("ReduceMax")],
+        [
+            read_by(operator("ArgMax"), 0),
+            read_by(operator("ArgMax"), 2),
+            cast("int64"),
+            settings(cast("int32"), select_last_index=1),
+        ],
+        [cast("int32"), read_by(operator("ArgMax"), 1), operator("ReduceMax")],
     ),
     "onnx-coreml.pooling": (
         [
-            operator("AveragePool", attributes={"ceil_mode": 1}),
             operator("MaxPool", attributes={"dilations": (2, 2)}),
+            operator("AveragePool", before=(1, 64, 32)),
+            replace(operator("MaxPool"), outputs=(stored(), stored("int64"))),
         ],
-        [operator("AveragePool"), operator("MaxPool", attributes={"dilations": (1, 1)})],
+        [
+            operator("AveragePool", attributes={"ceil_mode": 1}),
+            operator("MaxPool", attributes={"dilations": (1, 1)}),
+        ],
     ),
     "onnx-coreml.resize": (
         [
             resize("cubic"),
-            *NOT_LINEAR,
+            resize(before=(16, 16), after=(32, 32)),
+            *NOT_LINEAR[1:],
             resize(**BY_SCALES, **coordinates("asymmetric")),
+            resize(after=(1, 64, 1, 2), **coordinates("pytorch_half_pixel")),
+            resize(after=(1, 64, 2, 1), **coordinates("pytorch_half_pixel")),
+            resize("nearest", nearest_mode="floor"),
+            resize("nearest", **coordinates("asymmetric")),
         ],
-        [resize(), resize(**coordinates("asymmetric")), resize(**BY_SCALES)],
+        [
+            resize(),
+            resize(before=(1, 64, 16), after=(1, 64, 32)),
+            resize(**coordinates("asymmetric")),
+            resize(**coordinates("pytorch_half_pixel")),
+            resize("nearest", nearest_mode="floor", **coordinates("asymmetric")),
+            resize(**BY_SCALES),
+        ],
     ),
     "onnx-coreml.resize-ratio": (
-        [resize(after=(1, 64, 33, 32), **BY_SCALES)],
-        [resize(**BY_SCALES), resize(after=(1, 64, 33, 32))],
+        [
+            resize(after=(1, 64, 33, 32), **BY_SCALES),
+            resize(after=(1, 64, 32, 8), **BY_SCALES),
+            resize(after=(1, 64, 7, 8), **BY_SCALES),
+        ],
+        [
+            resize(**BY_SCALES),
+            resize(after=(1, 64, 8, 4), **BY_SCALES),
+            resize(after=(1, 64, 33, 32)),
+        ],
     ),
     "onnx-coreml.element-type": (
         [operator("Add", dtype="uint8")],
@@ -204,5 +267,12 @@ ONNX_EXAMPLES = {
     ),
     "onnx-web.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
     "onnx-web.clip-type": ([operator("Clip", dtype="int8")], [operator("Clip")]),
-    "onnx-web.unlisted-operator": ([operator("GridSample")], [operator("ArgMax"), conv()]),
+    "onnx-web.grid-sample": (
+        [operator("GridSample", version=20)],
+        [operator("GridSample", version=16)],
+    ),
+    "onnx-web.unlisted-operator": (
+        [operator("NonMaxSuppression")],
+        [operator("ArgMax"), operator("TopK"), operator("GridSample", version=16), conv()],
+    ),
 }

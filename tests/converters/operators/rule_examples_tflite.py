@@ -1,11 +1,5 @@
-"""For each rule about TFLite: operators that it speaks about, and some beside them that it does not.
+"""For each rule about TFLite's other delegates: operators that it speaks about, and some that it does not."""
 
-An example of a family of profiles may name one by its suffix: (operator, "28").
-"""
-
-from dataclasses import replace
-
-from edge_deeplab.converters.operators.graph import TensorSpec
 from tests.converters.operators.operator_builders import (
     computed,
     dense,
@@ -17,61 +11,27 @@ from tests.converters.operators.operator_builders import (
     settings,
     stored,
 )
-
-INT8 = {"dtype": "int8"}
-MAP, TWICE, LARGE = (1, 16, 16, 64), (1, 32, 32, 64), (1, 128, 64, 64)
-SAME_VERDICT = operator("ADD")
-RELU6, TANH, SIGN_BIT = (
-    {"fused_activation_function": 3},
-    {"fused_activation_function": 4},
-    {"fused_activation_function": 5},
+from tests.converters.operators.tflite_operators import (
+    INT8,
+    MAP,
+    RELU6,
+    SAME_VERDICT,
+    SIGN_BIT,
+    SIZE_COMPUTED,
+    TANH,
+    UNPACKED,
+    UNPACKED_INT8,
+    WITHOUT_BIAS,
+    conv,
+    dequantize,
+    dw,
+    joined,
+    mean,
+    padded,
+    pool,
+    resize,
+    slices,
 )
-
-
-def conv(**options):
-    """Return a dense CONV_2D with weight and bias."""
-    return reading(dense("CONV_2D", **options), stored(), stored(shape=(64,)))
-
-
-def dw(**options):
-    """Return a DEPTHWISE_CONV_2D with weight and bias."""
-    return reading(depthwise("DEPTHWISE_CONV_2D", **options), stored(), stored(shape=(64,)))
-
-
-def resize(kind="RESIZE_BILINEAR", *, after=TWICE, size=None, corners=False, centres=False, **rest):
-    """Return a resize of a 16x16 map to a size that stands in the file."""
-    rest.setdefault("before", MAP)
-    flags = {"align_corners": corners, "half_pixel_centers": centres}
-    like = operator(kind, after=after, attributes=flags, **rest)
-    return reading(like, size or stored("int32", (2,)))
-
-
-def pool(kind="AVERAGE_POOL_2D", window=(8, 8), padding="VALID", activation=0, **options):
-    """Return a pool."""
-    attributes = {
-        "filter_height": window[0],
-        "filter_width": window[1],
-        "padding": padding,
-        "fused_activation_function": activation,
-    }
-    return operator(kind, attributes=attributes, **options)
-
-
-def mean(axes=None, **options):
-    """Return a MEAN over axes that stand in the file."""
-    return reading(operator("MEAN", **options), axes or stored("int32", (2,)))
-
-
-def slices(**masks):
-    """Return a STRIDED_SLICE with constant bounds."""
-    plain = {"ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
-    like = operator("STRIDED_SLICE", attributes={**plain, **masks})
-    return reading(like, *(stored("int32", (4,)) for _ in range(3)))
-
-
-UNPACKED = replace(operator("DEQUANTIZE", version=3), inputs=(stored("float16"),))
-"""A DEQUANTIZE of a weight that is stored in float16."""
-SIZE_COMPUTED = TensorSpec("size", "int32", (2,))
 
 TFLITE_EXAMPLES = {
     "tflite-gpu.argmax": ([operator("ARG_MAX"), operator("ARG_MIN")], [SAME_VERDICT]),
@@ -130,114 +90,25 @@ TFLITE_EXAMPLES = {
         [operator("DEQUANTIZE", dtype="int16")],
         [operator("DEQUANTIZE", **INT8)],
     ),
+    "tflite-gpu.cast": (
+        [giving(operator("CAST", dtype="uint8"), dtype="float32")],
+        [giving(operator("CAST", dtype="int32"), dtype="float32"), operator("CAST")],
+    ),
     "tflite-gpu.unlisted-operator": (
         [operator("SVDF"), operator("Fancy", domain="custom")],
         [operator("ADD"), operator("Resampler", domain="custom")],
     ),
-    "tflite-nnapi.dilated": (
-        [(dw(rate=2), "28"), (conv(rate=2), "27")],
-        [(dw(rate=2), "29"), (dw(), "28"), (geometry(dw(rate=2), form="space-to-batch"), "28")],
-    ),
-    "tflite-nnapi.integer-convolution": (
-        [(conv(**INT8), "28"), (dw(**INT8), "27")],
-        [(conv(**INT8), "29"), (conv(dtype="uint8"), "28"), (conv(), "28")],
-    ),
-    "tflite-nnapi.grouped-convolution": (
-        [(geometry(conv(), groups=4), "28")],
-        [(geometry(conv(), groups=4), "29"), (conv(), "28")],
-    ),
-    "tflite-nnapi.convolution-without-bias": (
-        [reading(dense("CONV_2D"), stored())],
-        [conv(), reading(depthwise("DEPTHWISE_CONV_2D"), stored())],
-    ),
-    "tflite-nnapi.operator-version": (
-        [
-            conv(version=6),
-            operator("FULLY_CONNECTED", version=6),
-            dw(version=4),
-            operator("ADD", version=3),
-            operator("RESHAPE", version=2),
-            operator("DEQUANTIZE", version=3, **INT8),
-        ],
-        [conv(version=5), dw(version=3), operator("ADD", version=2), operator("RESHAPE"), UNPACKED],
-    ),
-    "tflite-nnapi.resize-sampling": (
-        [(resize(corners=True), "29"), (resize("RESIZE_NEAREST_NEIGHBOR", centres=True), "29")],
-        [resize(corners=True), (resize(), "29")],
-    ),
-    "tflite-nnapi.resize-before-29": (
-        [(resize(after=LARGE), "28"), (resize(**INT8), "28")],
-        [(resize(after=LARGE), "29"), (resize(), "28"), resize(**INT8)],
-    ),
-    "tflite-nnapi.resize-size": (
-        [resize(size=SIZE_COMPUTED), resize(before=(16, 16, 64), after=(32, 32, 64))],
-        [resize()],
-    ),
-    "tflite-nnapi.pooling-window": (
-        [pool(window=(33, 33), **INT8)],
-        [pool(window=(16, 16), **INT8), pool(window=(33, 33)), pool("MAX_POOL_2D", (33, 33))],
-    ),
-    "tflite-nnapi.mean": (
-        [(mean(**INT8), "28"), giving(mean(), shape=())],
-        [(mean(**INT8), "29"), (mean(), "28")],
-    ),
-    "tflite-nnapi.argmax-output": (
-        [giving(operator("ARG_MAX"), dtype="int64")],
-        [giving(operator("ARG_MAX"), dtype="int32")],
-    ),
-    "tflite-nnapi.quantize-before-30": (
-        [(giving(operator("QUANTIZE"), dtype="int8"), "29")],
-        [
-            giving(operator("QUANTIZE"), dtype="int8"),
-            (giving(operator("QUANTIZE"), dtype="uint8"), "29"),
-        ],
-    ),
-    "tflite-nnapi.dequantize-before-29": (
-        [(operator("DEQUANTIZE", **INT8), "28")],
-        [(operator("DEQUANTIZE", dtype="uint8"), "28"), (operator("DEQUANTIZE", **INT8), "29")],
-    ),
-    "tflite-nnapi.concatenation": (
-        [
-            operator("CONCATENATION", attributes=RELU6),
-            operator("CONCATENATION", before=(1, 1, 1, 1, 1)),
-        ],
-        [operator("CONCATENATION", attributes={"fused_activation_function": 0})],
-    ),
-    "tflite-nnapi.five-axes": ([operator("ADD", before=(1, 2, 3, 4, 5))], [operator("ADD")]),
-    "tflite-nnapi.sixteen-bits": (
-        [operator("ADD", dtype="int16")],
-        [operator("ADD", **INT8), operator("RESHAPE", dtype="int16")],
-    ),
-    "tflite-nnapi.since-28": (
-        [(operator("PAD"), "27")],
-        [(operator("PAD"), "28"), (operator("RELU"), "27")],
-    ),
-    "tflite-nnapi.since-29": (
-        [(giving(operator("ARG_MAX"), dtype="int32"), "28")],
-        [(giving(operator("ARG_MAX"), dtype="int32"), "29"), (operator("PAD"), "28")],
-    ),
-    "tflite-nnapi.quantized-before-29": (
-        [(operator("TANH", **INT8), "28")],
-        [(operator("TANH", **INT8), "29"), (operator("TANH"), "28")],
-    ),
-    "tflite-nnapi.since-30": ([(operator("ELU"), "29")], [operator("ELU")]),
-    "tflite-nnapi.unmapped-operator": ([operator("GELU")], [operator("RELU")]),
-    "tflite-nnapi.hard-swish-in-parts": (
-        [(operator("HARD_SWISH"), "28")],
-        [(operator("HARD_SWISH"), "29")],
-    ),
-    "tflite-nnapi.stored-float16": (
-        [UNPACKED, (UNPACKED, "27")],
-        [operator("DEQUANTIZE", **INT8)],
-    ),
-    "tflite-nnapi.deprecated": ([(operator("ADD"), "35")], [(operator("ADD"), "34")]),
     "tflite-hexagon.dilated-convolution": (
         [conv(rate=2, **INT8)],
         [conv(**INT8), dw(rate=2, **INT8)],
     ),
     "tflite-hexagon.dilated-strided-depthwise": (
         [dw(rate=2, stride=2, **INT8)],
-        [dw(rate=2, **INT8), dw(stride=2, **INT8)],
+        [
+            dw(rate=2, **INT8),
+            dw(stride=2, **INT8),
+            geometry(dw(rate=2, stride=2, **INT8), form="space-to-batch"),
+        ],
     ),
     "tflite-hexagon.depth-multiplier": (
         [
@@ -249,6 +120,15 @@ TFLITE_EXAMPLES = {
     "tflite-hexagon.flat-filter": (
         [dw(kernel=(1, 3), **INT8)],
         [dw(kernel=(3, 1), **INT8), conv(kernel=(1, 3), **INT8)],
+    ),
+    "tflite-hexagon.convolution-without-bias": ([WITHOUT_BIAS], [conv(**INT8), dw(**INT8)]),
+    "tflite-hexagon.int8-only": (
+        [operator("SQUARED_DIFFERENCE", dtype="uint8", version=2)],
+        [operator("SQUARED_DIFFERENCE", version=2, **INT8), operator("ADD", dtype="uint8")],
+    ),
+    "tflite-hexagon.fully-connected": (
+        [settings(operator("FULLY_CONNECTED", **INT8), keep_num_dims=True)],
+        [settings(operator("FULLY_CONNECTED", **INT8), keep_num_dims=False)],
     ),
     "tflite-hexagon.stride": ([conv(stride=4, **INT8)], [conv(stride=3, **INT8)]),
     "tflite-hexagon.not-8-bit": ([conv(), operator("RELU")], [conv(dtype="uint8")]),
@@ -337,7 +217,44 @@ TFLITE_EXAMPLES = {
         [operator("ADD", **INT8)],
     ),
     "tflite-edgetpu.resize-by-size": ([resize(version=2, **INT8)], [operator("ADD", **INT8)]),
-    "tflite-coreml.not-float32": ([operator("ADD", **INT8)], [operator("ADD")]),
+    "tflite-coreml.not-float32": (
+        [operator("ADD", **INT8), UNPACKED_INT8],
+        [operator("ADD"), UNPACKED],
+    ),
+    "tflite-coreml.reshape": ([operator("RESHAPE")], [operator("ADD")]),
+    "tflite-coreml.mean": (
+        [
+            settings(mean(), keep_dims=False),
+            mean(before=(1, 64, 64)),
+            mean(before=(1, 8, 8, 64), after=(1, 8, 8, 1)),
+        ],
+        [settings(mean(before=(1, 8, 8, 64), after=(1, 1, 1, 64)), keep_dims=True)],
+    ),
+    "tflite-coreml.concatenation": (
+        [
+            settings(joined(), **RELU6),
+            joined(before=(1, 64), after=(1, 128)),
+            joined(after=(1, 16, 32, 64)),
+            operator("CONCATENATION", before=MAP, after=(1, 16, 16, 128)),
+        ],
+        [joined(), settings(joined(), fused_activation_function=0)],
+    ),
+    "tflite-coreml.five-axes": ([operator("MUL", before=(1, 2, 3, 4, 5))], [operator("MUL")]),
+    "tflite-coreml.padding": (
+        [
+            reading(operator("PAD"), computed("int32", (4, 2))),
+            padded(before=(16, 16, 64), after=(18, 18, 64)),
+            padded(after=(1, 16, 16, 72)),
+        ],
+        [padded()],
+    ),
+    "tflite-coreml.fully-connected": (
+        [
+            reading(operator("FULLY_CONNECTED"), computed()),
+            reading(operator("FULLY_CONNECTED"), stored(), computed()),
+        ],
+        [reading(operator("FULLY_CONNECTED"), stored(), stored())],
+    ),
     "tflite-coreml.resize-version": (
         [resize(version=3, centres=True)],
         [resize(version=1), operator("ADD", version=2)],
@@ -354,6 +271,7 @@ TFLITE_EXAMPLES = {
         [
             reading(dense("CONV_2D"), computed(), stored(shape=(64,))),
             reading(dense("CONV_2D"), stored(), computed(shape=(64,))),
+            reading(operator("TRANSPOSE_CONV"), stored(), computed()),
         ],
         [conv(), dw()],
     ),
@@ -368,7 +286,7 @@ TFLITE_EXAMPLES = {
     ),
     "tflite-coreml.resize-size": ([resize(size=SIZE_COMPUTED)], [resize()]),
     "tflite-coreml.unlisted-operator": ([operator("TRANSPOSE")], [operator("RESHAPE")]),
-    "tflite-coreml.stored-float16": ([UNPACKED], [operator("DEQUANTIZE", **INT8)]),
+    "tflite-coreml.stored-float16": ([UNPACKED], [dequantize(), UNPACKED_INT8]),
     "tflite-coreml.legacy-resize": ([resize()], [resize(corners=True)]),
     "tflite-qnn.depth-multiplier": ([dw(multiplier=2)], [dw()]),
     "tflite-qnn.topk-count": (
@@ -382,13 +300,17 @@ TFLITE_EXAMPLES = {
         [dw()],
     ),
     "tflite-qnn.resize-sampling": ([resize(corners=True), resize(centres=True)], [resize()]),
-    "tflite-xnnpack-sparse.not-float32": ([operator("ADD", **INT8)], [operator("ADD")]),
+    "tflite-xnnpack-sparse.not-float32": (
+        [operator("ADD", **INT8)],
+        [operator("ADD"), operator("ADD", dtype="float16")],
+    ),
     "tflite-xnnpack-sparse.dilated": ([dw(rate=2), conv(kernel=(1, 1), rate=2)], [dw()]),
     "tflite-xnnpack-sparse.depthwise-kernel": (
         [
             dw(kernel=(7, 3)),
             dw(kernel=(3, 7)),
             dw(stride=3),
+            dw(multiplier=2),
             settings(dw(), padding="VALID"),
         ],
         [dw(kernel=(5, 5), stride=2), settings(dw(), padding="SAME")],
@@ -398,11 +320,18 @@ TFLITE_EXAMPLES = {
             conv(kernel=(3, 1)),
             conv(kernel=(1, 3)),
             geometry(conv(), channels=3),
+            conv(kernel=(1, 1), stride=2),
+            geometry(conv(kernel=(1, 1)), groups=4),
         ],
         [conv(kernel=(1, 1)), geometry(conv(stride=2), channels=3)],
     ),
-    "tflite-xnnpack-sparse.resize-to-one": (
-        [resize(after=(1, 1, 32, 64)), resize(after=(1, 32, 1, 64))],
+    "tflite-xnnpack-sparse.resize-of-one": (
+        [
+            resize(after=(1, 1, 32, 64)),
+            resize(after=(1, 32, 1, 64)),
+            resize(before=(1, 1, 16, 64)),
+            resize(before=(1, 16, 1, 64)),
+        ],
         [resize()],
     ),
     "tflite-xnnpack-sparse.unlisted-operator": (

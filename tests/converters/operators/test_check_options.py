@@ -1,6 +1,7 @@
 """`edge-deeplab check --fix`, `--mac-script` and `--merge`, on tiny files of the formats they are about."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,21 @@ def test_check_mac_script_writes_it_and_tells_how_to_run_it(run, mlpackage_path,
     assert content_sha256(mlpackage_path) in (tmp_path / "ask.py").read_text()
     as_json = run(mlpackage_path, "--mac-script", tmp_path / "ask.py", "--json")
     assert json.loads(as_json.stdout)["mac_script"] == str(tmp_path / "ask.py")
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch gone)", "x;reboot;", "it's", "-c"])
+def test_check_mac_script_command_names_its_files_whatever_they_are_called(
+    run, mlpackage_path, tmp_path, name
+):
+    package = mlpackage_path.rename(tmp_path / f"{name}.mlpackage")
+    result = run(package, "--mac-script", tmp_path / f"{name}.py")
+    assert result.exit_code == 0
+    command = result.stdout.split("and run: ")[1].removesuffix(" [IMAGE ...]\n")
+    python, *files = shlex.split(command)
+    assert python == "python"
+    assert [Path(file).name for file in files] == [f"{name}.py", f"{name}.mlpackage"]
+    assert not any(file.startswith("-") for file in files)
+    assert shlex.join([python, *files]) == command
 
 
 @pytest.mark.parametrize("option", ["--mac-script", "--merge"])

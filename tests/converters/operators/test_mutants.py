@@ -25,6 +25,7 @@ from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.operators.report import ArtifactReport, check_artifact, judge
 from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.converters.operators.tflite_signature_defs import lint_signatures
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.errors import ArtifactError
 
@@ -80,6 +81,7 @@ def read_or_explain(path):
         graph = read_graph(path)
         if graph.format == "tflite":
             lint_versions(path)
+            lint_signatures(path)
     except ArtifactError as error:
         return None, str(error)
     return graph, ""
@@ -151,15 +153,12 @@ def write_large_onnx(path, tiny):
 
 
 def write_large_package(path, tiny):
-    """Write a package of many operators, and the weights beside its program."""
+    """Write a package of many operators, and large weights beside its program."""
     builder = tiny.ProgramBuilder()
+    builder.const("large", "FLOAT16", WEIGHT_SHAPE)
     for index in range(40):
         builder.conv(f"conv_{index}", "image", (1, 8, 16, 16), rate=6)
-    builder.save(path)
-    weights = path / "Data" / "com.apple.CoreML" / "weights"
-    weights.mkdir()
-    (weights / "weight.bin").write_bytes(bytes(200_000))
-    return path
+    return builder.save(path)
 
 
 @pytest.mark.parametrize(
@@ -282,19 +281,33 @@ def test_read_mil_bomb_of_empty_operations_is_refused(mlpackage_path, tiny):
     assert "more memory" in refusal(mlpackage_path)
 
 
-def test_read_mil_weights_of_any_declared_size_are_never_opened(mlpackage_path, tiny):
+@pytest.mark.parametrize(
+    ("offset", "told"), [(2**63, "ends after"), (64, "where the program declares")]
+)
+def test_read_mil_weight_of_any_declared_size_takes_no_memory(mlpackage_path, tiny, offset, told):
     builder = tiny.ProgramBuilder()
-    size = 2**62
-    weight = builder.const("w", "FLOAT16", (size, size, 1, 1))
-    builder.block.operations[-1].attributes["val"].blobFileValue.offset = 2**63
-    builder.add("conv", "out", "FLOAT16", (1, size, size, size), x="image", weight=weight)
+    builder.const("w", "FLOAT16", (4, 4, 1, 1))
+    value = builder.block.operations[-1].attributes["val"]
+    value.blobFileValue.offset = offset
+    for dimension in value.type.tensorType.dimensions:
+        dimension.constant.size = 2**62
     (mlpackage_path / SPECIFICATION).write_bytes(builder.model.SerializeToString())
     tracemalloc.start()
-    graph = survive(mlpackage_path)
+    sentence = refusal(mlpackage_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert graph.operators[0].convolution.channels == size
+    assert told in sentence
     assert peak < 1 << 20
+
+
+def test_read_mil_weight_of_very_many_axes_is_refused_before_their_product(mlpackage_path, tiny):
+    builder = tiny.ProgramBuilder()
+    builder.const("w", "FLOAT16", (4, 4, 1, 1))
+    kind = builder.block.operations[-1].attributes["val"].type.tensorType
+    for _ in range(100_000):
+        kind.dimensions.add().constant.size = 2**62
+    (mlpackage_path / SPECIFICATION).write_bytes(builder.model.SerializeToString())
+    assert "100004 axes" in refusal(mlpackage_path)
 
 
 def test_read_mil_deep_nesting_is_refused(mlpackage_path, tiny):

@@ -3,7 +3,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from edge_deeplab.converters.operators.judging import judge
 from edge_deeplab.converters.operators.read_onnx import read_onnx
+from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.errors import ArtifactError
 
 WEIGHT = "model.aspp.branches.1.0.weight"
@@ -189,6 +191,41 @@ def test_read_onnx_value_that_a_cast_alone_reads_tells_its_type(tmp_path, tiny, 
     ]
     graph = read_onnx(tiny.save_onnx(tmp_path / "cast.onnx", nodes, {}))
     assert graph.operators[0].outputs[0].cast_to == expected
+
+
+@pytest.mark.parametrize("readers", [0, 1, 2])
+def test_read_onnx_counts_the_operators_that_read_a_value(tmp_path, tiny, readers):
+    nodes = [
+        helper.make_node("ArgMax", ["image"], ["classes"], axis=1, keepdims=1),
+        *(helper.make_node("Abs", ["classes"], [f"read_{i}"]) for i in range(readers)),
+        helper.make_node("Relu", ["image"], ["other"]),
+    ]
+    graph = read_onnx(tiny.save_onnx(tmp_path / "r.onnx", nodes, {}))
+    assert graph.operators[0].outputs[0].readers == readers
+
+
+def test_read_onnx_int8_convolution_stays_with_the_core_ml_provider(tmp_path, tiny):
+    """ML Program takes a weight that is dequantized; only the bias must stand in the file as it is read."""
+    constants = {
+        "stored": np.ones((8, 1, 3, 3), np.int8),
+        "bias_stored": np.zeros(8, np.int32),
+        "bias": np.zeros(8, np.float32),
+        "scale": np.float32(0.1),
+    }
+    dequantize = [
+        helper.make_node("DequantizeLinear", [source, "scale"], [result])
+        for source, result in (("stored", "weight"), ("bias_stored", "unpacked"))
+    ]
+    kept, torn = (tiny.conv_node(f"conv_{b}", weight="weight") for b in ("bias", "unpacked"))
+    kept.input.append("bias")
+    torn.input.append("unpacked")
+    path = tiny.save_onnx(tmp_path / "q.onnx", [*dequantize, kept, torn], constants)
+    verdicts = judge(read_onnx(path), load_profile("onnx-coreml")).verdicts
+    said = {verdict.name: (verdict.verdict, verdict.rule) for verdict in verdicts[2:]}
+    assert said == {
+        "conv_bias": ("ok", "onnx-coreml.dilated"),
+        "conv_unpacked": ("fallback", "onnx-coreml.convolution-bias"),
+    }
 
 
 def test_read_onnx_keeps_short_constants_and_wiring(tmp_path, tiny):
