@@ -4,15 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?=
 
-.PHONY: export test lint types check clean
+.PHONY: export test slow lint types check clean
 
 export: $(VENV)/.installed  ## install, export the shipped checkpoint to all three targets, check, measure parity
 	$(BIN)/edge-deeplab export --target all --output exports
 	$(BIN)/edge-deeplab check exports/*.onnx exports/*.tflite exports/*.mlpackage
 	$(BIN)/edge-deeplab parity --reference camvid-efficientnet-lite0 $(if $(DATA),--data $(DATA))
 
-test: $(VENV)/.installed  ## the whole test suite
+test: $(VENV)/.installed  ## every test but those of make slow
 	$(BIN)/python -m pytest
+
+slow: $(VENV)/.installed  ## the tests that take long or install packages; no submission waits for them
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.skips import SHARED, pytest_make_collect_report, pytest_runtest_makereport
+
+# hooks, which pytest finds by name in this file
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +36,7 @@ def peers() -> Path:
     return folder
 
 
+MakeDataset = Callable[..., Path]
 DATASET_TOML = """
 name = "Tiny"
 licence = "CC0"
@@ -46,7 +51,7 @@ color = [0, 255, 0]
 
 
 @pytest.fixture
-def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+def make_dataset(tmp_path: Path) -> MakeDataset:
     """Return a function that writes a two-class data set: the left half red, the right half green."""
 
     def make(split: str = "train", count: int = 3, size_hw: tuple[int, int] = (40, 48)) -> Path:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.extras import missing_dependency
 from edge_deeplab.text import first_line
 
 JsonOption = Annotated[
@@ -74,6 +75,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, EdgeDeepLabError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_dependency(error)):
+        return str(missing)
     return f"unexpected {type(error).__name__}: {first_line(error)}; run again with --debug for the traceback"
 
 

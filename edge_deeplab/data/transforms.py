@@ -1,8 +1,8 @@
 """Geometric and photometric transforms of images and masks, on numpy arrays.
 
 One idea: every random choice comes from the generator that is passed in, so a sample depends on its
-seed alone and never on the worker that made it. Training, evaluation and demo share `resize_image`,
-so they cannot disagree.
+seed alone and never on the worker that made it. Training, evaluation, runtimes and demo share
+`resize_image` and `resize_ids`, so they cannot disagree.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,11 @@ def resize_image(image_hwc: ImageHWC, size_hw: tuple[int, int]) -> ImageHWC:
 
 
 def resize_ids(ids: MaskIds, size_hw: tuple[int, int]) -> MaskIds:
-    """Resize class ids to (height, width) by nearest neighbour (half-pixel centres)."""
+    """Resize class ids to (height, width) by nearest neighbour (half-pixel centres).
+
+    Where an output pixel lies halfway between two, either is nearest; Pillow's running sum decides which. Everything
+    that resizes ids does it here, so that no two parts of the package decide otherwise.
+    """
     if ids.shape == size_hw:
         return ids
     height, width = size_hw

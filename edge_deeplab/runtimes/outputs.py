@@ -7,6 +7,7 @@ follows from the number of classes where the file tells it, else from the pictur
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.transforms import resize_ids
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes.base import ClassIds, Logits
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
@@ -37,7 +38,7 @@ def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
             f"{path} gives class ids from {ids.min()} to {ids.max()}; 0 to 255 was expected; "
             "export its class map or its scores"
         )
-    return _resize_ids(ids.astype(np.uint8), image.size_hw)
+    return resize_ids(ids.astype(np.uint8), image.size_hw)
 
 
 def score_map(
@@ -78,17 +79,6 @@ def _classes_are_last(shape: tuple[int, int, int], image: ImageTensor, classes: 
     as_last = abs(shape[0] / height - shape[1] / width)
     as_first = abs(shape[1] / height - shape[2] / width)
     return image.channels_last if as_last == as_first else as_last < as_first
-
-
-def _resize_ids(ids: ClassIds, size_hw: tuple[int, int]) -> ClassIds:
-    """Return ids (H, W) at another size: the nearest pixel, half-pixel centres."""
-    if ids.shape == size_hw:
-        return ids
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
-        for new, old in zip(size_hw, ids.shape, strict=True)
-    )
-    return ids[np.ix_(rows, columns)]
 
 
 def _resize_scores(scores: Logits, size_hw: tuple[int, int]) -> Logits:

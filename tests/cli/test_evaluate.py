@@ -1,7 +1,6 @@
 """`edge-deeplab evaluate` on a random tiny checkpoint and a folder of four pictures."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 
 NAMES = ("sky", "road", "car")
-PEERS = Path(__file__).resolve().parents[2].parent / "shared" / "peers"
 
 
 @pytest.fixture
@@ -156,10 +154,8 @@ def test_evaluate_with_options_that_cannot_be_meant_is_a_usage_error(invoke, arg
     assert invoke(*arguments).exit_code == 2
 
 
-def test_evaluate_of_another_projects_file_needs_its_class_map(invoke, data, tmp_path):
-    artifact = PEERS / "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite"
-    if not artifact.is_file():
-        pytest.skip("the shared folder with other people's models is absent")
+def test_evaluate_of_another_projects_file_needs_its_class_map(invoke, data, peers, tmp_path):
+    artifact = peers / "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite"
     pytest.importorskip("ai_edge_litert")
     bare = invoke(artifact, "--data", data, "--limit", 1)
     assert bare.exit_code == 1

@@ -5,6 +5,9 @@ import pytest
 
 from edge_deeplab.data.transforms import Augmentation, jitter_colours, resize_ids, resize_image
 
+SIZES = [(old, new) for old in range(1, 256, 17) for new in range(1, 400, 21)]
+"""Pairs of lengths, whole ratios and others; many have output pixels that lie between two pixels."""
+
 
 def striped(size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """An image whose red channel is ten times its mask's class id."""
@@ -25,6 +28,14 @@ def test_resize_ids_never_invents_a_class() -> None:
     ids = np.array([[0, 7], [7, 0]], np.uint8)
     doubled = resize_ids(ids, (4, 4))
     assert doubled.tolist() == np.kron(ids, np.ones((2, 2), np.uint8)).tolist()
+
+
+def test_resize_ids_takes_a_pixel_that_none_is_nearer_than() -> None:
+    """Half-pixel centres: output pixel i lies at (i + 0.5) * old / new; of two pixels equally near it takes either."""
+    for old, new in SIZES:
+        taken = resize_ids(np.arange(old, dtype=np.uint8)[None], (1, new))[0].astype(int)
+        doubled = (2 * np.arange(new) + 1) * old  # 2 * new times where the output pixel lies
+        assert (np.abs(doubled - (2 * taken + 1) * new) <= new).all(), (old, new)
 
 
 @pytest.mark.parametrize("size_hw", [(40, 40), (64, 200), (16, 300)])

@@ -104,19 +104,21 @@ def make_film(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An .onnx and a .tflite file, by target, that do what `BrightestChannel` does, exported by this project."""
+def export_brightest(target: str, folder: Path) -> Path:
+    """Export a file that does what `BrightestChannel` does, with this project's converters."""
     torch = pytest.importorskip("torch", reason="the converters need it")
     from edge_deeplab.converters.capture import capture
     from edge_deeplab.converters.export import export_graph
 
-    description = describe()
+    description = replace(describe(), target=target)
     network = torch.nn.Conv2d(3, len(CLASSES), 1, bias=False).eval()
     torch.nn.init.dirac_(network.weight)  # each class scores what its channel holds
     graph = capture(network, description.normalisation, description.size_hw, "classes")
+    return export_graph(graph, description, folder).path
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An .onnx and a .tflite file, by target, of `export_brightest`."""
     folder = tmp_path_factory.mktemp("artifacts")
-    return {
-        target: export_graph(graph, replace(description, target=target), folder).path
-        for target in ("onnx", "tflite")
-    }
+    return {target: export_brightest(target, folder) for target in ("onnx", "tflite")}

@@ -97,7 +97,7 @@ def test_camera_unknown_number_lists_the_cameras_there_are(monkeypatch: pytest.M
         CameraSource("9")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="opens a device file of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux: opens a device file")
 def test_camera_that_is_absent_is_one_clear_sentence() -> None:
     with pytest.raises(DataError, match=r"camera '/dev/no-such-camera' cannot be opened"):
         open_source("camera:/dev/no-such-camera")

@@ -109,7 +109,7 @@ def test_demo_recording_over_its_own_source_is_refused(invoke: Invoke, image_fol
     assert "is the source itself" in error_of(result)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there a display may be absent")
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux: a display may be absent")
 def test_demo_without_display_says_how_to_run_without_one(
     invoke: Invoke, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

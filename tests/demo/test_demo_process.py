@@ -115,7 +115,7 @@ def test_demo_import_loads_no_heavy_module(board: dict[str, str]) -> None:
     assert found.stdout.strip() == "[]", found.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
+@pytest.mark.skipif(os.name != "posix", reason="only on POSIX: sends a signal as a terminal does")
 def test_demo_ctrl_c_ends_well_and_keeps_the_recording(
     artifacts: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -161,7 +161,7 @@ def test_fit_longest_side_reduces_large_pictures_only() -> None:
     assert fit_longest_side(large, 2000) is large
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
+@pytest.mark.skipif(os.name != "posix", reason="only on POSIX: sends a signal to itself")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_on_signals_first_one_asks_second_one_interrupts(number: signal.Signals) -> None:
     before = signal.getsignal(number)

@@ -1,7 +1,5 @@
 """From an artifact's ids to the data set's classes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from edge_deeplab.evaluation.class_map import class_lookup, read_class_map
 from edge_deeplab.evaluation.metrics import NO_CLASS
 
 CLASSES = tuple(ClassInfo(name, (0, 0, 0)) for name in ("sky", "road", "car"))
-PEERS = Path(__file__).resolve().parents[2].parent / "shared" / "peers"
 
 
 def lookup(described, class_map=None):
@@ -70,11 +67,8 @@ def test_read_class_map_of_an_absent_file_names_it(tmp_path):
         read_class_map(tmp_path / "none.toml")
 
 
-def test_read_class_map_of_the_cityscapes_peer_covers_its_19_classes():
-    path = PEERS / "cityscapes-to-camvid.toml"
-    if not path.is_file():
-        pytest.skip("the shared folder with other people's models is absent")
-    class_map = read_class_map(path)
+def test_read_class_map_of_the_cityscapes_peer_covers_its_19_classes(peers):
+    class_map = read_class_map(peers / "cityscapes-to-camvid.toml")
     names = tuple(dict.fromkeys(class_map.values()))
     table = class_lookup(
         None, tuple(ClassInfo(n, (0, 0, 0)) for n in names), class_map, artifact="peer"

@@ -122,6 +122,6 @@ def test_core_ml_itself_on_another_system_says_what_runs_the_file_here(tmp_path:
     from edge_deeplab.runtimes.coreml import CoreMLEngine, core_ml_runs_here
 
     if core_ml_runs_here():
-        pytest.skip("this is a Mac: Core ML is here")
+        pytest.skip("not on a Mac: Core ML is here")
     with pytest.raises(ArtifactError, match="MIL reference evaluator"):
         CoreMLEngine(tmp_path / "model.mlpackage")

@@ -90,7 +90,9 @@ def tanh(x: Tensor) -> Tensor:
 def cast(x: Operand, dtype: str) -> Tensor:
     """Return x in another type; floats become integers by dropping the fraction. The evaluator sets the final type."""
     tensor = torch.as_tensor(x)
-    return tensor != 0 if dtype == "bool" else tensor.trunc() if "int" in dtype else tensor
+    if dtype == "bool":
+        return tensor != 0
+    return tensor.trunc() if "int" in dtype and tensor.is_floating_point() else tensor
 
 
 def identity(x: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ _HELD_AS = {
     "fp16": torch.float32,
     "fp32": torch.float32,
     "bool": torch.bool,
+    "int4": torch.int8,
+    "uint4": torch.uint8,
     "int8": torch.int8,
     "uint8": torch.uint8,
     "int16": torch.int16,
@@ -123,10 +125,17 @@ def _run_step(step: Step, values: dict[str, Tensor], constants: Mapping[str, Ten
 
 
 def conform(value: Tensor, dtype: str) -> Tensor:
-    """Return a value as MIL's type holds it: float16 rounded (and held as float32), integers wrapped."""
+    """Return a value as MIL's type holds it: float16 rounded (and held as float32), integers wrapped to its width.
+
+    Floats become narrow integers by way of int32: a direct cast of what the narrow type cannot hold is undefined.
+    """
     if dtype == "fp16":
         return value.half().float()
-    return value.to(_HELD_AS[dtype])
+    held_as = _HELD_AS[dtype]
+    if value.is_floating_point() and not held_as.is_floating_point and dtype != "bool":
+        value = value.to(torch.int32)
+    held = value.to(held_as)
+    return held & 0xFFFF if dtype == "uint16" else held  # torch has it, but not its arithmetic
 
 
 def _with_tensors(step: Step) -> Step:

@@ -75,12 +75,21 @@ def constexpr_lut_to_dense(
     return vectors.movedim(-1, axis + 1).flatten(axis, axis + 1)
 
 
-def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor) -> Tensor:
-    """Put the values that stay where the mask's bits, packed lowest first, are set; the rest is zero."""
-    chosen = _unpack_bits(mask, 2, shape.prod()).bool()
-    dense = torch.zeros(len(chosen), dtype=nonzero_data.dtype)
-    dense[chosen] = nonzero_data
-    return dense.reshape(shape.tolist())
+def constexpr_sparse_to_dense(
+    nonzero_data: Tensor, mask: Tensor, shape: Tensor | None = None
+) -> Tensor:
+    """Put the values that stay where the mask is set; the rest is zero.
+
+    Args:
+        nonzero_data: (N,).
+        mask: iOS 16: bytes of packed bits, lowest first; iOS 18: 0 or 1 an element.
+        shape: iOS 16: shape of the weights.
+    """
+    if shape is not None:
+        mask = _unpack_bits(mask, 2, shape.prod()).reshape(shape.tolist())
+    dense = torch.zeros(mask.shape, dtype=nonzero_data.dtype)
+    dense[mask != 0] = nonzero_data
+    return dense
 
 
 def _unpack_bits(packed: Tensor, palettes: int, count: Tensor) -> Tensor:

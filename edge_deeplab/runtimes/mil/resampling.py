@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,10 +12,7 @@ def upsample_bilinear(
     x: Tensor, scale_factor_height: float, scale_factor_width: float, align_corners: bool
 ) -> Tensor:
     """Enlarge (*D, H, W); the size is rounded down and the samples are spaced by the sizes, not by the factors."""
-    size_hw = [
-        math.floor(x.shape[-2] * scale_factor_height),
-        math.floor(x.shape[-1] * scale_factor_width),
-    ]
+    size_hw = _scaled_size(x, scale_factor_height, scale_factor_width)
     planes = x.reshape(-1, 1, *x.shape[-2:])
     resized = functional.interpolate(planes, size_hw, mode="bilinear", align_corners=align_corners)
     return resized.reshape(*x.shape[:-2], *size_hw)
@@ -23,11 +21,8 @@ def upsample_bilinear(
 def upsample_nearest_neighbor(
     x: Tensor, scale_factor_height: float, scale_factor_width: float
 ) -> Tensor:
-    """Enlarge (*D, H, W) by repeating pixels."""
-    size_hw = [
-        math.floor(x.shape[-2] * scale_factor_height),
-        math.floor(x.shape[-1] * scale_factor_width),
-    ]
+    """Enlarge (*D, H, W) by repeating pixels; the size is rounded down."""
+    size_hw = _scaled_size(x, scale_factor_height, scale_factor_width)
     planes = x.reshape(-1, 1, *x.shape[-2:])
     return functional.interpolate(planes, size_hw, mode="nearest").reshape(*x.shape[:-2], *size_hw)
 
@@ -39,6 +34,14 @@ def resize_bilinear(
     rows = _interpolation(x.shape[-2], target_size_height, sampling_mode)
     columns = _interpolation(x.shape[-1], target_size_width, sampling_mode)
     return rows @ x @ columns.T
+
+
+def _scaled_size(x: Tensor, height: float, width: float) -> list[int]:
+    """Return side times factor, rounded down in float32 as MIL declares it: 20 times 2.6 is 52, not 51.99."""
+    return [
+        math.floor(np.float32(side) * np.float32(factor))
+        for side, factor in zip(x.shape[-2:], (height, width), strict=True)
+    ]
 
 
 def _interpolation(old: int, new: int, sampling_mode: str) -> Tensor:

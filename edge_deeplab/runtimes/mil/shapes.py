@@ -24,8 +24,14 @@ def transpose(x: Tensor, perm: Tensor) -> Tensor:
 
 
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
-    """Return x in another shape; 0 keeps a dimension, -1 is what is left."""
-    return x.reshape([x.shape[i] if side == 0 else side for i, side in enumerate(shape.tolist())])
+    """Return x in another shape.
+
+    0 keeps the dimension of x as far from the last one, and is 1 where x has none (iOS 17; before, both ranks are the
+    same); -1 is what is left.
+    """
+    sides = shape.tolist()
+    kept = [1] * (len(sides) - x.ndim) + list(x.shape[max(0, x.ndim - len(sides)) :])
+    return x.reshape([old if side == 0 else side for side, old in zip(sides, kept, strict=True)])
 
 
 def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
@@ -50,14 +56,18 @@ def slice_by_index(
     end_mask: Tensor | None = None,
     squeeze_mask: Tensor | None = None,
 ) -> Tensor:
-    """Return x[begin:end:stride]; a mask lets begin or end be the edge, or takes the one index and drops the axis."""
+    """Return x[begin:end:stride].
+
+    `begin_mask` and `end_mask` put the edge in the place of begin or end; `squeeze_mask` takes the one element at begin
+    (or at the edge, where both masks are set) and drops the axis.
+    """
     squeezed: list[int] = []
     for axis in range(x.ndim):
-        size, first = x.shape[axis], int(begin[axis])
+        size = x.shape[axis]
+        start = None if _masked(begin_mask, axis) else int(begin[axis])
         if _masked(squeeze_mask, axis):
-            x, squeezed = x.narrow(axis, first % size, 1), [*squeezed, axis]
+            x, squeezed = x.narrow(axis, start or 0, 1), [*squeezed, axis]
             continue
-        start = None if _masked(begin_mask, axis) else first
         stop = None if _masked(end_mask, axis) else int(end[axis])
         positions = range(size)[start : stop : 1 if stride is None else int(stride[axis])]
         if positions != range(size):
@@ -66,9 +76,10 @@ def slice_by_index(
 
 
 def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
-    """Return `size` elements from `begin` on, along each axis; -1 takes the rest."""
+    """Return `size` elements (-1: the rest) from `begin` on, along each axis; a negative begin counts from the end."""
     for axis, (first, count) in enumerate(zip(begin.tolist(), size.tolist(), strict=True)):
-        x = x.narrow(axis, first, x.shape[axis] - first if count == -1 else count)
+        start = first + x.shape[axis] if first < 0 else first
+        x = x.narrow(axis, start, x.shape[axis] - start if count == -1 else count)
     return x
 
 

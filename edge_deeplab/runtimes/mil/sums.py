@@ -1,5 +1,7 @@
 """Operators that sum or compare along axes: matrix products, normalisation, reductions."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,23 +36,23 @@ def softmax(x: Tensor, axis: int) -> Tensor:
 
 
 def reduce_mean(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
-    """Return the mean over axes (None: all)."""
-    return x.mean(dim=_axes(axes, x), keepdim=keep_dims)
+    """Return the mean over axes (None: all); of integers as float64, whose fraction the evaluator drops."""
+    return _reduce(Tensor.mean, x if x.is_floating_point() else x.double(), keep_dims, axes)
 
 
 def reduce_sum(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
     """Return the sum over axes (None: all)."""
-    return x.sum(dim=_axes(axes, x), keepdim=keep_dims)
+    return _reduce(Tensor.sum, x, keep_dims, axes)
 
 
 def reduce_max(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
     """Return the maximum over axes (None: all)."""
-    return x.amax(dim=_axes(axes, x), keepdim=keep_dims)
+    return _reduce(Tensor.amax, x, keep_dims, axes)
 
 
 def reduce_min(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor:
     """Return the minimum over axes (None: all)."""
-    return x.amin(dim=_axes(axes, x), keepdim=keep_dims)
+    return _reduce(Tensor.amin, x, keep_dims, axes)
 
 
 def reduce_argmax(x: Tensor, axis: int, keep_dims: bool, output_dtype: str | None = None) -> Tensor:
@@ -58,5 +60,9 @@ def reduce_argmax(x: Tensor, axis: int, keep_dims: bool, output_dtype: str | Non
     return x.argmax(dim=axis, keepdim=keep_dims)
 
 
-def _axes(axes: Tensor | None, x: Tensor) -> list[int]:
-    return list(range(x.ndim)) if axes is None else axes.tolist()
+def _reduce(
+    reduction: Callable[..., Tensor], x: Tensor, keep_dims: bool, axes: Tensor | None
+) -> Tensor:
+    """Reduce over axes; an empty list leaves x as it is, where torch would take it for all of them."""
+    along = list(range(x.ndim)) if axes is None else axes.tolist()
+    return reduction(x, dim=along, keepdim=keep_dims) if along else x

@@ -32,7 +32,7 @@ def conv(
 def max_pool(
     x: Tensor, kernel_sizes: Tensor, strides: Tensor, pad_type: str, pad: Tensor, ceil_mode: bool
 ) -> Tensor:
-    """Take the maximum of each window; padding never wins."""
+    """Take the maximum of each window; padding never wins, and a window of nothing else gives -inf."""
     kernel, stride = kernel_sizes.tolist(), strides.tolist()
     padding = _pool_padding(x, kernel, stride, pad_type, pad, ceil_mode)
     padded = functional.pad(x, _torch_order(padding), value=-torch.inf)
@@ -48,7 +48,7 @@ def avg_pool(
     ceil_mode: bool,
     exclude_padding_from_average: bool = False,
 ) -> Tensor:
-    """Take the mean of each window; padding counts as zeros, or does not count."""
+    """Take the mean of each window; padding counts as zeros, or does not count; a window of nothing gives NaN."""
     kernel, stride = kernel_sizes.tolist(), strides.tolist()
     given = _pool_padding(x, kernel, stride, pad_type, pad, False)
     padding = _pool_padding(x, kernel, stride, pad_type, pad, ceil_mode)
@@ -97,7 +97,11 @@ def _pool_padding(
     pad: Tensor,
     ceil_mode: bool,
 ) -> list[tuple[int, int]]:
-    """Return the padding; in ceil mode with what the last window needs beyond it, unless it would lie outside."""
+    """Return the padding; in ceil mode what comes after is as much as the last window reaches.
+
+    A window that would lie wholly beyond the data is left out where there is padding, and only there: so MIL defines
+    the size, unlike torch, which always leaves it out.
+    """
     padding = window_padding(x.shape[2:], kernel, stride, [1] * len(kernel), pad_type, pad)
     if not ceil_mode:
         return padding
@@ -106,9 +110,9 @@ def _pool_padding(
         x.shape[2:], kernel, stride, padding, strict=True
     ):
         positions = -(-(size + before + after - width) // step) + 1
-        if (positions - 1) * step >= size + before:
+        if before + after > 0 and (positions - 1) * step >= size + before:
             positions -= 1
-        fitted.append((before, max(after, (positions - 1) * step + width - size - before)))
+        fitted.append((before, (positions - 1) * step + width - size - before))
     return fitted
 
 

@@ -69,6 +69,25 @@ def test_declared_integer_types_are_kept() -> None:
     assert result["q"].dtype == torch.int8
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+@pytest.mark.parametrize("source", [torch.float32, torch.int32])
+def test_cast_beyond_the_range_wraps_to_the_width_of_the_type(
+    dtype: str, source: torch.dtype
+) -> None:
+    cast = Step("cast", {"x": X, "dtype": dtype}, (Value("y", dtype, (20_000,)),))
+    evaluator = Evaluator(program(cast, outputs=("y",)))
+    x = torch.arange(-70_000, 70_000, 7)
+    result = evaluator.evaluate({"x": x.to(source)})["y"]
+    assert result.tolist() == x.numpy().astype(dtype).tolist()
+
+
+def test_mean_of_integers_drops_the_fraction() -> None:
+    mean = step("reduce_mean", "y", "int32", x=X, keep_dims=False)
+    evaluator = Evaluator(program(mean, outputs=("y",)))
+    assert evaluator.evaluate({"x": torch.tensor([-2, -3], dtype=torch.int32)})["y"].item() == -2
+    assert evaluator.evaluate({"x": torch.tensor([2, 3], dtype=torch.int32)})["y"].item() == 2
+
+
 def test_wanted_values_are_kept_and_nothing_after_them_runs() -> None:
     evaluator = Evaluator(
         program(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 
@@ -27,6 +28,7 @@ ROW = [[[[1.0, 2.0, 3.0, 4.0]]]]  # (1, 1, 1, 4)
 SQUARE = [[[[1.0, 2.0], [3.0, 4.0]]]]  # (1, 1, 2, 2)
 NO_PAD = {"pad_type": "valid", "pad": [0, 0, 0, 0]}
 ONE_STEP = {"strides": [1, 1], "dilations": [1, 1], "groups": 1}
+NO_AXES = np.array([], np.int32)
 POOL = {"strides": [2, 2], "ceil_mode": False}
 
 
@@ -66,6 +68,7 @@ CASES = (
     Case("cast", {"x": [-1.7, 1.7], "dtype": "int32"}, [-1, 1], "to int drops the fraction"),
     Case("cast", {"x": [0.0, 0.5], "dtype": "bool"}, [False, True], "to bool"),
     Case("cast", {"x": [1, 2], "dtype": "fp32"}, [1.0, 2.0], "from int"),
+    Case("cast", {"x": [True, False], "dtype": "int32"}, [1, 0], "from bool"),
     Case("identity", {"x": [1.0, 2.0]}, [1.0, 2.0]),
     Case(
         "batch_norm",
@@ -201,9 +204,45 @@ CASES = (
         [[[[3.0, 6.0]]]],
         "ceil mode: what lies outside does not count",
     ),
+    *(
+        Case(
+            operator,
+            {
+                "x": [[[0.0, 1.0, 2.0, 3.0, 4.0]]],
+                "kernel_sizes": [1],
+                "strides": [3],
+                "pad_type": "custom",
+                "pad": [padding, padding],
+                "ceil_mode": True,
+                **options,
+            },
+            [[values]],
+            f"ceil mode, padding {padding}: a last window beyond the edge",
+        )
+        for operator, options, padding, values in (
+            ("max_pool", {}, 0, [0.0, 3.0, -np.inf]),
+            ("avg_pool", {"exclude_padding_from_average": True}, 0, [0.0, 3.0, np.nan]),
+            ("max_pool", {}, 1, [-np.inf, 2.0]),
+        )
+    ),
     # reductions
     Case("reduce_mean", {"x": SQUARE, "axes": [2, 3], "keep_dims": True}, [[[[2.5]]]]),
     Case("reduce_mean", {"x": SQUARE, "keep_dims": False}, 2.5, "over everything"),
+    Case(
+        "reduce_mean",
+        {"x": [[1, 2], [-3, -6]], "axes": [1], "keep_dims": False},
+        [1.5, -4.5],
+        "of integers",
+    ),
+    *(
+        Case(
+            f"reduce_{kind}",
+            {"x": [[1.0, 2.0]], "axes": NO_AXES, "keep_dims": False},
+            [[1.0, 2.0]],
+            "over no axis",
+        )
+        for kind in ("max", "mean", "min", "sum")
+    ),
     Case("reduce_sum", {"x": SQUARE, "axes": [-1], "keep_dims": False}, [[[3.0, 7.0]]]),
     Case("reduce_max", {"x": SQUARE, "axes": [2], "keep_dims": False}, [[[3.0, 4.0]]]),
     Case("reduce_min", {"x": SQUARE, "axes": [2], "keep_dims": True}, [[[[1.0, 2.0]]]]),
@@ -230,6 +269,18 @@ CASES = (
     Case("transpose", {"x": [[1.0, 2.0, 3.0]], "perm": [1, 0]}, [[1.0], [2.0], [3.0]]),
     Case("reshape", {"x": [[1.0, 2.0], [3.0, 4.0]], "shape": [4]}, [1.0, 2.0, 3.0, 4.0]),
     Case("reshape", {"x": [[1.0], [2.0]], "shape": [0, -1]}, [[1.0], [2.0]], "kept and left over"),
+    Case(
+        "reshape",
+        {"x": [[1.0, 2.0]], "shape": [1, 0, -1, 0]},
+        [[[[1.0, 2.0]]]],
+        "longer: kept from the right",
+    ),
+    Case(
+        "reshape",
+        {"x": [[[1.0, 2.0]], [[3.0, 4.0]]], "shape": [-1, 0]},
+        [[1.0, 2.0], [3.0, 4.0]],
+        "shorter: kept from the right",
+    ),
     Case("expand_dims", {"x": [1.0, 2.0], "axes": [0, -1]}, [[[1.0], [2.0]]]),
     Case("squeeze", {"x": [[[1.0, 2.0]]], "axes": [0]}, [[1.0, 2.0]]),
     Case("squeeze", {"x": [[[1.0, 2.0]]]}, [1.0, 2.0], "all"),
@@ -257,7 +308,25 @@ CASES = (
         [2.0],
         "masks",
     ),
+    Case(
+        "slice_by_index",
+        {
+            "x": [[0.0, 1.0], [2.0, 3.0]],
+            "begin": [1, -1],
+            "end": [0, 0],
+            "begin_mask": [True, False],
+            "squeeze_mask": [True, True],
+        },
+        1.0,
+        "begin and squeeze masks together: the first",
+    ),
     Case("slice_by_size", {"x": [[0.0, 1.0, 2.0]], "begin": [0, 1], "size": [1, -1]}, [[1.0, 2.0]]),
+    Case(
+        "slice_by_size",
+        {"x": [0.0, 1.0, 2.0], "begin": [-2], "size": [-1]},
+        [1.0, 2.0],
+        "begin counted from the end",
+    ),
     Case(
         "pad",
         {"x": [[1.0]], "pad": [0, 1, 2, 0], "mode": "constant", "constant_val": 7.0},
@@ -308,6 +377,17 @@ CASES = (
         },
         [[[[0.0, 0.1, 0.5, 0.9, 1.0]]]],
         "size rounded down, spacing from the sizes",
+    ),
+    Case(
+        "upsample_nearest_neighbor",
+        # 20 times 2.6 is 52 in float32, in which MIL declares sizes, and 51.999998 in float64
+        {
+            "x": [[[1.0] * 20]],
+            "scale_factor_height": 1,
+            "scale_factor_width": float(np.float32(2.6)),
+        },
+        [[[1.0] * 52]],
+        "size rounded down in float32",
     ),
     Case(
         "upsample_nearest_neighbor",
@@ -447,6 +527,12 @@ CASES = (
         [[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0, 3.0]],
         "two bytes of mask",
     ),
+    Case(
+        "constexpr_sparse_to_dense",
+        {"nonzero_data": [1.0, 2.0], "mask": np.array([[0, 1], [1, 0]], np.uint8)},
+        [[0.0, 1.0], [2.0, 0.0]],
+        "iOS 18: a mask of the weights' shape",
+    ),
 )
 
 
@@ -471,6 +557,34 @@ def test_operator_gives_the_value_of_its_definition(case: Case) -> None:
     np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6, atol=1e-6)
     for name, copy in copies.items():
         assert torch.equal(arguments[name], copy), f"{case.operator} changed its argument {name}"
+
+
+@pytest.mark.parametrize("operator", ["max_pool", "avg_pool", "avg_pool excluding"])
+def test_pool_in_ceil_mode_with_padding_gives_the_values_of_torch(operator: str) -> None:
+    """torch leaves windows out as MIL does where there is padding, of at most half the kernel."""
+    random = np.random.Generator(np.random.PCG64(5))
+    for _ in range(60):
+        kernel = torch.tensor(random.integers(2, 6, 2))
+        stride, padding = torch.tensor(random.integers(1, 6, 2)), kernel // 2
+        x = torch.tensor(
+            random.normal(size=(1, 2, *random.integers(6, 12, 2))), dtype=torch.float32
+        )
+        asked = (kernel.tolist(), stride.tolist(), padding.tolist())
+        arguments = {
+            "kernel_sizes": kernel,
+            "strides": stride,
+            "pad_type": "custom",
+            "pad": padding.repeat_interleave(2),
+            "ceil_mode": True,
+        }
+        if operator == "max_pool":
+            expected = functional.max_pool2d(x, *asked, ceil_mode=True)
+        else:
+            excluding = operator != "avg_pool"
+            arguments["exclude_padding_from_average"] = excluding
+            expected = functional.avg_pool2d(x, *asked, True, not excluding)
+        result = OPERATORS[operator.split()[0]](x=x, **arguments)
+        torch.testing.assert_close(result, expected)
 
 
 def test_every_operator_has_a_case() -> None:
