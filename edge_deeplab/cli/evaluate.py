@@ -64,8 +64,8 @@ def evaluate(
     """Measure the mIoU of a checkpoint, or of an exported file, on a labelled set.
 
     Images are resized bilinearly to the input size, predicted ids by nearest
-    neighbour to the mask's own size; void is not scored; classes that are
-    neither present nor predicted are left out of the mean.
+    neighbour to the mask's own size; void is not scored; mIoU is the mean over
+    the classes that the masks hold.
 
     Example: edge-deeplab evaluate --data camvid --split test --output-stride 8 --scales 0.75,1,1.25 --flip
     """

@@ -3,6 +3,10 @@
 The idea to hold: every score comes from per-image counts, and counts add up. The score of a set is the score of a sum
 of confusion matrices, never a mean of per-image scores, so images can be resampled (bootstrap) by weighting the counts.
 
+mIoU is the mean over the classes that the scored pixels of the masks hold, whatever is predicted: two predictions for
+the same masks are averaged over the same classes, so their scores may be subtracted. A class that no mask holds has no
+IoU; predicting it costs the classes whose pixels it takes.
+
 IoU is in points (0 to 100), accuracy and agreement are fractions. A score of nothing is nan.
 """
 
@@ -34,7 +38,7 @@ def confusion_matrix(
 
     Args:
         mask_ids: (H, W) uint8 true ids.
-        predicted_ids: (H, W) uint8 ids; one that is no class (or the ignored one) is counted as `NO_CLASS`.
+        predicted_ids: (H, W) uint8 ids; one that is no class is counted as `NO_CLASS`.
         num_classes: K.
         ignore_index: true id that is not scored, or None.
         within: (H, W) bool; pixels outside are not scored.
@@ -59,8 +63,6 @@ def confusion_matrix(
             f"a mask holds label {true.max()}; 0 to {num_classes - 1} was expected; mend the mask"
         )
     column = np.minimum(predicted_ids[scored], num_classes).astype(np.int64)
-    if ignore_index is not None and ignore_index < num_classes:
-        column[column == ignore_index] = num_classes
     cells = num_classes * (num_classes + 1)
     counts = np.bincount(true * (num_classes + 1) + column, minlength=cells)
     return counts.reshape(num_classes, num_classes + 1)
@@ -81,10 +83,20 @@ def intersections_and_unions(confusion: Counts) -> tuple[Counts, Counts]:
     return intersections, unions
 
 
-def iou_points(intersections: npt.NDArray[np.number], unions: npt.NDArray[np.number]) -> Floats:
-    """Return intersection over union in points, (..., K); nan for a class that is neither present nor predicted."""
+def is_present(confusion: Counts) -> npt.NDArray[np.bool_]:
+    """Return which classes the masks hold, (..., K) bool; equal for all predictions of the same images."""
+    present: npt.NDArray[np.bool_] = confusion.sum(-1) > 0
+    return present
+
+
+def iou_points(
+    intersections: npt.NDArray[np.number],
+    unions: npt.NDArray[np.number],
+    present: npt.NDArray[np.bool_],
+) -> Floats:
+    """Return intersection over union in points, (..., K); nan for a class that is not present in the masks."""
     iou = np.full(unions.shape, np.nan)
-    np.divide(100.0 * intersections, unions, out=iou, where=unions > 0)
+    np.divide(100.0 * intersections, unions, out=iou, where=present)
     return iou
 
 
@@ -98,12 +110,12 @@ def mean_of_present(values: Floats) -> Floats:
 
 
 def class_iou(confusion: Counts) -> Floats:
-    """Return the IoU of each class in points, (..., K); nan for a class that is neither present nor predicted."""
-    return iou_points(*intersections_and_unions(confusion))
+    """Return the IoU of each class in points, (..., K); nan for a class that the masks do not hold."""
+    return iou_points(*intersections_and_unions(confusion), is_present(confusion))
 
 
 def mean_iou(confusion: Counts) -> float:
-    """Return the mIoU of one (K, K + 1) confusion matrix in points; absent classes are left out of the mean."""
+    """Return the mIoU of one (K, K + 1) confusion matrix in points, over the classes that the masks hold."""
     return float(mean_of_present(class_iou(confusion)))
 
 

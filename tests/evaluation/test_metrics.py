@@ -55,11 +55,21 @@ def test_ignore_index_among_the_classes_is_left_out_of_the_mean():
     assert iou[1] == 50.0
 
 
-def test_mean_iou_leaves_absent_classes_out_but_counts_invented_ones():
+def test_mean_iou_of_an_invented_class_loses_only_the_pixels_that_it_takes():
     true = np.zeros((1, 4), np.uint8)
     assert mean_iou(confusion_matrix(true, true, 3)) == 100.0
     invented = np.array([[0, 0, 0, 2]], np.uint8)
-    assert mean_iou(confusion_matrix(true, invented, 3)) == pytest.approx((75.0 + 0.0) / 2)
+    confusion = confusion_matrix(true, invented, 3)
+    assert mean_iou(confusion) == 75.0
+    assert np.isnan(class_iou(confusion)[1:]).all()
+
+
+def test_mean_iou_of_one_wrong_pixel_of_an_absent_class_differs_by_that_pixel():
+    true = np.repeat(np.arange(10, dtype=np.uint8), 100).reshape(10, 100)
+    wrong = true.copy()
+    wrong[0, 0] = 10  # the eleventh class is in no mask
+    lost = mean_iou(confusion_matrix(true, true, 11)) - mean_iou(confusion_matrix(true, wrong, 11))
+    assert lost == pytest.approx(0.1)
 
 
 def test_scores_of_nothing_are_nan():
