@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 NO_CLASS = 255
 """Predicted id that stands for "none of the data set's classes": always wrong, and no class's false positive."""
 
+_BLOCK_PIXELS = 1 << 20
+"""Pixels that are counted at once: counting takes 8 bytes a pixel several times over, a mask only one."""
+
 BAND_WIDTH_PX = 3
 """Width of the boundary band that reports use: about the thickness of CamVid's thin classes."""
 
@@ -57,15 +60,23 @@ def confusion_matrix(
     scored = np.ones(mask_ids.shape, bool) if within is None else within
     if ignore_index is not None:
         scored = scored & (mask_ids != ignore_index)
-    true = mask_ids[scored].astype(np.int64)
+    chosen, true, predicted = scored.ravel(), mask_ids.ravel(), predicted_ids.ravel()
+    counts = np.zeros(num_classes * (num_classes + 1), np.int64)
+    for start in range(0, mask_ids.size, _BLOCK_PIXELS):
+        block = slice(start, start + _BLOCK_PIXELS)
+        counts += _count(true[block][chosen[block]], predicted[block][chosen[block]], num_classes)
+    return counts.reshape(num_classes, num_classes + 1)
+
+
+def _count(true: Ids, predicted: Ids, num_classes: int) -> Counts:
+    """Return the cells of the confusion matrix, flat, over (N,) true and predicted ids."""
     if true.size and true.max() >= num_classes:
         raise DataError(
             f"a mask holds label {true.max()}; 0 to {num_classes - 1} was expected; mend the mask"
         )
-    column = np.minimum(predicted_ids[scored], num_classes).astype(np.int64)
-    cells = num_classes * (num_classes + 1)
-    counts = np.bincount(true * (num_classes + 1) + column, minlength=cells)
-    return counts.reshape(num_classes, num_classes + 1)
+    column = np.minimum(predicted, num_classes).astype(np.int64)
+    cells = true.astype(np.int64) * (num_classes + 1) + column
+    return np.bincount(cells, minlength=num_classes * (num_classes + 1))
 
 
 def intersections_and_unions(confusion: Counts) -> tuple[Counts, Counts]:

@@ -137,3 +137,12 @@ def test_confusion_matrix_within_a_band_counts_only_the_band():
     predicted = np.zeros((1, 6), np.uint8)
     inside = confusion_matrix(mask, predicted, 2, within=boundary_band(mask, 1))
     assert inside.tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
+def test_confusion_matrix_of_more_pixels_than_are_counted_at_once_counts_all():
+    rng = np.random.default_rng(2)
+    true, predicted = rng.integers(0, 3, (2, 1100, 1000), dtype=np.uint8)
+    within = rng.random(true.shape) < 0.5
+    counts = confusion_matrix(true, predicted, 3, ignore_index=2, within=within)
+    cells = [[np.sum(within & (true == t) & (predicted == p)) for p in range(3)] for t in (0, 1)]
+    assert counts.tolist() == [[*cells[0], 0], [*cells[1], 0], [0, 0, 0, 0]]
