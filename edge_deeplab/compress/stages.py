@@ -65,7 +65,7 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
                 latency=times,
                 resume=resume,
                 workers=job.workers,
-                validate=open_validator(job.data, recipe),
+                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
                 listen=listen,
             )
 
@@ -104,7 +104,7 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
                 folder,
                 resume=resume,
                 workers=job.workers,
-                validate=open_validator(job.data, recipe),
+                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
                 listen=listen,
             )
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_deeplab.data.dataset import ImageHWC, Sample, SegmentationDataset
+from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.metrics import (
