@@ -6,15 +6,14 @@ Everything is checked where it is read, so a wrong mask is reported with its pat
 position and never trained on.
 """
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.dataset_toml import FILE, read_dataset_toml
 from edge_deeplab.data.images import (
     IMAGE_ENDINGS,
     ImageHWC,
@@ -25,7 +24,7 @@ from edge_deeplab.data.images import (
 from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
-from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import DataError
 
 _NOT_A_LABEL = -1
@@ -152,7 +151,7 @@ def _find_files(root: Path, split: str) -> LabelledFiles:
         raise DataError(
             f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
         )
-    if (root / "dataset.toml").is_file():
+    if (root / FILE).is_file():
         return _read_toml_folder(root, split)
     if (voc := find_voc(root)) is not None:
         return read_voc(voc, split)
@@ -168,38 +167,13 @@ def _find_files(root: Path, split: str) -> LabelledFiles:
 def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
     document = read_dataset_toml(root)
     return LabelledFiles(
-        name=f"{document['name']} {split}",
-        licence=str(document.get("licence", "")),
-        classes=classes_from_json(document["classes"]),
-        ignore_index=document.get("ignore_index"),
+        name=f"{document.name} {split}",
+        licence=document.licence,
+        classes=document.classes,
+        ignore_index=document.ignore_index,
         pairs=_pair_files(root, split),
-        description=root / "dataset.toml",
+        description=root / FILE,
     )
-
-
-def read_dataset_toml(root: Path) -> Mapping[str, Any]:
-    """Return the checked document of `root/dataset.toml`.
-
-    Raises:
-        DataError: when it is no TOML, or lacks a key.
-    """
-    path = root / "dataset.toml"
-    try:
-        document = tomllib.loads(path.read_text())
-        classes = classes_from_json(document["classes"])
-        ignore_index = document.get("ignore_index")
-        if not str(document["name"]) or not 1 <= len(classes) <= 255:
-            raise ValueError("name is empty or the number of classes is not 1 to 255")
-        if any(len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color) for c in classes):
-            raise ValueError("a color is not three numbers from 0 to 255")
-        if ignore_index is not None and not 0 <= int(ignore_index) <= 255:
-            raise ValueError("ignore_index is not 0 to 255")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be used ({type(error).__name__}: {error}); name, ignore_index and "
-            "[[classes]] with name and color = [r, g, b] were expected; mend it"
-        ) from error
-    return document
 
 
 def _pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
