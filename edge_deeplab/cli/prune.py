@@ -100,7 +100,7 @@ def prune(
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
-        from edge_deeplab.training.finetune import check_classes
+        from edge_deeplab.training.finetune import check_sources
         from edge_deeplab.training.run_folder import check_unused
 
         options = {
@@ -120,8 +120,7 @@ def prune(
         _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
         check_float(start)
         sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
-        for source in sources:
-            check_classes(start, source)
+        check_sources(start, chosen, sources)
         validate = validator_of(data, chosen, max_pixels)
         if sensitivity:
             rank_groups(start, chosen, sources, output, as_json=as_json)

@@ -52,6 +52,7 @@ class Stage:
 
 def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
     """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
+    recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
     timed = None if recipe.pruning.latency is None else _time_layers(job, parent, recipe.pruning)
 
     def train(folder: Path, resume: bool) -> Path:
@@ -91,6 +92,7 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
     """Return the quantized network; errors as for `quantize` and `train_quantized`."""
+    recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
 
     def train(folder: Path, resume: bool) -> Path:
         sources = job.open_splits(recipe.data.splits)
