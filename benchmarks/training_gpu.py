@@ -83,8 +83,7 @@ def measure_loader(data: Path, batch: int, workers: int) -> float:
             "optimiser": {"batch_size": batch},
         }
     )
-    normalisation = describe_run(recipe, [source]).normalisation
-    crops = build_crops([source], recipe.data, normalisation, seed=0)
+    crops = build_crops([source], recipe, describe_run(recipe, [source]))
     crops.remember()
     batches = iter(build_loader(crops, recipe, workers, Accelerator()))
     for _ in range(workers):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge_deeplab.data.dataset import ImageHWC, MaskIds
+from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.data.transforms import resize_ids
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import ConfigError

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_deeplab.data.dataset import ImageHWC, MaskIds
+from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.description import ClassInfo
 
 _BACKGROUND = (17, 20, 26)

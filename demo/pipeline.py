@@ -14,7 +14,7 @@ from types import FrameType
 
 import numpy as np
 
-from edge_deeplab.data.dataset import ImageHWC, MaskIds
+from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.demo.latest import LatestFrames
 from edge_deeplab.demo.overlay import Overlay

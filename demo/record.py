@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PIL import Image
 
-from edge_deeplab.data.dataset import ImageHWC
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.demo.sources import Frame
 from edge_deeplab.errors import ConfigError, DataError, OutputError, require

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from edge_deeplab.data.dataset import IMAGE_ENDINGS, ImageHWC
+from edge_deeplab.data.images import (
+    IMAGE_ENDINGS,
+    ImageHWC,
+    read_image,
+)
+from edge_deeplab.data.pixel_limit import MAX_PIXELS, check_pixels
 from edge_deeplab.errors import DataError, require
 
 if TYPE_CHECKING:
@@ -63,12 +67,13 @@ class FrameSource(Protocol):
         ...
 
 
-def open_source(text: str) -> FrameSource:
+def open_source(text: str, *, max_pixels: int = MAX_PIXELS) -> FrameSource:
     """Open what `--source` names.
 
     Args:
         text: "camera", "camera:1" (by number), "camera:/dev/video2" (by name), a video file, an image, or a folder of
             images.
+        max_pixels: a larger image, or film, is refused before it is decoded.
 
     Raises:
         DataError: when there is no such thing or it cannot be opened.
@@ -80,14 +85,14 @@ def open_source(text: str) -> FrameSource:
         return CameraSource(text.partition(":")[2] or "0")
     path = Path(text)
     if path.is_dir():
-        return ImageSource(text, images_in(path))
+        return ImageSource(text, images_in(path), max_pixels)
     if not path.is_file():
         raise DataError(
             f"source {text} does not exist; 'camera', a video file or a folder of images was expected; check the path"
         )
     if path.suffix.lower() in IMAGE_ENDINGS:
-        return ImageSource(text, [path])
-    return VideoSource(path)
+        return ImageSource(text, [path], max_pixels)
+    return VideoSource(path, max_pixels)
 
 
 class ImageSource:
@@ -96,21 +101,24 @@ class ImageSource:
     Args:
         name: what the user called the source.
         paths: the files, in the order in which they come.
+        max_pixels: a larger one is refused before it is decoded.
     """
 
     live = False
 
-    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+    def __init__(self, name: str, paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> None:
         self.name = name
         self.frame_count: int | None = len(paths)
         self._paths = tuple(paths)
+        self._max_pixels = max_pixels
 
     def __iter__(self) -> Iterator[Frame]:
         """Give the images; see `FrameSource`."""
         stems = Counter(path.stem for path in self._paths)
         for index, path in enumerate(self._paths):
             name = path.stem if stems[path.stem] == 1 else path.name
-            yield Frame(read_upright_image(path), index / FOLDER_FPS, name)
+            image = read_image(path, max_pixels=self._max_pixels)
+            yield Frame(image, index / FOLDER_FPS, name)
 
 
 class VideoSource:
@@ -118,18 +126,20 @@ class VideoSource:
 
     Args:
         path: any file that FFmpeg reads.
+        max_pixels: a film of larger pictures is refused.
 
     Raises:
-        DataError: when it is no video.
+        DataError: when it is no video, or too large.
         MissingDependencyError: when `av` is not installed.
     """
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_pixels: int = MAX_PIXELS) -> None:
         self._av = require("av", package="av", extra="demo")
         self.name = str(path)
         self._path = path
+        self._max_pixels = max_pixels
         with self._open() as container:
             self.frame_count: int | None = container.streams.video[0].frames or None
 
@@ -142,6 +152,7 @@ class VideoSource:
             seconds_a_frame = 1 / float(stream.average_rate or Fraction(25))
             try:
                 for index, picture in enumerate(container.decode(stream)):
+                    check_pixels(self.name, (picture.height, picture.width), self._max_pixels)
                     seconds = picture.time if picture.time is not None else index * seconds_a_frame
                     yield Frame(to_upright_rgb(picture), seconds, f"{self._path.stem}_{index:06d}")
             except self._av.FFmpegError as error:
@@ -155,6 +166,12 @@ class VideoSource:
         if not container.streams.video:
             container.close()
             raise self._unreadable("it holds no picture track")
+        stream = container.streams.video[0]
+        try:
+            check_pixels(self.name, (stream.height, stream.width), self._max_pixels)
+        except DataError:
+            container.close()
+            raise
         return container
 
     def _unreadable(self, reason: str) -> DataError:
@@ -182,22 +199,6 @@ def images_in(folder: Path) -> list[Path]:
             "pass another folder, a video file or 'camera'"
         )
     return paths
-
-
-def read_upright_image(path: Path) -> ImageHWC:
-    """Return an image file as (H, W, 3) uint8 RGB, turned the way its camera was held (EXIF orientation).
-
-    Raises:
-        DataError: when it is no readable image.
-    """
-    try:
-        with Image.open(path) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"), np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image ({error}); a complete image file was expected; "
-            "copy it again or remove it"
-        ) from error
 
 
 def to_upright_rgb(picture: "av.VideoFrame") -> ImageHWC:

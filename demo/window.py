@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from edge_deeplab.data.dataset import ImageHWC
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.demo.sources import Frame
 from edge_deeplab.errors import ConfigError

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,10 @@ Allotment = Literal["importance", "sensitivity", "uniform"]
 
 Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
 """How a range follows from the values seen in calibration."""
+
+
+LONGEST_CROP_SIDE = 352
+"""Crops are no larger where a recipe does not say so: time and memory grow with them."""
 
 
 class _Section(BaseModel):
@@ -50,7 +54,7 @@ class DataSection(_Section):
         splits: of the data folder, all of which are trained on.
         validation_split: what decides which epoch is the best; "" leaves that to the last.
         size_hw: pixels that the checkpoint is evaluated and exported at; `prune` and `qat` keep the checkpoint's own.
-        crop_hw: pixels of a training crop.
+        crop_hw: pixels of a training crop; None: of the checkpoint's size, at most `LONGEST_CROP_SIDE` a side.
         scale: range that an image is enlarged by before a crop is cut.
         flip: probability of a mirrored crop.
         jitter: strength of random brightness, contrast, saturation and gamma; 0 turns them off.
@@ -64,7 +68,7 @@ class DataSection(_Section):
     splits: tuple[str, ...] = ("train",)
     validation_split: str | None = "val"
     size_hw: tuple[int, int] = (368, 480)
-    crop_hw: tuple[int, int] = (352, 352)
+    crop_hw: tuple[int, int] | None = None
     scale: tuple[Positive, Positive] = (0.5, 2.0)
     flip: Fraction = 0.5
     jitter: Fraction = 0.4
@@ -72,6 +76,11 @@ class DataSection(_Section):
     repeat: Annotated[int, Field(ge=1)] = 1
     rendered_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rendered_scenes: Annotated[int, Field(ge=1)] = 256
+
+    def crop_for(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return the pixels of a training crop for a checkpoint of a size."""
+        height, width = (min(side, LONGEST_CROP_SIDE) for side in size_hw)
+        return self.crop_hw or (height, width)
 
 
 class OptimiserSection(_Section):
@@ -134,6 +143,15 @@ class Recipe(_Section):
     data: DataSection = DataSection()
     optimiser: OptimiserSection = OptimiserSection()
     loss: LossSection = LossSection()
+
+    def with_crops_for(self, size_hw: tuple[int, int]) -> Self:
+        """Return the recipe that says the size of its crops, as a run is to be repeated and resumed.
+
+        Args:
+            size_hw: of the checkpoint that it trains.
+        """
+        data = self.data.model_copy(update={"crop_hw": self.data.crop_for(size_hw)})
+        return self.model_copy(update={"data": data})
 
 
 class QatOptimiserSection(OptimiserSection):

@@ -5,6 +5,7 @@ else, so training, export and device cannot disagree. This module needs no torch
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
@@ -91,11 +92,19 @@ def classes_to_json(classes: Sequence[ClassInfo]) -> list[dict[str, Any]]:
 
 
 def classes_from_json(document: Sequence[Mapping[str, Any]]) -> tuple[ClassInfo, ...]:
-    """Return classes from JSON values as `classes_to_json` writes them."""
-    return tuple(
+    """Return classes from JSON values as `classes_to_json` writes them.
+
+    Raises:
+        ValueError: when two have one name: scores and class maps go by name and would merge them.
+    """
+    classes = tuple(
         ClassInfo(str(c["name"]), cast("tuple[int, int, int]", tuple(int(v) for v in c["color"])))
         for c in document
     )
+    for name, count in Counter(c.name for c in classes).items():
+        if count > 1:
+            raise ValueError(f"{count} classes have the name {name!r}")
+    return classes
 
 
 def parse_description(text: str, *, path: str) -> Description:

@@ -32,7 +32,7 @@ from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_classes, identity_after, provenance_after
+from edge_deeplab.training.finetune import check_sources, identity_after, provenance_after
 from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
@@ -63,10 +63,11 @@ def quantize(
         progress: called after each image and pass.
 
     Raises:
-        ConfigError: when the checkpoint is quantized already, or its network cannot be.
+        ConfigError: when the checkpoint is quantized already, or its network cannot be, or the recipe mixes rendered
+            scenes into other classes.
         DataError: when the set is empty or has other classes.
     """
-    check_data(checkpoint, source)
+    check_quantizable(checkpoint, recipe, [source])
     network = Network(checkpoint.build())
     placement = place_quantizers(network, keep_float)
     images = calibration_images(
@@ -131,14 +132,15 @@ def train_quantized(
         listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized already, or the loss or its gradient is no longer finite.
+        ConfigError: when the checkpoint is quantized already, rendered scenes are to be mixed into other classes, or
+            the loss or its gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
         OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without nncf, unless there are no epochs.
     """
-    for source in sources:
-        check_data(checkpoint, source)
+    check_quantizable(checkpoint, recipe, sources)
+    recipe = recipe.with_crops_for(checkpoint.info.size_hw)
     if not resume or recipe.optimiser.epochs == 0:
         check_unused(output)
     info = describe_quantized(checkpoint, recipe, sources)
@@ -173,8 +175,7 @@ class _Run:
         self.accelerator = build_accelerator(recipe)
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
-        normalisation = checkpoint.info.normalisation
-        self.crops = build_crops(sources, recipe.data, normalisation, recipe.seed)
+        self.crops = build_crops(sources, recipe, checkpoint.info)
         self.loader = build_loader(self.crops, recipe, workers, self.accelerator)
         model = checkpoint.build()
         self.network = TrainableNetwork(model, quantization, device.type)
@@ -275,11 +276,13 @@ def calibration_images(
     ]
 
 
-def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
-    """Check that a checkpoint can be quantized with a data set.
+def check_quantizable(
+    checkpoint: Checkpoint, recipe: QatRecipe, sources: Sequence[SegmentationDataset]
+) -> None:
+    """Check that a checkpoint can be quantized with data sets.
 
     Raises:
-        ConfigError: when it is quantized already.
+        ConfigError: when it is quantized already, or rendered scenes are to be mixed into other classes.
         DataError: when the classes differ.
     """
     if checkpoint.quantization is not None:
@@ -287,7 +290,7 @@ def check_data(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
             f"{checkpoint.name} is quantized already; a float checkpoint was expected; "
             "quantize the one that it was trained from"
         )
-    check_classes(checkpoint, source)
+    check_sources(checkpoint, recipe, sources)
 
 
 def describe_quantized(

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.compress.job import Watch
@@ -27,6 +29,7 @@ def compress(
     ],
     checkpoint: FloatCheckpointArgument = None,
     workers: WorkersOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -46,7 +49,8 @@ def compress(
 
         chosen = load_recipe_as(CompressRecipe, recipe)
         start = open_checkpoint(checkpoint)
-        report = run_chain(start, chosen, Job(data, output, workers, _watch()))
+        job = Job(data, output, workers, _watch(), max_pixels=max_pixels)
+        report = run_chain(start, chosen, job)
         _show(report, output, as_json=as_json)
         if not report["passed"]:
             raise typer.Exit(1)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.data.dataset import ImageHWC
+    from edge_deeplab.data.images import ImageHWC
     from edge_deeplab.demo.record import Sink
     from edge_deeplab.demo.sources import Frame, FrameSource
     from edge_deeplab.demo.statistics import DemoStatistics
@@ -53,6 +55,7 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -71,7 +74,7 @@ def demo(
         runtime = open_artifact(artifact, threads=threads)
         view = DemoView(runtime, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
-        frames = open_source(source)
+        frames = open_source(source, max_pixels=max_pixels)
         stop = threading.Event()
         stack.enter_context(stopping_on_signals(stop))
         sinks = _open_sinks(stack, frames, stop, record, limit, headless=headless)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -23,6 +24,7 @@ from edge_deeplab.cli.scoring import (
     parse_normalisation,
     parse_scales,
 )
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset
@@ -55,6 +57,7 @@ def evaluate(
         str | None, typer.Option(metavar="HxW", help="Input size; without it the checkpoint's own.")
     ] = None,
     limit: LimitOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     allow_pickle: AllowPickleOption = False,
@@ -64,8 +67,8 @@ def evaluate(
     """Measure the mIoU of a checkpoint, or of an exported file, on a labelled set.
 
     Images are resized bilinearly to the input size, predicted ids by nearest
-    neighbour to the mask's own size; void is not scored; classes that are
-    neither present nor predicted are left out of the mean.
+    neighbour to the mask's own size; void is not scored; mIoU is the mean over
+    the classes that the masks hold.
 
     Example: edge-deeplab evaluate --data camvid --split test --output-stride 8 --scales 0.75,1,1.25 --flip
     """
@@ -78,7 +81,7 @@ def evaluate(
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.runtimes.open import open_artifact
 
-        dataset = resolve_dataset(data, split, limit=limit)
+        dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         runtime = (
             open_artifact(Path(str(model)), normalisation=foreign_pixels)

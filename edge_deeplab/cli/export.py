@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.calibration import calibrate_with_progress
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -17,6 +18,7 @@ from edge_deeplab.cli.output import (
     print_json,
 )
 from edge_deeplab.cli.sparsity import pattern_with_warning
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def export(
         Path | None,
         typer.Option(metavar="DIR", help="Quantize a float checkpoint on this data, untrained."),
     ] = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     sparsity: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +108,8 @@ def export(
         opened = _open(
             checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
         )
+        if calibrate is not None:
+            opened = calibrated(opened, calibrate, max_pixels)
         if sparsity is not None:
             opened = _sparsified(opened, sparsity, targets, precision)
         check_head_size(head, size_hw or opened.info.size_hw)
@@ -137,7 +142,7 @@ def _open(
     *,
     allow_pickle: bool,
 ) -> "Checkpoint":
-    """Return the checkpoint to export, calibrated where asked; what cannot be exported is refused before that."""
+    """Return the checkpoint to export, not yet calibrated; what cannot be exported is refused before that."""
     from edge_deeplab.converters.export import check_output, check_targets
     from edge_deeplab.models.shipped import open_checkpoint
 
@@ -145,8 +150,7 @@ def _open(
         check_output(precision, head)
         check_targets(targets, precision)
     name = _default_for(checkpoint, precision, calibrate)
-    opened = open_checkpoint(name, allow_pickle=allow_pickle)
-    return opened if calibrate is None else calibrated(opened, calibrate)
+    return open_checkpoint(name, allow_pickle=allow_pickle)
 
 
 def _default_for(
@@ -161,13 +165,13 @@ def _default_for(
     return checkpoint
 
 
-def calibrated(checkpoint: "Checkpoint", data: Path) -> "Checkpoint":
+def calibrated(checkpoint: "Checkpoint", data: Path, max_pixels: int) -> "Checkpoint":
     """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
     from edge_deeplab.config import QatRecipe
     from edge_deeplab.data.dataset import open_dataset
 
     recipe = QatRecipe()
-    source = open_dataset(data, recipe.data.splits[0])
+    source = open_dataset(data, recipe.data.splits[0], max_pixels=max_pixels)
     return checkpoint.with_quantization(calibrate_with_progress(checkpoint, recipe, source))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
@@ -17,6 +18,7 @@ from edge_deeplab.cli.scoring import (
     SplitOption,
     parse_normalisation,
 )
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def parity(
     data: DataOption = None,
     split: SplitOption = "test",
     limit: LimitOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     max_drop: Annotated[
         float, typer.Option(min=0.0, help="Largest loss of mIoU points that passes.")
     ] = 0.5,
@@ -94,7 +97,7 @@ def parity(
             from edge_deeplab.evaluation.explain import check_plot
 
             check_plot(plot)
-        dataset = resolve_dataset(data, split, limit=limit)
+        dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         open_file = partial(open_artifact, normalisation=foreign_pixels)
         trials = open_trials(paths, open_file, dataset, foreign_classes)

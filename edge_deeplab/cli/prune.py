@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, speaks
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
@@ -15,6 +16,7 @@ from edge_deeplab.cli.training import (
     WorkersOption,
     validator_of,
 )
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def prune(
     ] = False,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -97,7 +100,7 @@ def prune(
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
-        from edge_deeplab.training.finetune import check_classes
+        from edge_deeplab.training.finetune import check_sources
         from edge_deeplab.training.run_folder import check_unused
 
         options = {
@@ -116,10 +119,9 @@ def prune(
         start = open_checkpoint(checkpoint)
         _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
         check_float(start)
-        sources = [open_dataset(data, split) for split in chosen.data.splits]
-        for source in sources:
-            check_classes(start, source)
-        validate = validator_of(data, chosen)
+        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
+        check_sources(start, chosen, sources)
+        validate = validator_of(data, chosen, max_pixels)
         if sensitivity:
             rank_groups(start, chosen, sources, output, as_json=as_json)
             return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.calibration import calibrate_with_progress
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
@@ -17,6 +18,7 @@ from edge_deeplab.cli.training import (
     print_best,
     validator_of,
 )
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.config import QatRecipe
@@ -60,6 +62,7 @@ def qat(
     ] = False,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -76,7 +79,7 @@ def qat(
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
         start = open_checkpoint(checkpoint)
-        sources = [open_dataset(data, split) for split in chosen.data.splits]
+        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
         if not (resume or sensitivity):
             check_unused(output)
         if resume and chosen.optimiser.epochs and not sensitivity:
@@ -95,7 +98,7 @@ def qat(
                 output,
                 resume=resume,
                 workers=workers,
-                validate=validator_of(data, chosen),
+                validate=validator_of(data, chosen, max_pixels),
                 listen=listen,
             )
         print_best(best, kind="quantized", as_json=as_json)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
 from edge_deeplab.cli.training import (
     RecipeOption,
@@ -15,6 +16,7 @@ from edge_deeplab.cli.training import (
     print_best,
     validator_of,
 )
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
@@ -43,6 +45,7 @@ def train(
     ] = None,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -59,8 +62,8 @@ def train(
 
         start = None if init is None else open_checkpoint(init)
         chosen = _with_model(load_recipe(recipe), model)
-        sources = [open_dataset(data, split) for split in chosen.data.splits]
-        validator = validator_of(data, chosen)
+        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
+        validator = validator_of(data, chosen, max_pixels)
         with training_progress() as listen:
             best = run_training(
                 chosen,

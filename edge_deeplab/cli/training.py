@@ -29,11 +29,11 @@ ResumeOption = Annotated[
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw crops.")]
 
 
-def validator_of(data: Path, recipe: "Recipe") -> "Validator | None":
+def validator_of(data: Path, recipe: "Recipe", max_pixels: int) -> "Validator | None":
     """Score checkpoints on the recipe's validation split; None where the recipe names none."""
     from edge_deeplab.evaluation.validation import open_validator
 
-    return open_validator(data, recipe)
+    return open_validator(data, recipe, max_pixels=max_pixels)
 
 
 def print_best(best: Path, *, kind: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_deeplab.compress.steps import Finished, Step, Tell, run_step
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.training.train import Listener
 
 STEPS_FOLDER = "steps"
@@ -48,6 +49,7 @@ class Job:
         workers: processes that draw crops.
         watch: who is told how it stands.
         finished: the steps that are done, in order.
+        max_pixels: a larger image of the data is refused.
     """
 
     data: Path
@@ -55,6 +57,7 @@ class Job:
     workers: int = 1
     watch: Watch = field(default_factory=Watch)
     finished: list[Finished] = field(default_factory=list)
+    max_pixels: int = MAX_PIXELS
 
     def run(self, step: Step) -> Finished:
         """Do a step, or find it done; errors as for `run_step`."""
@@ -64,7 +67,7 @@ class Job:
 
     def open_splits(self, splits: Sequence[str]) -> list[FolderDataset]:
         """Return splits of the data; errors as for `open_dataset`."""
-        return [open_dataset(self.data, split) for split in splits]
+        return [open_dataset(self.data, split, max_pixels=self.max_pixels) for split in splits]
 
     def hash_splits(self, splits: Sequence[str]) -> dict[str, str]:
         """Return the hashes of splits of the data, as inputs of a step; each is read once a run."""

@@ -123,7 +123,9 @@ def parity(job: Job, reference: Checkpoint, exported: Exported, section: ParityS
     """
 
     def make() -> Document:
-        dataset = resolve_dataset(job.data, section.split, limit=section.limit)
+        dataset = resolve_dataset(
+            job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
+        )
         trials = open_trials(list(exported.files.values()), open_artifact, dataset)
         with job.watch.counting(f"parity of {exported.name}", len(dataset)) as progress:
             report = measure_parity(

@@ -19,7 +19,7 @@ from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.qat import quantizers_to_restore
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.finetune import check_classes
+from edge_deeplab.training.finetune import check_sources
 from edge_deeplab.training.train import check_batch
 
 
@@ -71,12 +71,11 @@ def _check_qat(checkpoint: Checkpoint, recipe: QatRecipe, job: Job) -> None:
 
 def _check_training(checkpoint: Checkpoint, recipe: Recipe, job: Job, *, trains: bool) -> None:
     sources = job.open_splits(recipe.data.splits)
-    for source in sources:
-        check_classes(checkpoint, source)
+    check_sources(checkpoint, recipe, sources)
     if recipe.data.validation_split:
         job.open_splits([recipe.data.validation_split])
     if trains:
-        crops = build_crops(sources, recipe.data, checkpoint.info.normalisation, recipe.seed)
+        crops = build_crops(sources, recipe, checkpoint.info)
         check_batch(crops, recipe, processes=1)
 
 

@@ -52,6 +52,7 @@ class Stage:
 
 def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
     """Return the pruned and fine-tuned network; errors as for `train_pruned`."""
+    recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
     timed = None if recipe.pruning.latency is None else _time_layers(job, parent, recipe.pruning)
 
     def train(folder: Path, resume: bool) -> Path:
@@ -65,7 +66,7 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
                 latency=times,
                 resume=resume,
                 workers=job.workers,
-                validate=open_validator(job.data, recipe),
+                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
                 listen=listen,
             )
 
@@ -91,6 +92,7 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
     """Return the quantized network; errors as for `quantize` and `train_quantized`."""
+    recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
 
     def train(folder: Path, resume: bool) -> Path:
         sources = job.open_splits(recipe.data.splits)
@@ -104,7 +106,7 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
                 folder,
                 resume=resume,
                 workers=job.workers,
-                validate=open_validator(job.data, recipe),
+                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
                 listen=listen,
             )
 

@@ -6,26 +6,28 @@ Everything is checked where it is read, so a wrong mask is reported with its pat
 position and never trained on.
 """
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
+from edge_deeplab.data.dataset_toml import FILE, read_dataset_toml
+from edge_deeplab.data.images import (
+    IMAGE_ENDINGS,
+    ImageHWC,
+    MaskIds,
+    read_image,
+    read_labels,
+)
 from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
-from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import DataError
 
-IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _NOT_A_LABEL = -1
-
-ImageHWC = npt.NDArray[np.uint8]
-MaskIds = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,16 @@ class FolderDataset:
 
     Args:
         files: what the layout's reader found.
+        max_pixels: a larger image or mask is refused before it is decoded.
     """
 
-    def __init__(self, files: LabelledFiles) -> None:
+    def __init__(self, files: LabelledFiles, max_pixels: int = MAX_PIXELS) -> None:
         self.name = files.name
         self.licence = files.licence
         self.classes = files.classes
         self.ignore_index = files.ignore_index
         self._files = files
+        self._max_pixels = max_pixels
         self._labels = files.class_of_label or tuple(range(len(files.classes)))
         self._class_of_label = np.full(256, _NOT_A_LABEL, np.int16)
         self._class_of_label[: len(self._labels)] = self._labels
@@ -96,15 +100,17 @@ class FolderDataset:
         """Read one image and its mask.
 
         Raises:
-            DataError: for an unreadable file, a size mismatch, or a label out of range.
+            DataError: for an unreadable or too large file, a size mismatch, or a label out of range.
         """
         image_path, mask_path = self._files.pairs[index]
-        image = read_image(image_path)
-        mask = self._read_mask(mask_path)
+        image = read_image(image_path, max_pixels=self._max_pixels)
+        labels = read_labels(mask_path, max_pixels=self._max_pixels)
+        mask = self._classes_of(labels, mask_path)
         if mask.shape != image.shape[:2]:
             raise DataError(
                 f"mask {mask_path} is {_size(mask)} but its image {image_path.name} is {_size(image)}; "
-                "both must have one size; write the mask at the image's size"
+                "both must have one size once each is turned by its EXIF orientation; write the mask at the size of "
+                "the upright image"
             )
         return Sample(image, mask, image_path.stem)
 
@@ -112,21 +118,11 @@ class FolderDataset:
         """Return the hash of the classes and of all images and masks, names included."""
         return self._files.content_sha256()
 
-    def _read_mask(self, path: Path) -> MaskIds:
-        with _reporting_corrupt(path), Image.open(path) as file:
-            if file.mode not in ("L", "P", "1"):
-                raise DataError(
-                    f"mask {path} has mode {file.mode}; a single-channel 8-bit PNG of class indices was expected; "
-                    "convert colours to indices first"
-                )
-            labels = np.asarray(file if file.mode != "1" else file.convert("L"), np.uint8)
-        return self._classes_of(labels, path)
-
     def _classes_of(self, labels: npt.NDArray[np.uint8], path: Path) -> MaskIds:
         ids = self._class_of_label[labels]  # (H, W)
         wrong = ids == _NOT_A_LABEL
         if wrong.any():
-            row, column = (int(v) for v in np.argwhere(wrong)[0])
+            row, column = divmod(int(wrong.argmax()), labels.shape[1])  # the first
             ignored = "" if self.ignore_index is None else f" or {self.ignore_index} (ignored)"
             listed = "" if self._files.description is None else " or list the class in dataset.toml"
             raise DataError(
@@ -136,17 +132,18 @@ class FolderDataset:
         return ids.astype(np.uint8)
 
 
-def open_dataset(root: Path, split: str) -> FolderDataset:
+def open_dataset(root: Path, split: str, *, max_pixels: int = MAX_PIXELS) -> FolderDataset:
     """Open one split of a data folder: one with a `dataset.toml`, PASCAL VOC or Cityscapes.
 
     Args:
         root: the folder; a `dataset.toml` in it is believed before its layout.
         split: name of the split.
+        max_pixels: a larger image or mask is refused when it is read.
 
     Raises:
         DataError: when the folder, its description, the split, an image or a mask is missing.
     """
-    return FolderDataset(_find_files(root, split))
+    return FolderDataset(_find_files(root, split), max_pixels)
 
 
 def _find_files(root: Path, split: str) -> LabelledFiles:
@@ -154,7 +151,7 @@ def _find_files(root: Path, split: str) -> LabelledFiles:
         raise DataError(
             f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
         )
-    if (root / "dataset.toml").is_file():
+    if (root / FILE).is_file():
         return _read_toml_folder(root, split)
     if (voc := find_voc(root)) is not None:
         return read_voc(voc, split)
@@ -170,38 +167,13 @@ def _find_files(root: Path, split: str) -> LabelledFiles:
 def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
     document = read_dataset_toml(root)
     return LabelledFiles(
-        name=f"{document['name']} {split}",
-        licence=str(document.get("licence", "")),
-        classes=classes_from_json(document["classes"]),
-        ignore_index=document.get("ignore_index"),
+        name=f"{document.name} {split}",
+        licence=document.licence,
+        classes=document.classes,
+        ignore_index=document.ignore_index,
         pairs=_pair_files(root, split),
-        description=root / "dataset.toml",
+        description=root / FILE,
     )
-
-
-def read_dataset_toml(root: Path) -> Mapping[str, Any]:
-    """Return the checked document of `root/dataset.toml`.
-
-    Raises:
-        DataError: when it is no TOML, or lacks a key.
-    """
-    path = root / "dataset.toml"
-    try:
-        document = tomllib.loads(path.read_text())
-        classes = classes_from_json(document["classes"])
-        ignore_index = document.get("ignore_index")
-        if not str(document["name"]) or not 1 <= len(classes) <= 255:
-            raise ValueError("name is empty or the number of classes is not 1 to 255")
-        if any(len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color) for c in classes):
-            raise ValueError("a color is not three numbers from 0 to 255")
-        if ignore_index is not None and not 0 <= int(ignore_index) <= 255:
-            raise ValueError("ignore_index is not 0 to 255")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be used ({type(error).__name__}: {error}); name, ignore_index and "
-            "[[classes]] with name and color = [r, g, b] were expected; mend it"
-        ) from error
-    return document
 
 
 def _pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
@@ -215,30 +187,6 @@ def _pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
             f"{images} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected"
         )
     return tuple((path, root / split / "masks" / f"{path.stem}.png") for path in paths)
-
-
-def read_image(path: Path) -> ImageHWC:
-    """Return an image file as (H, W, 3) uint8 RGB.
-
-    Raises:
-        DataError: when it is no readable image.
-    """
-    with _reporting_corrupt(path), Image.open(path) as file:
-        return np.asarray(file.convert("RGB"), np.uint8)
-
-
-class _reporting_corrupt:  # noqa: N801  (a context manager that reads like a function)
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, (UnidentifiedImageError, OSError, SyntaxError, ValueError)):
-            raise DataError(
-                f"{self._path} cannot be read as an image ({error}); a complete image file was expected; "
-                "copy it again or remove it"
-            ) from error
 
 
 def _size(array: npt.NDArray[np.uint8]) -> str:

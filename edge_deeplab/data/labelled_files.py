@@ -23,7 +23,7 @@ class LabelledFiles:
         description: file that says all this, or None where the layout itself does.
 
     Raises:
-        DataError: when a mask is missing.
+        DataError: when a mask is missing, or two images share one.
     """
 
     name: str
@@ -35,7 +35,14 @@ class LabelledFiles:
     description: Path | None = None
 
     def __post_init__(self) -> None:
+        image_of: dict[Path, Path] = {}
         for image, mask in self.pairs:
+            if mask in image_of:
+                raise DataError(
+                    f"images {image_of[mask]} and {image} share the mask {mask}, which would count twice; one image a "
+                    "mask was expected; remove or rename one of them"
+                )
+            image_of[mask] = image
             if not mask.is_file():
                 raise DataError(
                     f"image {image} has no mask; {mask} was expected; add it or remove the image"

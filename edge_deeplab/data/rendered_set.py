@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.data.dataset import Sample, SegmentationDataset, open_dataset
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.rendered import CLASSES, IGNORE_INDEX, PALETTE, render_scene
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import ConfigError
@@ -90,7 +91,7 @@ class FirstSamples:
 
 
 def resolve_dataset(
-    data: Path | None, split: str, *, limit: int | None = None
+    data: Path | None, split: str, *, limit: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> SegmentationDataset:
     """Return the data set that `--data` and `--split` mean.
 
@@ -98,6 +99,9 @@ def resolve_dataset(
         data: a data folder, as for `open_dataset`, or None for the held-out rendered scenes.
         split: split of the folder; the rendered scenes have none.
         limit: keep only the first images.
+        max_pixels: a larger image of the folder is refused.
     """
-    dataset: SegmentationDataset = RenderedDataset() if data is None else open_dataset(data, split)
+    dataset: SegmentationDataset = (
+        RenderedDataset() if data is None else open_dataset(data, split, max_pixels=max_pixels)
+    )
     return dataset if limit is None else FirstSamples(dataset, limit)

@@ -3,6 +3,7 @@
 What that file says of other data is fixed here: names, colours, what is ignored and which label is which class.
 """
 
+from collections import Counter
 from pathlib import Path
 
 from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
@@ -165,6 +166,11 @@ def _listed_voc_images(root: Path, split: str) -> list[Path]:
     stems = [line.strip() for line in lines if line.strip()]
     if not stems:
         raise DataError(f"{listing} names no images; a stem in each line was expected; mend it")
+    for stem, count in Counter(stems).items():
+        if count > 1:
+            raise DataError(
+                f"{listing} names {stem!r} {count} times; each image once was expected; remove lines"
+            )
     images = [root / "JPEGImages" / f"{stem}.jpg" for stem in stems]
     for stem, image in zip(stems, images, strict=True):
         if not image.is_file():

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edge_deeplab.data.dataset import ImageHWC, MaskIds
+from edge_deeplab.data.images import ImageHWC, MaskIds
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 

@@ -3,15 +3,21 @@
 Both models are scored on the same resampled images, so that what is hard for both cancels and a small difference can
 be told from chance. Intersections and unions add up over images, so a resample is a vector of weights and all of them
 are one matrix product.
+
+The score of a resample is that of its images: mIoU over the classes that their masks hold. Which these are is taken
+from the reference's counts for both models, so no difference is between means over different classes. A class in few
+images is missing from some resamples, and then from both of their scores.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_deeplab.evaluation.metrics import (
     Counts,
     Floats,
     intersections_and_unions,
     iou_points,
+    is_present,
     mean_of_present,
 )
 
@@ -31,7 +37,7 @@ def bootstrap_interval(
 
     Args:
         reference: (N, K, K + 1) confusion matrices of N images.
-        candidate: the other model's, of the same images in the same order.
+        candidate: the other model's, of the same images in the same order: what the masks hold is equal.
         resamples: how often N images are drawn with replacement.
         confidence: share of the resampled differences inside the interval.
         seed: of the draws; one seed gives one interval.
@@ -45,7 +51,10 @@ def bootstrap_interval(
     weights = draws.astype(
         np.float64
     )  # (resamples, images): whole numbers still, but a BLAS product
-    differences = _weighted_miou(weights, candidate) - _weighted_miou(weights, reference)
+    present = weights @ is_present(reference) > 0  # (resamples, K)
+    differences = _weighted_miou(weights, candidate, present) - _weighted_miou(
+        weights, reference, present
+    )
     differences = differences[~np.isnan(differences)]
     if not len(differences):
         return float("nan"), float("nan")
@@ -54,7 +63,7 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _weighted_miou(weights: Floats, confusions: Counts) -> Floats:
-    """Return the (resamples,) mIoU of the weighted sums of images."""
+def _weighted_miou(weights: Floats, confusions: Counts, present: npt.NDArray[np.bool_]) -> Floats:
+    """Return the (resamples,) mIoU of the weighted sums of images, over the classes present in each resample."""
     intersections, unions = intersections_and_unions(confusions)  # each (N, K)
-    return mean_of_present(iou_points(weights @ intersections, weights @ unions))
+    return mean_of_present(iou_points(weights @ intersections, weights @ unions, present))

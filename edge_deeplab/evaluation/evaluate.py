@@ -5,7 +5,8 @@ The protocol, which is the same for the GPU reference and for every artifact:
 1. the image is resized bilinearly to the artifact's input size (`resize_image`) and handed over as raw RGB;
 2. predicted ids are resized by nearest neighbour to the mask's own size and compared there;
 3. void (the data set's ignore index) is not scored;
-4. confusion matrices are kept per image; the set's score is the score of their sum.
+4. confusion matrices are kept per image; the set's score is the score of their sum;
+5. mIoU is the mean over the classes that the masks of the scored images hold (`edge_deeplab.evaluation.metrics`).
 """
 
 import time
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_deeplab.data.dataset import ImageHWC, Sample, SegmentationDataset
+from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.metrics import (
@@ -69,12 +71,12 @@ class Evaluation:
 
     @cached_property
     def boundary_miou(self) -> float:
-        """MIoU in points within `BAND_WIDTH_PX` pixels of a label boundary."""
+        """MIoU in points within `BAND_WIDTH_PX` pixels of a label boundary, over the classes that masks hold there."""
         return mean_iou(self.boundary_confusions.sum(0))
 
     @cached_property
     def per_class(self) -> dict[str, float]:
-        """IoU in points by class name; nan for a class that is neither present nor predicted."""
+        """IoU in points by class name; nan for a class that no mask holds."""
         iou = class_iou(self.confusions.sum(0))
         return dict(zip(self.class_names, iou.tolist(), strict=True))
 

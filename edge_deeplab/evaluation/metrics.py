@@ -3,6 +3,10 @@
 The idea to hold: every score comes from per-image counts, and counts add up. The score of a set is the score of a sum
 of confusion matrices, never a mean of per-image scores, so images can be resampled (bootstrap) by weighting the counts.
 
+mIoU is the mean over the classes that the scored pixels of the masks hold, whatever is predicted: two predictions for
+the same masks are averaged over the same classes, so their scores may be subtracted. A class that no mask holds has no
+IoU; predicting it costs the classes whose pixels it takes.
+
 IoU is in points (0 to 100), accuracy and agreement are fractions. A score of nothing is nan.
 """
 
@@ -17,6 +21,9 @@ Floats = npt.NDArray[np.float64]
 
 NO_CLASS = 255
 """Predicted id that stands for "none of the data set's classes": always wrong, and no class's false positive."""
+
+_BLOCK_PIXELS = 1 << 20
+"""Pixels that are counted at once: counting takes 8 bytes a pixel several times over, a mask only one."""
 
 BAND_WIDTH_PX = 3
 """Width of the boundary band that reports use: about the thickness of CamVid's thin classes."""
@@ -34,7 +41,7 @@ def confusion_matrix(
 
     Args:
         mask_ids: (H, W) uint8 true ids.
-        predicted_ids: (H, W) uint8 ids; one that is no class (or the ignored one) is counted as `NO_CLASS`.
+        predicted_ids: (H, W) uint8 ids; one that is no class is counted as `NO_CLASS`.
         num_classes: K.
         ignore_index: true id that is not scored, or None.
         within: (H, W) bool; pixels outside are not scored.
@@ -53,17 +60,23 @@ def confusion_matrix(
     scored = np.ones(mask_ids.shape, bool) if within is None else within
     if ignore_index is not None:
         scored = scored & (mask_ids != ignore_index)
-    true = mask_ids[scored].astype(np.int64)
+    chosen, true, predicted = scored.ravel(), mask_ids.ravel(), predicted_ids.ravel()
+    counts = np.zeros(num_classes * (num_classes + 1), np.int64)
+    for start in range(0, mask_ids.size, _BLOCK_PIXELS):
+        block = slice(start, start + _BLOCK_PIXELS)
+        counts += _count(true[block][chosen[block]], predicted[block][chosen[block]], num_classes)
+    return counts.reshape(num_classes, num_classes + 1)
+
+
+def _count(true: Ids, predicted: Ids, num_classes: int) -> Counts:
+    """Return the cells of the confusion matrix, flat, over (N,) true and predicted ids."""
     if true.size and true.max() >= num_classes:
         raise DataError(
             f"a mask holds label {true.max()}; 0 to {num_classes - 1} was expected; mend the mask"
         )
-    column = np.minimum(predicted_ids[scored], num_classes).astype(np.int64)
-    if ignore_index is not None and ignore_index < num_classes:
-        column[column == ignore_index] = num_classes
-    cells = num_classes * (num_classes + 1)
-    counts = np.bincount(true * (num_classes + 1) + column, minlength=cells)
-    return counts.reshape(num_classes, num_classes + 1)
+    column = np.minimum(predicted, num_classes).astype(np.int64)
+    cells = true.astype(np.int64) * (num_classes + 1) + column
+    return np.bincount(cells, minlength=num_classes * (num_classes + 1))
 
 
 def intersections_and_unions(confusion: Counts) -> tuple[Counts, Counts]:
@@ -81,10 +94,20 @@ def intersections_and_unions(confusion: Counts) -> tuple[Counts, Counts]:
     return intersections, unions
 
 
-def iou_points(intersections: npt.NDArray[np.number], unions: npt.NDArray[np.number]) -> Floats:
-    """Return intersection over union in points, (..., K); nan for a class that is neither present nor predicted."""
+def is_present(confusion: Counts) -> npt.NDArray[np.bool_]:
+    """Return which classes the masks hold, (..., K) bool; equal for all predictions of the same images."""
+    present: npt.NDArray[np.bool_] = confusion.sum(-1) > 0
+    return present
+
+
+def iou_points(
+    intersections: npt.NDArray[np.number],
+    unions: npt.NDArray[np.number],
+    present: npt.NDArray[np.bool_],
+) -> Floats:
+    """Return intersection over union in points, (..., K); nan for a class that is not present in the masks."""
     iou = np.full(unions.shape, np.nan)
-    np.divide(100.0 * intersections, unions, out=iou, where=unions > 0)
+    np.divide(100.0 * intersections, unions, out=iou, where=present)
     return iou
 
 
@@ -98,12 +121,12 @@ def mean_of_present(values: Floats) -> Floats:
 
 
 def class_iou(confusion: Counts) -> Floats:
-    """Return the IoU of each class in points, (..., K); nan for a class that is neither present nor predicted."""
-    return iou_points(*intersections_and_unions(confusion))
+    """Return the IoU of each class in points, (..., K); nan for a class that the masks do not hold."""
+    return iou_points(*intersections_and_unions(confusion), is_present(confusion))
 
 
 def mean_iou(confusion: Counts) -> float:
-    """Return the mIoU of one (K, K + 1) confusion matrix in points; absent classes are left out of the mean."""
+    """Return the mIoU of one (K, K + 1) confusion matrix in points, over the classes that the masks hold."""
     return float(mean_of_present(class_iou(confusion)))
 
 

@@ -174,7 +174,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint file.
 
     Raises:
-        CheckpointError: when it is absent, truncated, not a checkpoint of this project, or damaged.
+        CheckpointError: when it is absent, truncated, not a checkpoint of this project, damaged, or holds weights that
+            are not finite.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -191,7 +192,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "(evaluate and export read those with --allow-pickle, where you trust their author); copy it again"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(_parse_info(metadata, path), tensors, path, digest)
+    info = _parse_info(metadata, path)
+    check_finite(tensors, path)
+    return Checkpoint(info, tensors, path, digest)
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Check that tensors hold numbers: with one nan a network still gives class ids, all of one class.
+
+    Raises:
+        CheckpointError: naming the first that does not.
+    """
+    for name, tensor in sorted(tensors.items()):
+        if not tensor.is_floating_point():
+            continue
+        strange = int((~torch.isfinite(tensor.float())).sum())
+        if strange:
+            raise CheckpointError(
+                f"{path} holds {strange} values that are nan or infinite in tensor {name}; finite weights were "
+                "expected; take an earlier checkpoint, or train again at a lower rate"
+            )
 
 
 def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:

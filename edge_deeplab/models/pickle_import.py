@@ -15,7 +15,7 @@ import torch
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.backbones import BACKBONES, get_backbone
-from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
+from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite
 from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
 
 _WRAPPERS = ("state_dict", "model_state", "model")
@@ -29,7 +29,7 @@ def read_pickle(path: Path) -> Checkpoint:
         path: the file. It may run any code while it is read: trust its author.
 
     Raises:
-        CheckpointError: when it is no pickle, holds no tensors, or they fit none of the models.
+        CheckpointError: when it is no pickle, holds no tensors, or they fit none of the models or are not finite.
     """
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; pass a .pth file")
@@ -47,6 +47,7 @@ def read_pickle(path: Path) -> Checkpoint:
             f"{path} is not a readable pickle ({type(error).__name__}); a file written by torch.save was expected"
         ) from error
     tensors = _state_of(content, path)
+    check_finite(tensors, path)
     classes = _recognisable_classes(tensors, path)
     backbone, separable = _recognise(tensors, len(classes), path)
     info = CheckpointInfo(

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from edge_deeplab.config import DataSection
+from edge_deeplab.config import DataSection, Recipe
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import Augmentation
 from edge_deeplab.description import Normalisation
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.checkpoint import CheckpointInfo
 
 IGNORE = 255
 """Label that training ignores, whatever the data set's own ignore index is."""
@@ -97,19 +99,27 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def build_crops(
-    sources: Sequence[SegmentationDataset],
-    section: DataSection,
-    normalisation: Normalisation,
-    seed: int,
+    sources: Sequence[SegmentationDataset], recipe: Recipe, info: CheckpointInfo
 ) -> EpochCrops:
-    """Return an epoch's crops as a recipe's data section asks for them."""
+    """Return an epoch's crops as a recipe's data section asks for them.
+
+    Args:
+        sources: labelled data sets shown once an epoch.
+        recipe: the run.
+        info: of the checkpoint that it trains: its normalisation, and the size that crops follow.
+
+    Raises:
+        ConfigError: when rendered scenes are to be mixed into other classes than theirs.
+    """
+    section = recipe.data
+    check_rendered(section, sources)
     rendered = (
-        RenderedDataset(section.rendered_scenes, first_seed=seed * section.rendered_scenes)
+        RenderedDataset(section.rendered_scenes, first_seed=recipe.seed * section.rendered_scenes)
         if section.rendered_share > 0
         else None
     )
     augmentation = Augmentation(
-        section.crop_hw,
+        section.crop_for(info.size_hw),
         section.scale,
         section.flip,
         section.jitter,
@@ -121,10 +131,30 @@ def build_crops(
         rendered,
         section.rendered_share,
         augmentation,
-        normalisation,
-        seed,
+        info.normalisation,
+        recipe.seed,
         repeat=section.repeat,
     )
+
+
+def check_rendered(section: DataSection, sources: Sequence[SegmentationDataset]) -> None:
+    """Check that a recipe mixes rendered scenes only into their own classes, whose ids their masks hold.
+
+    Raises:
+        ConfigError: when it would mix them into others, or the same in another order.
+    """
+    if section.rendered_share == 0:
+        return
+    scenes = RenderedDataset(1)
+    own = [c.name for c in scenes.classes]
+    for source in sources:
+        names = [c.name for c in source.classes]
+        if names != own:
+            raise ConfigError(
+                f"data.rendered_share {section.rendered_share:g} came with {source.name}, whose classes are "
+                f"{', '.join(names)}; those of the {scenes.name} in their order were expected "
+                f"({', '.join(own)}); set data.rendered_share = 0"
+            )
 
 
 def count_pixels(sources: Sequence[SegmentationDataset], num_classes: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import DataError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.training.crops import check_rendered
 from edge_deeplab.training.provenance import provenance_of
 from edge_deeplab.training.run_folder import identity
 
@@ -14,18 +15,24 @@ _NOT_READ = ("model",)
 """Sections of the recipe that do not count: the checkpoint says which model it is."""
 
 
-def check_classes(checkpoint: Checkpoint, source: SegmentationDataset) -> None:
-    """Check that a data set has a checkpoint's classes.
+def check_sources(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> None:
+    """Check that data sets have a checkpoint's classes, and that a recipe mixes nothing else into them.
 
     Raises:
-        DataError: when they differ.
+        ConfigError: when rendered scenes are to be mixed into other classes than theirs.
+        DataError: when a data set's classes differ.
     """
-    wanted, found = [c.name for c in checkpoint.info.classes], [c.name for c in source.classes]
-    if wanted != found:
-        raise DataError(
-            f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
-            f"({', '.join(wanted)}); pass the data it was trained on"
-        )
+    wanted = [c.name for c in checkpoint.info.classes]
+    for source in sources:
+        found = [c.name for c in source.classes]
+        if wanted != found:
+            raise DataError(
+                f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
+                f"({', '.join(wanted)}); pass the data it was trained on"
+            )
+    check_rendered(recipe.data, sources)
 
 
 def provenance_after(

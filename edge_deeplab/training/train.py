@@ -79,16 +79,18 @@ def train(
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this run, or weights to start from do not fit.
         OutputError: when a new run finds the state of another.
-        ConfigError: when the loss or its gradient is no longer finite.
+        ConfigError: when rendered scenes are to be mixed into other classes, or the loss or its gradient is no longer
+            finite.
     """
     if not resume:
         check_unused(output)
+    recipe = recipe.with_crops_for(recipe.data.size_hw)
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
     belongs_to = identity(recipe, sources, name_start(init, backbone_weights))
     folder = RunFolder(output, recipe, belongs_to, validate)
     info = describe_run(recipe, sources, init, backbone_weights)
-    crops = build_crops(sources, recipe.data, info.normalisation, recipe.seed)
+    crops = build_crops(sources, recipe, info)
     model = (
         build_to_restore(recipe.model, info)
         if resume

@@ -62,6 +62,7 @@ def prune(
         ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
     """
     check_float(checkpoint)
+    recipe = recipe.with_crops_for(checkpoint.info.size_hw)
     section, start = recipe.pruning, start or checkpoint
     pattern = None if section.sparsity is None else parse_sparsity(section.sparsity)
     tensors: Mapping[str, torch.Tensor] = start.tensors
@@ -205,7 +206,7 @@ def _crops(
     count: int,
 ) -> list[Labelled]:
     """Return up to `count` crops of the run's first epoch, evenly spread over it, each a batch of one."""
-    crops = build_crops(sources, recipe.data, checkpoint.info.normalisation, recipe.seed)
+    crops = build_crops(sources, recipe, checkpoint.info)
     shown = np.unique(np.linspace(0, len(crops) - 1, count).round().astype(int)).tolist()
     return [(image[None], mask[None]) for image, mask in (crops[index] for index in shown)]
 

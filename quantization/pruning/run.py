@@ -19,7 +19,7 @@ from edge_deeplab.quantization.pruning.prune import check_float, prune
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_classes, identity_after
+from edge_deeplab.training.finetune import check_sources, identity_after
 from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, check_unused
 from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
 
@@ -53,16 +53,16 @@ def train_pruned(
         listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met, or the loss or its
-            gradient is no longer finite.
+        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met, rendered scenes are to
+            be mixed into other classes, or the loss or its gradient is no longer finite.
         DataError: when a set has other classes.
         CheckpointError: when `resume` finds no state of this run.
         OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without torch-pruning.
     """
     check_float(checkpoint)
-    for source in sources:
-        check_classes(checkpoint, source)
+    check_sources(checkpoint, recipe, sources)
+    recipe = recipe.with_crops_for(checkpoint.info.size_hw)
     _check_unused(output, recipe, resume=resume)
     start, rounds = checkpoint, recipe.pruning.rounds
     for number in range(1, rounds):
@@ -154,7 +154,7 @@ def _train_round(
         model,
         pruned.info,
         recipe,
-        build_crops(sources, recipe.data, pruned.info.normalisation, recipe.seed),
+        build_crops(sources, recipe, pruned.info),
         RunFolder(output, recipe, belongs_to, validate),
         accelerator,
         distillation(loss, teacher, section.distill, section.temperature, accelerator),

@@ -59,12 +59,51 @@ def test_dataset_without_description_says_what_to_write(tmp_path: Path) -> None:
         "name = 'x'\n[[classes]]\nname = 'a'\ncolor = [1, 2, 300]",
         "name = 'x'\nignore_index = 256\n[[classes]]\nname = 'a'\ncolor = [1, 2, 3]",
         "name = 'x'\nclasses = 3",
+        "name = 'x'\nclasses = [3]",
+        "name = 'x'\nignore_index = true\n[[classes]]\nname = 'a'\ncolor = [1, 2, 3]",
+        "name = 'x'\nignore_index = '9'\n[[classes]]\nname = 'a'\ncolor = [1, 2, 3]",
+        "name = 'x'\nlicence = 3\n[[classes]]\nname = 'a'\ncolor = [1, 2, 3]",
+        "name = " + "[" * 5000,
     ],
 )
 def test_dataset_description_wrong_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.toml").write_text(text)
     with pytest.raises(DataError, match="cannot be used"):
         open_dataset(tmp_path, "train")
+
+
+CLASSES = "[[classes]]\nname = 'a'\ncolor = [1, 2, 3]\n[[classes]]\nname = 'b'\ncolor = [4, 5, 6]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"name = 'x'\nignore_indx = 9\n{CLASSES}", "unknown key 'ignore_indx'.*'ignore_index'"),
+        (f"name = 'x'\n{CLASSES}colour = [1, 2, 3]\n", "unknown key 'colour'.*'color'"),
+        (f"name = 'x'\nlicence = 'y'\nlicense = 'y'\n{CLASSES}", "licence and license both"),
+        (f"name = 'x'\nignore_index = 1\n{CLASSES}", "ignore_index 1 is the index of class 'b'"),
+        (f"name = 'x'\n{CLASSES.replace('b', 'a')}", "2 classes have the name 'a'"),
+    ],
+)
+def test_dataset_description_that_would_be_misread_says_why(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "dataset.toml").write_text(text)
+    with pytest.raises(DataError, match=rf"dataset\.toml cannot be used \(.*{sentence}"):
+        open_dataset(tmp_path, "train")
+
+
+def test_dataset_licence_is_read_in_either_spelling(make_dataset: MakeDataset) -> None:
+    path = make_dataset() / "dataset.toml"
+    path.write_text(path.read_text().replace("licence", "license"))
+    assert open_dataset(path.parent, "train").licence == "CC0"
+
+
+def test_dataset_of_two_images_with_one_stem_is_refused(make_dataset: MakeDataset) -> None:
+    images = make_dataset() / "train" / "images"
+    Image.open(images / "1.png").save(images / "1.jpg")
+    with pytest.raises(DataError, match=r"1\.jpg and .*1\.png share the mask .*1\.png"):
+        open_dataset(images.parents[1], "train")
 
 
 def test_dataset_unknown_split_lists_those_found(make_dataset: MakeDataset) -> None:

@@ -130,6 +130,7 @@ def test_voc_unknown_split_lists_those_found(tmp_path: Path) -> None:
         (b"\n", r"val\.txt names no images"),
         (b"a\nghost\n", r"val\.txt names 'ghost' but .*ghost\.jpg does not exist"),
         (b"a 1\n", r"val\.txt names 'a 1' but"),
+        (b"a\nb\na\n", r"val\.txt names 'a' 2 times"),
         (b"\xff\xfe\n", r"val\.txt names .* does not exist"),
     ],
 )

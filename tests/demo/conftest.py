@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_deeplab.data.dataset import ImageHWC
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.demo.record import record
 from edge_deeplab.demo.sources import Frame
 from edge_deeplab.description import ClassInfo, Description, Normalisation

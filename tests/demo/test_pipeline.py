@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_deeplab.data.dataset import ImageHWC
+from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.demo.pipeline import (
     DemoView,
     caption,

@@ -80,6 +80,13 @@ def test_video_read_twice_gives_the_same_pixels(make_film: Callable[..., Path]) 
         assert np.array_equal(first.image_hwc, second.image_hwc)
 
 
+def test_video_of_larger_pictures_than_asked_for_is_refused(make_film: Callable[..., Path]) -> None:
+    path = str(make_film(2))
+    with pytest.raises(DataError, match=r"film\.mp4 is too large: 64x96; at most 6143 pixels"):
+        open_source(path, max_pixels=64 * 96 - 1)
+    assert len(list(open_source(path, max_pixels=64 * 96))) == 2
+
+
 def test_video_of_a_turned_phone_is_upright(make_film: Callable[..., Path]) -> None:
     path = make_film(2)
     turn_film(path)

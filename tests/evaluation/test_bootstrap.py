@@ -65,3 +65,23 @@ def test_interval_contains_the_difference_and_narrows_with_more_images():
 def test_interval_of_images_without_scored_pixels_is_nan():
     nothing = np.zeros((4, 3, 4), np.int64)
     assert np.isnan(bootstrap_interval(nothing, nothing)).all()
+
+
+def test_interval_of_a_class_invented_by_one_side_costs_only_its_pixels():
+    reference = np.zeros((12, 3, 4), np.int64)
+    reference[:, 0, 0] = reference[:, 1, 1] = 1000  # class 2 is in no mask
+    candidate = reference.copy()
+    candidate[0, 0, 0], candidate[0, 0, 2] = 999, 1
+    low, high = bootstrap_interval(reference, candidate)
+    assert -0.1 < low <= high <= 0
+
+
+def test_interval_of_a_class_in_one_image_averages_both_sides_over_the_same_classes():
+    reference = np.zeros((12, 3, 4), np.int64)
+    reference[:, 0, 0] = reference[:, 1, 1] = 1000
+    reference[0, 2, 2] = 1000  # a third of the resamples have no pixel of class 2
+    candidate = reference.copy()
+    candidate[1:, 0, 0], candidate[1:, 0, 2] = 999, 1
+    low, high = bootstrap_interval(reference, candidate)
+    # with the class: its union grows by at most 11 of 1000; without it: a pixel of 1000 is lost
+    assert -2 < low <= high < 0

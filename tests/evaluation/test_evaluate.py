@@ -23,12 +23,21 @@ def test_evaluation_of_wrong_rows_matches_the_hand_computed_scores(runtime, data
         np.repeat([[0], [0], [1], [1], [1], [1], [1], [255]], 8, axis=1).astype(np.uint8)
     ]
     evaluation = evaluate_runtime(runtime(wrong_rows=1, wrong_id=1), dataset)
-    # sky: 8 of 16 pixels; road: 40 right, 8 invented; car: neither present nor predicted
+    # sky: 8 of 16 pixels; road: 40 right, 8 invented; car: in no mask
     assert evaluation.per_class["sky"] == 50.0
     assert evaluation.per_class["road"] == pytest.approx(100 * 40 / 48)
     assert np.isnan(evaluation.per_class["car"])
     assert evaluation.miou == pytest.approx((50 + 100 * 40 / 48) / 2)
     assert evaluation.pixel_accuracy == pytest.approx(48 / 56)
+
+
+def test_evaluation_of_a_class_in_no_mask_gives_it_no_score(runtime, dataset):
+    dataset.masks = [np.repeat([[0], [0], [1], [1], [1], [1], [1], [1]], 8, 1).astype(np.uint8)]
+    evaluation = evaluate_runtime(runtime(wrong_rows=1, wrong_id=2), dataset)
+    assert evaluation.to_json()["per_class"] == {"sky": 50.0, "road": 100.0, "car": None}
+    assert evaluation.miou == 75.0
+    # within the band: rows 0 to 4, of which row 0 is called car
+    assert evaluation.boundary_miou == pytest.approx((50.0 + 100.0) / 2)
 
 
 def test_evaluation_as_json_is_finite_and_holds_the_contract_keys(runtime, dataset):

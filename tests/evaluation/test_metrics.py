@@ -55,11 +55,21 @@ def test_ignore_index_among_the_classes_is_left_out_of_the_mean():
     assert iou[1] == 50.0
 
 
-def test_mean_iou_leaves_absent_classes_out_but_counts_invented_ones():
+def test_mean_iou_of_an_invented_class_loses_only_the_pixels_that_it_takes():
     true = np.zeros((1, 4), np.uint8)
     assert mean_iou(confusion_matrix(true, true, 3)) == 100.0
     invented = np.array([[0, 0, 0, 2]], np.uint8)
-    assert mean_iou(confusion_matrix(true, invented, 3)) == pytest.approx((75.0 + 0.0) / 2)
+    confusion = confusion_matrix(true, invented, 3)
+    assert mean_iou(confusion) == 75.0
+    assert np.isnan(class_iou(confusion)[1:]).all()
+
+
+def test_mean_iou_of_one_wrong_pixel_of_an_absent_class_differs_by_that_pixel():
+    true = np.repeat(np.arange(10, dtype=np.uint8), 100).reshape(10, 100)
+    wrong = true.copy()
+    wrong[0, 0] = 10  # the eleventh class is in no mask
+    lost = mean_iou(confusion_matrix(true, true, 11)) - mean_iou(confusion_matrix(true, wrong, 11))
+    assert lost == pytest.approx(0.1)
 
 
 def test_scores_of_nothing_are_nan():
@@ -127,3 +137,12 @@ def test_confusion_matrix_within_a_band_counts_only_the_band():
     predicted = np.zeros((1, 6), np.uint8)
     inside = confusion_matrix(mask, predicted, 2, within=boundary_band(mask, 1))
     assert inside.tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
+def test_confusion_matrix_of_more_pixels_than_are_counted_at_once_counts_all():
+    rng = np.random.default_rng(2)
+    true, predicted = rng.integers(0, 3, (2, 1100, 1000), dtype=np.uint8)
+    within = rng.random(true.shape) < 0.5
+    counts = confusion_matrix(true, predicted, 3, ignore_index=2, within=within)
+    cells = [[np.sum(within & (true == t) & (predicted == p)) for p in range(3)] for t in (0, 1)]
+    assert counts.tolist() == [[*cells[0], 0], [*cells[1], 0], [0, 0, 0, 0]]

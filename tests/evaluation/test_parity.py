@@ -60,6 +60,23 @@ def test_parity_of_a_degraded_artifact_fails_with_its_numbers(runtime, dataset, 
     assert failure.limit == 0.5
 
 
+def test_parity_of_a_class_in_no_mask_invented_by_the_file_costs_only_its_pixels(
+    runtime, dataset, reference
+):
+    for mask in dataset.masks:
+        mask[mask == 2] = 1  # no car anywhere
+    report = measure(by_path(runtime("invents.onnx", wrong_rows=1, wrong_id=2)), dataset, reference)
+    (artifact,) = report.artifacts
+    assert np.isnan(artifact.per_class_delta["car"])
+    assert artifact.to_json()["per_class_delta"]["car"] is None
+    lost = [artifact.per_class_delta["sky"], artifact.per_class_delta["road"]]
+    assert artifact.delta_miou == pytest.approx(np.mean(lost))
+    low, high = artifact.delta_interval
+    assert low <= artifact.delta_miou <= high
+    reference_classes = report.references[0].per_class
+    assert np.isnan(reference_classes["car"])
+
+
 def test_parity_with_a_generous_limit_lets_the_degraded_artifact_pass(runtime, dataset, reference):
     assert measure(by_path(runtime(wrong_rows=2)), dataset, reference, max_drop=100.0).passed
 

@@ -102,6 +102,32 @@ def test_checkpoint_with_other_class_count_is_refused(
         load_checkpoint(path).build()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("half", [False, True])
+def test_checkpoint_with_a_weight_that_is_no_number_names_its_tensor(
+    tmp_path: Path, value: float, half: bool
+) -> None:
+    torch.manual_seed(0)
+    broken = build_model("mobilenetv2_100", 2)
+    with torch.no_grad():
+        broken.decoder.reduce[0].weight[3, 1] = value
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, broken, INFO, half=half)
+    with pytest.raises(
+        CheckpointError, match=r"a\.safetensors holds 1 .* decoder\.reduce\.0\.weight"
+    ):
+        load_checkpoint(path)
+
+
+def test_checkpoint_with_two_classes_of_one_name_is_refused(
+    tmp_path: Path, model: torch.nn.Module
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, model, dataclasses.replace(INFO, classes=INFO.classes[:1] * 2))
+    with pytest.raises(CheckpointError, match="2 classes have the name 'sky'"):
+        load_checkpoint(path)
+
+
 def test_checkpoint_pickle_is_refused_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     torch.save({"a": torch.zeros(1)}, path)

@@ -37,6 +37,7 @@ def test_open_checkpoint_pickle_without_permission_is_refused(tmp_path: Path) ->
         ({"epoch": 3}, "holds no tensors"),
         ({"conv.weight": torch.zeros(1)}, "has no tensor classifier.weight"),
         ({"classifier.weight": torch.zeros(3, 1)}, "fit none of the models"),
+        ({"classifier.weight": torch.full((3, 1), torch.nan)}, "3 values that are nan or infinite"),
     ],
 )
 def test_read_pickle_of_another_model_is_refused(

@@ -169,6 +169,24 @@ def test_data_with_other_classes_is_refused(
         run(checkpoint, folder, tmp_path, recipe())
 
 
+def test_crops_follow_the_checkpoint_where_the_recipe_does_not_say(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    section = recipe(epochs=1).data.model_copy(update={"crop_hw": None, "size_hw": (999, 999)})
+    chosen = recipe(epochs=1).model_copy(update={"data": section})
+    trained = run(checkpoint, folder, tmp_path / "run", chosen)
+    assert trained.info.provenance["recipe"]["data"]["crop_hw"] == [32, 48]
+
+
+def test_rendered_scenes_in_other_classes_are_refused_before_calibration(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    section = recipe().data.model_copy(update={"rendered_share": 0.2})
+    chosen = recipe().model_copy(update={"data": section})
+    with pytest.raises(ConfigError, match=r"rendered_share 0\.2 came with Tiny train"):
+        quantize(checkpoint, chosen, open_dataset(folder, "train"), progress=pytest.fail)
+
+
 def test_resume_needs_a_state_of_the_same_run(
     checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:

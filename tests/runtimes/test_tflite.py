@@ -1,5 +1,6 @@
 """The TFLite runtime's own parts: metadata from the flatbuffer, quantized inputs, the fallback interpreter."""
 
+import json
 import struct
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge_deeplab.description import METADATA_KEY, parse_description
+from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import tflite
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization
 from edge_deeplab.runtimes.tflite_metadata import read_metadata
@@ -20,6 +22,17 @@ def test_read_metadata_gives_the_embedded_description(export_tiny: Callable[...,
     text = read_metadata(export_tiny("tflite").read_bytes(), METADATA_KEY)
     assert text is not None
     assert parse_description(text, path="tiny").classes == CLASSES
+
+
+def test_description_with_two_classes_of_one_name_is_refused(
+    export_tiny: Callable[..., Path],
+) -> None:
+    text = read_metadata(export_tiny("tflite").read_bytes(), METADATA_KEY)
+    assert text is not None
+    document = json.loads(text)
+    document["classes"][1]["name"] = document["classes"][0]["name"]
+    with pytest.raises(ArtifactError, match="2 classes have the name"):
+        parse_description(json.dumps(document), path="tiny")
 
 
 def test_read_metadata_of_other_name_is_none(export_tiny: Callable[..., Path]) -> None:

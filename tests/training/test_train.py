@@ -19,6 +19,7 @@ from edge_deeplab.config import (
     load_recipe_as,
 )
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.data.rendered import CLASSES as RENDERED_CLASSES
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import load_checkpoint
@@ -29,7 +30,7 @@ from edge_deeplab.training.crops import EpochCrops, build_crops
 from edge_deeplab.training.loss import SegmentationLoss
 from edge_deeplab.training.start import load_initial_weights
 from edge_deeplab.training.state import TrainingState
-from edge_deeplab.training.train import Progress, build_loader, train
+from edge_deeplab.training.train import Progress, build_loader, describe_run, train
 
 MakeDataset = Callable[..., Path]
 
@@ -292,7 +293,6 @@ def test_crops_of_an_epoch_do_not_depend_on_what_was_drawn_before(
     make_dataset: MakeDataset,
 ) -> None:
     from edge_deeplab.data.transforms import Augmentation
-    from edge_deeplab.description import Normalisation
 
     source = open_dataset(make_dataset(count=2), "train")
     normalisation = Normalisation((0.0,) * 3, (255.0,) * 3)
@@ -306,8 +306,8 @@ def test_crops_of_an_epoch_do_not_depend_on_what_was_drawn_before(
 
 def test_crops_of_a_repeated_image_are_drawn_anew(make_dataset: MakeDataset) -> None:
     source = open_dataset(make_dataset(count=2), "train")
-    section = DataSection(crop_hw=(16, 16), repeat=3)
-    crops = build_crops([source], section, Normalisation((0.0,) * 3, (255.0,) * 3), seed=3)
+    recipe = Recipe(data=DataSection(crop_hw=(16, 16), repeat=3))
+    crops = build_crops([source], recipe, describe_run(recipe, [source]))
     assert len(crops) == 6
     assert not torch.equal(crops[0][0], crops[2][0])
 
@@ -359,7 +359,81 @@ def test_batch_that_processes_cannot_share_is_refused(
 ) -> None:
     recipe = tiny_recipe(batch_size=batch)
     source = open_dataset(make_dataset(count=6), "train")
-    crops = build_crops([source], recipe.data, Normalisation((0.0,) * 3, (1.0,) * 3), 0)
+    crops = build_crops([source], recipe, describe_run(recipe, [source]))
     accelerator = SimpleNamespace(num_processes=processes)
     with pytest.raises(DataError, match="two images or more for each"):
         build_loader(crops, recipe, 0, accelerator)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "asked", "crop_hw"),
+    [
+        ((96, 128), None, (96, 128)),
+        ((368, 480), None, (352, 352)),
+        ((96, 480), None, (96, 352)),
+        ((96, 128), (64, 64), (64, 64)),
+    ],
+)
+def test_crops_follow_the_size_where_the_recipe_does_not_say(
+    make_dataset: MakeDataset,
+    size_hw: tuple[int, int],
+    asked: tuple[int, int] | None,
+    crop_hw: tuple[int, int],
+) -> None:
+    recipe = Recipe.model_validate({"data": {"size_hw": size_hw, "crop_hw": asked}})
+    source = open_dataset(make_dataset(count=1), "train")
+    image, mask = build_crops([source], recipe, describe_run(recipe, [source]))[0]
+    assert (image.shape, mask.shape) == ((3, *crop_hw), crop_hw)
+    assert recipe.with_crops_for(size_hw).data.crop_hw == crop_hw
+
+
+def test_train_records_the_crops_that_it_chose_and_resumes_with_them(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=2), "train")]
+    unsaid = tiny_recipe(2)
+    unsaid = unsaid.model_copy(update={"data": unsaid.data.model_copy(update={"crop_hw": None})})
+    with pytest.raises(StoppedError):
+        train(unsaid, sources, tmp_path / "run", workers=0, listen=stop_in_second_epoch)
+    said = unsaid.with_crops_for((32, 48))
+    best = load_checkpoint(train(said, sources, tmp_path / "run", workers=0, resume=True))
+    assert best.info.provenance["recipe"]["data"]["crop_hw"] == [32, 48]
+
+
+def camvid_classes(names: Sequence[str]) -> str:
+    tables = [f'[[classes]]\nname = "{name}"\ncolor = [0, 0, 0]\n' for name in names]
+    return "".join(['name = "Other"\nignore_index = 255\n', *tables])
+
+
+@pytest.mark.parametrize("names", [("left", "right"), RENDERED_CLASSES[::-1]])
+def test_train_with_rendered_scenes_in_other_classes_names_both(
+    make_dataset: MakeDataset, tmp_path: Path, names: Sequence[str]
+) -> None:
+    folder = make_dataset(count=2)
+    (folder / "dataset.toml").write_text(camvid_classes(names))
+    recipe = tiny_recipe(1)
+    data = recipe.data.model_copy(update={"rendered_share": 0.5})
+    with pytest.raises(
+        ConfigError,
+        match=rf"rendered_share 0\.5 came with Other train, whose classes are {names[0]}, .*rendered street .*sky, ",
+    ):
+        train(
+            recipe.model_copy(update={"data": data}),
+            [open_dataset(folder, "train")],
+            tmp_path / "run",
+            workers=0,
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_crops_with_rendered_scenes_in_their_own_classes_show_them(
+    make_dataset: MakeDataset,
+) -> None:
+    folder = make_dataset(count=2)
+    (folder / "dataset.toml").write_text(camvid_classes(RENDERED_CLASSES))
+    source = open_dataset(folder, "train")
+    recipe = Recipe.model_validate({"data": {"rendered_share": 0.5, "crop_hw": (32, 32)}})
+    crops = build_crops([source], recipe, describe_run(recipe, [source]))
+    assert len(crops) == 4
+    shown = set(torch.cat([crops[i][1].unique() for i in (2, 3)]).tolist())
+    assert shown - {0, 1, 255}, "classes that the folder's masks do not hold"

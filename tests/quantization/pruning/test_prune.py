@@ -201,6 +201,28 @@ def test_budget_out_of_reach_says_what_can_be_reached(
         prune(checkpoint, chosen, [open_dataset(folder, "train")])
 
 
+def test_crops_follow_the_checkpoint_where_the_recipe_does_not_say(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(macs=0.7)
+    section = chosen.data.model_copy(update={"crop_hw": None, "size_hw": (999, 999)})
+    chosen = chosen.model_copy(update={"data": section})
+    pruned = prune(checkpoint, chosen, [open_dataset(folder, "train")])
+    trained = load_checkpoint(run(checkpoint, folder, tmp_path / "run", chosen))
+    for each in (pruned, trained):
+        assert each.info.provenance["recipe"]["data"]["crop_hw"] == list(SIZE_HW)
+
+
+def test_rendered_scenes_in_other_classes_are_refused_before_anything_is_pruned(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(macs=0.7, importance="magnitude")
+    section = chosen.data.model_copy(update={"rendered_share": 0.2})
+    with pytest.raises(ConfigError, match=r"rendered_share 0\.2 came with Tiny train"):
+        run(checkpoint, folder, tmp_path / "run", chosen.model_copy(update={"data": section}))
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_budget_is_an_error(
     checkpoint: Checkpoint, folder: Path, prune_recipe: MakeRecipe
 ) -> None:
