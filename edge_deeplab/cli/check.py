@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
@@ -152,9 +153,9 @@ def report(
     else:
         _show(list(reports.values()))
         for done in fixes.values():
-            typer.echo(fix_line(**done["fix"]) if "fix" in done else "not mended")
+            say(fix_line(**done["fix"]) if "fix" in done else "not mended")
     for sentence in failures.values():
-        typer.echo(f"error: {sentence}", err=True)
+        say(f"error: {sentence}", err=True)
     if failures or any(found.rejected for found in reports.values()):
         raise typer.Exit(1)
 
@@ -215,10 +216,9 @@ def compare(paths: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         print_json(comparison.to_json())
     elif comparison.differences:
-        typer.echo(f"{len(comparison.differences)} tensors differ; the first: ", nl=False)
-        typer.echo(comparison.differences[0])
+        say(f"{len(comparison.differences)} tensors differ; the first: {comparison.differences[0]}")
     else:
-        typer.echo(
+        say(
             f"identical in {len(paths)} files: {comparison.activations} activations' scales and zero points, "
             f"{comparison.weights} weights' scales and integers"
         )
@@ -266,7 +266,7 @@ def _entry(
 
 
 def _show(reports: "Sequence[ArtifactReport]") -> None:
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     for report in reports:
@@ -274,7 +274,7 @@ def _show(reports: "Sequence[ArtifactReport]") -> None:
 
 
 def _show_report(console: "Console", report: "ArtifactReport") -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     from edge_deeplab.cli import check_tables
     from edge_deeplab.cli.check_fix import version_table
@@ -286,11 +286,11 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
     if report.optimized is not None:
         console.print(check_tables.fusion_line(report))
     for warning in report.warnings():
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+        console.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
     if table := version_table(report.version_findings):
         console.print(table)
     for note in report.graph.notes:
-        console.print(f"note: {escape(note)}")
+        console.print(f"note: {note}")
     if table := check_tables.dilated_table(report.graph):
         console.print(table)
     if not report.profiles:

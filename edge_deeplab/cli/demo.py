@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -141,21 +142,19 @@ def _tell(
         recorded = None if record is None else str(record)
         print_json({**document, **statistics.to_json(), "recorded": recorded})
         return
-    from rich.console import Console
+    from edge_deeplab.cli.terminal import stdout_console
 
-    console = Console()
-    console.print(_table(statistics, f"{document['artifact']} on {document['source']}"))
+    stdout_console().print(_table(statistics, f"{document['artifact']} on {document['source']}"))
     if record is not None:
-        typer.echo(f"recorded: {record}")
+        say(f"recorded: {record}")
 
 
 def _table(statistics: "DemoStatistics", title: str) -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     dropped = f", {statistics.dropped} stale ones dropped" if statistics.dropped else ""
     caption = f"{statistics.frames} pictures at {statistics.fps:.1f} fps end to end{dropped}"
-    table = Table("stage", title=escape(title), caption=caption)
+    table = Table("stage", title=title, caption=caption)
     for header in ("median ms", "p95 ms"):
         table.add_column(header, justify="right")
     for stage, times in statistics.stages.items():

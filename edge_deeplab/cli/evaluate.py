@@ -23,6 +23,7 @@ from edge_deeplab.cli.scoring import (
     parse_normalisation,
     parse_scales,
 )
+from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset
@@ -97,16 +98,17 @@ def _score(
 ) -> None:
     """Measure a runtime on a data set and print what it scored."""
     from edge_deeplab.cli.progress import counting
-    from edge_deeplab.evaluation import report
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.evaluation.evaluate import evaluate_runtime
+    from edge_deeplab.evaluation.report import evaluation_table
 
     with counting(f"evaluating {runtime.path.name}", len(dataset)) as progress:
         evaluation = evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)
     if as_json:
         print_json({**evaluation.to_json(), "path": str(runtime.path), "data": dataset.name})
     else:
-        typer.echo(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
-        report.stdout_console().print(report.evaluation_table(evaluation))
+        say(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
+        stdout_console().print(evaluation_table(evaluation))
 
 
 @dataclass(frozen=True)

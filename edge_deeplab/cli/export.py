@@ -17,6 +17,7 @@ from edge_deeplab.cli.output import (
     print_json,
 )
 from edge_deeplab.cli.sparsity import pattern_with_warning
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
@@ -204,11 +205,10 @@ def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
 
 def print_table(artifacts: "list[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
-    from rich.markup import escape
     from rich.table import Table
 
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.converters.operators.rules import VERDICTS
-    from edge_deeplab.evaluation.report import stdout_console
 
     table = Table("target", "precision")
     table.add_column("path", overflow="fold")
@@ -218,7 +218,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
         table.add_row(
             artifact.target,
             artifact.precision,
-            escape(str(artifact.path)),
+            str(artifact.path),
             f"{artifact.bytes / 1e6:.1f}",
             f"{artifact.seconds:.1f}",
             *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
@@ -229,7 +229,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
         console.print(f"operators of {artifact.path.name} by {', '.join(artifact.profiles)}")
         for asked in artifact.rewrites:
             where = "everywhere" if asked.modules is None else ", ".join(sorted(asked.modules))
-            console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}", markup=False)
+            console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}")
 
 
 @contextmanager
@@ -241,12 +241,13 @@ def progress_steps() -> Iterator[Callable[[str], None]]:
     import os
     import sys
 
-    from rich.console import Console
+    from edge_deeplab.cli.terminal import Terminal, stderr_is_terminal, styled
 
-    if not sys.stderr.isatty():
-        yield lambda step: typer.echo(step, err=True)
+    if not stderr_is_terminal():
+        yield lambda step: say(step, err=True)
         return
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream:
-        console = Console(file=stream)
-        with console.status("starting") as status:
-            yield status.update
+    with (
+        os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream,
+        Terminal(file=stream).status("starting") as status,
+    ):
+        yield lambda step: status.update(styled(step))

@@ -17,6 +17,7 @@ from edge_deeplab.cli.scoring import (
     SplitOption,
     parse_normalisation,
 )
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
@@ -203,12 +204,8 @@ def _show(
     per_class: bool,
 ) -> None:
     """Print the result on stdout and one sentence for each failure on stderr."""
-    from edge_deeplab.evaluation.report import (
-        explanation_table,
-        parity_table,
-        per_class_table,
-        stdout_console,
-    )
+    from edge_deeplab.cli.terminal import stdout_console
+    from edge_deeplab.evaluation.report import explanation_table, parity_table, per_class_table
 
     if as_json:
         document = report.to_json()
@@ -223,4 +220,4 @@ def _show(
         for explanation in explanations:
             console.print(explanation_table(explanation))
     for failure in report.failures():
-        typer.echo(f"failed: {failure}", err=True)
+        say(f"failed: {failure}", err=True)

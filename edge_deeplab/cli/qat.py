@@ -138,11 +138,10 @@ def _rank(
     import json
     from dataclasses import asdict
 
-    from rich.markup import escape
     from rich.table import Table
 
     from edge_deeplab.cli.progress import counting
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.files import write_atomically
     from edge_deeplab.quantization.qat import calibration_images
     from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
@@ -161,5 +160,5 @@ def _rank(
         table.add_column(header, justify="right")
     for layer in ranked:
         numbers = (f"{layer.snr_db:.1f}", f"{layer.agreement:.5f}")
-        table.add_row(escape(layer.module), layer.what, *numbers)
+        table.add_row(layer.module, layer.what, *numbers)
     stdout_console().print(table)

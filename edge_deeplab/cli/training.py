@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.output import print_json, speaks
+from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
@@ -43,4 +44,4 @@ def print_best(best: Path, *, kind: str, as_json: bool) -> None:
     if as_json:
         print_json({"checkpoint": str(best)})
     else:
-        typer.echo(f"{kind} checkpoint: {best}")
+        say(f"{kind} checkpoint: {best}")
