@@ -34,13 +34,20 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 class _Program(TyperGroup):
     """The verbs; what a command line is refused with passes the terminal like everything else that is told."""
 
-    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
-        """Run the verb that `args` name and end with its exit code."""
-        if not options.pop("standalone_mode", True):
-            return super().main(args, *others, standalone_mode=False, **options)
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Run the verb that `args` name and, standing alone, end with its exit code."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **options)
         given = sys.argv[1:] if args is None else list(args)
         try:
-            sys.exit(super().main(given, *others, standalone_mode=False, **options))
+            sys.exit(super().main(given, prog_name, complete_var, standalone_mode=False, **options))
         except _UsageError as error:
             _refuse(error, as_json="--json" in given)
             sys.exit(_USAGE_EXIT_CODE)

@@ -140,8 +140,8 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
     table.add_column("what mends it", overflow="fold")
     for row in rows:
         cells = (row.operators, row.layers, [row.reason], [row.rule, row.source], [row.rewrite])
-        verdict = styled(row.verdict, _STYLES[row.verdict])
-        table.add_row(verdict, *map(stacked, cells), end_section=True)
+        word = styled(row.verdict, _STYLES[row.verdict])
+        table.add_row(word, *map(stacked, cells), end_section=True)
     return table
 
 

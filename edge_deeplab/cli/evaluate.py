@@ -10,6 +10,7 @@ from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
     JsonOption,
+    UnsafePickleOption,
     ending_cleanly,
     parse_size,
     print_json,
@@ -59,6 +60,7 @@ def evaluate(
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     allow_pickle: AllowPickleOption = False,
+    unsafe_pickle: UnsafePickleOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -84,7 +86,9 @@ def evaluate(
         runtime = (
             open_artifact(Path(str(model)), normalisation=foreign_pixels)
             if is_artifact(model)
-            else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
+            else _open_checkpoint(
+                model, protocol, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle
+            )
         )
         _score(runtime, dataset, foreign_classes, as_json=as_json)
 
@@ -145,10 +149,12 @@ def is_artifact(argument: str | None) -> bool:
     return argument is not None and argument.rstrip("/").endswith(ARTIFACT_ENDINGS)
 
 
-def _open_checkpoint(argument: str | None, protocol: Protocol, *, allow_pickle: bool) -> "Runtime":
+def _open_checkpoint(
+    argument: str | None, protocol: Protocol, *, allow_pickle: bool, unsafe_pickle: bool
+) -> "Runtime":
     from edge_deeplab.models.shipped import open_checkpoint
 
-    checkpoint = open_checkpoint(argument, allow_pickle=allow_pickle)
+    checkpoint = open_checkpoint(argument, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
     from edge_deeplab.runtimes.torch import TorchRuntime
 
     return TorchRuntime(

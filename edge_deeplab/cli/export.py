@@ -12,6 +12,7 @@ from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
     JsonOption,
+    UnsafePickleOption,
     ending_cleanly,
     parse_size,
     print_json,
@@ -89,6 +90,7 @@ def export(
         "exports"
     ),
     allow_pickle: AllowPickleOption = False,
+    unsafe_pickle: UnsafePickleOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -99,13 +101,26 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import export_checkpoint, resolve_targets
+        from edge_deeplab.converters.export import (
+            check_output,
+            check_targets,
+            export_checkpoint,
+            resolve_targets,
+        )
         from edge_deeplab.converters.heads import check_head_size, resolve_head
+        from edge_deeplab.models.shipped import open_checkpoint
 
         targets, form = resolve_targets(target or ["all"]), resolve_head(head)
-        opened = _open(
-            checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
+        if precision is not None:
+            check_output(precision, form.head)
+            check_targets(targets, precision)
+        opened = open_checkpoint(
+            _default_for(checkpoint, precision, calibrate),
+            allow_pickle=allow_pickle,
+            unsafe_pickle=unsafe_pickle,
         )
+        if calibrate is not None:
+            opened = calibrated(opened, calibrate)
         if sparsity is not None:
             opened = _sparsified(opened, sparsity, targets, precision)
         check_head_size(head, size_hw or opened.info.size_hw)
@@ -127,27 +142,6 @@ def export(
             print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
         else:
             print_table(artifacts)
-
-
-def _open(
-    checkpoint: str | None,
-    targets: Sequence[str],
-    precision: str | None,
-    head: str,
-    calibrate: Path | None,
-    *,
-    allow_pickle: bool,
-) -> "Checkpoint":
-    """Return the checkpoint to export, calibrated where asked; what cannot be exported is refused before that."""
-    from edge_deeplab.converters.export import check_output, check_targets
-    from edge_deeplab.models.shipped import open_checkpoint
-
-    if precision is not None:
-        check_output(precision, head)
-        check_targets(targets, precision)
-    name = _default_for(checkpoint, precision, calibrate)
-    opened = open_checkpoint(name, allow_pickle=allow_pickle)
-    return opened if calibrate is None else calibrated(opened, calibrate)
 
 
 def _default_for(

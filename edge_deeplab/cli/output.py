@@ -33,7 +33,14 @@ AllowPickleOption = Annotated[
     bool,
     typer.Option(
         "--allow-pickle",
-        help="Also read a .pth of one of this project's models; unpickling runs code its author chose.",
+        help="Also read a .pth that holds the tensors of one of this project's models, and nothing that could run.",
+    ),
+]
+UnsafePickleOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-pickle",
+        help="Also read a .pth that holds other objects; unpickling runs code that its author chose.",
     ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import IO, Any
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -133,7 +133,7 @@ def log_to_stderr(level: int) -> None:
     logging.getLogger("edge_deeplab").setLevel(level)
 
 
-def _write(stream: IO[str] | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed by whoever started the program
         return
     try:
@@ -142,7 +142,7 @@ def _write(stream: IO[str] | None, text: str) -> None:
         raise _failure(stream, error) from error
 
 
-def _write_all(stream: IO[str], text: str) -> None:
+def _write_all(stream: TextIO, text: str) -> None:
     """Write all of a text; by itself an unbuffered stream leaves off where a signal comes."""
     stream.flush()
     raw = getattr(stream, "buffer", None)
@@ -155,7 +155,7 @@ def _write_all(stream: IO[str], text: str) -> None:
     raw.flush()
 
 
-def _failure(stream: IO[str], error: OSError) -> StdoutError:
+def _failure(stream: TextIO, error: OSError) -> StdoutError:
     """Return what a stream's failure means; what it still holds and whatever comes is thrown away."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
