@@ -6,7 +6,6 @@ classes are imported on their own, from the same folder.
 
 import importlib
 import importlib.util
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,6 +34,7 @@ from edge_deeplab.converters.operators.source import (
 )
 from edge_deeplab.converters.operators.wire import bound_messages
 from edge_deeplab.description import METADATA_KEY
+from edge_deeplab.documents import parse_json
 from edge_deeplab.errors import ArtifactError, MissingDependencyError, require
 
 _PROTO_PACKAGE = "edge_deeplab_coreml_proto"
@@ -83,10 +83,10 @@ def _specification_in(path: Path) -> Path:
     """Return the model file that a package's manifest names, which must lie inside the package."""
     manifest = path / "Manifest.json"
     try:
-        document = json.loads(read_bytes(manifest, largest=_LARGEST_MANIFEST))
+        document = parse_json(read_bytes(manifest, largest=_LARGEST_MANIFEST))
         entry = document["itemInfoEntries"][document["rootModelIdentifier"]]
         specification = path / "Data" / str(entry["path"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise unreadable(manifest, "the manifest of a Core ML package", repr(error)) from error
     if not specification.resolve().is_relative_to(path.resolve()):
         raise ArtifactError(

@@ -6,7 +6,6 @@ Everything is checked where it is read, so a wrong mask is reported with its pat
 position and never trained on.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
 from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import DataError
 
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -187,7 +187,7 @@ def read_dataset_toml(root: Path) -> Mapping[str, Any]:
     """
     path = root / "dataset.toml"
     try:
-        document = tomllib.loads(path.read_text())
+        document = read_toml(path)
         classes = classes_from_json(document["classes"])
         ignore_index = document.get("ignore_index")
         if not str(document["name"]) or not 1 <= len(classes) <= 255:
@@ -196,7 +196,7 @@ def read_dataset_toml(root: Path) -> Mapping[str, Any]:
             raise ValueError("a color is not three numbers from 0 to 255")
         if ignore_index is not None and not 0 <= int(ignore_index) <= 255:
             raise ValueError("ignore_index is not 0 to 255")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} cannot be used ({type(error).__name__}: {error}); name, ignore_index and "
             "[[classes]] with name and color = [r, g, b] were expected; mend it"
