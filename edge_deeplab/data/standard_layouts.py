@@ -167,6 +167,10 @@ def _listed_voc_images(root: Path, split: str) -> list[Path]:
         raise DataError(f"{listing} names no images; a stem in each line was expected; mend it")
     images = [root / "JPEGImages" / f"{stem}.jpg" for stem in stems]
     for stem, image in zip(stems, images, strict=True):
+        if Path(stem).name != stem:
+            raise DataError(
+                f"{listing} names {stem!r}, which leads elsewhere; one image stem in each line was expected; mend it"
+            )
         if not image.is_file():
             raise DataError(
                 f"{listing} names {stem!r} but {image} does not exist; one image stem in each line was expected; "
