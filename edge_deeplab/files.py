@@ -82,7 +82,7 @@ def _swap(temporary: Path, path: Path, staging: Path) -> None:
         temporary.replace(path)
 
 
-def check_output(path: Path, wanted: Literal["file", "folder"]) -> None:
+def check_writable(path: Path, wanted: Literal["file", "folder"]) -> None:
     """Check, before any work, that a file can be written or a folder be written to; nothing is made.
 
     Raises:

@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import (
-    check_output,
+    check_writable,
     path_inside,
     remove_leftovers,
     replace_when_complete,
@@ -140,7 +140,7 @@ def test_output_that_cannot_be_written_is_told_before_any_work(
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match=r"cannot be written|was to be written there"):
-        check_output(tmp_path / place, wanted)
+        check_writable(tmp_path / place, wanted)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
@@ -153,7 +153,7 @@ def test_output_that_can_be_written_is_left_as_it_is(
 ) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
-    check_output(tmp_path / place, wanted)
+    check_writable(tmp_path / place, wanted)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 

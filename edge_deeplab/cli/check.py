@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+)
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ArtifactError, ConfigError
 
@@ -96,6 +102,8 @@ def check(
         from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_mac import write_script
+        from edge_deeplab.converters.operators.rules import load_profile
+        from edge_deeplab.files import check_writable
 
         _refuse_ignored(
             {
@@ -111,11 +119,18 @@ def check(
                 "--output": output is not None,
             },
         )
+        with reading_option("--profile"):
+            for name in profiles or ():
+                load_profile(name)
+        if output is not None:
+            check_writable(output, "file")
         if explain_rule is not None:
-            explain(explain_rule, as_json=as_json)
+            with reading_option("--explain"):
+                explain(explain_rule, as_json=as_json)
         elif same_quantization:
             compare(expand_artifacts(artifacts or []), as_json=as_json)
         elif mac_script is not None:
+            check_writable(mac_script, "file")
             write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
         else:
             report(artifacts or [], profiles or [], merge, output, fix=fix, as_json=as_json)

@@ -43,9 +43,11 @@ def compress(
         from edge_deeplab.compress.chain import compress as run_chain
         from edge_deeplab.compress.job import Job
         from edge_deeplab.config import CompressRecipe, load_recipe_as
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.shipped import open_checkpoint
 
         chosen = load_recipe_as(CompressRecipe, recipe)
+        check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
         report = run_chain(start, chosen, Job(data, output, workers, _watch()))
         _show(report, output, as_json=as_json)

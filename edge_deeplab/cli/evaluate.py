@@ -14,6 +14,7 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     parse_size,
     print_json,
+    reading_option,
 )
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
@@ -25,6 +26,7 @@ from edge_deeplab.cli.scoring import (
     parse_scales,
 )
 from edge_deeplab.cli.terminal import say
+from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset
@@ -81,6 +83,8 @@ def evaluate(
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.runtimes.open import open_artifact
 
+        if output_stride is not None:
+            _check_stride(output_stride)
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         runtime = (
@@ -147,6 +151,14 @@ class Protocol:
 def is_artifact(argument: str | None) -> bool:
     """Tell whether an argument means an exported file rather than a checkpoint, by its ending."""
     return argument is not None and argument.rstrip("/").endswith(ARTIFACT_ENDINGS)
+
+
+def _check_stride(output_stride: int) -> None:
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.models.backbones import check_output_stride
+
+    with reading_option("--output-stride"):
+        check_output_stride(output_stride)
 
 
 def _open_checkpoint(

@@ -16,6 +16,7 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     parse_size,
     print_json,
+    reading_option,
 )
 from edge_deeplab.cli.sparsity import pattern_with_warning
 from edge_deeplab.cli.terminal import say
@@ -23,6 +24,7 @@ from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
+    from edge_deeplab.converters.heads import HeadForm
     from edge_deeplab.models.checkpoint import Checkpoint
 
 
@@ -101,19 +103,19 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import (
-            check_output,
-            check_targets,
-            export_checkpoint,
-            resolve_targets,
-        )
-        from edge_deeplab.converters.heads import check_head_size, resolve_head
+        from edge_deeplab.converters.export import check_targets, export_checkpoint
+        from edge_deeplab.converters.heads import check_head_size
+        from edge_deeplab.converters.manifest import read_manifest
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.shipped import open_checkpoint
 
-        targets, form = resolve_targets(target or ["all"]), resolve_head(head)
+        if size_hw is not None and not any_size:
+            _check_size(size_hw)
+        targets, form = _read_options(target, precision, head, atrous, profile, sparsity)
         if precision is not None:
-            check_output(precision, form.head)
             check_targets(targets, precision)
+        check_writable(output, "folder")
+        read_manifest(output)  # which is brought up to date at the end
         opened = open_checkpoint(
             _default_for(checkpoint, precision, calibrate),
             allow_pickle=allow_pickle,
@@ -142,6 +144,50 @@ def export(
             print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
         else:
             print_table(artifacts)
+
+
+def _check_size(size_hw: tuple[int, int]) -> None:
+    from edge_deeplab.converters.capture import check_size
+
+    with reading_option("--size"):
+        check_size(size_hw, any_size=False)
+
+
+def _read_options(
+    target: Sequence[str] | None,
+    precision: str | None,
+    head: str,
+    atrous: str,
+    profile: Sequence[str] | None,
+    sparsity: str | None,
+) -> "tuple[Sequence[str], HeadForm]":
+    """Return the targets and the head that options mean; each value is checked by itself.
+
+    Raises:
+        typer.BadParameter: for the first that cannot be meant.
+    """
+    from edge_deeplab.converters.export import check_output, resolve_targets
+    from edge_deeplab.converters.heads import resolve_head
+    from edge_deeplab.converters.operators.rules import load_profile
+    from edge_deeplab.converters.rewrites.choose_atrous import check_atrous
+    from edge_deeplab.quantization.sparsity import parse_sparsity
+
+    with reading_option("--target"):
+        targets = resolve_targets(target or ["all"])
+    with reading_option("--head"):
+        form = resolve_head(head)
+    with reading_option("--precision"):
+        if precision is not None:
+            check_output(precision, form.head)
+    with reading_option("--atrous"):
+        check_atrous(atrous)
+    with reading_option("--profile"):
+        for name in profile or ():
+            load_profile(name)
+    with reading_option("--sparsity"):
+        if sparsity is not None:
+            parse_sparsity(sparsity)
+    return targets, form
 
 
 def _default_for(

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,7 @@ from edge_deeplab.cli.terminal import (
     say,
     write_document,
 )
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.text import first_line
 
 JsonOption = Annotated[
@@ -110,6 +111,33 @@ def speaks() -> bool:
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one JSON document of a command on stdout; errors as for `write_document`."""
     write_document(f"{json.dumps(document, indent=2, allow_nan=False)}\n")
+
+
+@contextmanager
+def reading_option(option: str) -> Iterator[None]:
+    """Say of a value that cannot be meant, or is not among the choices, that the command line is wrong: exit code 2.
+
+    Args:
+        option: as it is spelled; what is checked in the block is its value alone.
+
+    Raises:
+        typer.BadParameter: for the block's ConfigError.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def finite(value: float | None) -> float | None:
+    """Return an option's number; a callback of options with a range, which "nan" is neither below nor above.
+
+    Raises:
+        typer.BadParameter: when it is not finite.
+    """
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number; write for example 0.5")
+    return value
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    finite,
+    print_json,
+    reading_option,
+)
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -54,7 +61,8 @@ def parity(
     split: SplitOption = "test",
     limit: LimitOption = None,
     max_drop: Annotated[
-        float, typer.Option(min=0.0, help="Largest loss of mIoU points that passes.")
+        float,
+        typer.Option(min=0.0, callback=finite, help="Largest loss of mIoU points that passes."),
     ] = 0.5,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
@@ -85,7 +93,6 @@ def parity(
     """
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
-        paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.evaluation.parity import open_trials
@@ -93,8 +100,12 @@ def parity(
 
         if plot is not None:
             from edge_deeplab.evaluation.explain import check_plot
+            from edge_deeplab.files import check_writable
 
-            check_plot(plot)
+            with reading_option("--plot"):
+                check_plot(plot)
+            check_writable(plot, "file")
+        paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         open_file = partial(open_artifact, normalisation=foreign_pixels)

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.calibration import calibrate_with_progress
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+)
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -15,6 +21,7 @@ from edge_deeplab.cli.training import (
     TrainingDataOption,
     WorkersOption,
     print_best,
+    recipe_with_options,
     validator_of,
 )
 
@@ -70,11 +77,13 @@ def qat(
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.data.dataset import open_dataset
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
         from edge_deeplab.training.run_folder import check_unused
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
+        check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
         sources = [open_dataset(data, split) for split in chosen.data.splits]
         if not (resume or sensitivity):
@@ -109,12 +118,13 @@ def _recipe_of(
     calibration_images: int | None,
 ) -> "QatRecipe":
     """Return the recipe with what options change of it."""
-    from edge_deeplab.config import QatRecipe, load_recipe_as
+    from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.calibration import check_estimator
 
     if estimator is not None:
-        check_estimator(estimator)
-    return load_recipe_as(
+        with reading_option("--estimator"):
+            check_estimator(estimator)
+    return recipe_with_options(
         QatRecipe,
         path,
         optimiser={"epochs": epochs},
