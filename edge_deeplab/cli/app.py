@@ -40,15 +40,17 @@ class _Program(TyperGroup):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        **options: Any,
+        windows_expand_args: bool = True,
+        **extra: Any,
     ) -> Any:
         """Run the verb that `args` name and, standing alone, end with its exit code."""
-        if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **options)
         given = sys.argv[1:] if args is None else list(args)
         try:
-            sys.exit(super().main(given, prog_name, complete_var, standalone_mode=False, **options))
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
+            return sys.exit(code) if standalone_mode else code
         except _UsageError as error:
+            if not standalone_mode:
+                raise
             _refuse(error, as_json="--json" in given)
             sys.exit(_USAGE_EXIT_CODE)
 

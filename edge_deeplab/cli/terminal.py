@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -51,7 +51,7 @@ class Terminal(Console):
             ReaderGoneError: always.
         """
         self.quiet = True
-        raise _failure(self.file, BrokenPipeError())
+        raise _failure(cast(TextIO, self.file), BrokenPipeError())
 
     def render_str(self, text: str, **arguments: Any) -> Text:
         """Return a string as `Text` of one line."""
