@@ -39,7 +39,7 @@ from edge_deeplab.converters.to_tflite import write_tflite
 from edge_deeplab.converters.versions import BY_TARGET, check_installed, installed_versions
 from edge_deeplab.description import Description, Head
 from edge_deeplab.errors import ConfigError, unknown_choice
-from edge_deeplab.files import replace_when_complete
+from edge_deeplab.files import check_writable, replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -155,6 +155,7 @@ def export_checkpoint(
     check_size(size_hw, any_size=any_size)
     check_atrous(atrous)
     judges = profiles_of(profiles, targets)
+    check_writable(output_dir, "folder")
     for target in targets:
         check_installed(target)
     on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import write_atomically
+from edge_deeplab.files import path_inside, write_atomically
 
 MANIFEST = "manifest.json"
 FORMAT = "edge-deeplab-manifest/1"
+_MOST_ARTIFACTS = 10_000
 
 ManifestEntry = Mapping[str, Any]
 
@@ -28,7 +30,9 @@ def write_manifest(folder: Path, entries: Sequence[ManifestEntry]) -> None:
         OutputError: when it cannot be written, or a file of that name is no manifest.
     """
     new = {entry["file"]: entry for entry in entries}
-    kept = [e for e in _read(folder) if e["file"] not in new and (folder / e["file"]).exists()]
+    kept = [
+        e for e in read_manifest(folder) if e["file"] not in new and (folder / e["file"]).exists()
+    ]
     ordered = sorted([*kept, *new.values()], key=lambda entry: str(entry["file"]))
     document = {"format": FORMAT, "artifacts": ordered}
     write_atomically(folder / MANIFEST, json.dumps(document, indent=2) + "\n")
@@ -53,16 +57,22 @@ def _files(path: Path) -> list[Path]:
     return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
 
 
-def _read(folder: Path) -> list[ManifestEntry]:
+def read_manifest(folder: Path) -> list[ManifestEntry]:
+    """Return the entries of a folder's manifest, each of a file in the folder; none where it has none.
+
+    Raises:
+        OutputError: when a file of that name is no manifest.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return []
     try:
-        document = json.loads(path.read_text())
-        if document["format"] != FORMAT:
-            raise ValueError(f"format is not {FORMAT}")
-        return list(document["artifacts"])
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        document = Fields(read_json(path))
+        document.choice("format", [FORMAT])
+        for entry in document.every("artifacts", 0, _MOST_ARTIFACTS):
+            path_inside(folder, entry.text("file"))
+        return list(document.get("artifacts"))
+    except (ValueError, OSError) as error:
         raise OutputError(
             f"{path} is not a manifest of this project ({error}), and would be overwritten; "
             "an export folder was expected; choose another --output or remove that file"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.data.transforms import resize_ids
-from edge_deeplab.description import ClassInfo
+from edge_deeplab.description import MOST_CLASSES, ClassInfo
 from edge_deeplab.errors import ConfigError
 
 _ONE = 256  # opacity in fixed point
@@ -26,7 +26,7 @@ class Overlay:
         opacity: how much of the class colour covers the picture, 0 to 1.
 
     Raises:
-        ConfigError: when the opacity is not 0 to 1.
+        ConfigError: when the opacity is not 0 to 1, or classes cannot be drawn.
     """
 
     def __init__(self, classes: Sequence[ClassInfo], *, opacity: float = 0.5) -> None:
@@ -66,9 +66,20 @@ class Overlay:
 
 
 def palette_table(classes: Sequence[ClassInfo]) -> npt.NDArray[np.uint8]:
-    """Return (256, 3) uint8 RGB by class id; ids that no class has are black."""
+    """Return (256, 3) uint8 RGB by class id; ids that no class has are black.
+
+    Raises:
+        ConfigError: when there are no classes, more than ids, or one of another colour than three bytes.
+    """
+    colours = [list(c.color) for c in classes]
+    three_bytes = all(len(c) == 3 and all(0 <= v <= 255 for v in c) for c in colours)
+    if not three_bytes or not 0 < len(colours) <= MOST_CLASSES:
+        raise ConfigError(
+            f"{len(colours)} classes came to be drawn; 1 to {MOST_CLASSES} with three numbers from 0 to 255 as colour "
+            "were expected; mend the file's self-description"
+        )
     table = np.zeros((256, 3), np.uint8)
-    table[: len(classes)] = [c.color for c in classes]
+    table[: len(colours)] = colours
     return table
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.description import ClassInfo
+from edge_deeplab.text import printable
 
 _BACKGROUND = (17, 20, 26)
 _LETTERS = (255, 255, 255)
@@ -45,11 +46,13 @@ class Panel:
     Args:
         classes: the artifact's classes in id order.
         caption: what runs, for example "tflite fp32, 368x480".
+
+    Names and caption come from a file and are drawn on one line each, whatever they hold.
     """
 
     def __init__(self, classes: Sequence[ClassInfo], caption: str) -> None:
-        self._classes = tuple(classes)
-        self._caption = caption
+        self._classes = tuple(ClassInfo(printable(c.name), c.color) for c in classes)
+        self._caption = printable(caption)
         self._width_at = lru_cache(maxsize=8)(self._measure_width)
 
     def beside(

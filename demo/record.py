@@ -54,17 +54,27 @@ def record(path: Path) -> Iterator[Sink]:
         OutputError: when the place cannot be written.
         MissingDependencyError: when a film is asked for and `av` is not installed.
     """
-    if path.is_dir() or not path.suffix:
+    check_record(path)
+    if is_folder(path):
         yield PictureFolder(path)
-    elif path.suffix.lower() == ".mp4":
+    else:
         require("av", package="av", extra="demo")
         with replace_when_complete(path) as temporary, VideoRecorder(temporary) as recorder:
             yield recorder
-    else:
+
+
+def check_record(path: Path) -> None:
+    """Check that a path means a film or a folder; errors as for `record`."""
+    if not is_folder(path) and path.suffix.lower() != ".mp4":
         raise ConfigError(
             f"recording {path} ends in {path.suffix}; an .mp4 file, or a folder for PNG pictures, was expected; "
             "rename it"
         )
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a recording is a folder of pictures."""
+    return path.is_dir() or not path.suffix
 
 
 class PictureFolder:

@@ -15,6 +15,7 @@ from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.demo.sources import Frame
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.text import printable
 
 if TYPE_CHECKING:
     import tkinter
@@ -61,7 +62,7 @@ class Window:
         self._label = tkinter.Label(root, borderwidth=0)
         self._label.pack()
         self._started: float | None = None
-        root.title(title)
+        root.title(printable(title))
         root.configure(background="black")
         root.protocol("WM_DELETE_WINDOW", stop.set)
         for key in ("q", "<Escape>"):

@@ -1,6 +1,26 @@
 """`python -m edge_deeplab` is the `edge-deeplab` console script."""
 
-from edge_deeplab.cli.app import main
+import os
+import signal
+from types import FrameType
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTED_EXIT_CODE = 130
+
+
+def main() -> None:
+    """Run the program; until it is imported, there is nothing to end but the process."""
+    before = {number: signal.signal(number, _stop) for number in _STOPPING}
+    from edge_deeplab.cli.app import main as run
+
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    run()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    os._exit(_INTERRUPTED_EXIT_CODE)
+
 
 if __name__ == "__main__":
     main()

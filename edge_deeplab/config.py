@@ -1,13 +1,13 @@
 """Training recipes: frozen models read from TOML; an unknown key names the closest known one."""
 
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -18,6 +18,16 @@ Importance = Literal["taylor", "magnitude", "batch-norm", "random"]
 
 Allotment = Literal["importance", "sensitivity", "uniform"]
 """How channels to remove are shared out among the layers (`quantization.pruning.allot`)."""
+
+
+def _without_folders(split: str) -> str:
+    if Path(split).is_absolute() or ".." in Path(split).parts:
+        raise ValueError("a split is a name in the data folder, and this leads out of it")
+    return split
+
+
+SplitName = Annotated[str, AfterValidator(_without_folders)]
+"""A part of the data folder; a recipe reads no other folder than the one that was named."""
 
 Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
 """How a range follows from the values seen in calibration."""
@@ -65,8 +75,8 @@ class DataSection(_Section):
         rendered_scenes: how many different ones.
     """
 
-    splits: tuple[str, ...] = ("train",)
-    validation_split: str | None = "val"
+    splits: tuple[SplitName, ...] = ("train",)
+    validation_split: SplitName | None = "val"
     size_hw: tuple[int, int] = (368, 480)
     crop_hw: tuple[int, int] | None = None
     scale: tuple[Positive, Positive] = (0.5, 2.0)
@@ -279,7 +289,7 @@ class ParitySection(_Section):
         max_drop: largest loss of mIoU points that passes.
     """
 
-    split: str = "test"
+    split: SplitName = "test"
     limit: Annotated[int, Field(ge=1)] | None = None
     max_drop: Annotated[float, Field(ge=0)] = 0.5
 
@@ -323,12 +333,12 @@ def load_recipe_as(
         ConfigError: when the file is absent, no TOML, or holds an unknown key or impossible value.
     """
     try:
-        document = {} if path is None else tomllib.loads(path.read_text())
+        document = {} if path is None else read_toml(path)
     except FileNotFoundError as error:
         raise ConfigError(
             f"recipe {path} does not exist; pass a TOML file (recipes/ has some)"
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"recipe {path} is not readable TOML ({error}); mend it") from error
     for section, values in sections.items():
         chosen = {key: value for key, value in values.items() if value is not None}

@@ -7,16 +7,24 @@ else, so training, export and device cannot disagree. This module needs no torch
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
+from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import ArtifactError
 
 FORMAT = "edge-deeplab/1"
 METADATA_KEY = "edge_deeplab"
 """Key (ONNX metadata_props, TFLite metadata buffer, Core ML user-defined metadata) the JSON stands under."""
 
+MOST_CLASSES = 255
+"""Class ids are bytes, and one value is left for pixels that are of no class."""
+LARGEST_SIDE = 1 << 16
+"""Pixels of a side; no runtime takes pictures as large."""
+
 Head = Literal["classes", "logits"]
+_Three = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -92,19 +100,8 @@ def classes_to_json(classes: Sequence[ClassInfo]) -> list[dict[str, Any]]:
 
 
 def classes_from_json(document: Sequence[Mapping[str, Any]]) -> tuple[ClassInfo, ...]:
-    """Return classes from JSON values as `classes_to_json` writes them.
-
-    Raises:
-        ValueError: when two have one name: scores and class maps go by name and would merge them.
-    """
-    classes = tuple(
-        ClassInfo(str(c["name"]), cast("tuple[int, int, int]", tuple(int(v) for v in c["color"])))
-        for c in document
-    )
-    for name, count in Counter(c.name for c in classes).items():
-        if count > 1:
-            raise ValueError(f"{count} classes have the name {name!r}")
-    return classes
+    """Return classes from values as `classes_to_json` writes them; errors as for `classes_of`."""
+    return classes_of(Fields({"classes": document}))
 
 
 def parse_description(text: str, *, path: str) -> Description:
@@ -118,22 +115,87 @@ def parse_description(text: str, *, path: str) -> Description:
         ArtifactError: when the text is not a description of a known format.
     """
     try:
-        document = json.loads(text)
-        if document.pop("format") != FORMAT:
-            raise ValueError(f"format is not {FORMAT}")
-        normalisation = document.pop("normalisation")
-        return Description(
-            **{
-                **document,
-                "size_hw": tuple(int(v) for v in document["size_hw"]),
-                "classes": classes_from_json(document["classes"]),
-                "normalisation": Normalisation(
-                    tuple(normalisation["mean"]), tuple(normalisation["std"])
-                ),
-            }
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _read_description(Fields(parse_json(text)))
+    except ValueError as error:
         raise ArtifactError(
             f"{path} carries a self-description that cannot be read ({error}); "
             f"expected format {FORMAT}; export it again with this version"
         ) from error
+
+
+def classes_of(document: Fields) -> tuple[ClassInfo, ...]:
+    """Return the field `classes` of a document.
+
+    Raises:
+        ValueError: when there are none, or more than a class map of bytes can hold, one has no name or colour, or two
+            have one name: scores and class maps go by name and would merge them.
+    """
+    classes = tuple(
+        ClassInfo(c.text("name"), cast("tuple[int, int, int]", c.integers("color", 3, 0, 255)))
+        for c in document.every("classes", 1, MOST_CLASSES)
+    )
+    for name, count in Counter(c.name for c in classes).items():
+        if count > 1:
+            raise ValueError(f"{count} classes have the name {name!r}")
+    return classes
+
+
+def normalisation_of(document: Fields) -> Normalisation:
+    """Return the field `normalisation` of a document.
+
+    Raises:
+        ValueError: when it is not two times three finite numbers, or pixels would be divided by 0.
+    """
+    constants = document.fields("normalisation")
+    mean, std = constants.numbers("mean", 3), constants.numbers("std", 3)
+    if min(std) <= 0:
+        raise ValueError(f"normalisation.std is {std}, not three positive numbers")
+    return Normalisation(cast("_Three", mean), cast("_Three", std))
+
+
+def size_of(document: Fields) -> tuple[int, int]:
+    """Return the field `size_hw` of a document.
+
+    Raises:
+        ValueError: when it is not a height and a width of 1 to 65536 pixels.
+    """
+    return cast("tuple[int, int]", document.integers("size_hw", 2, 1, LARGEST_SIDE))
+
+
+def ignore_index_of(document: Fields) -> int | None:
+    """Return the field `ignore_index` of a document; it may be absent.
+
+    Raises:
+        ValueError: when it is no value that a mask can have.
+    """
+    return document.integer("ignore_index", 0, 255) if document.has("ignore_index") else None
+
+
+def checked_name(name: str) -> str:
+    """Return a name that is looked for in folders.
+
+    Raises:
+        ValueError: when it is a path, which would be looked for elsewhere.
+    """
+    if name == ".." or name != Path(name).name:
+        raise ValueError(f"checkpoint is {name!r}, not a name without folders")
+    return name
+
+
+def _read_description(document: Fields) -> Description:
+    document.only({"format", *(field.name for field in fields(Description))})
+    document.choice("format", [FORMAT])
+    return Description(
+        model=document.text("model"),
+        checkpoint=checked_name(document.text("checkpoint")),
+        checkpoint_sha256=document.text("checkpoint_sha256", empty=True),
+        target=document.text("target"),
+        precision=document.text("precision"),
+        head=document.choice("head", get_args(Head)),
+        size_hw=size_of(document),
+        classes=classes_of(document),
+        ignore_index=ignore_index_of(document),
+        normalisation=normalisation_of(document),
+        licence=document.prose("licence"),
+        provenance=document.table("provenance"),
+    )

@@ -1,13 +1,38 @@
 """Writing files so that nothing that was there before is lost: a temporary sibling, then a rename."""
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from edge_deeplab.errors import OutputError
+
+PROBE = "edge-deeplab-probe"
+"""What a folder is called that is made and removed at once, to learn whether one can be made."""
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """Return the path of something that a file says lies in a folder.
+
+    Args:
+        folder: a folder that the user named.
+        name: relative to it, as a file's text has it; parts are separated by "/".
+
+    Raises:
+        ValueError: when it leads out of the folder, by itself or through a link.
+    """
+    path, relative = folder / name, Path(name)
+    try:
+        lies_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:  # a link that leads to itself, a name too long
+        raise ValueError(f"{name!r} leads nowhere") from error
+    if relative.is_absolute() or ".." in relative.parts or not lies_inside:
+        raise ValueError(f"{name!r} leads out of {folder}")
+    return path
 
 
 @contextlib.contextmanager
@@ -28,10 +53,7 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
         yield temporary
         _swap(temporary, path, staging)
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}); a writable folder with free space was expected; "
-            "choose another --output; what was there before is untouched"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
@@ -40,17 +62,14 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
 def _swap(temporary: Path, path: Path, staging: Path) -> None:
     """Rename onto `path`; a folder cannot be renamed onto a folder, so the old one steps aside first.
 
+    A link is replaced by what is written, and what it leads to stays as it is.
+
     Raises:
         OutputError: when `path` is a folder and the new thing is a file or the other way round, or is a device.
     """
     wanted = "folder" if temporary.is_dir() else "file"
-    if path.exists() and not (path.is_dir() if wanted == "folder" else path.is_file()):
-        found = "folder" if path.is_dir() else "file" if path.is_file() else "device"
-        raise OutputError(
-            f"{path} is a {found} and a {wanted} was to be written there; name another place; "
-            "what was there before is untouched"
-        )
-    if path.is_dir() and not path.is_symlink():
+    _refuse_another_kind(path, wanted)
+    if wanted == "folder" and (path.is_dir() or path.is_symlink()):
         aside = staging / "previous"
         try:
             path.rename(aside)
@@ -63,9 +82,40 @@ def _swap(temporary: Path, path: Path, staging: Path) -> None:
         temporary.replace(path)
 
 
+def check_writable(path: Path, wanted: Literal["file", "folder"]) -> None:
+    """Check, before any work, that a file can be written or a folder be written to; nothing is made.
+
+    Raises:
+        OutputError: when the place is taken by something else, or cannot be written.
+    """
+    try:
+        _refuse_another_kind(path, wanted)
+        above = path if wanted == "folder" else path.parent
+        nearest = next(folder for folder in (above, *above.parents) if folder.exists())
+        Path(tempfile.mkdtemp(prefix=f".{PROBE}.", dir=nearest)).rmdir()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _refuse_another_kind(path: Path, wanted: str) -> None:
+    if path.exists() and not (path.is_dir() if wanted == "folder" else path.is_file()):
+        found = "folder" if path.is_dir() else "file" if path.is_file() else "device"
+        raise OutputError(
+            f"{path} is a {found} and a {wanted} was to be written there; name another place; "
+            "what was there before is untouched"
+        )
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written ({error.strerror or error}); a writable folder with free space was expected; "
+        "choose another --output; what was there before is untouched"
+    )
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary siblings of `path` that writers left behind when they were killed."""
-    for staging in path.parent.glob(f".{path.name}.*"):
+    for staging in path.parent.glob(f".{glob.escape(path.name)}.*"):
         shutil.rmtree(staging, ignore_errors=True)
 
 

@@ -1,11 +1,28 @@
-"""Text from strangers and from third-party errors, made fit for one line of a terminal."""
+"""Text from strangers and from third-party errors, made fit for one line of a terminal or of a Markdown page."""
+
+import re
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|]")
 
 
 def printable(text: str) -> str:
-    """Return a stranger's text as a terminal may show it: what would steer the terminal is replaced."""
+    """Return a stranger's text as a terminal may show it: what would steer the terminal is replaced.
+
+    That is every character that is no letter, mark, number, symbol or space: controls and escapes, line ends, overrides
+    of the writing direction, and what stands in a file's name for bytes that are no text.
+    """
     return "".join(letter if letter.isprintable() else _REPLACEMENT for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return text of several lines, each as `printable` has it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def markdown(text: str) -> str:
+    """Return a stranger's text as one line of Markdown that shows it: nothing in it is a cell, tag, link or style."""
+    return _MARKDOWN.sub(r"\\\g<0>", printable(text))
 
 
 def first_line(message: object) -> str:

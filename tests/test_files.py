@@ -2,11 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import replace_when_complete, write_atomically
+from edge_deeplab.files import (
+    check_writable,
+    path_inside,
+    remove_leftovers,
+    replace_when_complete,
+    write_atomically,
+)
 
 
 def test_file_is_never_written_over_a_folder(tmp_path: Path) -> None:
@@ -69,3 +76,89 @@ def test_folder_comes_back_when_its_replacement_is_interrupted(
         temporary.mkdir()
     assert [path.name for path in folder.iterdir()] == ["kept"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/hostname", "a/../../secret", "link", "round", "a\0b"]
+)
+def test_name_that_leads_out_of_its_folder_is_refused(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to("../secret")
+    (folder / "round").symlink_to("round")
+    with pytest.raises(ValueError, match=r"leads|null"):
+        path_inside(folder, name)
+
+
+def test_name_inside_its_folder_is_a_path_there(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("b")
+    (tmp_path / "link").symlink_to("b")
+    for name in ("b", "link", "sub/absent"):
+        assert path_inside(tmp_path, name) == tmp_path / name
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("there", [True, False], ids=["there", "dangling"])
+def test_output_that_is_a_link_is_replaced_and_what_it_leads_to_stays(
+    kind: str, there: bool, tmp_path: Path
+) -> None:
+    elsewhere, output = tmp_path / "elsewhere", tmp_path / "output"
+    if there and kind == "folder":
+        elsewhere.mkdir()
+        (elsewhere / "kept").write_text("kept")
+    elif there:
+        elsewhere.write_text("kept")
+    output.symlink_to(elsewhere)
+    with replace_when_complete(output) as temporary:
+        if kind == "folder":
+            temporary.mkdir()
+        else:
+            temporary.write_text("new")
+    assert not output.is_symlink()
+    assert output.is_dir() == (kind == "folder")
+    assert elsewhere.exists() == there
+    if there:
+        assert (elsewhere / "kept" if kind == "folder" else elsewhere).read_text() == "kept"
+    assert len(list(tmp_path.iterdir())) == 1 + there
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("file", "folder"),
+        ("file/below", "folder"),
+        ("file/below", "file"),
+        ("folder", "file"),
+        ("x" * 300, "folder"),
+        ("/proc/none/here", "folder"),
+    ],
+)
+def test_output_that_cannot_be_written_is_told_before_any_work(
+    place: str, wanted: Literal["file", "folder"], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=r"cannot be written|was to be written there"):
+        check_writable(tmp_path / place, wanted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [("new/run", "folder"), ("folder", "folder"), ("new/a.json", "file"), ("file", "file")],
+)
+def test_output_that_can_be_written_is_left_as_it_is(
+    place: str, wanted: Literal["file", "folder"], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    check_writable(tmp_path / place, wanted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_leftovers_of_a_name_that_is_a_pattern_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / ".a[b].x").mkdir()
+    (tmp_path / ".ab.x").mkdir()
+    remove_leftovers(tmp_path / "a[b]")
+    assert [path.name for path in tmp_path.iterdir()] == [".ab.x"]

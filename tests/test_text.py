@@ -1,6 +1,6 @@
 import pytest
 
-from edge_deeplab.text import first_line, printable
+from edge_deeplab.text import first_line, markdown, printable, printable_lines
 
 
 @pytest.mark.parametrize("message", ["", " ", "\n\t\n", ValueError(), ValueError("  \n ")])
@@ -14,3 +14,16 @@ def test_first_line_skips_blank_lines_and_keeps_one():
 
 def test_printable_replaces_what_steers_a_terminal():
     assert printable("a \x1b]0;evil\x07b\r\u202ec") == "a \ufffd]0;evil\ufffdb\ufffd\ufffdc"
+
+
+def test_printable_replaces_bytes_of_a_name_that_are_no_text():
+    assert printable("caf\udce9") == "caf\ufffd"
+
+
+def test_printable_lines_keeps_lines():
+    assert printable_lines("a\x1b\nb\r\n") == "a\ufffd\nb\ufffd\n"
+
+
+def test_markdown_of_text_that_would_be_cells_tags_links_or_lines_shows_it():
+    text = "a|b\n# `c` <img src=x> [d](e) *f* \\"
+    assert markdown(text) == "a\\|b\ufffd# \\`c\\` \\<img src=x\\> \\[d\\](e) \\*f\\* \\\\"

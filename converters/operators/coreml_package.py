@@ -5,7 +5,6 @@ reader opens packages here, so that nothing outside the folder is read because s
 what a program takes from a weight file is known to be there.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from edge_deeplab.converters.operators.coreml_weights import check_weights
 from edge_deeplab.converters.operators.source import read_bytes, unreadable
 from edge_deeplab.converters.operators.wire import bound_messages
+from edge_deeplab.documents import parse_json
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.text import printable
 
@@ -72,12 +72,12 @@ def locate_model(path: Path) -> Path:
     _check_links(path)
     manifest = path / "Manifest.json"
     try:
-        document = json.loads(read_bytes(manifest, largest=_LARGEST_MANIFEST))
+        document = parse_json(read_bytes(manifest, largest=_LARGEST_MANIFEST))
         entries = document["itemInfoEntries"]
         named = {key: path / "Data" / str(entry["path"]) for key, entry in entries.items()}
         model = named[document["rootModelIdentifier"]]
         outside = [place for place in named.values() if _leads_out(place, path)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(manifest, "the manifest of a Core ML package", repr(error)) from error
     if outside:
         raise _outside(manifest, f"names {printable(str(outside[0]))}")

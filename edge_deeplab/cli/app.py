@@ -1,9 +1,12 @@
-"""The `edge-deeplab` program: which verbs there are."""
+"""The `edge-deeplab` program: which verbs there are, and how it ends."""
 
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edge_deeplab import __version__
 from edge_deeplab.cli.bench import bench
@@ -14,14 +17,61 @@ from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
 from edge_deeplab.cli.models import models
+from edge_deeplab.cli.output import print_json, terminated_as_interrupted
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.cli.prune import prune
 from edge_deeplab.cli.qat import qat
 from edge_deeplab.cli.rewrites import rewrites
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.train import train
+
+_USAGE_EXIT_CODE = 2
+_INTERRUPTED_EXIT_CODE = 130
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What every refused command line raises; typer publishes one kind of it."""
+
+
+class _Program(TyperGroup):
+    """The verbs; what a command line is refused with passes the terminal like everything else that is told."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the verb that `args` name and, standing alone, end with its exit code."""
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
+            return sys.exit(code) if standalone_mode else code
+        except _UsageError as error:
+            if not standalone_mode:
+                raise
+            _refuse(error, as_json="--json" in given)
+            sys.exit(_USAGE_EXIT_CODE)
+
+
+def _refuse(error: Any, *, as_json: bool) -> None:
+    """Print why a command line is refused, and how the verb is used."""
+    message = error.format_message()
+    if not message:  # the program alone, which has shown its help
+        return
+    if as_json:
+        print_json({"error": message})
+    if error.ctx is not None:
+        for line in error.ctx.get_usage().splitlines():
+            say(line, err=True)
+        say(f"Try '{error.ctx.command_path} --help' for help.", err=True)
+    say(f"error: {message}", err=True)
+
 
 app = typer.Typer(
     name="edge-deeplab",
+    cls=_Program,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,7 +100,7 @@ for _name, _function in VERBS.items():
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -67,5 +117,13 @@ def program(
 
 
 def main() -> None:
-    """Run the program."""
-    app()
+    """Run the program; Ctrl-C and SIGTERM end it with code 130 at any time."""
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        with terminated_as_interrupted():
+            app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED_EXIT_CODE)
+    finally:  # what was to be told is told; nothing is left to be interrupted but Python's own end
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

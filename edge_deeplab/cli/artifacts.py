@@ -1,12 +1,14 @@
 """Which exported files the ARTIFACT arguments of `check`, `bench` and `parity` mean."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from edge_deeplab.converters.manifest import MANIFEST
+from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.files import path_inside
 
+_MOST_ARTIFACTS = 10_000
 EXPORTS = Path("exports")
 """Folder that `edge-deeplab export` writes to where no other is named."""
 
@@ -41,13 +43,13 @@ def _listed_artifacts(manifest: Path) -> list[Path]:
             "wrote, was expected; name the files"
         )
     try:
-        document = json.loads(manifest.read_text())
-        names = [str(entry["file"]) for entry in document["artifacts"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        entries = Fields(read_json(manifest)).every("artifacts", 0, _MOST_ARTIFACTS)
+        paths = [path_inside(manifest.parent, entry.text("file")) for entry in entries]
+    except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{manifest} does not list exported files ({type(error).__name__}: {error}); "
+            f"{manifest} does not list exported files ({error}); "
             "a manifest of edge-deeplab export was expected; export again or name the files"
         ) from error
-    if not names:
+    if not paths:
         raise ConfigError(f"{manifest} lists no artifacts; at least one was expected; export again")
-    return [manifest.parent / name for name in names]
+    return paths

@@ -69,7 +69,7 @@ def bench(
 
 
 def _show(measured: "Sequence[Latency]", rounds: int) -> None:
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     console.print(latency_table(measured, rounds))
@@ -79,7 +79,6 @@ def _show(measured: "Sequence[Latency]", rounds: int) -> None:
 
 def latency_table(measured: "Sequence[Latency]", rounds: int) -> "Table":
     """Return one row a file: runtime, size, times, and its ratio to the first."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("artifact", "runtime", title=f"{rounds} rounds, {measured[0].threads} threads")
@@ -88,8 +87,8 @@ def latency_table(measured: "Sequence[Latency]", rounds: int) -> "Table":
     for latency in measured:
         mark = "" if latency.on_device else " *"
         table.add_row(
-            escape(latency.path.name),
-            escape(latency.runtime) + mark,
+            latency.path.name,
+            latency.runtime + mark,
             f"{latency.bytes / 1e6:.2f}",
             f"{latency.median_ms:.2f}{mark}",
             f"{latency.p95_ms:.2f}{mark}",

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+)
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
@@ -95,6 +102,8 @@ def check(
         from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_mac import write_script
+        from edge_deeplab.converters.operators.rules import load_profile
+        from edge_deeplab.files import check_writable
 
         _refuse_ignored(
             {
@@ -110,11 +119,18 @@ def check(
                 "--output": output is not None,
             },
         )
+        with reading_option("--profile"):
+            for name in profiles or ():
+                load_profile(name)
+        if output is not None:
+            check_writable(output, "file")
         if explain_rule is not None:
-            explain(explain_rule, as_json=as_json)
+            with reading_option("--explain"):
+                explain(explain_rule, as_json=as_json)
         elif same_quantization:
             compare(expand_artifacts(artifacts or []), as_json=as_json)
         elif mac_script is not None:
+            check_writable(mac_script, "file")
             write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
         else:
             report(artifacts or [], profiles or [], merge, output, fix=fix, as_json=as_json)
@@ -152,9 +168,9 @@ def report(
     else:
         _show(list(reports.values()))
         for done in fixes.values():
-            typer.echo(fix_line(**done["fix"]) if "fix" in done else "not mended")
+            say(fix_line(**done["fix"]) if "fix" in done else "not mended")
     for sentence in failures.values():
-        typer.echo(f"error: {sentence}", err=True)
+        say(f"error: {sentence}", err=True)
     if failures or any(found.rejected for found in reports.values()):
         raise typer.Exit(1)
 
@@ -215,10 +231,9 @@ def compare(paths: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         print_json(comparison.to_json())
     elif comparison.differences:
-        typer.echo(f"{len(comparison.differences)} tensors differ; the first: ", nl=False)
-        typer.echo(comparison.differences[0])
+        say(f"{len(comparison.differences)} tensors differ; the first: {comparison.differences[0]}")
     else:
-        typer.echo(
+        say(
             f"identical in {len(paths)} files: {comparison.activations} activations' scales and zero points, "
             f"{comparison.weights} weights' scales and integers"
         )
@@ -266,7 +281,7 @@ def _entry(
 
 
 def _show(reports: "Sequence[ArtifactReport]") -> None:
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     for report in reports:
@@ -274,7 +289,7 @@ def _show(reports: "Sequence[ArtifactReport]") -> None:
 
 
 def _show_report(console: "Console", report: "ArtifactReport") -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     from edge_deeplab.cli import check_tables
     from edge_deeplab.cli.check_fix import version_table
@@ -286,13 +301,13 @@ def _show_report(console: "Console", report: "ArtifactReport") -> None:
     if report.optimized is not None:
         console.print(check_tables.fusion_line(report))
     for warning in report.warnings():
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+        console.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
     if table := version_table(report.version_findings):
         console.print(table)
     for finding in check_tables.signature_lines(report.signature_findings):
         console.print(finding)
     for note in report.graph.notes:
-        console.print(f"note: {escape(note)}")
+        console.print(f"note: {note}")
     if table := check_tables.dilated_table(report.graph):
         console.print(table)
     if not report.profiles:

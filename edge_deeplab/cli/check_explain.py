@@ -24,11 +24,10 @@ def explain(rule_id: str, *, as_json: bool) -> None:
 
 
 def _show(explanation: "Explanation") -> None:
-    from rich.markup import escape
     from rich.table import Table
 
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.converters.operators.explain import CONFIDENCE_WORDS, describe_condition
-    from edge_deeplab.evaluation.report import stdout_console
 
     rule = explanation.rule
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -47,5 +46,5 @@ def _show(explanation: "Explanation") -> None:
         "profiles": ", ".join(explanation.profiles),
     }
     for name, text in rows.items():
-        table.add_row(name, escape(text))
+        table.add_row(name, text)
     stdout_console().print(table)

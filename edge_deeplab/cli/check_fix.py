@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from edge_deeplab.errors import ArtifactError, ConfigError
@@ -71,5 +70,5 @@ def version_table(findings: "Sequence[VersionFinding]") -> Table | None:
         table.add_column(header, overflow="fold")
     for (operator, version, lowest, problem, consequence), count in counts.items():
         row = (f"{operator} x{count}", str(version), str(lowest), problem, consequence)
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from edge_deeplab.cli.output import print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"package": str(package), "mac_script": str(output)})
     else:
-        typer.echo(
+        say(
             f"{output} is written; take it and {package} to a Mac and run: "
             f"python {_argument(output)} {_argument(package)} [IMAGE ...]"
         )

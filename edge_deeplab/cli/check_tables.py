@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edge_deeplab.cli.terminal import stacked, styled
 from edge_deeplab.converters.operators.graph import FileGraph
 from edge_deeplab.converters.operators.report import (
     ArtifactReport,
@@ -19,7 +19,6 @@ from edge_deeplab.converters.operators.report import (
 )
 from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.operators.tflite_signature_defs import SignatureFinding
-from edge_deeplab.text import printable
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
 _NARROWEST_TABLE = 110
@@ -31,21 +30,21 @@ def operators_line(graph: FileGraph) -> str:
     """Return format, versions and operator counts: "tflite (schema 3), 87 operators: CONV_2D v1 x43, ..."."""
     versions = ", ".join(f"{name} {version}" for name, version in graph.versions.items())
     counts = ", ".join(
-        f"{_shown(kind)}{'' if version is None else f' v{version}'} x{count}"
+        f"{kind}{'' if version is None else f' v{version}'} x{count}"
         for kind, version, count in graph.count_types()
     )
     return f"{graph.format} ({versions}), {len(graph.operators)} operators: {counts}"
 
 
-def xnnpack_line(report: ArtifactReport) -> str:
+def xnnpack_line(report: ArtifactReport) -> str | Text:
     """Return what XNNPACK took, and what it left."""
     measured = report.xnnpack
     assert measured is not None
     if measured.refusal is not None:
-        return f"[bold red]{measured.runtime} does not load it: {_shown(measured.refusal)}[/]"
+        return styled(f"{measured.runtime} does not load it: {measured.refusal}", "bold red")
     operators = report.graph.operators
     left = [operators[i] for i in measured.left_out if i < len(operators)]
-    names = ", ".join(_shown(f"{operator.type} {operator.name}") for operator in left)
+    names = ", ".join(f"{operator.type} {operator.name}" for operator in left)
     return (
         f"XNNPACK ({measured.runtime}) took {len(measured.delegated)} of {measured.total} operators "
         f"in {_counted(len(measured.partitions), 'partition')}"
@@ -54,12 +53,12 @@ def xnnpack_line(report: ArtifactReport) -> str:
     )
 
 
-def fusion_line(report: ArtifactReport) -> str:
+def fusion_line(report: ArtifactReport) -> str | Text:
     """Return what ONNX Runtime made of the file."""
     measured = report.optimized
     assert measured is not None
     if measured.refusal is not None:
-        return f"[bold red]{measured.runtime} does not load it: {_shown(measured.refusal)}[/]"
+        return styled(f"{measured.runtime} does not load it: {measured.refusal}", "bold red")
     counts = ", ".join(f"{kind} x{count}" for kind, count in measured.count().items() if count)
     predicted = "" if report.warnings() else ", as predicted"
     return (
@@ -67,13 +66,14 @@ def fusion_line(report: ArtifactReport) -> str:
     )
 
 
-def signature_lines(findings: Sequence[SignatureFinding]) -> list[str]:
+def signature_lines(findings: Sequence[SignatureFinding]) -> list[Text]:
     """Return one line a signature that does not fit its graph: what is wrong with it, and what follows."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         groups.setdefault((finding.signature, finding.consequence), []).append(finding.problem)
     return [
-        f"[yellow]signature {_shown(repr(key))}:[/] {'; '.join(_some(problems))}; {_shown(consequence)}"
+        styled(f"signature {key!r}:", "yellow")
+        + styled(f" {'; '.join(_some(problems))}; {consequence}")
         for (key, consequence), problems in groups.items()
     ]
 
@@ -87,14 +87,14 @@ def placement_line(report: ProfileReport) -> str | None:
     told = "observed" if report.observed else "predicted"
     line = f"{told}: {_counted(report.partitions, 'partition')} on the accelerator{work}"
     if report.left_out:
-        counts = Counter(_shown(left.operator) for left in report.left_out)
+        counts = Counter(left.operator for left in report.left_out)
         line += "; left out: " + ", ".join(f"{kind} x{n}" for kind, n in counts.most_common())
     if stop := report.stopped_at:
         after = (
             "" if stop.share_after is None else f" ({stop.share_after:.1%} of the multiply-adds)"
         )
         line += (
-            f"; it stops at {_shown(f'{stop.at.operator} {stop.at.name}')}, "
+            f"; it stops at {stop.at.operator} {stop.at.name}, "
             f"{_counted(stop.operators_after, 'operator')} before the end{after}"
         )
     return line
@@ -113,8 +113,8 @@ def dilated_table(graph: FileGraph) -> Table | None:
         assert convolution is not None
         form = "" if convolution.form == "native" else f" ({convolution.form})"
         table.add_row(
-            _shown(operator.module or "-"),
-            _shown(_shortened(operator.name)),
+            operator.module or "-",
+            _shortened(operator.name),
             _pair(convolution.rate_hw) + form,
             _pair(convolution.kernel_hw),
             str(convolution.channels),
@@ -122,12 +122,11 @@ def dilated_table(graph: FileGraph) -> Table | None:
     return table
 
 
-def verdict_line(report: ProfileReport) -> str:
+def verdict_line(report: ProfileReport) -> Text:
     """Return a profile's title and how many operators have each verdict."""
-    counts = ", ".join(
-        f"[{_STYLES[verdict]}]{n} {verdict}[/]" for verdict, n in report.count().items()
-    )
-    return f"{report.profile} ({_shown(load_profile(report.profile).title)}): {counts}"
+    counts = [styled(f"{n} {verdict}", _STYLES[verdict]) for verdict, n in report.count().items()]
+    title = styled(f"{report.profile} ({load_profile(report.profile).title}): ")
+    return title + Text(", ").join(counts)
 
 
 def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
@@ -153,17 +152,15 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
     table.add_column("rule and source", overflow="fold", min_width=longest_id)
     table.add_column("what mends it", overflow="fold")
     for row in rows:
-        named, layers = "\n".join(row.operators), "\n".join(row.layers)
-        evidence = f"{row.rule}\n{row.source}"
-        table.add_row(
-            row.verdict, named, layers, row.reason, evidence, row.rewrite, end_section=True
-        )
+        cells = (row.operators, row.layers, [row.reason], [row.rule, row.source], [row.rewrite])
+        word = styled(row.verdict, _STYLES[row.verdict])
+        table.add_row(word, *map(stacked, cells), end_section=True)
     return table
 
 
 @dataclass(frozen=True)
 class _Row:
-    """What is shown of operators that have one verdict for one reason: markup, ready to print."""
+    """What is shown of operators that have one verdict for one reason."""
 
     verdict: str
     operators: list[str]
@@ -179,13 +176,13 @@ def _verdict_row(verdicts: list[Verdict]) -> _Row:
     counts = Counter(verdict.operator for verdict in verdicts)
     operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]
     return _Row(
-        f"[{_STYLES[first.verdict]}]{first.verdict}[/]",
+        first.verdict,
         _some(operators),
         _some(verdict.module or _shortened(verdict.name) for verdict in verdicts),
-        _shown(first.reason),
-        _shown(str(first.rule)),
-        _shown(f"{first.source} ({first.confidence}, {first.date})"),
-        _shown(first.rewrite or "-"),
+        first.reason,
+        str(first.rule),
+        f"{first.source} ({first.confidence}, {first.date})",
+        first.rewrite or "-",
     )
 
 
@@ -194,21 +191,16 @@ def _stanza(row: _Row) -> list[RenderableType]:
     lines = [f"in {', '.join(row.layers)}", row.reason, f"source: {row.source}"]
     if row.rewrite != "-":
         lines.append(f"what mends it: {row.rewrite}")
-    heading = Text.from_markup(f"{row.verdict} {', '.join(row.operators)}")
-    rule = Text.from_markup(f"  rule: {row.rule}", overflow="ignore")
-    rule.no_wrap = True
+    heading = styled(row.verdict, _STYLES[row.verdict]) + styled(f" {', '.join(row.operators)}")
+    rule = styled(f"  rule: {row.rule}")
+    rule.no_wrap, rule.overflow = True, "ignore"
     return [heading, *(Padding(line, (0, 0, 0, 2)) for line in lines), rule]
 
 
 def _some(names: Iterable[str]) -> list[str]:
-    unique = list(dict.fromkeys(map(_shown, names)))
+    unique = list(dict.fromkeys(names))
     rest = len(unique) - _MOST_NAMES
     return unique[:_MOST_NAMES] + ([f"and {rest} more"] if rest > 0 else [])
-
-
-def _shown(text: str) -> str:
-    """Return a stranger's text so that it neither steers the terminal nor reads as markup."""
-    return escape(printable(text))
 
 
 def _shortened(name: str, longest: int = 60) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
@@ -45,9 +46,11 @@ def compress(
         from edge_deeplab.compress.chain import compress as run_chain
         from edge_deeplab.compress.job import Job
         from edge_deeplab.config import CompressRecipe, load_recipe_as
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.shipped import open_checkpoint
 
         chosen = load_recipe_as(CompressRecipe, recipe)
+        check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
         job = Job(data, output, workers, _watch(), max_pixels=max_pixels)
         report = run_chain(start, chosen, job)
@@ -61,19 +64,19 @@ def _watch() -> "Watch":
     from edge_deeplab.cli.progress import counting, training_progress
     from edge_deeplab.compress.job import Watch
 
-    return Watch(lambda line: typer.echo(line, err=True), training_progress, counting)
+    return Watch(lambda line: say(line, err=True), training_progress, counting)
 
 
 def _show(report: dict[str, Any], output: Path, *, as_json: bool) -> None:
     """Print the report on stdout and one sentence for each failure on stderr."""
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.compress.tables import report_table
-    from edge_deeplab.evaluation.report import stdout_console
 
     if as_json:
         print_json({"output": str(output), **report})
     else:
         if report["files"]:
             stdout_console().print(report_table(report))
-        typer.echo(f"checkpoints, exports and reports: {output}")
+        say(f"checkpoints, exports and reports: {output}")
     for sentence in report["failures"]:
-        typer.echo(f"failed: {sentence}", err=True)
+        say(f"failed: {sentence}", err=True)

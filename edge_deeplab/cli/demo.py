@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    finite,
+    print_json,
+    reading_option,
+)
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 
@@ -44,7 +52,10 @@ def demo(
         ),
     ] = None,
     opacity: Annotated[
-        float, typer.Option("--opacity", min=0, max=1, help="How much the class colours cover.")
+        float,
+        typer.Option(
+            "--opacity", min=0, max=1, callback=finite, help="How much the class colours cover."
+        ),
     ] = 0.5,
     panel: Annotated[
         bool, typer.Option("--panel/--no-panel", help="Frame rate and legend beside the picture.")
@@ -71,6 +82,8 @@ def demo(
         from edge_deeplab.demo.sources import open_source
         from edge_deeplab.runtimes.open import open_artifact
 
+        if record is not None:
+            _check_recording(record)
         runtime = open_artifact(artifact, threads=threads)
         view = DemoView(runtime, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
@@ -82,6 +95,16 @@ def demo(
         stack.close()  # finishes the recording, before success is told
         document = {"artifact": str(artifact), "runtime": runtime.name, "source": frames.name}
         _tell(document, statistics, record, as_json=as_json)
+
+
+def _check_recording(record: Path) -> None:
+    """Check that a recording can be written, before a model or a camera is opened; errors as for `check_record`."""
+    from edge_deeplab.demo.record import check_record, is_folder
+    from edge_deeplab.files import check_writable
+
+    with reading_option("--record"):
+        check_record(record)
+    check_writable(record, "folder" if is_folder(record) else "file")
 
 
 def refuse_recording_over_source(record: Path | None, source: str) -> None:
@@ -144,21 +167,19 @@ def _tell(
         recorded = None if record is None else str(record)
         print_json({**document, **statistics.to_json(), "recorded": recorded})
         return
-    from rich.console import Console
+    from edge_deeplab.cli.terminal import stdout_console
 
-    console = Console()
-    console.print(_table(statistics, f"{document['artifact']} on {document['source']}"))
+    stdout_console().print(_table(statistics, f"{document['artifact']} on {document['source']}"))
     if record is not None:
-        typer.echo(f"recorded: {record}")
+        say(f"recorded: {record}")
 
 
 def _table(statistics: "DemoStatistics", title: str) -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     dropped = f", {statistics.dropped} stale ones dropped" if statistics.dropped else ""
     caption = f"{statistics.frames} pictures at {statistics.fps:.1f} fps end to end{dropped}"
-    table = Table("stage", title=escape(title), caption=caption)
+    table = Table("stage", title=title, caption=caption)
     for header in ("median ms", "p95 ms"):
         table.add_column(header, justify="right")
     for stage, times in statistics.stages.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import EdgeDeepLabError, MissingDependencyError, require
 
 if TYPE_CHECKING:
@@ -146,10 +147,10 @@ def print_findings(findings: Iterable[Finding], versions: dict[str, dict[str, st
     """Print one line a target, then the versions that differ from the tested ones."""
     from rich.table import Table
 
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
 
     for finding in findings:
-        typer.echo(f"{finding.target:7} {finding.state:8} {finding.detail}")
+        say(f"{finding.target:7} {finding.state:8} {finding.detail}")
     table = Table("package", "installed", "tested", "note")
     for package, found in versions.items():
         installed = found["installed"]

@@ -11,9 +11,11 @@ from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
     JsonOption,
+    UnsafePickleOption,
     ending_cleanly,
     parse_size,
     print_json,
+    reading_option,
 )
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
@@ -24,7 +26,9 @@ from edge_deeplab.cli.scoring import (
     parse_normalisation,
     parse_scales,
 )
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset
@@ -61,6 +65,7 @@ def evaluate(
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     allow_pickle: AllowPickleOption = False,
+    unsafe_pickle: UnsafePickleOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -81,12 +86,16 @@ def evaluate(
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.runtimes.open import open_artifact
 
+        if output_stride is not None:
+            _check_stride(output_stride)
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         runtime = (
             open_artifact(Path(str(model)), normalisation=foreign_pixels)
             if is_artifact(model)
-            else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
+            else _open_checkpoint(
+                model, protocol, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle
+            )
         )
         _score(runtime, dataset, foreign_classes, as_json=as_json)
 
@@ -100,16 +109,17 @@ def _score(
 ) -> None:
     """Measure a runtime on a data set and print what it scored."""
     from edge_deeplab.cli.progress import counting
-    from edge_deeplab.evaluation import report
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.evaluation.evaluate import evaluate_runtime
+    from edge_deeplab.evaluation.report import evaluation_table
 
     with counting(f"evaluating {runtime.path.name}", len(dataset)) as progress:
         evaluation = evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)
     if as_json:
         print_json({**evaluation.to_json(), "path": str(runtime.path), "data": dataset.name})
     else:
-        typer.echo(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
-        report.stdout_console().print(report.evaluation_table(evaluation))
+        say(f"{runtime.path.name} on {evaluation.images} images of {dataset.name}")
+        stdout_console().print(evaluation_table(evaluation))
 
 
 @dataclass(frozen=True)
@@ -146,10 +156,20 @@ def is_artifact(argument: str | None) -> bool:
     return argument is not None and argument.rstrip("/").endswith(ARTIFACT_ENDINGS)
 
 
-def _open_checkpoint(argument: str | None, protocol: Protocol, *, allow_pickle: bool) -> "Runtime":
+def _check_stride(output_stride: int) -> None:
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.models.backbones import check_output_stride
+
+    with reading_option("--output-stride"):
+        check_output_stride(output_stride)
+
+
+def _open_checkpoint(
+    argument: str | None, protocol: Protocol, *, allow_pickle: bool, unsafe_pickle: bool
+) -> "Runtime":
     from edge_deeplab.models.shipped import open_checkpoint
 
-    checkpoint = open_checkpoint(argument, allow_pickle=allow_pickle)
+    checkpoint = open_checkpoint(argument, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
     from edge_deeplab.runtimes.torch import TorchRuntime
 
     return TorchRuntime(

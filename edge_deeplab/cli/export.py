@@ -13,16 +13,20 @@ from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
     JsonOption,
+    UnsafePickleOption,
     ending_cleanly,
     parse_size,
     print_json,
+    reading_option,
 )
 from edge_deeplab.cli.sparsity import pattern_with_warning
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
+    from edge_deeplab.converters.heads import HeadForm
     from edge_deeplab.models.checkpoint import Checkpoint
 
 
@@ -91,6 +95,7 @@ def export(
         "exports"
     ),
     allow_pickle: AllowPickleOption = False,
+    unsafe_pickle: UnsafePickleOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -101,12 +106,23 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.export import export_checkpoint, resolve_targets
-        from edge_deeplab.converters.heads import check_head_size, resolve_head
+        from edge_deeplab.converters.export import check_targets, export_checkpoint
+        from edge_deeplab.converters.heads import check_head_size
+        from edge_deeplab.converters.manifest import read_manifest
+        from edge_deeplab.files import check_writable
+        from edge_deeplab.models.shipped import open_checkpoint
 
-        targets, form = resolve_targets(target or ["all"]), resolve_head(head)
-        opened = _open(
-            checkpoint, targets, precision, form.head, calibrate, allow_pickle=allow_pickle
+        if size_hw is not None and not any_size:
+            _check_size(size_hw)
+        targets, form = _read_options(target, precision, head, atrous, profile, sparsity)
+        if precision is not None:
+            check_targets(targets, precision)
+        check_writable(output, "folder")
+        read_manifest(output)  # which is brought up to date at the end
+        opened = open_checkpoint(
+            _default_for(checkpoint, precision, calibrate),
+            allow_pickle=allow_pickle,
+            unsafe_pickle=unsafe_pickle,
         )
         if calibrate is not None:
             opened = calibrated(opened, calibrate, max_pixels)
@@ -133,24 +149,48 @@ def export(
             print_table(artifacts)
 
 
-def _open(
-    checkpoint: str | None,
-    targets: Sequence[str],
+def _check_size(size_hw: tuple[int, int]) -> None:
+    from edge_deeplab.converters.capture import check_size
+
+    with reading_option("--size"):
+        check_size(size_hw, any_size=False)
+
+
+def _read_options(
+    target: Sequence[str] | None,
     precision: str | None,
     head: str,
-    calibrate: Path | None,
-    *,
-    allow_pickle: bool,
-) -> "Checkpoint":
-    """Return the checkpoint to export, not yet calibrated; what cannot be exported is refused before that."""
-    from edge_deeplab.converters.export import check_output, check_targets
-    from edge_deeplab.models.shipped import open_checkpoint
+    atrous: str,
+    profile: Sequence[str] | None,
+    sparsity: str | None,
+) -> "tuple[Sequence[str], HeadForm]":
+    """Return the targets and the head that options mean; each value is checked by itself.
 
-    if precision is not None:
-        check_output(precision, head)
-        check_targets(targets, precision)
-    name = _default_for(checkpoint, precision, calibrate)
-    return open_checkpoint(name, allow_pickle=allow_pickle)
+    Raises:
+        typer.BadParameter: for the first that cannot be meant.
+    """
+    from edge_deeplab.converters.export import check_output, resolve_targets
+    from edge_deeplab.converters.heads import resolve_head
+    from edge_deeplab.converters.operators.rules import load_profile
+    from edge_deeplab.converters.rewrites.choose_atrous import check_atrous
+    from edge_deeplab.quantization.sparsity import parse_sparsity
+
+    with reading_option("--target"):
+        targets = resolve_targets(target or ["all"])
+    with reading_option("--head"):
+        form = resolve_head(head)
+    with reading_option("--precision"):
+        if precision is not None:
+            check_output(precision, form.head)
+    with reading_option("--atrous"):
+        check_atrous(atrous)
+    with reading_option("--profile"):
+        for name in profile or ():
+            load_profile(name)
+    with reading_option("--sparsity"):
+        if sparsity is not None:
+            parse_sparsity(sparsity)
+    return targets, form
 
 
 def _default_for(
@@ -208,11 +248,10 @@ def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
 
 def print_table(artifacts: "list[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
-    from rich.markup import escape
     from rich.table import Table
 
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.converters.operators.rules import VERDICTS
-    from edge_deeplab.evaluation.report import stdout_console
 
     table = Table("target", "precision")
     table.add_column("path", overflow="fold")
@@ -222,7 +261,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
         table.add_row(
             artifact.target,
             artifact.precision,
-            escape(str(artifact.path)),
+            str(artifact.path),
             f"{artifact.bytes / 1e6:.1f}",
             f"{artifact.seconds:.1f}",
             *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
@@ -233,7 +272,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
         console.print(f"operators of {artifact.path.name} by {', '.join(artifact.profiles)}")
         for asked in artifact.rewrites:
             where = "everywhere" if asked.modules is None else ", ".join(sorted(asked.modules))
-            console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}", markup=False)
+            console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}")
 
 
 @contextmanager
@@ -245,12 +284,13 @@ def progress_steps() -> Iterator[Callable[[str], None]]:
     import os
     import sys
 
-    from rich.console import Console
+    from edge_deeplab.cli.terminal import Terminal, stderr_is_terminal, styled
 
-    if not sys.stderr.isatty():
-        yield lambda step: typer.echo(step, err=True)
+    if not stderr_is_terminal():
+        yield lambda step: say(step, err=True)
         return
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream:
-        console = Console(file=stream)
-        with console.status("starting") as status:
-            yield status.update
+    with (
+        os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream,
+        Terminal(file=stream).status("starting") as status,
+    ):
+        yield lambda step: status.update(styled(step))

@@ -3,9 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import require
 
 if TYPE_CHECKING:
@@ -36,14 +35,14 @@ def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
         if as_json:
             print_json(document)
             return
-        from edge_deeplab.evaluation.report import stdout_console
+        from edge_deeplab.cli.terminal import stdout_console
 
         console = stdout_console()
         console.print(_models_table(document["models"]))
         if document["checkpoints"]:
             console.print(_checkpoints_table(document["checkpoints"]))
         else:
-            typer.echo("no checkpoint is shipped with this installation")
+            say("no checkpoint is shipped with this installation")
 
 
 def list_models() -> list[dict[str, Any]]:
@@ -106,13 +105,15 @@ def _models_table(entries: list[dict[str, Any]]) -> "Table":
 def _checkpoints_table(entries: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
+    from edge_deeplab.cli.terminal import stacked
+
     table = Table("checkpoint", "model", "measured mIoU", title="shipped checkpoints")
     for header in ("parameters", "multiply-adds"):
         table.add_column(header, justify="right")
     table.add_column("licence")
     for entry in entries:
         scores = [f"{data} {r['miou']:.2f}" for data, r in entry["results"].items() if "miou" in r]
-        measured = "\n".join(scores) or "not measured"
+        measured = stacked(scores or ["not measured"])
         table.add_row(
             entry["name"], entry["model"], measured, *_cost_cells(entry), entry["licence"]
         )

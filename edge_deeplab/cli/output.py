@@ -8,15 +8,23 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
 
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.cli.terminal import (
+    ReaderGoneError,
+    StdoutError,
+    log_to_stderr,
+    say,
+    write_document,
+)
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.extras import missing_dependency
 from edge_deeplab.text import first_line
 
@@ -27,7 +35,14 @@ AllowPickleOption = Annotated[
     bool,
     typer.Option(
         "--allow-pickle",
-        help="Also read a .pth of one of this project's models; unpickling runs code its author chose.",
+        help="Also read a .pth that holds the tensors of one of this project's models, and nothing that could run.",
+    ),
+]
+UnsafePickleOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-pickle",
+        help="Also read a .pth that holds other objects; unpickling runs code that its author chose.",
     ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -35,30 +50,30 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback o
 
 @contextmanager
 def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
-    """Turn any failure into one sentence on stderr and exit code 1; `--debug` shows the traceback instead.
+    """Turn any failure into one sentence on stderr and exit code 1; `--debug` shows the traceback before it.
 
     With `--json` the sentence also goes to stdout as {"error": ...}, so that a script always finds one document there.
-    SIGTERM ends the command as Ctrl-C does, so that what was half written is removed.
+    SIGTERM ends the command as Ctrl-C does, so that what was half written is removed. A reader of stdout that goes
+    away, as `| head` does, ends it without a word.
     """
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
-    logging.getLogger("edge_deeplab").setLevel(logging.DEBUG if debug else logging.INFO)
+    log_to_stderr(logging.DEBUG if debug else logging.INFO)
     try:
-        with _terminated_as_interrupted():
+        with terminated_as_interrupted():
             yield
-    except (typer.Exit, KeyboardInterrupt):
+    except (typer.Exit, typer.BadParameter, KeyboardInterrupt):
         raise
+    except ReaderGoneError as error:
+        raise typer.Exit(1) from error
     except Exception as error:
-        if debug:
-            raise
-        sentence = _sentence(error)
-        if as_json:
-            print_json({"error": sentence})
-        typer.echo(f"error: {sentence}", err=True)
+        with suppress(StdoutError):
+            _tell(error, as_json=as_json and not isinstance(error, StdoutError), debug=debug)
         raise typer.Exit(1) from error
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
+    """While the block lasts, SIGTERM raises KeyboardInterrupt."""
+
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -70,6 +85,17 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _tell(error: Exception, *, as_json: bool, debug: bool) -> None:
+    """Print what a command failed with."""
+    sentence = _sentence(error)
+    if debug:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            say(line, err=True)
+    if as_json:
+        print_json({"error": sentence})
+    say(f"error: {sentence}", err=True)
 
 
 def _sentence(error: Exception) -> str:
@@ -86,8 +112,35 @@ def speaks() -> bool:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print the one JSON document of a command on stdout."""
-    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+    """Print the one JSON document of a command on stdout; errors as for `write_document`."""
+    write_document(f"{json.dumps(document, indent=2, allow_nan=False)}\n")
+
+
+@contextmanager
+def reading_option(option: str) -> Iterator[None]:
+    """Say of a value that cannot be meant, or is not among the choices, that the command line is wrong: exit code 2.
+
+    Args:
+        option: as it is spelled; what is checked in the block is its value alone.
+
+    Raises:
+        typer.BadParameter: for the block's ConfigError.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def finite(value: float | None) -> float | None:
+    """Return an option's number; a callback of options with a range, which "nan" is neither below nor above.
+
+    Raises:
+        typer.BadParameter: when it is not finite.
+    """
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number; write for example 0.5")
+    return value
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -9,7 +9,14 @@ import typer
 
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
 from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    finite,
+    print_json,
+    reading_option,
+)
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -18,6 +25,7 @@ from edge_deeplab.cli.scoring import (
     SplitOption,
     parse_normalisation,
 )
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 
@@ -56,7 +64,8 @@ def parity(
     limit: LimitOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     max_drop: Annotated[
-        float, typer.Option(min=0.0, help="Largest loss of mIoU points that passes.")
+        float,
+        typer.Option(min=0.0, callback=finite, help="Largest loss of mIoU points that passes."),
     ] = 0.5,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
@@ -87,7 +96,6 @@ def parity(
     """
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
-        paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
         from edge_deeplab.evaluation.parity import open_trials
@@ -95,8 +103,12 @@ def parity(
 
         if plot is not None:
             from edge_deeplab.evaluation.explain import check_plot
+            from edge_deeplab.files import check_writable
 
-            check_plot(plot)
+            with reading_option("--plot"):
+                check_plot(plot)
+            check_writable(plot, "file")
+        paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         open_file = partial(open_artifact, normalisation=foreign_pixels)
@@ -206,12 +218,8 @@ def _show(
     per_class: bool,
 ) -> None:
     """Print the result on stdout and one sentence for each failure on stderr."""
-    from edge_deeplab.evaluation.report import (
-        explanation_table,
-        parity_table,
-        per_class_table,
-        stdout_console,
-    )
+    from edge_deeplab.cli.terminal import stdout_console
+    from edge_deeplab.evaluation.report import explanation_table, parity_table, per_class_table
 
     if as_json:
         document = report.to_json()
@@ -226,4 +234,4 @@ def _show(
         for explanation in explanations:
             console.print(explanation_table(explanation))
     for failure in report.failures():
-        typer.echo(f"failed: {failure}", err=True)
+        say(f"failed: {failure}", err=True)

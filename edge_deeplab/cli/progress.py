@@ -1,22 +1,23 @@
 """Progress on stderr: a bar with an estimate of the time left on a terminal, a line now and then in a log."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    TextColumn,
+    ProgressColumn,
+    Task,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from edge_deeplab.cli.output import speaks
+from edge_deeplab.cli.terminal import Terminal, say, stderr_is_terminal, styled
 
 if TYPE_CHECKING:
     from edge_deeplab.training.train import Listener, Progress
@@ -24,17 +25,25 @@ if TYPE_CHECKING:
 _LOG_EVERY_S = 60.0
 
 
+class _Description(ProgressColumn):
+    """What is counted, as it is spelled."""
+
+    def render(self, task: Task) -> Text:
+        """Return a task's description."""
+        return styled(task.description)
+
+
 def progress_bar() -> RichProgress:
     """Return a bar on stderr that vanishes when done and keeps quiet where stderr is no terminal."""
     return RichProgress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
         transient=True,
-        disable=not (sys.stderr.isatty() and speaks()),
+        disable=not (stderr_is_terminal() and speaks()),
     )
 
 
@@ -64,8 +73,7 @@ def training_progress() -> Iterator["Listener"]:
                 last_line = now
                 pace = (now - started) / max(1, progress.step - first_step + 1)
                 left = pace * (progress.total_steps - progress.step) / 60
-                line = f"step {progress.step}/{progress.total_steps}  {text}  {left:.0f} min left\n"
-                sys.stderr.write(line)
-                sys.stderr.flush()
+                line = f"step {progress.step}/{progress.total_steps}  {text}  {left:.0f} min left"
+                say(line, err=True)
 
         yield listen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, speaks
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, reading_option, speaks
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -14,6 +14,7 @@ from edge_deeplab.cli.training import (
     RunOption,
     TrainingDataOption,
     WorkersOption,
+    recipe_with_options,
     validator_of,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
@@ -93,13 +94,15 @@ def prune(
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.cli.prune_report import print_pruned, rank_groups
         from edge_deeplab.cli.sparsity import pattern_with_warning
-        from edge_deeplab.config import PruneRecipe, load_recipe_as
+        from edge_deeplab.config import PruneRecipe
         from edge_deeplab.converters.export import TARGETS
         from edge_deeplab.data.dataset import open_dataset
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.checkpoint import load_checkpoint
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
+        from edge_deeplab.quantization.sparsity import parse_sparsity
         from edge_deeplab.training.finetune import check_sources
         from edge_deeplab.training.run_folder import check_unused
 
@@ -115,7 +118,13 @@ def prune(
             "round_to": round_to,
             "distill": distill,
         }
-        chosen = load_recipe_as(PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options)
+        chosen = recipe_with_options(
+            PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options
+        )
+        if sparsity is not None:
+            with reading_option("--sparsity"):
+                parse_sparsity(sparsity)
+        check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
         _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
         check_float(start)

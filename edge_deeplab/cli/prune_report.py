@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from edge_deeplab.cli.output import print_json
+from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,8 +21,8 @@ def print_pruned(
     original: "Checkpoint", pruned: "Checkpoint", times: "LatencyTable | None", *, as_json: bool
 ) -> None:
     """Print where the pruned checkpoint lies, and what it costs beside the original; with `times` both are timed."""
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.evaluation.cost import count_network
-    from edge_deeplab.evaluation.report import stdout_console
 
     size_hw = original.info.size_hw
     before, after = (count_network(c.build(), size_hw) for c in (original, pruned))
@@ -43,7 +42,7 @@ def print_pruned(
         print_json(document)
         return
     stdout_console().print(_costs_table(document))
-    typer.echo(f"pruned checkpoint: {pruned.path}")
+    say(f"pruned checkpoint: {pruned.path}")
 
 
 def rank_groups(
@@ -59,8 +58,8 @@ def rank_groups(
     from dataclasses import asdict
 
     from edge_deeplab.cli.progress import counting
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.errors import require
-    from edge_deeplab.evaluation.report import stdout_console
     from edge_deeplab.files import replace_when_complete, write_atomically
     from edge_deeplab.quantization.pruning.groups import find_groups
     from edge_deeplab.quantization.pruning.prune import measure_importance, sweep_images
@@ -107,7 +106,6 @@ def _costs_table(document: dict[str, Any]) -> "Table":
 
 
 def _sensitivity_table(swept: "Sequence[GroupSensitivity]") -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     title = "each layer alone, its least important channels removed; the costliest first"
@@ -117,5 +115,5 @@ def _sensitivity_table(swept: "Sequence[GroupSensitivity]") -> "Table":
     for point in sorted(swept, key=lambda s: -s.divergence):
         counts = str(point.channels), str(point.removed)
         numbers = f"{point.divergence:.5f}", f"{point.snr_db:.1f}", f"{point.agreement:.5f}"
-        table.add_row(escape(point.group), *counts, *numbers)
+        table.add_row(point.group, *counts, *numbers)
     return table

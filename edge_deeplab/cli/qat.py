@@ -7,7 +7,13 @@ import typer
 
 from edge_deeplab.cli.calibration import calibrate_with_progress
 from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+)
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -16,6 +22,7 @@ from edge_deeplab.cli.training import (
     TrainingDataOption,
     WorkersOption,
     print_best,
+    recipe_with_options,
     validator_of,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
@@ -73,11 +80,13 @@ def qat(
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.data.dataset import open_dataset
+        from edge_deeplab.files import check_writable
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
         from edge_deeplab.training.run_folder import check_unused
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
+        check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
         sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
         if not (resume or sensitivity):
@@ -112,12 +121,13 @@ def _recipe_of(
     calibration_images: int | None,
 ) -> "QatRecipe":
     """Return the recipe with what options change of it."""
-    from edge_deeplab.config import QatRecipe, load_recipe_as
+    from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.calibration import check_estimator
 
     if estimator is not None:
-        check_estimator(estimator)
-    return load_recipe_as(
+        with reading_option("--estimator"):
+            check_estimator(estimator)
+    return recipe_with_options(
         QatRecipe,
         path,
         optimiser={"epochs": epochs},
@@ -141,11 +151,10 @@ def _rank(
     import json
     from dataclasses import asdict
 
-    from rich.markup import escape
     from rich.table import Table
 
     from edge_deeplab.cli.progress import counting
-    from edge_deeplab.evaluation.report import stdout_console
+    from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.files import write_atomically
     from edge_deeplab.quantization.qat import calibration_images
     from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
@@ -164,5 +173,5 @@ def _rank(
         table.add_column(header, justify="right")
     for layer in ranked:
         numbers = (f"{layer.snr_db:.1f}", f"{layer.agreement:.5f}")
-        table.add_row(escape(layer.module), layer.what, *numbers)
+        table.add_row(layer.module, layer.what, *numbers)
     stdout_console().print(table)

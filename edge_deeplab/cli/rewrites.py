@@ -20,7 +20,7 @@ def rewrites(as_json: JsonOption = False, debug: DebugOption = False) -> None:
         if as_json:
             print_json({"rewrites": entries})
             return
-        from edge_deeplab.evaluation.report import stdout_console
+        from edge_deeplab.cli.terminal import stdout_console
 
         stdout_console().print(_table(entries))
 

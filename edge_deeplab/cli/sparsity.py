@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
+from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
     from edge_deeplab.quantization.sparsity import Sparsity
@@ -24,5 +24,5 @@ def pattern_with_warning(text: str, targets: Sequence[str]) -> "Sparsity":
     pattern = parse_sparsity(text)
     warning = say_who_gains_nothing(targets)
     if warning is not None:
-        typer.echo(warning, err=True)
+        say(warning, err=True)
     return pattern

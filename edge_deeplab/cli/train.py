@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly
+from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, reading_option
 from edge_deeplab.cli.training import (
     RecipeOption,
     ResumeOption,
@@ -57,9 +57,15 @@ def train(
         from edge_deeplab.cli.progress import training_progress
         from edge_deeplab.config import load_recipe
         from edge_deeplab.data.dataset import open_dataset
+        from edge_deeplab.files import check_writable
+        from edge_deeplab.models.deeplab import backbone_of
         from edge_deeplab.models.shipped import open_checkpoint
         from edge_deeplab.training.train import train as run_training
 
+        if model is not None:
+            with reading_option("--model"):
+                backbone_of(model)
+        check_writable(output, "folder")
         start = None if init is None else open_checkpoint(init)
         chosen = _with_model(load_recipe(recipe), model)
         sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]

@@ -1,14 +1,16 @@
 """What the training verbs share: options, and the score that decides which checkpoint is kept."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.output import print_json, speaks
+from edge_deeplab.cli.output import print_json, reading_option, speaks
+from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import Recipe
+    from edge_deeplab.config import AnyRecipe, Recipe
     from edge_deeplab.training.run_folder import Validator
 
 FloatCheckpointArgument = Annotated[
@@ -29,6 +31,29 @@ ResumeOption = Annotated[
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw crops.")]
 
 
+def recipe_with_options(
+    kind: type["AnyRecipe"], path: Path | None, **sections: Mapping[str, Any]
+) -> "AnyRecipe":
+    """Return a recipe with what options change of it.
+
+    Args:
+        kind: of the recipe.
+        path: its file; None gives the defaults.
+        **sections: by section and key, what options came with; None for those that did not come.
+
+    Raises:
+        typer.BadParameter: when an option's value is not one that its key takes.
+        ConfigError: when the file cannot be read or used.
+    """
+    from edge_deeplab.config import load_recipe_as
+
+    for section, values in sections.items():
+        for key, value in values.items():
+            with reading_option(f"--{key.replace('_', '-')}"):
+                load_recipe_as(kind, None, **{section: {key: value}})
+    return load_recipe_as(kind, path, **sections)
+
+
 def validator_of(data: Path, recipe: "Recipe", max_pixels: int) -> "Validator | None":
     """Score checkpoints on the recipe's validation split; None where the recipe names none."""
     from edge_deeplab.evaluation.validation import open_validator
@@ -43,4 +68,4 @@ def print_best(best: Path, *, kind: str, as_json: bool) -> None:
     if as_json:
         print_json({"checkpoint": str(best)})
     else:
-        typer.echo(f"{kind} checkpoint: {best}")
+        say(f"{kind} checkpoint: {best}")

@@ -11,8 +11,14 @@ from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.summary import CHECKPOINTS_FOLDER, EXPORTS_FOLDER
 from edge_deeplab.compress.tables import report_markdown
 from edge_deeplab.converters.manifest import MANIFEST, content_sha256, write_manifest
+from edge_deeplab.documents import read_json
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import remove_leftovers, replace_when_complete, write_atomically
+from edge_deeplab.files import (
+    path_inside,
+    remove_leftovers,
+    replace_when_complete,
+    write_atomically,
+)
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
 
@@ -40,7 +46,7 @@ def gather(
         for path in exported.files.values():
             _copy(path, output / EXPORTS_FOLDER)
     for name in sorted(_listed(_read_report(output)) - _listed(report)):
-        _remove(output / name)
+        _remove(output, name)
     if exports:
         _write_manifest_anew(output / EXPORTS_FOLDER, exports)
     for name in (REPORT, TABLE, PLOT):
@@ -68,7 +74,7 @@ def _copy(path: Path, folder: Path) -> None:
 def _read_report(output: Path) -> Document:
     """Return the report of an earlier run; one that lists nothing where none can be read."""
     try:
-        report: Document = json.loads((output / REPORT).read_text())
+        report: Document = read_json(output / REPORT)
         _listed(report)
     except (OSError, ValueError, KeyError, TypeError):
         return {"stages": [], "files": []}
@@ -94,12 +100,17 @@ def _is_gathered(name: PurePosixPath) -> bool:
     return name.parent in parents and name.name != ".."
 
 
-def _remove(path: Path) -> None:
-    """Remove a file or folder, if it is there.
+def _remove(output: Path, name: str) -> None:
+    """Remove a file or folder of a run's folder, if it is there; what lies behind a link stays.
 
     Raises:
         OutputError: when it cannot be.
     """
+    path = output / name
+    try:
+        path_inside(output, Path(name).parent.as_posix())
+    except ValueError:
+        return
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -119,5 +130,5 @@ def _write_manifest_anew(folder: Path, exports: Sequence[Exported]) -> None:
 
 
 def _manifest(exported: Exported) -> list[Document]:
-    entries: list[Document] = json.loads((exported.done.folder / MANIFEST).read_text())["artifacts"]
+    entries: list[Document] = read_json(exported.done.folder / MANIFEST)["artifacts"]
     return entries

@@ -23,6 +23,7 @@ from edge_deeplab.converters.operators.report import check_artifact
 from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.rendered_set import resolve_dataset
+from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
@@ -183,7 +184,7 @@ def _measured(
 
     name = f"{kind}-{of}" if of else kind
     (path,) = job.run(Step(name, settings, inputs, packages, make)).paths()
-    document: Document = json.loads(path.read_text())
+    document: Document = read_json(path)
     return document
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge_deeplab.compress.measures import Document
 from edge_deeplab.errors import require
+from edge_deeplab.text import printable
 
 _AXES: tuple[tuple[str, Callable[[Document], float | None]], ...] = (
     ("latency, ms", lambda entry: entry["latency_ms"] and entry["latency_ms"]["median"]),
@@ -40,7 +41,10 @@ def draw_pareto(report: Document, path: Path) -> None:
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("mIoU, points")
     _draw_legend(figure, pyplot, report["files"], colours)
-    figure.suptitle(f"{report['reference']['name']}: mIoU against what it costs (grey: reference)")
+    title = (
+        f"{printable(report['reference']['name'])}: mIoU against what it costs (grey: reference)"
+    )
+    figure.suptitle(title, parse_math=False)
     figure.tight_layout(rect=(0, 0.14, 1, 1))
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

@@ -17,8 +17,9 @@ from typing import Any
 from edge_deeplab import __version__
 from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.converters.versions import installed_versions
+from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import StepError
-from edge_deeplab.files import write_atomically
+from edge_deeplab.files import path_inside, write_atomically
 
 DONE_FILE = "done.json"
 _KEY_DIGITS = 12
@@ -125,10 +126,12 @@ def _finish(step: Step, folder: Path, outputs: Sequence[Path]) -> Finished:
 def _read_finished(step: Step, folder: Path) -> Finished | None:
     """Return what a step's folder says was finished; None where it says nothing that can be read, or another step."""
     try:
-        document = json.loads((folder / DONE_FILE).read_text())
-        hashes = {str(name): str(digest) for name, digest in document["outputs"].items()}
-        same = document["key"] == step.key
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = Fields(read_json(folder / DONE_FILE))
+        hashes = {name: str(digest) for name, digest in document.table("outputs").items()}
+        for name in hashes:
+            path_inside(folder, name)
+        same = document.get("key") == step.key
+    except (OSError, ValueError):
         return None
     return Finished(step.name, step.key, folder, hashes) if same else None
 

@@ -1,9 +1,9 @@
 """The chain's report as one table: for a terminal, and as Markdown beside the files."""
 
-from rich.markup import escape
 from rich.table import Table
 
 from edge_deeplab.compress.measures import Document
+from edge_deeplab.text import markdown
 
 _TEXT, _NUMBERS = (
     ("stage", "target", "precision"),
@@ -21,7 +21,7 @@ def report_table(report: Document) -> Table:
     for header in _NUMBERS:
         table.add_column(header, justify="right")
     for entry in report["files"]:
-        table.add_row(*(escape(cell) for cell in _cells(entry)))
+        table.add_row(*_cells(entry))
     return table
 
 
@@ -30,12 +30,13 @@ def report_markdown(report: Document) -> str:
     rows = [
         [*_TEXT, *_NUMBERS],
         [*["---"] * len(_TEXT), *["---:"] * len(_NUMBERS)],
-        *(_cells(entry) for entry in report["files"]),
+        *(map(markdown, _cells(entry)) for entry in report["files"]),
     ]
-    lines = [f"# {_title(report)}", "", *(f"| {' | '.join(row)} |" for row in rows), "", _NOTE]
+    title = markdown(_title(report))
+    lines = [f"# {title}", "", *(f"| {' | '.join(row)} |" for row in rows), "", _NOTE]
     for stage in report["stages"]:
-        lines += ["", _stage_line(stage)]
-    lines += [f"\nfailed: {sentence}" for sentence in report["failures"]]
+        lines += ["", markdown(_stage_line(stage))]
+    lines += [f"\nfailed: {markdown(sentence)}" for sentence in report["failures"]]
     return "\n".join(lines) + "\n"
 
 

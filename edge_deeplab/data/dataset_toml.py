@@ -1,19 +1,18 @@
 """`dataset.toml`: what the labels of a data folder mean. A key that nobody reads is an error, never a silent remark."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.description import MOST_CLASSES, ClassInfo, classes_from_json
+from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import DataError, unknown_choice
 
 FILE = "dataset.toml"
 _KEYS = ("name", "licence", "license", "source", "splits", "ignore_index", "classes")
 """`source` and `splits` are for readers: where it comes from, and what lies in the folder."""
 _CLASS_KEYS = ("name", "color")
-_MAX_CLASSES = 255
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ def read_dataset_toml(root: Path) -> DatasetToml:
     """
     path = root / FILE
     try:
-        return _parse(tomllib.loads(path.read_text()))
-    except (OSError, ValueError, RecursionError) as error:
+        return _parse(read_toml(path))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be used ({error}); name, ignore_index and "
             "[[classes]] with name and color = [r, g, b] were expected; mend it"
@@ -56,8 +55,8 @@ def _parse(document: Mapping[str, Any]) -> DatasetToml:
     if not isinstance(name, str) or not name:
         raise ValueError("name is missing or no text")
     is_list = isinstance(classes, list) and all(isinstance(entry, Mapping) for entry in classes)
-    if not is_list or not 1 <= len(classes) <= _MAX_CLASSES:
-        raise ValueError(f"[[classes]] does not stand there 1 to {_MAX_CLASSES} times")
+    if not is_list or not 1 <= len(classes) <= MOST_CLASSES:
+        raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
     for entry in classes:
         _check_class(entry)
     ignore_index = document.get("ignore_index")

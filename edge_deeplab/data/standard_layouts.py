@@ -173,6 +173,10 @@ def _listed_voc_images(root: Path, split: str) -> list[Path]:
             )
     images = [root / "JPEGImages" / f"{stem}.jpg" for stem in stems]
     for stem, image in zip(stems, images, strict=True):
+        if Path(stem).name != stem:
+            raise DataError(
+                f"{listing} names {stem!r}, which leads elsewhere; one image stem in each line was expected; mend it"
+            )
         if not image.is_file():
             raise DataError(
                 f"{listing} names {stem!r} but {image} does not exist; one image stem in each line was expected; "

@@ -9,7 +9,6 @@ An artifact of this project names its classes; for another project's file a `--c
 Ids that are not listed are none of the data set's classes: predicting one is a miss for the true class.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_deeplab.description import ClassInfo, Description
+from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ArtifactError, ConfigError, unknown_choice
 from edge_deeplab.evaluation.metrics import NO_CLASS
 
@@ -30,7 +30,7 @@ def read_class_map(path: Path) -> ClassMap:
         ConfigError: when it cannot be read or is no map from ids to class names.
     """
     try:
-        entries = tomllib.loads(path.read_text())["map"].items()
+        entries = read_toml(path)["map"].items()
         class_map = {int(key): name for key, name in entries}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")

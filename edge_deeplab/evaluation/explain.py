@@ -25,6 +25,7 @@ from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+from edge_deeplab.text import printable
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DRIFT_DB = 20.0
@@ -246,7 +247,7 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
         for step in explanation.steps:
             panel.plot([layer.snr_db[step] for layer in explanation.layers], label=step, marker=".")
         panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
-        panel.set_title(explanation.path.name)
+        panel.set_title(printable(explanation.path.name), parse_math=False)
         panel.set_ylabel("SNR, dB")
         every = max(1, len(explanation.layers) // 24)
         places = range(0, len(explanation.layers), every)

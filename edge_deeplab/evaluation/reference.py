@@ -8,10 +8,12 @@ same name would be a number about nothing.
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError
+from edge_deeplab.files import path_inside
 from edge_deeplab.models.shipped import BEST_FILE, resolve_checkpoint, shipped_checkpoints
 
 log = logging.getLogger(__name__)
@@ -75,12 +77,21 @@ def _candidates(name: str, folders: Sequence[Path]) -> Iterator[Path]:
     if name in shipped:
         yield shipped[name]
     for folder in dict.fromkeys(folders):
-        for path in (folder / name, folder / f"{name}.safetensors"):
-            if path.is_file():
-                yield path
+        yield from _file_in(folder, name)
+        yield from _file_in(folder, f"{name}.safetensors")
         for run in (folder, folder.parent):
-            if run.resolve().name == name and (run / BEST_FILE).is_file():
-                yield run / BEST_FILE
+            if run.resolve().name == name:
+                yield from _file_in(run, BEST_FILE)
+
+
+def _file_in(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the file of a name in a folder; a description names what lies there and nothing else of this machine."""
+    if Path(name).name != name:
+        return
+    with suppress(ValueError, OSError):  # it leads elsewhere, or no file can have that name
+        path = path_inside(folder, name)
+        if path.is_file():
+            yield path
 
 
 def _warn_of_others(reference: Path, descriptions: Mapping[Path, Description]) -> None:

@@ -1,11 +1,14 @@
-"""Evaluation and parity as tables for people: what `--json` says to scripts, in the order a reader asks for it."""
+"""Evaluation and parity as tables for people: what `--json` says to scripts, in the order a reader asks for it.
+
+Cells are strings as they are spelled in files; the console that prints a table reads no markup in them.
+"""
 
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from edge_deeplab.evaluation.evaluate import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
@@ -13,27 +16,18 @@ from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
 if TYPE_CHECKING:
     from edge_deeplab.evaluation.explain import Explanation
 
-_PIPED_WIDTH = 160
-"""Columns where nobody's terminal sets them (a log, a file), so that no path is cut."""
-
-
-def stdout_console() -> Console:
-    """Return the console that results go to."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPED_WIDTH)
-
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Return the IoU of each class, and the scores of the set below."""
     table = Table("class", show_footer=True)
-    table.columns[0].footer = "mIoU\npixel accuracy\nboundary mIoU"
-    footer = (
+    table.columns[0].footer = Text("mIoU\npixel accuracy\nboundary mIoU")
+    footer = Text(
         f"{_points(evaluation.miou)}\n{_fraction(evaluation.pixel_accuracy)}"
         f"\n{_points(evaluation.boundary_miou)}"
     )
     table.add_column("IoU", justify="right", footer=footer)
     for name, iou in evaluation.per_class.items():
-        table.add_row(escape(name), _points(iou))
+        table.add_row(name, _points(iou))
     return table
 
 
@@ -62,18 +56,16 @@ def explanation_table(explanation: "Explanation") -> Table:
         table.add_column(step, justify="right")
     for layer in explanation.layers:
         numbers = (layer.snr_db[step] for step in explanation.steps)
-        table.add_row(escape(layer.module), *(_decibels(n, DRIFT_DB) for n in numbers))
+        table.add_row(layer.module, *(_decibels(n, DRIFT_DB) for n in numbers))
     table.add_section()
     first = [explanation.first_drift(step) for step in explanation.steps]
-    table.add_row(
-        f"first below {DRIFT_DB:.0f} dB", *(escape(f.module) if f else "none" for f in first)
-    )
-    table.add_row("worst", *(escape(explanation.worst(step).module) for step in explanation.steps))
+    table.add_row(f"first below {DRIFT_DB:.0f} dB", *(f.module if f else "none" for f in first))
+    table.add_row("worst", *(explanation.worst(step).module for step in explanation.steps))
     return table
 
 
-def _decibels(number: float, threshold: float) -> str:
-    return f"[red]{number:.1f}[/red]" if number < threshold else f"{number:.1f}"
+def _decibels(number: float, threshold: float) -> Text:
+    return Text(f"{number:.1f}", "red" if number < threshold else "")
 
 
 def per_class_table(report: ParityReport) -> Table:
@@ -83,19 +75,19 @@ def per_class_table(report: ParityReport) -> Table:
     for reference in report.references:
         table.add_column(f"reference {_size(reference.size_hw)}", justify="right")
     for artifact in measured:
-        table.add_column(escape(artifact.path.name), justify="right", overflow="fold")
+        table.add_column(artifact.path.name, justify="right", overflow="fold")
     for name in report.references[0].per_class if report.references else ():
         own = [_points(reference.per_class[name]) for reference in report.references]
-        table.add_row(escape(name), *own, *(_difference(a.per_class_delta[name]) for a in measured))
+        table.add_row(name, *own, *(_difference(a.per_class_delta[name]) for a in measured))
     return table
 
 
 def _reference_row(report: ParityReport, reference: Evaluation) -> list[str]:
     path = report.reference_path
     return [
-        "reference" if path is None else f"reference: {escape(path.name)}",
+        "reference" if path is None else f"reference: {path.name}",
         _size(reference.size_hw),
-        escape(reference.runtime),
+        reference.runtime,
         _points(reference.miou),
         *("", "", ""),
         _points(reference.boundary_miou),
@@ -104,9 +96,9 @@ def _reference_row(report: ParityReport, reference: Evaluation) -> list[str]:
     ]
 
 
-def _artifact_row(artifact: ArtifactParity) -> list[str]:
-    verdict = "[green]passed[/]" if artifact.passed else "[bold red]FAILED[/]"
-    name, runtime = escape(artifact.path.name), escape(artifact.runtime or "")
+def _artifact_row(artifact: ArtifactParity) -> list[RenderableType]:
+    verdict = Text("passed", "green") if artifact.passed else Text("FAILED", "bold red")
+    name, runtime = artifact.path.name, artifact.runtime or ""
     evaluation = artifact.evaluation
     if evaluation is None:
         return [name, "", runtime, *("-",) * 6, verdict]

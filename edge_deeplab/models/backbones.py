@@ -70,10 +70,7 @@ def build_backbone(name: str, output_stride: int) -> nn.Module:
         ConfigError: for an unknown name or stride.
     """
     backbone = get_backbone(name)
-    if output_stride not in OUTPUT_STRIDES:
-        raise ConfigError(
-            f"output stride {output_stride} is not one of 8, 16, 32; choose one of them"
-        )
+    check_output_stride(output_stride)
     import_torchvision()
     timm = require("timm", package="timm", extra="train")
     network: nn.Module = timm.create_model(
@@ -84,6 +81,18 @@ def build_backbone(name: str, output_stride: int) -> nn.Module:
         out_indices=(1, 4),
     )
     return network
+
+
+def check_output_stride(output_stride: int) -> None:
+    """Check a stride against the choices.
+
+    Raises:
+        ConfigError: when it is none of them.
+    """
+    if output_stride not in OUTPUT_STRIDES:
+        raise ConfigError(
+            f"output stride {output_stride} is not one of 8, 16, 32; choose one of them"
+        )
 
 
 def feature_channels(network: nn.Module) -> tuple[int, int]:

@@ -7,7 +7,7 @@ through a temporary sibling and a rename, so a full disk or a kill never destroy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,34 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from edge_deeplab.description import ClassInfo, Description, Head, Normalisation, classes_from_json
-from edge_deeplab.errors import CheckpointError
+from edge_deeplab.description import (
+    ClassInfo,
+    Description,
+    Head,
+    Normalisation,
+    classes_of,
+    ignore_index_of,
+    normalisation_of,
+    size_of,
+)
+from edge_deeplab.documents import Fields, parse_json
+from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import write_atomically
-from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
+from edge_deeplab.models.backbones import OUTPUT_STRIDES
+from edge_deeplab.models.deeplab import DeepLabV3Plus, backbone_of, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.models.widths import fit_widths, widths_fit
+from edge_deeplab.text import printable
 
 FORMAT = "edge-deeplab-checkpoint/1"
 METADATA_KEY = "edge_deeplab"
+_OPTIONAL_TABLES: Mapping[str, Any] = {
+    "provenance": {},
+    "quantization": None,
+    "pruning": None,
+    "results": {},
+}
 
 
 @dataclass(frozen=True)
@@ -83,10 +101,20 @@ class Checkpoint:
 
     @property
     def quantization(self) -> Quantization | None:
-        """The quantizers of a quantized checkpoint; None for a float one."""
+        """The quantizers of a quantized checkpoint; None for a float one.
+
+        Raises:
+            CheckpointError: when what it says of them cannot be read.
+        """
         if self.info.quantization is None:
             return None
-        return read_quantization(self.info.quantization, self.tensors)
+        try:
+            return read_quantization(self.info.quantization, self.tensors)
+        except ValueError as error:
+            raise CheckpointError(
+                f"what {self.path} says of its quantizers cannot be read ({error}); scales and zero points as "
+                "edge-deeplab qat writes them were expected; quantize the float checkpoint again"
+            ) from error
 
     def with_quantization(self, quantization: Quantization) -> "Checkpoint":
         """Return the checkpoint with quantizers, in memory; it keeps the name and hash of the float file."""
@@ -105,7 +133,7 @@ class Checkpoint:
         """Return what a runnable form of this checkpoint says of itself; arguments as for `Description`."""
         return Description(
             model=self.info.model,
-            checkpoint=self.name,
+            checkpoint=printable(self.name),
             checkpoint_sha256=self.sha256,
             target=target,
             precision=precision,
@@ -189,12 +217,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
-            "(evaluate and export read those with --allow-pickle, where you trust their author); copy it again"
+            "(evaluate and export read the tensors of those with --allow-pickle); copy it again"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    info = _parse_info(metadata, path)
+    checkpoint = Checkpoint(_parse_info(metadata, path), tensors, path, digest)
     check_finite(tensors, path)
-    return Checkpoint(info, tensors, path, digest)
+    _ = checkpoint.quantization  # said here if it cannot be read, and not after hours of work
+    return checkpoint
 
 
 def check_finite(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -221,25 +250,38 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
             "use a checkpoint written by edge-deeplab train"
         )
     try:
-        document = json.loads(metadata[METADATA_KEY])
-        if document.pop("format") != FORMAT:
-            raise ValueError(f"format is not {FORMAT}")
-        normalisation = document.pop("normalisation")
-        return CheckpointInfo(
-            **{
-                **document,
-                "classes": classes_from_json(document["classes"]),
-                "size_hw": (int(document["size_hw"][0]), int(document["size_hw"][1])),
-                "normalisation": Normalisation(
-                    tuple(normalisation["mean"]), tuple(normalisation["std"])
-                ),
-            }
-        )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return _read_info(Fields(parse_json(metadata[METADATA_KEY])))
+    except (ValueError, ConfigError) as error:
         raise CheckpointError(
             f"the metadata of {path} cannot be read ({error}); format {FORMAT} was expected; "
             "write the checkpoint again with this version"
         ) from error
+
+
+def _read_info(document: Fields) -> CheckpointInfo:
+    document.only({"format", *(field.name for field in fields(CheckpointInfo))})
+    document.choice("format", [FORMAT])
+    backbone_of(document.text("model"))
+    return CheckpointInfo(
+        model=document.text("model"),
+        arguments=_read_arguments(document.fields("arguments")),
+        classes=classes_of(document),
+        ignore_index=ignore_index_of(document),
+        normalisation=normalisation_of(document),
+        size_hw=size_of(document),
+        licence=document.prose("licence") if document.has("licence") else "",
+        **{
+            key: document.table(key) if document.has(key) else default
+            for key, default in _OPTIONAL_TABLES.items()
+        },
+    )
+
+
+def _read_arguments(arguments: Fields) -> dict[str, Any]:
+    """Return what a network is built with, as far as it is said."""
+    choices = {"output_stride": OUTPUT_STRIDES, "separable": (True, False)}
+    arguments.only(choices)
+    return {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
 
 
 def _fit_pruned(model: DeepLabV3Plus, tensors: Mapping[str, torch.Tensor], path: Path) -> None:

@@ -1,11 +1,13 @@
-"""Reading other people's `.pth` files, on request only: unpickling runs code that the file's author chose.
+"""Reading other people's `.pth` files, on request only: unpickling in full runs code that the file's author chose.
+
+By default torch reads tensors and plain containers and refuses everything else (`weights_only`).
 
 A `.pth` says nothing of classes or normalisation, so the backbone is recognised from the tensors and the rest is filled
 with that backbone's defaults.
 """
 
 import hashlib
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,35 +19,28 @@ from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.backbones import BACKBONES, get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite
 from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
+from edge_deeplab.text import first_line, printable
 
 _WRAPPERS = ("state_dict", "model_state", "model")
 _SIZE_HW = (512, 512)
+_OTHER_OBJECT = re.compile(r"GLOBAL (\S+)")
+"""How torch names what is neither a tensor nor a plain container."""
 
 
-def read_pickle(path: Path) -> Checkpoint:
-    """Unpickle a `.pth` that holds the state of one of this project's models.
+def read_pickle(path: Path, *, unsafe: bool = False) -> Checkpoint:
+    """Read a `.pth` that holds the state of one of this project's models.
 
     Args:
-        path: the file. It may run any code while it is read: trust its author.
+        path: the file.
+        unsafe: unpickle it in full. It may run any code while it is read: trust its author.
 
     Raises:
-        CheckpointError: when it is no pickle, holds no tensors, or they fit none of the models or are not finite.
+        CheckpointError: when it is no pickle, holds more than tensors and may not be unpickled in full, holds no
+            tensors, or they fit none of the models or are not finite.
     """
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; pass a .pth file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        ImportError,
-        OSError,
-    ) as error:
-        raise CheckpointError(
-            f"{path} is not a readable pickle ({type(error).__name__}); a file written by torch.save was expected"
-        ) from error
+    content = _load(path, unsafe=unsafe)
     tensors = _state_of(content, path)
     check_finite(tensors, path)
     classes = _recognisable_classes(tensors, path)
@@ -60,6 +55,22 @@ def read_pickle(path: Path) -> Checkpoint:
         provenance={"imported from": path.name},
     )
     return Checkpoint(info, tensors, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _load(path: Path, *, unsafe: bool) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not unsafe)
+    except Exception as error:  # unpickling raises what the pickle makes it raise
+        if not unsafe and (found := _OTHER_OBJECT.search(str(error))):
+            raise CheckpointError(
+                f"{path} holds {printable(found[1])}, and with --allow-pickle nothing but tensors in plain containers "
+                "was expected, because anything else may run code; ask for the state dict alone, or pass "
+                "--unsafe-pickle where you trust the author"
+            ) from error
+        raise CheckpointError(
+            f"{path} is not a readable pickle ({type(error).__name__}: {first_line(error)}); a file written by "
+            "torch.save was expected; copy it again"
+        ) from error
 
 
 def _state_of(content: Any, path: Path) -> dict[str, torch.Tensor]:

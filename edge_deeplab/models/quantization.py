@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from edge_deeplab.documents import Fields
+
 IMAGE = "image"
 ACTIVATION_LEVELS = (-128, 127)
 WEIGHT_LEVELS = (-127, 127)
@@ -22,6 +24,7 @@ SMALLEST_SCALE = 2.0**-14
 """Smallest scale that half precision, in which Core ML programs store scales, holds at full precision."""
 
 _PREFIX = "quantizers."
+_MOST_QUANTIZERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,24 @@ def read_quantization(
     """Return what `to_document` and `to_tensors` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: when the document is of another form.
+        ValueError: when the document is of another form, or holds a number that no quantizer has.
     """
-    activations = tuple(
-        ActivationQuantizer(tuple(q["tensors"]), float(q["scale"]), int(q["zero_point"]))
-        for q in document["activations"]
-    )
+    fields = Fields(document, "quantization.")
+    activations = tuple(map(_read_activation, fields.every("activations", 0, _MOST_QUANTIZERS)))
     scales = {
         name.removeprefix(_PREFIX).removesuffix(".scale"): scale.float()
         for name, scale in tensors.items()
         if is_quantizer_tensor(name)
     }
-    return Quantization(activations, scales, tuple(document["keep_float"]))
+    return Quantization(activations, scales, fields.texts("keep_float"))
+
+
+def _read_activation(quantizer: Fields) -> ActivationQuantizer:
+    scale = quantizer.number("scale")
+    if scale <= 0:
+        raise ValueError(f"a quantizer's scale is {scale}, not positive")
+    zero_point = quantizer.integer("zero_point", *ACTIVATION_LEVELS)
+    return ActivationQuantizer(quantizer.texts("tensors"), scale, zero_point)
 
 
 def is_quantizer_tensor(name: str) -> bool:

@@ -45,12 +45,15 @@ def resolve_checkpoint(argument: str | None) -> Path:
     )
 
 
-def open_checkpoint(argument: str | None, *, allow_pickle: bool = False) -> "Checkpoint":
+def open_checkpoint(
+    argument: str | None, *, allow_pickle: bool = False, unsafe_pickle: bool = False
+) -> "Checkpoint":
     """Load the checkpoint that a CHECKPOINT argument means.
 
     Args:
         argument: a path, a shipped name, a run's folder, or None for the default shipped checkpoint.
-        allow_pickle: unpickle a file that is not `.safetensors`; unpickling runs code its author chose.
+        allow_pickle: also read the tensors of a pickle, a file that is not `.safetensors`.
+        unsafe_pickle: unpickle such a file in full, which runs code that its author chose.
 
     Raises:
         CheckpointError: when there is none, or it cannot be read.
@@ -58,10 +61,10 @@ def open_checkpoint(argument: str | None, *, allow_pickle: bool = False) -> "Che
     """
     path = resolve_checkpoint(argument)
     require("torch", package="torch", extra="train")
-    if allow_pickle and path.suffix != ".safetensors":
+    if (allow_pickle or unsafe_pickle) and path.suffix != ".safetensors":
         from edge_deeplab.models.pickle_import import read_pickle
 
-        return read_pickle(path)
+        return read_pickle(path, unsafe=unsafe_pickle)
     from edge_deeplab.models.checkpoint import load_checkpoint
 
     return load_checkpoint(path)

@@ -39,9 +39,7 @@ class OnnxEngine:
         self._session = self._open(str(path))
         self.name = f"onnxruntime {self._onnxruntime.__version__}"
         self.image = self._image_input()
-        self.description_text: str | None = self._session.get_modelmeta().custom_metadata_map.get(
-            METADATA_KEY
-        )
+        self.description_text = self._read_description()
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the file's first output."""
@@ -65,6 +63,15 @@ class OnnxEngine:
                 f"{self._path} cannot be read by ONNX Runtime ({first_line(error)}); "
                 "a complete .onnx file was expected; copy or export it again"
             ) from error
+
+    def _read_description(self) -> str | None:
+        try:
+            text: str | None = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        except UnicodeDecodeError as error:
+            raise ArtifactError(
+                f"{self._path} carries metadata that is no text ({error}); UTF-8 was expected; export it again"
+            ) from error
+        return text
 
     def _image_input(self) -> ImageTensor:
         inputs = {each.name: each for each in self._session.get_inputs()}

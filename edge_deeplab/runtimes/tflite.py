@@ -47,7 +47,7 @@ class TFLiteEngine:
         self._interpreter = self._open()
         self.image = self._image_input()
         self._fit_input(self._interpreter)
-        self.description_text = read_metadata(path.read_bytes(), METADATA_KEY)
+        self.description_text = self._read_description()
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the file's first output."""
@@ -102,6 +102,14 @@ class TFLiteEngine:
             raise ArtifactError(
                 f"{self._path} cannot be prepared by {self.name} ({first_line(error)}); operators that it executes "
                 "were expected; convert the model again"
+            ) from error
+
+    def _read_description(self) -> str | None:
+        try:
+            return read_metadata(self._path.read_bytes(), METADATA_KEY)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{self._path} carries metadata that cannot be read ({error}); UTF-8 was expected; export it again"
             ) from error
 
     def _image_input(self) -> ImageTensor:

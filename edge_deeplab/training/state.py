@@ -1,6 +1,7 @@
 """The state of a training run between two epochs, in one safetensors file, so that a resumed run is the same run."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 
@@ -77,8 +79,7 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
         )
     try:
         with safe_open(path, framework="pt") as file:
-            written = json.loads(file.metadata()["training"])
-            document = {key: written[key] for key in ("epoch", "best_miou", "recipe")}
+            document = _read_document(Fields(parse_json((file.metadata() or {})["training"])))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
@@ -86,6 +87,16 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
         ) from error
     _check_identity(path, str(document["recipe"]), identity)
     return tensors, document
+
+
+def _read_document(document: Fields) -> dict[str, Any]:
+    miou = document.number("best_miou") if document.has("best_miou") else None
+    recipe = document.prose("recipe")
+    return {
+        "epoch": document.integer("epoch", 0, sys.maxsize),
+        "best_miou": miou,
+        "recipe": recipe,
+    }
 
 
 def _check_identity(path: Path, found: str, wanted: str) -> None:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import backbone_of
@@ -78,10 +79,11 @@ def train(
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when `resume` finds no state of this run, or weights to start from do not fit.
-        OutputError: when a new run finds the state of another.
+        OutputError: when the folder cannot be written, or a new run finds the state of another.
         ConfigError: when rendered scenes are to be mixed into other classes, or the loss or its gradient is no longer
             finite.
     """
+    check_writable(output, "folder")
     if not resume:
         check_unused(output)
     recipe = recipe.with_crops_for(recipe.data.size_hw)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.quantization.pruning.allot import Steps
@@ -78,7 +79,7 @@ def read_table(path: Path) -> LatencyTable:
         ConfigError: when it cannot be read.
     """
     try:
-        document = json.loads(path.read_text())
+        document = read_json(path)
         widths, times = {}, {}
         for layer in document["layers"]:
             pairs = {k: tuple(layer[k]) for k in ("kernel_hw", "input_hw", "output_hw")}

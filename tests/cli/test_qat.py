@@ -44,20 +44,20 @@ def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "message", "code"),
     [
-        (["--estimator", "entropy"], "choose one of: min-max"),
-        (["--keep-float", "neck"], "neck is of no module"),
-        (["--recipe", "missing.toml"], "does not exist"),
+        (["--estimator", "entropy"], "choose one of: min-max", 2),
+        (["--keep-float", "neck"], "neck is of no module", 1),
+        (["--recipe", "missing.toml"], "does not exist", 1),
     ],
 )
-def test_qat_refusal_is_one_sentence_and_exit_code_1(
-    checkpoint: Path, data: Path, tmp_path: Path, arguments: list[str], message: str
+def test_qat_refusal_is_one_sentence_and_says_by_its_code_whose_fault_it_is(
+    checkpoint: Path, data: Path, tmp_path: Path, arguments: list[str], message: str, code: int
 ) -> None:
     output = tmp_path / "run"
     command = ["qat", str(checkpoint), "--data", str(data), "--output", str(output), *arguments]
     result = runner.invoke(app, command)
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert message in result.stderr
     assert not output.exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edge_deeplab.compress.chain import compress
+from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.models.checkpoint import Checkpoint
@@ -53,6 +54,22 @@ def test_results_of_an_earlier_recipe_are_removed_and_nothing_else(
     assert names_in(output / "exports") == {"own.onnx"}
     assert names_in(output / "checkpoints") == {"own.safetensors", "tiny-pruned.safetensors"}
     assert all(path.read_text() == "mine" for path in own)
+
+
+def test_files_behind_a_link_are_never_removed(tmp_path: Path) -> None:
+    output, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for folder in (output / "checkpoints", elsewhere):
+        folder.mkdir(parents=True)
+    (output / "exports").symlink_to(elsewhere)
+    for path in (output / "checkpoints" / "old.safetensors", elsewhere / "thesis.pdf"):
+        path.write_text("old")
+    listed = {"stages": [{"checkpoint": "checkpoints/old.safetensors", "training": {"epochs": 1}}]}
+    listed["files"] = [{"path": "exports/thesis.pdf", "miou": None}]
+    (output / "report.json").write_text(json.dumps(listed))
+    report = {"stages": [], "files": [], "failures": [], "reference": {"name": "a", "miou": None}}
+    gather(output, [], [], report)
+    assert names_in(elsewhere) == {"thesis.pdf"}
+    assert names_in(output / "checkpoints") == set()
 
 
 @pytest.mark.usefixtures("stand_ins")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
+from edge_deeplab.cli.terminal import Terminal
 from edge_deeplab.compress.pareto import draw_pareto, pareto_front
 from edge_deeplab.compress.tables import report_markdown, report_table
 
@@ -81,8 +81,23 @@ def test_loss_that_rounds_to_nothing_has_no_minus(report: dict[str, Any]) -> Non
     assert "| +0.00 |" in report_markdown(report)
 
 
+def test_names_that_would_be_markup_are_shown_in_markdown_and_in_the_picture(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    name = "a|b\n<script>`x`</script> [c](d) $\\frac$"
+    report["reference"]["name"] = report["stages"][0]["checkpoint"] = name
+    report["failures"] = [f"{name} is bad"]
+    shown = "a\\|b\ufffd\\<script\\>\\`x\\`\\</script\\> \\[c\\](d) $\\\\frac$"
+    text = report_markdown(report)
+    assert text.startswith(f"# compressed from {shown}: 60.00 mIoU on 5 images\n")
+    assert f"\nreference: {shown}, 4.00 M parameters" in text
+    assert f"\nfailed: {shown} is bad\n" in text
+    draw_pareto(report, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
 def test_table_says_the_same(report: dict[str, Any]) -> None:
-    console = Console(width=160)
+    console = Terminal(width=160)
     with console.capture() as captured:
         console.print(report_table(report))
     assert "compressed from street: 60.00 mIoU on 5 images" in captured.get()

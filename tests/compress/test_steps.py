@@ -9,6 +9,7 @@ import pytest
 
 from edge_deeplab.compress import steps
 from edge_deeplab.compress.steps import DONE_FILE, Step, run_step
+from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.errors import ConfigError, StepError
 
 STATE = "state.bin"
@@ -115,6 +116,21 @@ def test_unreadable_note_of_completion_is_none(run, step: Step, work: Work, cont
     (run(step).folder / DONE_FILE).write_text(content)
     run(step)
     assert len(work.runs) == 2
+
+
+@pytest.mark.parametrize("way", ["../secret", "link"])
+def test_note_that_names_a_file_elsewhere_is_none(run, step: Step, work: Work, way: str):
+    done = run(step)
+    secret = done.folder.parent / "secret"
+    secret.write_text("secret")
+    (done.folder / "link").symlink_to(secret)
+    note = json.loads((done.folder / DONE_FILE).read_text())
+    note["outputs"] = {way: content_sha256(secret)}
+    (done.folder / DONE_FILE).write_text(json.dumps(note))
+    again = run(step)
+    assert list(again.outputs) == ["weights.bin", "tiny.mlpackage"]
+    assert len(work.runs) == 2
+    assert secret.read_text() == "secret"
 
 
 def test_stopped_training_goes_on_and_other_work_starts_over(

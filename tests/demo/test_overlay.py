@@ -107,3 +107,18 @@ def test_overlay_with_panel_of_480x640_takes_under_ten_milliseconds_of_one_core(
     assert np.median(times_ms) < 10, (
         "processor time, so that other work on the machine does not count"
     )
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        [],
+        [ClassInfo("a", (0, 0, 0))] * 256,
+        [ClassInfo("a", (0, 0))],  # type: ignore[arg-type]
+        [ClassInfo("a", (0, 0, 256))],
+    ],
+    ids=["none", "too many", "two numbers", "no byte"],
+)
+def test_palette_of_classes_that_cannot_be_drawn_is_refused(classes: list[ClassInfo]) -> None:
+    with pytest.raises(ConfigError, match="1 to 255 with three numbers from 0 to 255"):
+        palette_table(classes)

@@ -15,6 +15,15 @@ def counts_of(**pixels: int) -> np.ndarray:
     return counts
 
 
+def test_panel_of_names_that_hold_lines_and_controls_is_drawn_on_one_line_each() -> None:
+    classes = [ClassInfo("road\nside\x1b[2J", (255, 0, 0))]
+    picture = np.full((240, 100, 3), 7, np.uint8)
+    panel = Panel(classes, "onnx\nfp32")
+    shown = panel.beside(picture, np.zeros((4, 4), np.uint8), fps=1.0, inference_ms=1.0)
+    assert shown.shape[0] == 240
+    assert holds(shown[:, 100:], (255, 0, 0))
+
+
 def draw(ids: np.ndarray, height: int = 240) -> np.ndarray:
     picture = np.full((height, 100, 3), 7, np.uint8)
     return Panel(CLASSES, "onnx fp32, 32x48").beside(picture, ids, fps=12.3, inference_ms=45.6)

@@ -103,3 +103,21 @@ def test_reference_that_was_asked_for_and_fits_is_taken_without_a_word(
 def test_reference_that_does_not_exist_is_reported(shipped):
     with pytest.raises(CheckpointError, match="neither a file nor a shipped name"):
         find_reference("nothing.safetensors", {})
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/hostname", "../secret", "link", "..", "sub/secret", "x" * 255]
+)
+def test_reference_is_never_what_a_file_says_lies_elsewhere(
+    shipped, own, exported, monkeypatch, name
+):
+    secret = own.parent.parent / "secret"
+    secret.write_bytes(b"secret")
+    (own.parent / "sub").mkdir()
+    (own.parent / "sub" / "secret").write_bytes(b"secret")
+    (own.parent / "link").symlink_to(secret)
+    hashed = []
+    monkeypatch.setattr(reference, "file_sha256", lambda path: hashed.append(path) or "0" * 64)
+    with pytest.raises(CheckpointError, match="neither shipped nor beside the artifact"):
+        find_reference(None, exported(name, secret))
+    assert hashed == []

@@ -4,9 +4,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
+from edge_deeplab.cli.terminal import Terminal
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
 from edge_deeplab.evaluation.report import evaluation_table, parity_table, per_class_table
@@ -14,7 +14,7 @@ from edge_deeplab.evaluation.report import evaluation_table, parity_table, per_c
 
 def rendered(table: Table) -> str:
     text = StringIO()
-    Console(width=160, file=text).print(table)
+    Terminal(width=160, file=text).print(table)
     return text.getvalue()
 
 

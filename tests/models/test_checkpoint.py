@@ -1,7 +1,9 @@
 """The checkpoint file: what goes in comes out, and damaged files are refused in one sentence."""
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,13 @@ from safetensors.torch import save_file
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import CheckpointError, OutputError
 from edge_deeplab.files import replace_when_complete, write_atomically
-from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from edge_deeplab.models.checkpoint import (
+    FORMAT,
+    METADATA_KEY,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
 from edge_deeplab.models.deeplab import build_model
 
 INFO = CheckpointInfo(
@@ -165,3 +173,62 @@ def test_replace_when_complete_replaces_a_folder(tmp_path: Path) -> None:
             (temporary / "file").write_text(text)
     assert (path / "file").read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_spoiled(path: Path, network: torch.nn.Module, **changes: Any) -> None:
+    """Write a checkpoint whose metadata is changed."""
+    document = {"format": FORMAT, **dataclasses.asdict(INFO), **changes}
+    save_file(network.state_dict(), path, metadata={METADATA_KEY: json.dumps(document)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": ["a"]},
+        {"model": "resnet9000"},
+        {"arguments": {"output_stride": "8"}},
+        {"arguments": {"output_stride": 7}},
+        {"arguments": {"separable": "yes"}},
+        {"arguments": {"pretrained": True}},
+        {"arguments": [16]},
+        {"classes": [1]},
+        {"size_hw": {}},
+        {"ignore_index": -1},
+        {"normalisation": None},
+        {"normalisation": {"mean": [0, 0, 0], "std": [0, 0, 0]}},
+        {"quantization": []},
+        {"quantization": {}},
+        {"quantization": {"activations": [{"tensors": ["image"]}], "keep_float": []}},
+        {"quantization": {"activations": [], "keep_float": 3}},
+        {
+            "quantization": {
+                "activations": [{"tensors": ["image"], "scale": 0.0, "zero_point": 0}],
+                "keep_float": [],
+            }
+        },
+        {
+            "quantization": {
+                "activations": [{"tensors": ["image"], "scale": 1.0, "zero_point": 999}],
+                "keep_float": [],
+            }
+        },
+        {"pruning": "half"},
+        {"provenance": 1},
+        {"surprise": 1},
+    ],
+    ids=str,
+)
+def test_checkpoint_with_metadata_of_no_meaning_is_one_sentence(
+    changes: dict[str, Any], tmp_path: Path, model: torch.nn.Module
+) -> None:
+    path = tmp_path / "a.safetensors"
+    write_spoiled(path, model, **changes)
+    with pytest.raises(CheckpointError, match=r"a\.safetensors .*cannot be read"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "[" * 100_000, "{"])
+def test_checkpoint_with_another_document_is_one_sentence(text: str, tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={METADATA_KEY: text})
+    with pytest.raises(CheckpointError, match=r"the metadata of .* cannot be read"):
+        load_checkpoint(tmp_path / "a.safetensors")

@@ -1,6 +1,6 @@
 """Files of other projects: no self-description, their own layouts, types and sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +273,43 @@ def test_tflite_of_any_size_and_float_input_runs(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="pass normalisation"):
         open_artifact(path).predict(images)
     assert open_artifact(path).time_once() > 0
+
+
+BYTES_THAT_ARE_NO_TEXT = b"\xff\xfe\xfd\xfc"
+
+
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_metadata_that_is_no_text_is_one_sentence(
+    export_tiny: Callable[..., Path], target: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{target}"
+    content = export_tiny(target).read_bytes()
+    assert content.count(b"CC0") == 1
+    path.write_bytes(content.replace(b'"CC0"', BYTES_THAT_ARE_NO_TEXT + b'"'))
+    with pytest.raises(ArtifactError, match=r"carries metadata that .*UTF-8 was expected"):
+        open_artifact(path)
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "SECRET", "link.bin"])
+def test_weights_that_lie_outside_the_files_folder_are_not_read(
+    location: str, tmp_path: Path
+) -> None:
+    import onnx
+    from onnx import helper
+
+    secret, folder = tmp_path / "secret.bin", tmp_path / "in"
+    secret.write_bytes(np.full(3, 7, np.float32).tobytes())
+    folder.mkdir()
+    (folder / "link.bin").symlink_to("../secret.bin")
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[1, 3, 1, 1])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    where = str(secret) if location == "SECRET" else location
+    weight.external_data.add(key="location", value=where)
+    tensors = [helper.make_tensor_value_info(n, 1, (1, 3, 4, 4)) for n in ("x", "y")]
+    add = helper.make_node("Add", ["x", "w"], ["y"])
+    graph = helper.make_graph([add], "g", tensors[:1], tensors[1:], [weight])
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    (folder / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="cannot be read by ONNX Runtime"):
+        open_artifact(folder / "a.onnx")

@@ -1,0 +1,198 @@
+"""Exit codes: 2 for a value that an option cannot mean, 1 for what a named file holds or a place that fails.
+
+Every option of every command stands in the table below; a new one is missed by name.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.app import app
+
+FLAGS = {"--help", "--json", "--debug"}
+REQUIRED = {
+    "train": ["--data", "data", "--output", "run"],
+    "prune": ["--data", "data", "--output", "run", "--macs", "0.5"],
+    "qat": ["--data", "data", "--output", "run"],
+    "check": ["a.onnx"],
+    "parity": ["a.onnx"],
+    "bench": ["a.onnx"],
+    "compress": ["--data", "data", "--recipe", "recipe.toml", "--output", "run"],
+    "demo": ["--artifact", "a.onnx", "--source", "pictures", "--headless"],
+}
+CANNOT_BE_MEANT = {
+    "train": {"--model": ["resnet9000"], "--workers": ["-1", "x"]},
+    "evaluate": {
+        "--output-stride": ["7", "x"],
+        "--scales": ["", "0", "nan", "1,x", "-1"],
+        "--size": ["x", "0x16", "16", "-16x16"],
+        "--limit": ["0", "x"],
+        "--normalisation": ["1", "1/0", "nan/1", "1/1,2"],
+    },
+    "prune": {
+        "--macs": ["1.5", "0", "nan", "x"],
+        "--params": ["1.5", "-1", "inf"],
+        "--latency": ["2", "nan"],
+        "--sparsity": ["half", "1.5", "nan", "2:0", "3:2"],
+        "--runtime": ["coreml"],
+        "--importance": ["luck"],
+        "--allot": ["fair"],
+        "--rounds": ["0", "x"],
+        "--round-to": ["0", "-8"],
+        "--epochs": ["-1", "x"],
+        "--distill": ["2", "nan", "-0.1"],
+        "--workers": ["-1"],
+    },
+    "qat": {
+        "--epochs": ["-1"],
+        "--distill": ["2", "nan"],
+        "--estimator": ["entropy"],
+        "--calibration-images": ["0"],
+        "--workers": ["-1"],
+    },
+    "export": {
+        "--target": ["onxn", ""],
+        "--precision": ["int7", ""],
+        "--sparsity": ["half", "nan"],
+        "--size": ["x", "65x97", "0x0"],
+        "--head": ["mask"],
+        "--atrous": ["dilated"],
+        "--profile": ["tflite-cpu"],
+    },
+    "check": {"--profile": ["onnx-cpus"], "--explain": ["onnx-cpu.nothing"]},
+    "parity": {
+        "--limit": ["0"],
+        "--max-drop": ["-1", "nan", "inf", "x"],
+        "--normalisation": ["1"],
+        "--plot": ["a.txt", "a"],
+    },
+    "bench": {"--threads": ["0", "x"], "--rounds": ["0"]},
+    "compress": {"--workers": ["-1"]},
+    "demo": {
+        "--record": ["a.txt", "a.avi"],
+        "--opacity": ["2", "-1", "nan"],
+        "--threads": ["0"],
+        "--limit": ["0"],
+    },
+}
+NAMED_WRONGLY = {
+    "train": {
+        "--data": ["absent"],
+        "--output": ["file", "file/below"],
+        "--recipe": ["absent.toml", "file"],
+        "--init": ["absent.safetensors"],
+        "--backbone-weights": ["absent.npz"],
+    },
+    "evaluate": {
+        "--data": ["absent"],
+        "--split": ["absent"],
+        "--class-map": ["absent.toml", "file"],
+    },
+    "prune": {
+        "--data": ["absent"],
+        "--output": ["file", "file/below"],
+        "--recipe": ["absent.toml", "file"],
+    },
+    "qat": {
+        "--data": ["absent"],
+        "--output": ["file", "file/below"],
+        "--recipe": ["absent.toml", "file"],
+        "--keep-float": ["neck"],
+    },
+    "export": {"--calibrate": ["absent"], "--output": ["file", "file/below", "strange"]},
+    "check": {"--output": ["file/below"], "--mac-script": ["file/below"], "--merge": ["absent"]},
+    "parity": {
+        "--reference": ["absent"],
+        "--data": ["absent"],
+        "--split": ["absent"],
+        "--class-map": ["absent.toml"],
+        "--plot": ["file/below.png"],
+    },
+    "compress": {
+        "--data": ["absent"],
+        "--recipe": ["absent.toml", "file"],
+        "--output": ["file", "file/below"],
+    },
+    "demo": {"--artifact": ["absent.onnx"], "--source": ["absent"], "--record": ["file/a.mp4"]},
+}
+
+
+def rows(table: dict[str, dict[str, list[str]]]) -> list[tuple[str, str, str]]:
+    return [
+        (verb, option, value)
+        for verb, options in table.items()
+        for option, values in options.items()
+        for value in values
+    ]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a file in the way, and exports that are somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("this is [no document")
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "manifest.json").write_text("[]")
+    return tmp_path
+
+
+def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
+    """Run a command with what it needs and one option more, and return its exit code and what it told."""
+    needed = list(REQUIRED.get(verb, []))
+    if option in needed:
+        at = needed.index(option)
+        del needed[at : at + 2]
+    if verb in ("prune", "qat", "export", "evaluate"):
+        needed.append("camvid-mobilenetv2")
+    if option == "--split":
+        needed += ["--data", "data"]
+    if option == "--explain":
+        needed = []
+    if option == "--output" and verb == "check":
+        needed.append("--fix")
+    result = CliRunner().invoke(app, [verb, *needed, option, value])
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(("verb", "option", "value"), rows(CANNOT_BE_MEANT))
+def test_option_value_that_cannot_be_meant_ends_with_code_2(
+    verb: str, option: str, value: str, folder: Path
+) -> None:
+    before = sorted(folder.rglob("*"))
+    code, told = invoke(verb, option, value)
+    assert code == 2, told
+    assert "Usage: " in told
+    assert "unexpected" not in told
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("verb", "option", "value"), rows(NAMED_WRONGLY))
+def test_named_file_that_is_wrong_ends_with_code_1(
+    verb: str, option: str, value: str, folder: Path, make_dataset: Callable[..., Path]
+) -> None:
+    if option != "--data":
+        make_dataset("val", count=2)
+        make_dataset("train", count=2)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, told = invoke(verb, option, value)
+    assert code == 1, told
+    assert any(line.startswith(("error: ", "failed: ")) for line in told.splitlines())
+    assert "unexpected" not in told
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_every_option_stands_in_the_tables() -> None:
+    takes_no_value = {"--version"}
+    missing = []
+    for verb, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        listed = {**CANNOT_BE_MEANT.get(verb, {}), **NAMED_WRONGLY.get(verb, {})}
+        for parameter in command.params:
+            spelled = set(parameter.opts)
+            if parameter.param_type_name == "argument" or getattr(parameter, "is_flag", False):
+                continue
+            if not spelled & (FLAGS | takes_no_value | set(listed)):
+                missing.append(f"{verb} {parameter.opts[0]}")
+    assert missing == []
