@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.errors import ConfigError
 
@@ -53,6 +54,8 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    memory_limit: MemoryLimitOption = None,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -68,7 +71,8 @@ def demo(
         from edge_deeplab.demo.sources import open_source
         from edge_deeplab.runtimes.open import open_artifact
 
-        runtime = open_artifact(artifact, threads=threads)
+        allowed = allowance(memory_limit, time_limit)
+        runtime = open_artifact(artifact, threads=threads, allowance=allowed)
         view = DemoView(runtime, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -58,6 +59,8 @@ def evaluate(
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     allow_pickle: AllowPickleOption = False,
+    memory_limit: MemoryLimitOption = None,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -80,8 +83,9 @@ def evaluate(
 
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
+        allowed = allowance(memory_limit, time_limit)
         runtime = (
-            open_artifact(Path(str(model)), normalisation=foreign_pixels)
+            open_artifact(Path(str(model)), normalisation=foreign_pixels, allowance=allowed)
             if is_artifact(model)
             else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
         )

@@ -44,10 +44,12 @@ class TFLiteEngine:
         self._threads = threads or available_cpus()
         distribution, self._module = load_interpreter_module()
         self.name = f"{distribution} {version(distribution)}"
+        self.description_text = (
+            self._description()
+        )  # first: LiteRT reads metadata without any bound
         self._interpreter = self._open()
         self.image = self._image_input()
         self._fit_input(self._interpreter)
-        self.description_text = read_metadata(path.read_bytes(), METADATA_KEY)
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the file's first output."""
@@ -115,6 +117,15 @@ class TFLiteEngine:
             _quantization(image),
             path=str(self._path),
         )
+
+    def _description(self) -> str | None:
+        try:
+            return read_metadata(self._path.read_bytes(), METADATA_KEY)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{self._path} cannot be read as a TFLite flatbuffer ({first_line(error)}); "
+                "a complete .tflite file was expected; copy or export it again"
+            ) from error
 
     @cached_property
     def _score_interpreter(self) -> tuple[Any, int]:
