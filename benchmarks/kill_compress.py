@@ -95,7 +95,7 @@ def main() -> int:
     whole, parts = options.output / "whole", options.output / "parts"
 
     def command(folder: Path) -> list[str]:
-        start = [sys.executable, "-m", "edge_deeplab", "compress", options.checkpoint]
+        start = [sys.executable, "-P", "-m", "edge_deeplab", "compress", options.checkpoint]
         return [
             *start,
             "--data",

@@ -5,6 +5,7 @@
     |-- DataError                         images, masks, folders
     |-- CheckpointError                   a checkpoint that cannot be read or does not fit
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
+    |   `-- ChildError                    the process of its own that worked on the file was lost
     |-- OutputError                       a place that cannot be written
     |-- MissingDependencyError            an optional package is absent
     |-- CaptureError                      the model could not be captured as a canonical graph
@@ -42,6 +43,25 @@ class CheckpointError(EdgeDeepLabError):
 
 class ArtifactError(EdgeDeepLabError):
     """An exported file that cannot be read, run or does not say what it is."""
+
+
+class ChildError(ArtifactError):
+    """The process of its own that worked on a file ended, stalled, took too much or gave no proper answer.
+
+    Args:
+        subject: the file.
+        ending: what became of the process; its subject is "it".
+        advice: what to do.
+    """
+
+    def __init__(
+        self, subject: str, ending: str, advice: str = "export or download it again"
+    ) -> None:
+        super().__init__(
+            f"{subject} was given to a process of its own, and {ending}; a file that can be run was expected; {advice}"
+        )
+        self.subject = subject
+        self.ending = ending
 
 
 class OutputError(EdgeDeepLabError):

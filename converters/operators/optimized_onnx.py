@@ -1,6 +1,6 @@
 """What ONNX Runtime made of a file on this machine: measured, from the graph that it writes after optimizing.
 
-The file is optimized in a process of its own (`isolation`), at the level at which integer operators are formed and
+The file is optimized in a bounded child, at the level at which integer operators are formed and
 no layout of one processor is chosen yet (extended).
 """
 
@@ -8,26 +8,21 @@ import platform
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.isolation import (
-    REFUSAL,
-    TIME_LIMIT_S,
-    answer_from,
-    cpu_limit_s,
-    run_isolated,
-)
+from edge_deeplab.child.bounded import ask_once
+from edge_deeplab.child.limits import Limits
 from edge_deeplab.converters.operators.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
 from edge_deeplab.converters.operators.read_onnx import nodes_within
-from edge_deeplab.errors import require
+from edge_deeplab.errors import ArtifactError, ChildError, require
+from edge_deeplab.text import printable
 
 _LONGEST_REASON = 400
 _PLACE_IN_CODE = re.compile(r"^\S*/onnxruntime/core/\S+:\d+ .*?\) (?=[A-Z])")
-_MODULE = "edge_deeplab.converters.operators.optimized_onnx"
 
 
 @dataclass(frozen=True)
@@ -51,45 +46,63 @@ class Optimized:
         return {**counts, "Conv": sum(self.operators.get(kind, 0) for kind in FLOAT_CONVOLUTIONS)}
 
 
-def measure_optimized(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Optimized:
+def measure_optimized(path: Path, *, limits: Limits | None = None) -> Optimized:
     """Optimize an ONNX file in a process of its own and tell what operators came out.
 
     A file that the runtime refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
 
     Args:
         path: the file.
-        time_limit_s: seconds that it may take.
+        limits: what it may take; None for what suits the file.
 
     Raises:
         MissingDependencyError: without onnxruntime.
     """
     require("onnxruntime", package="onnxruntime", extra="onnx")
     runtime = f"onnxruntime {version('onnxruntime')} on {platform.machine()}"
-    answer = run_isolated(
-        _MODULE,
-        [str(path.absolute())],
-        time_limit_s=time_limit_s,
-        cpu_s=cpu_limit_s(path.stat().st_size),
-    )
-    return Optimized(runtime, answer.get("operators", {}), answer.get(REFUSAL))
+    limits = limits or Limits.for_file(path.stat().st_size)
+    with tempfile.TemporaryDirectory() as folder:  # here, because the child may be killed
+        try:
+            answer = ask_once(
+                __name__,
+                "optimize",
+                subject=str(path),
+                limits=limits,
+                path=str(path.absolute()),
+                folder=folder,
+            )
+        except ChildError as error:
+            return Optimized(runtime, {}, error.ending)
+        except ArtifactError as error:
+            return Optimized(runtime, {}, printable(str(error)))
+    return Optimized(runtime, answer["operators"])
 
 
-def _optimize(path: str) -> dict[str, Any]:
-    """Return the operator counts of the optimized graph, or the refusal; runs in the measuring process."""
+def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+    """Return what the bounded child answers."""
+    require("onnxruntime", package="onnxruntime", extra="onnx")
+    return {"optimize": _optimize}
+
+
+def _optimize(path: str, folder: str) -> Mapping[str, Any]:
+    """Return the operator counts of the optimized graph; runs in the child.
+
+    Raises:
+        ArtifactError: when the runtime refuses the file; the message is its reason.
+    """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     settings.intra_op_num_threads = 1
     settings.log_severity_level = 4
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "optimized.onnx"
-        settings.optimized_model_filepath = str(written)
-        try:
-            onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own classes share no base but this
-            return {REFUSAL: _reason(str(error))}
-        return {"operators": _count_operators(written)}
+    written = Path(folder) / "optimized.onnx"
+    settings.optimized_model_filepath = str(written)
+    try:
+        onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own classes share no base but this
+        raise ArtifactError(_reason(str(error))) from error
+    return {"operators": _count_operators(written)}
 
 
 def _reason(message: str) -> str:
@@ -103,7 +116,3 @@ def _count_operators(path: Path) -> dict[str, int]:
 
     model = onnx.load(path, load_external_data=False)  # the copy names weights that lie elsewhere
     return dict(Counter(node.op_type for node in nodes_within(model.graph)))
-
-
-if __name__ == "__main__":
-    answer_from(_optimize)

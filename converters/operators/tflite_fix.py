@@ -1,23 +1,24 @@
 """Mends opcode versions: a copy in which each operator has its own lowest version, kept only when it computes the same.
 
 The idea to hold: nothing is trusted. The copy is compared with the original field by field (`tflite_opcodes`) and bit
-by bit in the interpreter (`tflite_equal`), in a process of its own, before it takes its name.
+by bit in the interpreter (`tflite_equal`), in a bounded child, before it takes its name.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.isolation import REFUSAL, answer_from, run_isolated
+from edge_deeplab.child.bounded import ask_once
+from edge_deeplab.child.limits import Limits
 from edge_deeplab.converters.operators.tflite_equal import compare_outputs
 from edge_deeplab.converters.operators.tflite_opcodes import split_opcodes
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
-from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.errors import ArtifactError, ChildError, ConfigError
 from edge_deeplab.files import replace_when_complete
 
-TIME_LIMIT_S = 300.0
-CPU_LIMIT_S = 120
-"""Limits of the proof: a large model runs eight times in it."""
+RUNS = 8
+"""How often the proof runs a model: both files on four inputs."""
 
 
 @dataclass(frozen=True)
@@ -77,28 +78,38 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
     if not findings:
         return VersionFix(None)
     with replace_when_complete(target) as temporary:
-        arguments = [str(path.absolute()), str(temporary.absolute())]
-        answer = run_isolated(__name__, arguments, time_limit_s=TIME_LIMIT_S, cpu_s=CPU_LIMIT_S)
-        if REFUSAL in answer:
-            raise ArtifactError(f"{path} was not mended, no copy was kept: {answer[REFUSAL]}")
-    return VersionFix(target, len(findings), int(answer["inputs"]))
+        inputs = _mend_in_child(path, temporary)
+    return VersionFix(target, len(findings), inputs)
+
+
+def _mend_in_child(path: Path, copy: Path) -> int:
+    """Write the copy and return on how many inputs it was proven."""
+    limits = Limits.for_file(path.stat().st_size, runs=RUNS)
+    places = {"source": str(path.absolute()), "copy": str(copy.absolute())}
+    try:
+        answer = ask_once(__name__, "mend", subject=str(path), limits=limits, **places)
+    except ArtifactError as error:
+        reason = error.ending if isinstance(error, ChildError) else error
+        raise ArtifactError(f"{path} was not mended, no copy was kept: {reason}") from error
+    return int(answer["inputs"])
+
+
+def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+    """Return what the bounded child answers."""
+    return {"mend": mend}
 
 
 def mend(source: str, copy: str) -> dict[str, Any]:
-    """Write the copy and prove it; runs in the process of its own.
+    """Write the copy and prove it; runs in the child.
 
     Args:
         source: path of the file.
         copy: path to write to.
+
+    Raises:
+        ArtifactError: when the copy would not compute the same, or the file does not run.
     """
     path, target = Path(source), Path(copy)
-    try:
-        versions = {(f.subgraph, f.index): f.lowest for f in lint_versions(path)}
-        target.write_bytes(split_opcodes(path.read_bytes(), versions))
-        return {"inputs": compare_outputs(path, target)}
-    except ArtifactError as error:
-        return {REFUSAL: str(error)}
-
-
-if __name__ == "__main__":
-    answer_from(mend)
+    versions = {(f.subgraph, f.index): f.lowest for f in lint_versions(path)}
+    target.write_bytes(split_opcodes(path.read_bytes(), versions))
+    return {"inputs": compare_outputs(path, target)}

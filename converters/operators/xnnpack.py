@@ -4,26 +4,21 @@ The interpreter applies XNNPACK while it plans memory. Afterwards each partition
 partition's inputs and outputs, while the operators it stands for stay listed. Which ones those are follows from the
 graph: all that its outputs are computed from, back to its inputs.
 
-The file is loaded in a process of its own (`isolation`).
+The file is loaded in a bounded child.
 """
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.isolation import (
-    REFUSAL,
-    TIME_LIMIT_S,
-    answer_from,
-    cpu_limit_s,
-    run_isolated,
-)
-from edge_deeplab.errors import require
+from edge_deeplab.child.bounded import ask_once
+from edge_deeplab.child.limits import Limits
+from edge_deeplab.errors import ArtifactError, ChildError, require
+from edge_deeplab.text import printable
 
-_MODULE = "edge_deeplab.converters.operators.xnnpack"
 _DELEGATE = "DELEGATE"
 
 
@@ -69,28 +64,29 @@ class Measurement:
         return tuple(sorted(set(range(self.total)) - self.delegated))
 
 
-def measure_xnnpack(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Measurement:
+def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Measurement:
     """Load a TFLite file in a process of its own and tell what XNNPACK took.
 
     A file that the interpreter refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
 
     Args:
         path: the file.
-        time_limit_s: seconds that loading may take.
+        limits: what loading may take; None for what suits the file.
 
     Raises:
         MissingDependencyError: without ai-edge-litert.
     """
     require("ai_edge_litert", package="ai-edge-litert", extra="tflite")
     runtime = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
-    answer = run_isolated(
-        _MODULE,
-        [str(path.absolute())],
-        time_limit_s=time_limit_s,
-        cpu_s=cpu_limit_s(path.stat().st_size),
-    )
-    if REFUSAL in answer:
-        return Measurement(runtime, refusal=answer[REFUSAL])
+    limits = limits or Limits.for_file(path.stat().st_size)
+    try:
+        answer = ask_once(
+            __name__, "load", subject=str(path), limits=limits, path=str(path.absolute())
+        )
+    except ChildError as error:
+        return Measurement(runtime, refusal=error.ending)
+    except ArtifactError as error:
+        return Measurement(runtime, refusal=printable(str(error)))
     nodes = [Node(kind, tuple(read), tuple(written)) for kind, read, written in answer["nodes"]]
     operators = sum(node.type != _DELEGATE for node in nodes)
     return Measurement(runtime, operators, find_partitions(nodes))
@@ -128,8 +124,18 @@ def _computed_within(partition: Node, nodes: Sequence[Node], producers: dict[int
     return found
 
 
-def _load(path: str) -> dict[str, Any]:
-    """Return the nodes of a file as the interpreter lists them, or its refusal; runs in the measuring process."""
+def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+    """Return what the bounded child answers."""
+    require("ai_edge_litert.interpreter", package="ai-edge-litert", extra="tflite")
+    return {"load": _load}
+
+
+def _load(path: str) -> Mapping[str, Any]:
+    """Return the nodes of a file as the interpreter lists them; runs in the child.
+
+    Raises:
+        ArtifactError: when the interpreter refuses the file; the message is its reason.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -137,14 +143,11 @@ def _load(path: str) -> dict[str, Any]:
         interpreter.allocate_tensors()
         details = interpreter._get_ops_details()  # no public call lists them
     except (RuntimeError, ValueError) as error:
-        return {REFUSAL: " ".join(str(error).split())[:400] or type(error).__name__}
+        reason = " ".join(str(error).split())[:400] or type(error).__name__
+        raise ArtifactError(reason) from error
     nodes = [(d["op_name"], _indices(d["inputs"]), _indices(d["outputs"])) for d in details]
     return {"nodes": nodes}
 
 
 def _indices(tensors: Any) -> list[int]:
     return [int(index) for index in tensors]
-
-
-if __name__ == "__main__":
-    answer_from(_load)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
@@ -67,6 +68,8 @@ def demo(
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    memory_limit: MemoryLimitOption = None,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -84,7 +87,8 @@ def demo(
 
         if record is not None:
             _check_recording(record)
-        runtime = open_artifact(artifact, threads=threads)
+        allowed = allowance(memory_limit, time_limit)
+        runtime = open_artifact(artifact, threads=threads, allowance=allowed)
         view = DemoView(runtime, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
@@ -66,6 +67,8 @@ def evaluate(
     normalisation: NormalisationOption = None,
     allow_pickle: AllowPickleOption = False,
     unsafe_pickle: UnsafePickleOption = False,
+    memory_limit: MemoryLimitOption = None,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -90,8 +93,9 @@ def evaluate(
             _check_stride(output_stride)
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
+        allowed = allowance(memory_limit, time_limit)
         runtime = (
-            open_artifact(Path(str(model)), normalisation=foreign_pixels)
+            open_artifact(Path(str(model)), normalisation=foreign_pixels, allowance=allowed)
             if is_artifact(model)
             else _open_checkpoint(
                 model, protocol, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle

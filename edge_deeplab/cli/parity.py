@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
 from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.output import (
@@ -82,6 +83,8 @@ def parity(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what --explain found (.png, .svg, .pdf)."),
     ] = None,
+    memory_limit: MemoryLimitOption = None,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -111,7 +114,8 @@ def parity(
         paths = expand_artifacts(artifacts or [EXPORTS], asked=bool(artifacts))
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
-        open_file = partial(open_artifact, normalisation=foreign_pixels)
+        allowed = allowance(memory_limit, time_limit)
+        open_file = partial(open_artifact, normalisation=foreign_pixels, allowance=allowed)
         trials = open_trials(paths, open_file, dataset, foreign_classes)
         checkpoint = _reference_of(reference, trials)
         open_reference = _reference_opener(checkpoint, canonical=canonical)
@@ -120,7 +124,7 @@ def parity(
             _explain(report, dataset, plot, checkpoint) if explain or plot is not None else []
         )
         _show(report, explanations, as_json=as_json, per_class=per_class)
-        if not report.passed:
+        if not report.passed or any(e.error is not None for e in explanations):
             raise typer.Exit(1)
 
 
@@ -232,6 +236,8 @@ def _show(
         if per_class:
             console.print(per_class_table(report))
         for explanation in explanations:
-            console.print(explanation_table(explanation))
-    for failure in report.failures():
+            if explanation.error is None:
+                console.print(explanation_table(explanation))
+    unexplained = [e.error for e in explanations if e.error is not None]
+    for failure in [*report.failures(), *unexplained]:
         say(f"failed: {failure}", err=True)

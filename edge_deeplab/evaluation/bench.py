@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_deeplab.converters.manifest import content_bytes
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
@@ -85,6 +86,43 @@ class Latency:
         }
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A file that could not be opened, or failed in some round.
+
+    Args:
+        path: the file.
+        error: why, in one sentence.
+        runtime: runtime and version; None where it could not be opened.
+    """
+
+    path: Path
+    error: str
+    runtime: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values, with null for what was not measured."""
+        unknown = dict.fromkeys(("threads", "bytes", "latency_ms", "ratio_to_first"))
+        return {"path": str(self.path), "runtime": self.runtime, **unknown, "error": self.error}
+
+
+def open_timed(paths: Sequence[Path], open_file: Callable[[Path], Timed]) -> list[Timed | Failed]:
+    """Open files; one that cannot be opened is a failure among them.
+
+    Args:
+        paths: the files.
+        open_file: opens one, as `edge_deeplab.runtimes.open_artifact` does.
+    """
+    return [_open_or_fail(path, open_file) for path in paths]
+
+
+def _open_or_fail(path: Path, open_file: Callable[[Path], Timed]) -> Timed | Failed:
+    try:
+        return open_file(path)
+    except EdgeDeepLabError as error:
+        return Failed(path, str(error))
+
+
 def measure_latency(
     runtimes: Sequence[Timed],
     *,
@@ -93,43 +131,95 @@ def measure_latency(
     warm_ups: int = WARM_UPS,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Latency]:
-    """Time loaded files against each other, interleaved round by round.
-
-    Args:
-        runtimes: the files, loaded; the first is the one that ratios are taken to.
-        rounds: how often each file is timed.
-        threads: CPU threads that they were opened with, for the record.
-        warm_ups: uncounted runs of each file before.
-        progress: called after each round.
+    """Time loaded files against each other; as `time_files`, but a file that fails ends it.
 
     Raises:
         ConfigError: when there is nothing to time.
         ArtifactError: when a file loads but does not run.
     """
-    if not runtimes or rounds < 1:
+    measured = time_files(
+        runtimes, rounds=rounds, threads=threads, warm_ups=warm_ups, progress=progress
+    )
+    timed = []
+    for result in measured:
+        if isinstance(result, Failed):
+            raise ArtifactError(result.error)
+        timed.append(result)
+    return timed
+
+
+def time_files(
+    files: Sequence[Timed | Failed],
+    *,
+    rounds: int,
+    threads: int,
+    warm_ups: int = WARM_UPS,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Latency | Failed]:
+    """Time loaded files against each other, interleaved round by round; one that fails takes no further part.
+
+    Args:
+        files: loaded, or failed already; the first that gets through is the one that ratios are taken to.
+        rounds: how often each file is timed.
+        threads: CPU threads that they were opened with, for the record.
+        warm_ups: uncounted runs of each file before.
+        progress: called after each round.
+
+    Returns:
+        What came of each, in their order.
+
+    Raises:
+        ConfigError: when there is nothing to time.
+    """
+    if not files or rounds < 1:
         raise ConfigError(
-            f"{len(runtimes)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
+            f"{len(files)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
         )
-    for runtime in runtimes:
+    results: list[Timed | Failed] = list(files)
+    for index in range(len(results)):
         for _ in range(warm_ups):
-            runtime.time_once()
-    times_ms = np.zeros((rounds, len(runtimes)))
+            _time_or_fail(results, index)
+    times_ms = np.zeros((rounds, len(results)))
     for number in range(rounds):
-        for index in round_order(number, len(runtimes)):
-            times_ms[number, index] = runtimes[index].time_once() * 1000
+        for index in round_order(number, len(results)):
+            times_ms[number, index] = _time_or_fail(results, index)
         progress()
-    ratios = np.median(times_ms / times_ms[:, :1], axis=0)
-    return [
-        Latency(
-            path=runtime.path,
-            runtime=runtime.name,
+    return _latencies(results, times_ms, threads)
+
+
+def _time_or_fail(results: list[Timed | Failed], index: int) -> float:
+    """Return the milliseconds that a file took; one that fails is replaced by its failure, in place."""
+    file = results[index]
+    if isinstance(file, Failed):
+        return 0.0
+    try:
+        return file.time_once() * 1000
+    except EdgeDeepLabError as error:
+        results[index] = Failed(file.path, str(error), file.name)
+        return 0.0
+
+
+def _latencies(
+    results: Sequence[Timed | Failed], times_ms: npt.NDArray[np.float64], threads: int
+) -> list[Latency | Failed]:
+    """Return each file's latency, with its ratio to the first that did not fail."""
+    timed = [index for index, result in enumerate(results) if not isinstance(result, Failed)]
+    latencies: list[Latency | Failed] = []
+    for index, result in enumerate(results):
+        if isinstance(result, Failed):
+            latencies.append(result)
+            continue
+        ratios = times_ms[:, index] / times_ms[:, timed[0]]
+        latency = Latency(
+            path=result.path,
+            runtime=result.name,
             threads=threads,
-            bytes=content_bytes(runtime.path),
+            bytes=content_bytes(result.path),
             rounds_ms=tuple(times_ms[:, index].tolist()),
-            ratio_to_first=float(ratios[index]),
+            ratio_to_first=float(np.median(ratios)),
         )
-        for index, runtime in enumerate(runtimes)
-    ]
+        latencies.append(latency)
+    return latencies
 
 
 def round_order(number: int, files: int) -> Iterator[int]:

@@ -16,7 +16,7 @@ from torch import fx
 
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE, find_operator
-from edge_deeplab.errors import CaptureError, ConfigError, require
+from edge_deeplab.errors import CaptureError, ConfigError, EdgeDeepLabError, require
 from edge_deeplab.evaluation.taps import Values, tap
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint
@@ -55,11 +55,13 @@ class Explanation:
         path: the file.
         steps: names of the steps that were compared, in order.
         layers: in the network's order.
+        error: why the file could not be followed; then there are no steps and layers.
     """
 
     path: Path
-    steps: tuple[str, ...]
-    layers: tuple[LayerDrift, ...]
+    steps: tuple[str, ...] = ()
+    layers: tuple[LayerDrift, ...] = ()
+    error: str | None = None
 
     def first_drift(self, step: str) -> LayerDrift | None:
         """Return the first layer that a step leaves below `DRIFT_DB`; None when none is."""
@@ -71,6 +73,8 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
+        if self.error is not None:
+            return {"path": str(self.path), "error": self.error}
         first = {step: self.first_drift(step) for step in self.steps}
         return {
             "path": str(self.path),
@@ -91,7 +95,7 @@ class Explanation:
 def explain(
     checkpoint: Checkpoint, paths: Sequence[Path], image_hwc: npt.NDArray[np.uint8]
 ) -> list[Explanation]:
-    """Return the chain of each file on one picture.
+    """Return the chain of each file on one picture; a file that cannot be tapped has an error instead.
 
     Args:
         checkpoint: what the files were exported from.
@@ -99,14 +103,17 @@ def explain(
         image_hwc: (H, W, 3) uint8.
 
     Raises:
-        ArtifactError: when a file cannot be tapped.
         CaptureError: when the checkpoint cannot be captured.
         ConfigError: when its network cannot be traced module by module.
     """
     steps, operators = _model_steps(checkpoint, image_hwc)
     found = []
     for path in paths:
-        values = tap(path, image_hwc)
+        try:
+            values = tap(path, image_hwc)
+        except EdgeDeepLabError as error:
+            found.append(Explanation(path, error=str(error)))
+            continue
         shown = {module: values[name] for module, name in operators.items() if name in values}
         found.append(_compare(path, {**steps, "file": shown}, operators))
     return found
@@ -228,7 +235,7 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
     """Draw each step's signal-to-noise ratio along the network, one panel a file.
 
     Args:
-        explanations: what to draw.
+        explanations: what to draw; those that failed are left out.
         path: .png, .svg or .pdf to write.
 
     Raises:
@@ -237,6 +244,9 @@ def plot(explanations: Sequence[Explanation], path: Path) -> None:
         OutputError: when it cannot be written; what was there stays.
     """
     check_plot(path)
+    explanations = [explanation for explanation in explanations if explanation.error is None]
+    if not explanations:
+        return
     matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
     matplotlib.use("Agg")
     pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")

@@ -31,7 +31,7 @@ from edge_deeplab.quantization.pruning.latency import (
 )
 from edge_deeplab.quantization.pruning.prune import cost_model
 from edge_deeplab.runtimes.base import Runtime
-from edge_deeplab.runtimes.layer import LayerRuntime
+from edge_deeplab.runtimes.layer import open_layers
 from edge_deeplab.runtimes.open import open_artifact
 
 THREADS = 1
@@ -150,14 +150,15 @@ def _measure_form(
 ) -> tuple[float, tuple[tuple[float, ...], ...]]:
     """Return the whole file's milliseconds in these rounds, and each layer's time as a share: (inputs, outputs)."""
     inputs, outputs = widths
-    files = []
+    paths = []
     for read in inputs:
         for written in outputs:
             path = folder / f"layer-{read}-{written}.{target}"
             channels = written if form.kind == "depthwise" else read
             write_layer(_layer(form, channels, written), channels, form.input_hw, path)
-            files.append(LayerRuntime(path, THREADS))
-    first, *layers = measure_latency([whole, *files], rounds=_LAYER_ROUNDS, threads=THREADS)
+            paths.append(path)
+    with open_layers(paths, THREADS) as files:
+        first, *layers = measure_latency([whole, *files], rounds=_LAYER_ROUNDS, threads=THREADS)
     shares = [latency.ratio_to_first for latency in layers]
     rows = [shares[at : at + len(outputs)] for at in range(0, len(shares), len(outputs))]
     return first.median_ms, tuple(tuple(row) for row in rows)

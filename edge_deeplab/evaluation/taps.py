@@ -1,22 +1,30 @@
 """The values inside an exported file, by the names of the canonical operators, for one picture.
 
 Of an int8 file the stored integers are read and dequantized, so that tapping changes no kernel that makes them; those
-of TFLite come from the interpreter's own kernels, because the inside of an XNNPACK partition cannot be read.
+of TFLite come from the interpreter's own kernels, because the inside of an XNNPACK partition cannot be read. The file
+is run in a bounded child.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.child.bounded import BoundedChild
+from edge_deeplab.child.limits import Limits
+from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, require
-from edge_deeplab.models.picture import to_batch
+from edge_deeplab.runtimes.threads import available_cpus
 
 Values = Mapping[str, npt.NDArray[np.float32]]
 """By operator name, (C, H, W) float32."""
 
+_RUNS = 4
+"""A run that keeps every value, without the fastest kernels, takes as long as several."""
+_BYTES_A_PIXEL = 300
+"""What the values inside a DeepLab add to its file's size, for each pixel of the picture."""
 _HALF = "_cast_fp16"
 
 
@@ -28,13 +36,31 @@ def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
         image_hwc: (H, W, 3) uint8 at the file's size.
 
     Raises:
-        ArtifactError: for another format.
+        ArtifactError: for another format, and ChildError when the file harms its process.
         MissingDependencyError: without the package that runs it.
     """
-    taps = {".onnx": _tap_onnx, ".tflite": _tap_tflite, ".mlpackage": _tap_coreml}
-    if path.suffix not in taps:
-        raise ArtifactError(f"{path} is none of {', '.join(taps)}; an exported file was expected")
-    return taps[path.suffix](path, image_hwc)
+    if path.suffix not in _TAPS:
+        raise ArtifactError(f"{path} is none of {', '.join(_TAPS)}; an exported file was expected")
+    pixels = image_hwc.shape[0] * image_hwc.shape[1]
+    size = content_bytes(path) + pixels * _BYTES_A_PIXEL
+    limits = Limits.for_file(size, threads=available_cpus(), runs=_RUNS)
+    child = BoundedChild(__name__, subject=str(path), limits=limits)
+    try:
+        names = child.ask("tap", path=str(path), image_hwc=image_hwc)["names"]
+        return {name: child.ask("value", name=name)["value"] for name in names}
+    finally:
+        child.close()
+
+
+def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+    """Return what the bounded child answers: the names first, then value by value."""
+    values: dict[str, npt.NDArray[np.float32]] = {}
+
+    def tap_file(path: str, image_hwc: npt.NDArray[np.uint8]) -> Mapping[str, Any]:
+        values.update(_TAPS[Path(path).suffix](Path(path), image_hwc))
+        return {"names": list(values)}
+
+    return {"tap": tap_file, "value": lambda name: {"value": values[name]}}
 
 
 def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
@@ -88,6 +114,10 @@ def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
 
 
 def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+    from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
+
+    import_coremltools_alone()
+    from edge_deeplab.models.picture import to_batch
     from edge_deeplab.runtimes.mil.evaluator import Evaluator
     from edge_deeplab.runtimes.mil.program import Reference
     from edge_deeplab.runtimes.mil.reader import read_package
@@ -119,6 +149,13 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     return {
         shown[name].removesuffix(_HALF): value[0].float().numpy() for name, value in values.items()
     }
+
+
+_TAPS: Mapping[str, Callable[[Path, npt.NDArray[np.uint8]], Values]] = {
+    ".onnx": _tap_onnx,
+    ".tflite": _tap_tflite,
+    ".mlpackage": _tap_coreml,
+}
 
 
 def _dequantized(stored: Any, scale: Any, zero_point: Any) -> npt.NDArray[np.float32]:

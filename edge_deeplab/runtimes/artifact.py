@@ -1,52 +1,24 @@
 """The `Runtime` of every exported file: an engine executes its tensors, this class gives them their meaning.
 
 An engine (ONNX Runtime, LiteRT, Core ML, the MIL evaluator) knows how to load and execute one format and nothing of
-pictures or classes; so the five of them cannot disagree on preprocessing.
+pictures or classes; so they cannot disagree on preprocessing. It runs in a bounded child (`child_engine`).
 """
 
-import time
-from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_deeplab.description import Normalisation, parse_description
-from edge_deeplab.errors import ArtifactError, DataError, EdgeDeepLabError
+from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
-from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
+from edge_deeplab.runtimes.engine import TimedEngine
+from edge_deeplab.runtimes.inputs import Tensor
 from edge_deeplab.runtimes.outputs import class_map, score_map
-from edge_deeplab.text import first_line
 
 UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 """What stands in for an unknown normalisation where only time is measured."""
-
-
-class Engine(Protocol):
-    """A loaded file that executes tensors.
-
-    Attributes:
-        name: runtime and version.
-        image: the input.
-        description_text: the embedded self-description; None where the file has none.
-    """
-
-    name: str
-    image: ImageTensor
-    description_text: str | None
-
-    def run(self, tensor: Tensor) -> Tensor:
-        """Map the input tensor to the file's first output."""
-        ...
-
-    def run_scores(self, tensor: Tensor) -> Tensor:
-        """Map the input tensor to the scores: the output itself, or the input of the argmax that makes it.
-
-        Raises:
-            ArtifactError: when the file has no argmax.
-        """
-        ...
 
 
 class ArtifactRuntime:
@@ -61,7 +33,9 @@ class ArtifactRuntime:
         ArtifactError: when the self-description cannot be read.
     """
 
-    def __init__(self, path: Path, engine: Engine, normalisation: Normalisation | None) -> None:
+    def __init__(
+        self, path: Path, engine: TimedEngine, normalisation: Normalisation | None
+    ) -> None:
         self.name = engine.name
         self.path = path
         self.size_hw = engine.image.size_hw
@@ -75,14 +49,14 @@ class ArtifactRuntime:
         check_images(images, self.size_hw)
         ids = np.empty(images.shape[:3], np.uint8)
         for index, image_hwc in enumerate(images):
-            output = self._execute(self._engine.run, self._encode(image_hwc))
+            output = self._engine.run(self._encode(image_hwc))
             ids[index] = class_map(output, self._engine.image, path=str(self.path))
         return ids
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return scores; smaller ones are enlarged to the size of the picture."""
         check_images(images, self.size_hw, at_least=1)
-        outputs = [self._execute(self._engine.run_scores, self._encode(i)) for i in images]
+        outputs = [self._engine.run_scores(self._encode(image_hwc)) for image_hwc in images]
         classes = None if self.description is None else len(self.description.classes)
         image, path = self._engine.image, str(self.path)
         return np.stack([score_map(o, image, path=path, classes=classes) for o in outputs])
@@ -90,13 +64,19 @@ class ArtifactRuntime:
     def time_once(self, images: ImagesNHWC | None = None) -> float:
         """Execute the file once and return the seconds that took."""
         if images is None:
-            images = noise_image(self.size_hw)
+            return self._engine.time_run(self._noise)
         check_images(images, self.size_hw, at_least=1)
-        stand_in = UNIT_RANGE if self._lacks_normalisation() else self._normalisation
-        tensor = self._engine.image.encode(images[0], stand_in)
-        start = time.perf_counter()
-        self._execute(self._engine.run, tensor)
-        return time.perf_counter() - start
+        return self._engine.time_run(self._stand_in(images[0]))
+
+    @cached_property
+    def _noise(self) -> Tensor:
+        """The input tensor of one fixed picture of noise."""
+        return self._stand_in(noise_image(self.size_hw)[0])
+
+    def _stand_in(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
+        """Return the input tensor of a picture for timing, where an unknown normalisation does not matter."""
+        normalisation = UNIT_RANGE if self._lacks_normalisation() else self._normalisation
+        return self._engine.image.encode(image_hwc, normalisation)
 
     def _encode(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
         if self._lacks_normalisation():
@@ -109,18 +89,6 @@ class ArtifactRuntime:
     def _lacks_normalisation(self) -> bool:
         told = self.description is not None or self._normalisation is not None
         return not told and not self._engine.image.takes_pixels()
-
-    def _execute(self, run: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
-        try:
-            return run(tensor)
-        except EdgeDeepLabError:
-            raise
-        except Exception as error:  # a runtime raises what its own layers raise
-            raise ArtifactError(
-                f"{self.path} could be loaded but not run by {self.name} "
-                f"({type(error).__name__}: {first_line(error)}); "
-                "a file that this runtime executes was expected; export it again"
-            ) from error
 
 
 def check_images(images: ImagesNHWC, size_hw: tuple[int, int], *, at_least: int = 0) -> None:

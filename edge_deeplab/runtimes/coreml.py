@@ -22,6 +22,7 @@ class CoreMLEngine:
 
     Args:
         path: the package.
+        threads: taken as by every engine; Core ML chooses for itself.
 
     Raises:
         ArtifactError: on other systems than macOS; when the package is damaged, takes no RGB picture, or something in
@@ -29,7 +30,7 @@ class CoreMLEngine:
         MissingDependencyError: without coremltools.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         if not core_ml_runs_here():
             raise ArtifactError(
                 f"{path} was to be run by Core ML, which only macOS has; a Mac was expected; "

@@ -17,6 +17,8 @@ from edge_deeplab.errors import ArtifactError
 Tensor = npt.NDArray[Any]
 DEFAULT_SIDE = 512
 """Height and width for a file that takes any size."""
+LARGEST_PICTURE = 1 << 23
+"""Pixels of a picture that a file may ask for: 2048x4096. A number changed in a file would otherwise take gigabytes."""
 _DTYPES = ("uint8", "int8", "float16", "float32")
 
 
@@ -125,7 +127,14 @@ def image_tensor(
             f"(1, H, W, 3) or (1, 3, H, W) of {', '.join(_DTYPES)}; export the file with such an input"
         )
     _, *rest = (side or DEFAULT_SIDE for side in sides)
-    return ImageTensor(name, (1, rest[0], rest[1], rest[2]), np.dtype(dtype), quantization)
+    image = ImageTensor(name, (1, rest[0], rest[1], rest[2]), np.dtype(dtype), quantization)
+    height, width = image.size_hw
+    if height * width > LARGEST_PICTURE:
+        raise ArtifactError(
+            f"{path} takes a picture of {height}x{width}; at most {LARGEST_PICTURE} pixels were expected; "
+            "export it for smaller pictures"
+        )
+    return image
 
 
 def only_input(names: Sequence[str], *, path: str) -> str:

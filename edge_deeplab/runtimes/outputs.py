@@ -4,6 +4,8 @@ The idea to hold: class ids are integers with no class axis; everything with a c
 follows from the number of classes where the file tells it, else from the picture's proportions.
 """
 
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,11 @@ from edge_deeplab.data.transforms import resize_ids
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes.base import ClassIds, Logits
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
+
+MOST_CLASSES = 256
+"""Class ids are bytes."""
+_MOST_SCORES = 1 << 26
+"""Scores of one picture, 256 MiB of them: 150 classes at 660x660, 19 at 1536x2048."""
 
 
 def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
@@ -53,15 +60,20 @@ def score_map(
         classes: how many there are; None where the file does not tell.
 
     Raises:
-        ArtifactError: when the output has no such shape.
+        ArtifactError: when the output has no such shape, or there are more classes or scores than one can mean.
     """
     if not _has_class_axis(output):
         raise _unexpected(output, path)
     first, second, third = output.shape[-3:]
+    last = _classes_are_last((first, second, third), image, classes)
+    found = third if last else first
+    if found > MOST_CLASSES or max(found * prod(image.size_hw), output.size) > _MOST_SCORES:
+        raise ArtifactError(
+            f"{path} gives scores of {found} classes for a picture of {image.size_hw[0]}x{image.size_hw[1]}; at most "
+            f"{MOST_CLASSES} classes, and {_MOST_SCORES} scores, were expected; export its class map"
+        )
     scores = np.asarray(output.reshape(first, second, third), np.float32)
-    if _classes_are_last((first, second, third), image, classes):
-        scores = scores.transpose(2, 0, 1)
-    return _resize_scores(scores, image.size_hw)
+    return _resize_scores(scores.transpose(2, 0, 1) if last else scores, image.size_hw)
 
 
 def _has_class_axis(output: Tensor) -> bool:

@@ -44,10 +44,11 @@ class TFLiteEngine:
         self._threads = threads or available_cpus()
         distribution, self._module = load_interpreter_module()
         self.name = f"{distribution} {version(distribution)}"
+        # first, because LiteRT reads metadata without any bound
+        self.description_text = self._description()
         self._interpreter = self._open()
         self.image = self._image_input()
         self._fit_input(self._interpreter)
-        self.description_text = self._read_description()
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the file's first output."""
@@ -104,14 +105,6 @@ class TFLiteEngine:
                 "were expected; convert the model again"
             ) from error
 
-    def _read_description(self) -> str | None:
-        try:
-            return read_metadata(self._path.read_bytes(), METADATA_KEY)
-        except ValueError as error:
-            raise ArtifactError(
-                f"{self._path} carries metadata that cannot be read ({error}); UTF-8 was expected; export it again"
-            ) from error
-
     def _image_input(self) -> ImageTensor:
         inputs = {each["name"]: each for each in self._interpreter.get_input_details()}
         image = inputs[only_input(list(inputs), path=str(self._path))]
@@ -123,6 +116,15 @@ class TFLiteEngine:
             _quantization(image),
             path=str(self._path),
         )
+
+    def _description(self) -> str | None:
+        try:
+            return read_metadata(self._path.read_bytes(), METADATA_KEY)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{self._path} cannot be read as a TFLite flatbuffer ({first_line(error)}); "
+                "a complete .tflite file was expected; copy or export it again"
+            ) from error
 
     @cached_property
     def _score_interpreter(self) -> tuple[Any, int]:

@@ -1,4 +1,5 @@
-"""Read a named metadata buffer straight from a .tflite flatbuffer, with nothing but the standard library.
+"""Read a named metadata buffer straight from a .tflite flatbuffer, with nothing but the standard library
+and a bound on what it may ask for: offsets may make many entries share one stretch of bytes.
 
 FlatBuffers in three sentences. A table starts with a signed offset back to its vtable, which lists, two bytes a field,
 where each field lies in the table (0: absent). Vectors, strings and tables are reached through a 32-bit offset, counted
@@ -8,6 +9,8 @@ from where it stands. A vector or string starts with its length. Field numbers a
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from edge_deeplab.converters.operators.source import RECORD_BYTES, Budget
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
@@ -22,14 +25,16 @@ def read_metadata(model: bytes, name: str) -> str | None:
         name: the entry's name.
 
     Raises:
-        ValueError: when offsets point outside the file.
+        ValueError: when offsets point outside the file, or its metadata has more entries than a file of its size.
     """
+    budget = Budget.for_file(len(model))
     try:
         root = _Table(model, _unsigned(model, 0))
         for entry in root.tables(_MODEL_METADATA):
-            if entry.bytes(_METADATA_NAME) == name.encode():
-                buffers = list(root.tables(_MODEL_BUFFERS))
-                return _buffer_content(buffers[entry.unsigned(_METADATA_BUFFER)]).decode()
+            budget.spend(1, RECORD_BYTES)
+            if entry.is_text(_METADATA_NAME, name.encode()):
+                buffer = root.table(_MODEL_BUFFERS, entry.unsigned(_METADATA_BUFFER))
+                return _buffer_content(buffer).decode()
     except (struct.error, IndexError) as error:
         raise ValueError(f"the flatbuffer points outside itself: {error}") from error
     return None
@@ -45,11 +50,23 @@ class _Table:
     def tables(self, field: int) -> "Iterator[_Table]":
         """Yield the tables of a vector field."""
         start = self._target(field)
-        if start is None:
-            return
-        for index in range(_unsigned(self.buffer, start)):
-            slot = start + 4 + 4 * index
-            yield _Table(self.buffer, slot + _unsigned(self.buffer, slot))
+        count = 0 if start is None else _unsigned(self.buffer, start)
+        return (self.table(field, index) for index in range(count))
+
+    def table(self, field: int, index: int) -> "_Table":
+        """Return one table of a vector field."""
+        start = self._target(field)
+        if start is None or index >= _unsigned(self.buffer, start):
+            raise IndexError(f"its vector {field} has no entry {index}")
+        slot = start + 4 + 4 * index
+        return _Table(self.buffer, slot + _unsigned(self.buffer, slot))
+
+    def is_text(self, field: int, text: bytes) -> bool:
+        """Whether a string field is this text; a longer one is not copied."""
+        start = self._target(field)
+        if start is None or _unsigned(self.buffer, start) != len(text):
+            return False
+        return self.buffer[start + 4 : start + 4 + len(text)] == text
 
     def bytes(self, field: int) -> bytes:
         """Return a string or byte vector field; empty where absent."""

@@ -28,7 +28,7 @@ class TimedRuntime:
         return SECONDS[self.path.stem]
 
 
-def open_file(path, *, threads):
+def open_file(path, *, threads, allowance=None):
     if not path.exists():
         raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
     name = "mil-reference (torch 2)" if path.suffix == ".mlpackage" else "timed 1.0"
@@ -85,10 +85,23 @@ def test_bench_without_threads_uses_all_that_are_available(run, monkeypatch):
     assert json.loads(result.stdout)["artifacts"][0]["threads"] == 7
 
 
-def test_bench_absent_file_is_one_sentence(run):
-    result = run("slow.onnx", "absent.onnx", "--json")
+def test_bench_absent_file_is_a_failed_row_and_the_others_are_timed(run):
+    result = run("absent.onnx", "slow.onnx", "fast.tflite", "--rounds", "2", "--json")
     assert result.exit_code == 1
-    assert "absent.onnx does not exist" in json.loads(result.stdout)["error"]
+    absent, slow, fast = json.loads(result.stdout)["artifacts"]
+    assert absent["path"] == "absent.onnx"
+    assert "absent.onnx does not exist" in absent["error"]
+    assert absent["latency_ms"] is None
+    assert slow["latency_ms"]["median"] == 30.0
+    assert fast["ratio_to_first"] == pytest.approx(1 / 3), "to the first that is timed"
+    assert result.stderr.startswith("failed: absent.onnx does not exist")
+
+
+def test_bench_table_marks_what_failed(run):
+    result = run("absent.onnx", "fast.tflite", "--rounds", "1")
+    assert result.exit_code == 1
+    assert "FAILED" in result.stdout
+    assert "10.00" in result.stdout
 
 
 def test_bench_no_rounds_is_a_usage_error(run):

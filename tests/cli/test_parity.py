@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     shipped.write_bytes(b"weights")
     description = describe(file_sha256(shipped))
 
-    def open_file(path, *, normalisation=None):
+    def open_file(path, *, normalisation=None, allowance=None):
         if "gone" in path.name:
             raise ArtifactError(f"{path} does not exist; pass an exported file")
         own = None if "bare" in path.name else description
@@ -239,3 +239,19 @@ def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, m
     result = invoke("good.onnx", "good.tflite", "--explain")
     assert result.exit_code == 0, result.stderr
     assert asked == [("camvid-efficientnet-lite0", ["good.onnx", "good.tflite"], (8, 8, 3))]
+
+
+def test_parity_keeps_its_scores_when_a_file_cannot_be_explained(invoke, monkeypatch):
+    from edge_deeplab.evaluation.explain import Explanation
+
+    def explain(checkpoint, paths, image_hwc):
+        return [Explanation(path, error=f"{path} crashed") for path in paths]
+
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
+    result = invoke("good.onnx", "--explain", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["passed"] is True
+    assert document["explain"] == [{"path": "good.onnx", "error": "good.onnx crashed"}]
+    assert result.stderr == "failed: good.onnx crashed\n"
+    assert invoke("good.onnx", "--explain").exit_code == 1

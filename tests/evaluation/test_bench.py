@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge_deeplab.converters.manifest import content_bytes
-from edge_deeplab.errors import ConfigError
-from edge_deeplab.evaluation.bench import measure_latency, round_order
+from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.evaluation.bench import Failed, measure_latency, round_order, time_files
 
 
 @dataclass
@@ -99,6 +99,36 @@ def test_latency_of_the_reference_evaluator_is_not_a_devices(files):
     runtime.name = "mil-reference 2.13"
     (latency,) = measure_latency([runtime], rounds=1, threads=1)
     assert not latency.on_device
+
+
+def test_time_files_one_that_fails_in_a_round_fails_alone(files):
+    first, second = files("first", [0.010]), files("second", [0.020])
+
+    def fail_in_the_third_run(images=None):
+        first.runs += 1
+        if first.runs == 3:
+            raise ArtifactError("first.onnx crashed")
+        return 0.010
+
+    first.time_once = fail_in_the_third_run
+    failed, timed = time_files([first, second], rounds=4, threads=1, warm_ups=1)
+    assert failed == Failed(first.path, "first.onnx crashed", "scripted 1.0")
+    assert first.runs == 3, "it takes no further part"
+    assert timed.rounds_ms == pytest.approx((20.0,) * 4)
+    assert timed.ratio_to_first == 1.0
+
+
+def test_time_files_of_none_that_runs_gives_the_failures(files):
+    failed = Failed(Path("a.onnx"), "a.onnx does not exist")
+    assert time_files([failed], rounds=2, threads=1) == [failed]
+    assert failed.to_json()["error"] == "a.onnx does not exist"
+
+
+def test_measure_latency_a_file_that_fails_ends_it(files):
+    runtime = files("one", [])
+    runtime.time_once = lambda: (_ for _ in ()).throw(ArtifactError("it crashed"))
+    with pytest.raises(ArtifactError, match="it crashed"):
+        measure_latency([runtime], rounds=1, threads=1)
 
 
 def test_round_order_of_one_file_is_itself():

@@ -19,6 +19,7 @@ from edge_deeplab.evaluation.explain import (
 from edge_deeplab.evaluation.report import explanation_table
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
+from tests.hostile_files import write_crash_when_opened
 
 from .conftest import NORMALISATION
 
@@ -76,6 +77,20 @@ def test_first_drift_is_the_first_below_the_threshold() -> None:
     assert explanation.worst("file").module == "c"
     assert explanation.to_json()["first_drift"] == {"file": "b"}
     assert explanation_table(explanation).row_count == 5
+
+
+def test_explain_a_file_that_cannot_be_tapped_fails_alone(
+    checkpoint: Any, int8_files: dict[str, Path], pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    crash = write_crash_when_opened(tmp_path / "crash.tflite")
+    paths = [crash, int8_files["tflite"]]
+    failed, explained = explain(checkpoint, paths, pictures[0].numpy())
+    assert failed.to_json().keys() == {"path", "error"}
+    assert "SIGSEGV" in failed.to_json()["error"]
+    assert explained.error is None
+    assert explained.layers
+    plot([failed, explained], tmp_path / "chain.png")
+    assert (tmp_path / "chain.png").stat().st_size > 10_000
 
 
 def test_plot_is_written(explanations: dict[str, Explanation], tmp_path: Path) -> None:

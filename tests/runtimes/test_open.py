@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_deeplab.errors import ArtifactError, MissingDependencyError
@@ -93,29 +94,41 @@ def test_opening_onnx_and_tflite_imports_no_torch(export_tiny: Callable[..., Pat
 def test_missing_runtime_names_the_extra(
     export_tiny: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     target: str,
     hidden: list[str],
     extra: str,
 ) -> None:
     path = export_tiny(target)
-    _hide(monkeypatch, hidden)
+    hide_from_children(hidden, tmp_path, monkeypatch)
     with pytest.raises(MissingDependencyError, match=rf"edge-deeplab\[{extra}\]"):
         open_artifact(path)
 
 
-def _hide(monkeypatch: pytest.MonkeyPatch, modules: list[str]) -> None:
-    """Make modules look absent."""
-    from importlib.machinery import ModuleSpec
+def hide_from_children(modules: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make modules look absent in every process that is started."""
+    refusing = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name in {modules!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
+    (folder / "sitecustomize.py").write_text(refusing)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
-    class Absent:
-        def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-            if name in modules:
-                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-            return None
 
-    for name in modules:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_child_of_a_file_imports_only_what_runs_it(
+    export_tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str
+) -> None:
+    absent = ["torch", "coremltools", "onnx", "timm", "typer", "rich", "PIL", "pydantic"]
+    hide_from_children(absent, tmp_path, monkeypatch)
+    path = export_tiny(target)
+    runtime = open_artifact(path, threads=1)
+    images = np.zeros((1, *runtime.size_hw, 3), np.uint8)
+    assert runtime.predict(images).shape == images.shape[:3]
 
 
 def test_core_ml_itself_on_another_system_says_what_runs_the_file_here(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.check import check
 from edge_deeplab.converters.manifest import content_sha256
-from edge_deeplab.converters.operators import isolation
 from edge_deeplab.converters.operators.tflite_signatures import read_signatures
+from edge_deeplab.errors import ArtifactError
 
 HERE = Path(__file__).parent
 
@@ -70,7 +70,10 @@ def test_check_fix_of_a_file_that_needs_none_says_so(run, tflite_path, tmp_path)
 def test_check_fix_without_proof_ends_with_code_1(run, high_path, monkeypatch):
     from edge_deeplab.converters.operators import tflite_fix
 
-    monkeypatch.setattr(tflite_fix, "run_isolated", lambda *a, **k: {isolation.REFUSAL: "no bits"})
+    def ask_once(*_, **__):
+        raise ArtifactError("no bits")
+
+    monkeypatch.setattr(tflite_fix, "ask_once", ask_once)
     result = run(high_path, "--fix", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["artifacts"][0]["error"].endswith("no bits")

@@ -1,11 +1,12 @@
-import subprocess
-
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_deeplab.converters.operators import isolation, xnnpack
+from edge_deeplab.child.limits import Limits
+from edge_deeplab.converters.operators import xnnpack
 from edge_deeplab.converters.operators.xnnpack import Node, find_partitions, measure_xnnpack
+from edge_deeplab.errors import ChildError
+from tests.hostile_files import write_crash_when_opened
 
 CHANNELS = 8
 
@@ -111,51 +112,24 @@ def test_measure_xnnpack_content_that_is_no_model_is_a_refusal(tmp_path):
     assert measure_xnnpack(path).refusal
 
 
-def test_measure_xnnpack_crash_of_the_runtime_is_a_refusal(tflite_path, monkeypatch):
-    finish_with(monkeypatch, returncode=-11)
-    assert measure_xnnpack(tflite_path).refusal == "it crashed or was stopped (Segmentation fault)"
+def test_measure_xnnpack_crash_of_the_runtime_is_a_refusal(tmp_path):
+    measured = measure_xnnpack(write_crash_when_opened(tmp_path / "crash.tflite"))
+    assert measured.refusal == "it was ended by SIGSEGV (Segmentation fault)"
+    assert measured.partitions == ()
 
 
-def test_measure_xnnpack_failure_of_the_process_tells_its_last_line(tflite_path, monkeypatch):
-    finish_with(monkeypatch, returncode=1, stderr="Traceback\nMemoryError: no more")
-    assert measure_xnnpack(tflite_path).refusal == "it ended with code 1 (MemoryError: no more)"
-
-
-def finish_with(monkeypatch, *, returncode, stderr=""):
-    """Let every process end this way."""
-
-    def run(command, **options):
-        return subprocess.CompletedProcess(command, returncode, "", stderr)
-
-    monkeypatch.setattr(isolation.subprocess, "run", run)
-
-
-@pytest.mark.parametrize(("size", "seconds"), [(1000, 10), (8_000_000, 10), (1 << 28, 42)])
-def test_cpu_limit_grows_with_the_file(size, seconds):
-    assert isolation.cpu_limit_s(size) == seconds
-
-
-def test_measure_xnnpack_is_bounded_by_processor_time(tflite_path, monkeypatch):
+def test_measure_xnnpack_is_bounded_as_suits_the_file(tflite_path, monkeypatch):
     asked = {}
 
-    def run_isolated(module, arguments, **limits):
-        asked.update(limits)
-        return {isolation.REFUSAL: "stopped"}
+    def ask_once(module, request, **values):
+        asked.update(values)
+        raise ChildError(str(tflite_path), "it stopped")
 
-    monkeypatch.setattr(xnnpack, "run_isolated", run_isolated)
-    assert measure_xnnpack(tflite_path).refusal == "stopped"
-    assert asked == {"time_limit_s": 120.0, "cpu_s": 10}
+    monkeypatch.setattr(xnnpack, "ask_once", ask_once)
+    assert measure_xnnpack(tflite_path).refusal == "it stopped"
+    assert asked["limits"] == Limits.for_file(tflite_path.stat().st_size)
 
 
 def test_measure_xnnpack_that_takes_too_long_is_a_refusal(tflite_path):
-    measured = measure_xnnpack(tflite_path, time_limit_s=0.001)
-    assert measured.refusal == "it took more than 0.001 s"
-
-
-def test_measure_xnnpack_shapes_that_do_not_fit_are_a_refusal(tmp_path, tiny):
-    builder = tiny.TFLiteBuilder()
-    image, other = builder.tensor("a", (1, 8, 8, 8)), builder.tensor("b", (1, 5, 5, 5))
-    result = builder.tensor("c", (1, 8, 8, 8))
-    builder.add("ADD", [image, other], [result], options="AddOptions")
-    path = builder.save(tmp_path / "shapes.tflite", [image, other], [result])
-    assert "failed to prepare" in measure_xnnpack(path).refusal
+    measured = measure_xnnpack(tflite_path, limits=Limits(1 << 30, 1, wall_s=0.001))
+    assert measured.refusal == "it gave no answer in 0.001 s"
