@@ -25,6 +25,8 @@ from edge_deeplab.errors import require
 
 _MODULE = "edge_deeplab.converters.operators.xnnpack"
 _DELEGATE = "DELEGATE"
+_WITHOUT_DELEGATE = "loads_without_delegate"
+"""Key of a refusal's answer."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,24 @@ class Measurement:
         total: operators in the file's main graph, by the interpreter's count.
         partitions: of each partition, the indices of the operators that XNNPACK took, in order.
         refusal: why the file was not loaded; None when it was.
+        loads_without_delegate: whether LiteRT's own kernels were seen to load a file that XNNPACK refuses.
     """
 
     runtime: str
     total: int = 0
     partitions: tuple[tuple[int, ...], ...] = ()
     refusal: str | None = None
+    loads_without_delegate: bool = False
+
+    @property
+    def told_refusal(self) -> str:
+        """The clause that says which path refuses a file that was not loaded, and why."""
+        if self.loads_without_delegate:
+            return (
+                f"XNNPACK, the default delegate of {self.runtime}, refuses it, and without the delegate it loads: "
+                f"{self.refusal}"
+            )
+        return f"{self.runtime} does not load it: {self.refusal}"
 
     @property
     def delegated(self) -> frozenset[int]:
@@ -90,7 +104,11 @@ def measure_xnnpack(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Measur
         cpu_s=cpu_limit_s(path.stat().st_size),
     )
     if REFUSAL in answer:
-        return Measurement(runtime, refusal=answer[REFUSAL])
+        return Measurement(
+            runtime,
+            refusal=answer[REFUSAL],
+            loads_without_delegate=answer.get(_WITHOUT_DELEGATE, False),
+        )
     nodes = [Node(kind, tuple(read), tuple(written)) for kind, read, written in answer["nodes"]]
     operators = sum(node.type != _DELEGATE for node in nodes)
     return Measurement(runtime, operators, find_partitions(nodes))
@@ -130,16 +148,30 @@ def _computed_within(partition: Node, nodes: Sequence[Node], producers: dict[int
 
 def _load(path: str) -> dict[str, Any]:
     """Return the nodes of a file as the interpreter lists them, or its refusal; runs in the measuring process."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import OpResolverType
 
     try:
-        interpreter = Interpreter(model_path=path, num_threads=1)
-        interpreter.allocate_tensors()
-        details = interpreter._get_ops_details()  # no public call lists them
+        details = _list_nodes(path, OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
-        return {REFUSAL: " ".join(str(error).split())[:400] or type(error).__name__}
+        try:
+            _list_nodes(path, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        except (RuntimeError, ValueError) as own:
+            return {REFUSAL: _what_was_said(own)}
+        return {REFUSAL: _what_was_said(error), _WITHOUT_DELEGATE: True}
     nodes = [(d["op_name"], _indices(d["inputs"]), _indices(d["outputs"])) for d in details]
     return {"nodes": nodes}
+
+
+def _list_nodes(path: str, kernels: Any) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=1, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter._get_ops_details()  # no public call lists them
+
+
+def _what_was_said(error: Exception) -> str:
+    return " ".join(str(error).split())[:400] or type(error).__name__
 
 
 def _indices(tensors: Any) -> list[int]:

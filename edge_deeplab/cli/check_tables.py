@@ -41,7 +41,7 @@ def xnnpack_line(report: ArtifactReport) -> str:
     measured = report.xnnpack
     assert measured is not None
     if measured.refusal is not None:
-        return f"[bold red]{measured.runtime} does not load it: {_shown(measured.refusal)}[/]"
+        return f"[bold red]{_shown(measured.told_refusal)}[/]"
     operators = report.graph.operators
     left = [operators[i] for i in measured.left_out if i < len(operators)]
     names = ", ".join(_shown(f"{operator.type} {operator.name}") for operator in left)

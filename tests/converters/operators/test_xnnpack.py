@@ -158,4 +158,7 @@ def test_measure_xnnpack_shapes_that_do_not_fit_are_a_refusal(tmp_path, tiny):
     result = builder.tensor("c", (1, 8, 8, 8))
     builder.add("ADD", [image, other], [result], options="AddOptions")
     path = builder.save(tmp_path / "shapes.tflite", [image, other], [result])
-    assert "failed to prepare" in measure_xnnpack(path).refusal
+    measured = measure_xnnpack(path)
+    assert "failed to prepare" in measured.refusal
+    assert not measured.loads_without_delegate
+    assert "TfLiteXNNPackDelegate" not in measured.refusal, "its own kernels refuse it too"
