@@ -15,11 +15,14 @@ import numpy as np
 
 from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
-REFERENCE_EVALUATOR = "mil-reference"
-"""How the runtime's name begins that executes Core ML files off the Mac; its times are not a device's."""
+EVALUATED = (
+    "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
+    "no device's"
+)
 
 
 class Timed(Protocol):
@@ -68,11 +71,6 @@ class Latency:
         """95th percentile of the times in milliseconds."""
         return float(np.percentile(self.rounds_ms, 95))
 
-    @property
-    def on_device(self) -> bool:
-        """Whether a runtime that devices use executed it, rather than the MIL reference evaluator."""
-        return not self.runtime.startswith(REFERENCE_EVALUATOR)
-
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as plain JSON values."""
         return {
@@ -82,7 +80,74 @@ class Latency:
             "bytes": self.bytes,
             "latency_ms": {"median": self.median_ms, "p95": self.p95_ms},
             "ratio_to_first": self.ratio_to_first,
+            "note": None,
         }
+
+
+@dataclass(frozen=True)
+class Untimed:
+    """A file that nothing which devices use runs here, so that no time of it would mean anything.
+
+    Args:
+        path: the file.
+        runtime: what runs it instead.
+        bytes: size on disk; of a folder, that of all its files.
+        note: why it was not timed.
+    """
+
+    path: Path
+    runtime: str
+    bytes: int
+    note: str = EVALUATED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is known as plain JSON values; what was not measured is null."""
+        return {
+            "path": str(self.path),
+            "runtime": self.runtime,
+            "threads": None,
+            "bytes": self.bytes,
+            "latency_ms": None,
+            "ratio_to_first": None,
+            "note": self.note,
+        }
+
+
+def time_files(
+    runtimes: Sequence[Timed],
+    *,
+    rounds: int,
+    threads: int,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Latency | Untimed]:
+    """Time files against each other; those that only the MIL reference evaluator runs here stay out of it.
+
+    Args:
+        runtimes: the files, loaded; the first that is timed is the one that ratios are taken to.
+        rounds: how often each file is timed.
+        threads: CPU threads that they were opened with, for the record.
+        progress: called after each round.
+
+    Returns:
+        A measurement of each file, in the order they came.
+
+    Raises:
+        ConfigError: when there is no file, or no round.
+        ArtifactError: when a file loads but does not run.
+    """
+    timed = [runtime for runtime in runtimes if not _is_evaluated(runtime)]
+    if runtimes and not timed:
+        return [_leave_untimed(runtime) for runtime in runtimes]
+    measured = iter(measure_latency(timed, rounds=rounds, threads=threads, progress=progress))
+    return [_leave_untimed(r) if _is_evaluated(r) else next(measured) for r in runtimes]
+
+
+def _is_evaluated(runtime: Timed) -> bool:
+    return runtime.name.startswith(REFERENCE_EVALUATOR)
+
+
+def _leave_untimed(runtime: Timed) -> Untimed:
+    return Untimed(runtime.path, runtime.name, content_bytes(runtime.path))
 
 
 def measure_latency(
