@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    runtime: RuntimeOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -68,8 +70,8 @@ def demo(
         from edge_deeplab.demo.sources import open_source
         from edge_deeplab.runtimes.open import open_artifact
 
-        runtime = open_artifact(artifact, threads=threads)
-        view = DemoView(runtime, opacity=opacity, with_panel=panel)
+        opened = open_artifact(artifact, threads=threads, runtime=runtime)
+        view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source)
         stop = threading.Event()
@@ -77,7 +79,7 @@ def demo(
         sinks = _open_sinks(stack, frames, stop, record, limit, headless=headless)
         statistics = run_demo(view, frames, sinks, limit=limit, stop=stop)
         stack.close()  # finishes the recording, before success is told
-        document = {"artifact": str(artifact), "runtime": runtime.name, "source": frames.name}
+        document = {"artifact": str(artifact), "runtime": opened.name, "source": frames.name}
         _tell(document, statistics, record, as_json=as_json)
 
 

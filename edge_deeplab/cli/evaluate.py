@@ -14,6 +14,7 @@ from edge_deeplab.cli.output import (
     parse_size,
     print_json,
 )
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -57,6 +58,7 @@ def evaluate(
     limit: LimitOption = None,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    runtime: RuntimeOption = None,
     allow_pickle: AllowPickleOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -73,6 +75,10 @@ def evaluate(
     foreign_pixels = parse_normalisation(normalisation)
     if is_artifact(model):
         protocol.refuse_changes()
+    elif runtime is not None:
+        raise typer.BadParameter(
+            "--runtime came with a checkpoint, which torch runs; an exported file was expected with it; leave it out"
+        )
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
@@ -80,12 +86,12 @@ def evaluate(
 
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
-        runtime = (
-            open_artifact(Path(str(model)), normalisation=foreign_pixels)
+        opened = (
+            open_artifact(Path(str(model)), normalisation=foreign_pixels, runtime=runtime)
             if is_artifact(model)
             else _open_checkpoint(model, protocol, allow_pickle=allow_pickle)
         )
-        _score(runtime, dataset, foreign_classes, as_json=as_json)
+        _score(opened, dataset, foreign_classes, as_json=as_json)
 
 
 def _score(

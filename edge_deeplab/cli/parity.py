@@ -9,6 +9,7 @@ import typer
 
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -57,6 +58,7 @@ def parity(
     ] = 0.5,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    runtime: RuntimeOption = None,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also show the difference of each class.")
     ] = False,
@@ -96,7 +98,7 @@ def parity(
             check_plot(plot)
         dataset = resolve_dataset(data, split, limit=limit)
         foreign_classes = None if class_map is None else read_class_map(class_map)
-        open_file = partial(open_artifact, normalisation=foreign_pixels)
+        open_file = partial(open_artifact, normalisation=foreign_pixels, runtime=runtime)
         trials = open_trials(paths, open_file, dataset, foreign_classes)
         checkpoint = _reference_of(reference, trials)
         open_reference = _reference_opener(checkpoint, canonical=canonical)

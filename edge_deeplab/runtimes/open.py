@@ -1,11 +1,13 @@
-"""Open a file by its ending. What executes a format is imported when a file of that format is opened, not before."""
+"""Open a file in a runtime. What executes a format is imported when a file of that format is opened, not before."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.errors import ArtifactError, require, unknown_choice
+from edge_deeplab.runtime_names import RuntimeName
+from edge_deeplab.runtimes.artifact import ArtifactRuntime, Engine
 from edge_deeplab.runtimes.base import Runtime
 
 
@@ -15,27 +17,37 @@ class OpenOptions:
 
     Args:
         threads: number of CPU threads; None takes every CPU this process may use.
-        normalisation: of a float input of a file that does not describe itself.
+        normalisation: of a float or int8 input of a file that does not describe itself.
+        runtime: a key of `RUNTIMES`; None takes the default of the file's format.
     """
 
     threads: int | None = None
     normalisation: Normalisation | None = None
+    runtime: RuntimeName | None = None
 
 
 def open_artifact(
-    path: Path, *, threads: int | None = None, normalisation: Normalisation | None = None
+    path: Path,
+    *,
+    threads: int | None = None,
+    normalisation: Normalisation | None = None,
+    runtime: RuntimeName | None = None,
 ) -> Runtime:
     """Load an exported file or a checkpoint.
 
     Args:
         path: a file with one of the endings in `OPENERS`, this project's or another's.
         threads: number of CPU threads; None takes every CPU this process may use.
-        normalisation: what pixels of a float input are normalised with (in units of 0..255), for a file of another
-            project; a file that describes itself needs none, and its own holds.
+        normalisation: what pixels of a float or int8 input are normalised with (in units of 0..255), for a file of
+            another project; a file that describes itself needs none, and its own holds. A uint8 input takes pixels as
+            they are.
+        runtime: what is to run an exported file, a key of `RUNTIMES`; None takes the default of its format.
 
     Raises:
-        ArtifactError: when the file is absent, of an unknown kind, damaged, or no segmentation of one RGB picture.
+        ArtifactError: when the file is absent, of an unknown kind or one that the runtime does not run, damaged, or no
+            segmentation of one RGB picture.
         CheckpointError: when a checkpoint is damaged.
+        ConfigError: for an unknown runtime.
         MissingDependencyError: when the runtime of this format is not installed.
         UnsupportedOperatorError: when the MIL reference evaluator does not know an operator.
     """
@@ -44,35 +56,45 @@ def open_artifact(
             f"{path} ends in {path.suffix or 'nothing'!r}; one of {', '.join(OPENERS)} was expected; "
             "pass an exported file or a checkpoint"
         )
+    if runtime is not None:
+        check_runtime(path, runtime)
     if not path.exists():
         raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
-    return OPENERS[path.suffix](path, OpenOptions(threads, normalisation))
+    return OPENERS[path.suffix](path, OpenOptions(threads, normalisation, runtime))
 
 
-def _open_onnx(path: Path, options: OpenOptions) -> Runtime:
-    from edge_deeplab.runtimes.artifact import ArtifactRuntime
-    from edge_deeplab.runtimes.onnx import OnnxEngine
+def check_runtime(path: Path, runtime: RuntimeName) -> None:
+    """Check that a runtime runs files of this ending.
 
-    return ArtifactRuntime(path, OnnxEngine(path, options.threads), options.normalisation)
+    Raises:
+        ArtifactError: when it runs others.
+        ConfigError: when there is no such runtime.
+    """
+    if runtime not in RUNTIMES:
+        raise unknown_choice("runtime", runtime, tuple(RUNTIMES))
+    if RUNTIMES[runtime].ending != path.suffix:
+        own = [name for name, row in RUNTIMES.items() if row.ending == path.suffix]
+        others = f"take one of {', '.join(own)}, or leave it out" if own else "leave it out"
+        raise ArtifactError(
+            f"{path} was to be run by {runtime}, which runs {RUNTIMES[runtime].ending} files; a runtime of its own "
+            f"format was expected; {others}"
+        )
 
 
-def _open_tflite(path: Path, options: OpenOptions) -> Runtime:
-    from edge_deeplab.runtimes.artifact import ArtifactRuntime
-    from edge_deeplab.runtimes.tflite import TFLiteEngine
-
-    return ArtifactRuntime(path, TFLiteEngine(path, options.threads), options.normalisation)
+def _open_exported(path: Path, options: OpenOptions) -> Runtime:
+    name = options.runtime or _default_runtime(path.suffix)
+    return ArtifactRuntime(path, RUNTIMES[name].open(path, options), options.normalisation)
 
 
-def _open_coreml(path: Path, options: OpenOptions) -> Runtime:
-    from edge_deeplab.runtimes.artifact import ArtifactRuntime
-    from edge_deeplab.runtimes.coreml import CoreMLEngine, core_ml_runs_here
+def _default_runtime(ending: str) -> RuntimeName:
+    """Return the first runtime of a format that this system has."""
+    from edge_deeplab.runtimes.coreml import core_ml_runs_here
 
-    if core_ml_runs_here():
-        return ArtifactRuntime(path, CoreMLEngine(path), options.normalisation)
-    require("torch", package="torch", extra="train")
-    from edge_deeplab.runtimes.mil.engine import MILEngine
-
-    return ArtifactRuntime(path, MILEngine(path, options.threads), options.normalisation)
+    return next(
+        name
+        for name, row in RUNTIMES.items()
+        if row.ending == ending and (name != "core-ml" or core_ml_runs_here())
+    )
 
 
 def _open_checkpoint(path: Path, options: OpenOptions) -> Runtime:
@@ -83,10 +105,73 @@ def _open_checkpoint(path: Path, options: OpenOptions) -> Runtime:
     return TorchRuntime(load_checkpoint(path), threads=options.threads)
 
 
+def _onnxruntime(path: Path, options: OpenOptions) -> Engine:
+    from edge_deeplab.runtimes.onnx import OnnxEngine
+
+    return OnnxEngine(path, options.threads)
+
+
+def _interpreter(path: Path, options: OpenOptions) -> Engine:
+    from edge_deeplab.runtimes.tflite import TFLiteEngine
+
+    return TFLiteEngine(path, options.threads)
+
+
+def _interpreter_builtin(path: Path, options: OpenOptions) -> Engine:
+    from edge_deeplab.runtimes.tflite import TFLiteEngine
+
+    return TFLiteEngine(path, options.threads, delegate=False)
+
+
+def _compiled_model(path: Path, options: OpenOptions) -> Engine:
+    from edge_deeplab.runtimes.compiled_model import CompiledModelEngine
+
+    return CompiledModelEngine(path, options.threads)
+
+
+def _core_ml(path: Path, options: OpenOptions) -> Engine:
+    from edge_deeplab.runtimes.coreml import CoreMLEngine
+
+    return CoreMLEngine(path)
+
+
+def _mil_reference(path: Path, options: OpenOptions) -> Engine:
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.runtimes.mil.engine import MILEngine
+
+    return MILEngine(path, options.threads)
+
+
+@dataclass(frozen=True)
+class RuntimeRow:
+    """What runs the exported files of one format.
+
+    Args:
+        ending: of the files.
+        open: loads one.
+    """
+
+    ending: str
+    open: Callable[[Path, OpenOptions], Engine]
+
+
+RUNTIMES: Mapping[RuntimeName, RuntimeRow] = {
+    "onnxruntime": RuntimeRow(".onnx", _onnxruntime),
+    "interpreter": RuntimeRow(".tflite", _interpreter),
+    "interpreter-builtin": RuntimeRow(".tflite", _interpreter_builtin),
+    "compiled-model": RuntimeRow(".tflite", _compiled_model),
+    "core-ml": RuntimeRow(".mlpackage", _core_ml),
+    "mil-reference": RuntimeRow(".mlpackage", _mil_reference),
+}
+"""By the name that `--runtime` takes; the first of a format that this system has is its default.
+
+Of .tflite files: LiteRT's interpreter with XNNPACK, the same with its own kernels alone, and LiteRT's CompiledModel.
+"""
+
 OPENERS: Mapping[str, Callable[[Path, OpenOptions], Runtime]] = {
-    ".onnx": _open_onnx,
-    ".tflite": _open_tflite,
-    ".mlpackage": _open_coreml,
+    ".onnx": _open_exported,
+    ".tflite": _open_exported,
+    ".mlpackage": _open_exported,
     ".safetensors": _open_checkpoint,
 }
 """Endings of the files that can be run, and what opens each."""
