@@ -1,7 +1,8 @@
 """Edits of a finished TFLite flatbuffer: names, the uint8 input, float16 weights, metadata.
 
 What litert-torch cannot be asked for is done here on the file, through the object form of TFLite's
-own schema.
+own schema. An edit need not know what else names a tensor or counts on an operator: signatures and
+opcode versions follow the graph when the file is written.
 """
 
 import copy
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_deeplab.converters.float16 import round_to_float16
+from edge_deeplab.converters.operators.tflite_opcodes import give_lowest_versions
 from edge_deeplab.errors import ConversionError, require
 
 _IDENTIFIER = b"TFL3"
@@ -38,6 +40,7 @@ class TFLiteFile:
                 "install the tested version of litert-torch"
             )
         self._graph = self._model.subgraphs[0]
+        self._ends = [*self._signature_ends("inputs"), *self._signature_ends("outputs")]
 
     def name_tensors(self, *, input_name: str, output_name: str) -> None:
         """Name every tensor by one canonical operator (`converters.names`), input and output as given.
@@ -72,7 +75,7 @@ class TFLiteFile:
                 "install the tested version of litert-torch"
             )
         self._graph.tensors[input_index].quantization = self._unit_quantization()
-        cast.opcodeIndex = self._operator_code("DEQUANTIZE", version=1)
+        cast.opcodeIndex = self._operator_code("DEQUANTIZE")
         cast.builtinOptionsType = self._schema.BuiltinOptions.DequantizeOptions
         cast.builtinOptions = self._schema.DequantizeOptionsT()
 
@@ -86,7 +89,7 @@ class TFLiteFile:
         stored.name += b"_int8"
         self._graph.tensors.append(pixels)
         self._graph.inputs = np.array([len(self._graph.tensors) - 1], np.int32)
-        quantize = self._operator(self._operator_code("QUANTIZE", version=1), "Quantize")
+        quantize = self._operator(self._operator_code("QUANTIZE"), "Quantize")
         quantize.inputs = self._graph.inputs
         quantize.outputs = np.array([stored_index], np.int32)
         self._graph.operators.insert(0, quantize)
@@ -104,7 +107,7 @@ class TFLiteFile:
         }
         for buffer in {self._graph.tensors[index].buffer for index in weights}:
             self._round_buffer_to_float16(buffer)
-        code = self._operator_code("DEQUANTIZE", version=3)
+        code = self._operator_code("DEQUANTIZE")
         dequantized = {index: self._add_dequantized(index) for index in sorted(weights)}
         for operator in self._graph.operators:
             operator.inputs = np.array(
@@ -125,12 +128,29 @@ class TFLiteFile:
         self._model.metadata = [*(self._model.metadata or []), entry]
 
     def to_bytes(self) -> bytes:
-        """Return the edited flatbuffer."""
-        self._drop_unused_operator_codes()
+        """Return the edited flatbuffer, with signatures and opcode versions that follow from the graph."""
+        self._bind_signatures()
         flatbuffers: Any = require("flatbuffers", package="flatbuffers", extra="tflite")
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), _IDENTIFIER)
-        return bytes(builder.Output())
+        return give_lowest_versions(bytes(builder.Output()))
+
+    def _signature_ends(self, side: str) -> list[tuple[Any, str, int]]:
+        """Return each entry of the signatures, with the side of the graph and the place there that it names."""
+        places = {int(tensor): place for place, tensor in enumerate(getattr(self._graph, side))}
+        entries = [e for s in self._model.signatureDefs or () for e in getattr(s, side) or ()]
+        strangers = [e.name.decode() for e in entries if e.tensorIndex not in places]
+        if strangers:
+            raise ConversionError(
+                f"the TFLite converter's signature names {strangers[0]!r}, which is none of the graph's {side}; "
+                "one of them was expected; install the tested version of litert-torch"
+            )
+        return [(entry, side, places[entry.tensorIndex]) for entry in entries]
+
+    def _bind_signatures(self) -> None:
+        """Let every signature name the tensors that now stand at the graph's ends, in place."""
+        for entry, side, place in self._ends:
+            entry.tensorIndex = int(getattr(self._graph, side)[place])
 
     def _name_of(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
@@ -139,20 +159,14 @@ class TFLiteFile:
         }
         return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
-    def _operator_code(self, name: str, *, version: int) -> int:
-        """Append an operator code and return its index."""
+    def _operator_code(self, name: str) -> int:
+        """Append an operator code, of the first version until the file is written, and return its index."""
         code = self._schema.OperatorCodeT()
         code.builtinCode = getattr(self._schema.BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        code.version = version
+        code.version = 1
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
-
-    def _drop_unused_operator_codes(self) -> None:
-        used = sorted({operator.opcodeIndex for operator in self._graph.operators})
-        self._model.operatorCodes = [self._model.operatorCodes[index] for index in used]
-        for operator in self._graph.operators:
-            operator.opcodeIndex = used.index(operator.opcodeIndex)
 
     def _is_constant(self, tensor: Any) -> bool:
         return self._model.buffers[tensor.buffer].data is not None

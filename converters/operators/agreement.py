@@ -38,6 +38,9 @@ def xnnpack_to_json(
         "partitions": len(measured.partitions),
         "left_out": name_operators(operators, measured.left_out),
         "refusal": measured.refusal,
+        "loads_without_delegate": None
+        if measured.refusal is None
+        else measured.loads_without_delegate,
         "predicted": {
             "loads": predicted is not None,
             "delegated": sum(len(taken) for taken in predicted.partitions) if predicted else 0,
@@ -92,7 +95,7 @@ def fusion_warnings(predicted: Fusion, measured: Optimized) -> list[str]:
 
 def _loading_warnings(predicted: Placement | None, measured: Measurement) -> list[str]:
     if measured.refusal is not None and predicted is not None:
-        return [f"no rule foresaw that {measured.runtime} does not load it: {measured.refusal}"]
+        return [f"no rule foresaw that {measured.told_refusal}"]
     if measured.refusal is None and predicted is None:
         return [f"the rules say that it does not load, and {measured.runtime} loaded it"]
     return []

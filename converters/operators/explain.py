@@ -62,6 +62,10 @@ _YES_AND_NO: Mapping[str, tuple[str, str]] = {
     "int8_compute": ("integer arithmetic in hardware", "no integer arithmetic in hardware"),
     "known": ("a known type", "an unknown type"),
     "loads": ("the file loading", "the file not loading"),
+    "loads_without_delegate": (
+        "its own kernels alone loading it",
+        "its own kernels refusing it as well",
+    ),
     "nested": ("standing in a branch or loop body", "standing in the main graph"),
     "others_constant": ("all further inputs stored", "a further input computed"),
     "rates_equal": ("equal rates", "unequal rates"),

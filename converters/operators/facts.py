@@ -53,6 +53,7 @@ FACTS: Mapping[str, str] = {
     "nested": "whether it stands in a branch or loop body of another operator (ONNX)",
     "stays_float": "whether ONNX Runtime computes it in float though what it reads is dequantized (ONNX)",
     "loads": "whether the runtime loads the file (measured)",
+    "loads_without_delegate": "whether LiteRT's own kernels alone were seen to load a refused file (measured)",
     "refusal": "what the runtime said when it refused the file (measured)",
     "delegated": "whether the delegate took the operator (measured)",
     "runtime": "runtime, version and processor that were measured (measured)",

@@ -255,11 +255,14 @@ def _add_measured(
 
 def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
     if measurement.refusal is not None:
-        return {
+        refused: Facts = {
             "runtime": measurement.runtime,
             "loads": False,
             "refusal": measurement.refusal,
         }
+        if isinstance(measurement, Optimized):
+            return refused
+        return {**refused, "loads_without_delegate": measurement.loads_without_delegate}
     loaded: Facts = {"runtime": measurement.runtime, "loads": True}
     if isinstance(measurement, Optimized):
         return loaded

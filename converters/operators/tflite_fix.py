@@ -12,7 +12,7 @@ from typing import Any
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.converters.operators.tflite_equal import compare_outputs
-from edge_deeplab.converters.operators.tflite_opcodes import split_opcodes
+from edge_deeplab.converters.operators.tflite_opcodes import give_lowest_versions
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.errors import ArtifactError, ChildError, ConfigError
 from edge_deeplab.files import replace_when_complete
@@ -103,13 +103,12 @@ def mend(source: str, copy: str) -> dict[str, Any]:
     """Write the copy and prove it; runs in the child.
 
     Args:
-        source: path of the file.
+        source: path of the file, which `lint_versions` could read.
         copy: path to write to.
 
     Raises:
         ArtifactError: when the copy would not compute the same, or the file does not run.
     """
     path, target = Path(source), Path(copy)
-    versions = {(f.subgraph, f.index): f.lowest for f in lint_versions(path)}
-    target.write_bytes(split_opcodes(path.read_bytes(), versions))
+    target.write_bytes(give_lowest_versions(path.read_bytes()))
     return {"inputs": compare_outputs(path, target)}

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.converters.operators.tflite_signatures import parse_signatures
+from edge_deeplab.converters.operators.tflite_versions import lowest_version
 from edge_deeplab.errors import ArtifactError, require
 
 _IDENTIFIER = b"TFL3"
@@ -18,6 +20,19 @@ _BUFFER_ALIGNMENT = 16
 
 Place = tuple[int, int]
 """Index of a subgraph, and of an operator in it."""
+
+
+def give_lowest_versions(content: bytes) -> bytes:
+    """Return a copy of a flatbuffer in which each operator has the lowest version that it needs, where that is known.
+
+    Args:
+        content: a TFLite flatbuffer whose vectors are sound.
+
+    Raises:
+        ArtifactError: as for `split_opcodes`.
+    """
+    lowest = {(s.subgraph, s.index): lowest_version(s) for s in parse_signatures(content)}
+    return split_opcodes(content, {place: v for place, v in lowest.items() if v is not None})
 
 
 def split_opcodes(content: bytes, versions: Mapping[Place, int]) -> bytes:

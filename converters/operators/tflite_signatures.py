@@ -86,10 +86,22 @@ def read_signatures(path: Path) -> Iterator[Signature]:
         ArtifactError: when it is not a TFLite flatbuffer.
         MissingDependencyError: without ai-edge-litert.
     """
-    schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
     with reading_flatbuffer(path):
-        yield from _SignatureReader(schema, content).signatures()
+        yield from parse_signatures(content)
+
+
+def parse_signatures(content: bytes) -> Iterator[Signature]:
+    """Yield the operators of a TFLite flatbuffer in memory; one that is damaged raises what its schema's classes raise.
+
+    Args:
+        content: the flatbuffer.
+
+    Raises:
+        MissingDependencyError: without ai-edge-litert.
+    """
+    schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
+    yield from _SignatureReader(schema, content).signatures()
 
 
 class _SignatureReader(ModelReader):

@@ -16,10 +16,12 @@ from typing import Any
 
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
-from edge_deeplab.errors import ArtifactError, ChildError, require
+from edge_deeplab.errors import ChildError, require
 from edge_deeplab.text import printable
 
 _DELEGATE = "DELEGATE"
+_REFUSAL, _WITHOUT_DELEGATE = "refusal", "loads_without_delegate"
+"""Keys of the answer for a file that is not loaded."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,24 @@ class Measurement:
         total: operators in the file's main graph, by the interpreter's count.
         partitions: of each partition, the indices of the operators that XNNPACK took, in order.
         refusal: why the file was not loaded; None when it was.
+        loads_without_delegate: whether LiteRT's own kernels were seen to load a file that XNNPACK refuses.
     """
 
     runtime: str
     total: int = 0
     partitions: tuple[tuple[int, ...], ...] = ()
     refusal: str | None = None
+    loads_without_delegate: bool = False
+
+    @property
+    def told_refusal(self) -> str:
+        """The clause that says which path refuses a file that was not loaded, and why."""
+        if self.loads_without_delegate:
+            return (
+                f"XNNPACK, the default delegate of {self.runtime}, refuses it, and without the delegate it loads: "
+                f"{self.refusal}"
+            )
+        return f"{self.runtime} does not load it: {self.refusal}"
 
     @property
     def delegated(self) -> frozenset[int]:
@@ -85,8 +99,12 @@ def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Measurement:
         )
     except ChildError as error:
         return Measurement(runtime, refusal=error.ending)
-    except ArtifactError as error:
-        return Measurement(runtime, refusal=printable(str(error)))
+    if _REFUSAL in answer:
+        return Measurement(
+            runtime,
+            refusal=printable(str(answer[_REFUSAL])),
+            loads_without_delegate=bool(answer.get(_WITHOUT_DELEGATE, False)),
+        )
     nodes = [Node(kind, tuple(read), tuple(written)) for kind, read, written in answer["nodes"]]
     operators = sum(node.type != _DELEGATE for node in nodes)
     return Measurement(runtime, operators, find_partitions(nodes))
@@ -131,22 +149,31 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
 
 
 def _load(path: str) -> Mapping[str, Any]:
-    """Return the nodes of a file as the interpreter lists them; runs in the child.
-
-    Raises:
-        ArtifactError: when the interpreter refuses the file; the message is its reason.
-    """
-    from ai_edge_litert.interpreter import Interpreter
+    """Return the nodes of a file as the interpreter lists them, or its refusal; runs in the child."""
+    from ai_edge_litert.interpreter import OpResolverType
 
     try:
-        interpreter = Interpreter(model_path=path, num_threads=1)
-        interpreter.allocate_tensors()
-        details = interpreter._get_ops_details()  # no public call lists them
+        details = _list_nodes(path, OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:400] or type(error).__name__
-        raise ArtifactError(reason) from error
+        try:
+            _list_nodes(path, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        except (RuntimeError, ValueError) as own:
+            return {_REFUSAL: _what_was_said(own)}
+        return {_REFUSAL: _what_was_said(error), _WITHOUT_DELEGATE: True}
     nodes = [(d["op_name"], _indices(d["inputs"]), _indices(d["outputs"])) for d in details]
     return {"nodes": nodes}
+
+
+def _list_nodes(path: str, kernels: Any) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=1, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter._get_ops_details()  # no public call lists them
+
+
+def _what_was_said(error: Exception) -> str:
+    return " ".join(str(error).split())[:400] or type(error).__name__
 
 
 def _indices(tensors: Any) -> list[int]:

@@ -45,8 +45,8 @@ def argmax_before_upsampling(
     for argmax in within(editor.calls(_ARGMAX), modules):
         resize = _enlarged_for(argmax)
         if resize is not None:
-            _halve_height(resize)
-            _double_rows(editor, _as_int32(argmax), resize.args[1])
+            half_hw = _halve_height(resize)
+            _double_rows(editor, _as_int32(argmax), half_hw)
     return editor.finish()
 
 
@@ -58,15 +58,18 @@ def _enlarged_for(argmax: fx.Node) -> fx.Node | None:
         source = source.args[0]
     if axes != (1,) or source.target is not _RESIZE or len(source.users) != 1:
         return None
-    logits, size_hw, align_corners = source.args[:3]
-    halved = not align_corners and size_hw[0] % (2 * logits.meta["val"].shape[2]) == 0
+    logits, _, align_corners = source.args[:3]
+    height = source.meta["val"].shape[2]
+    halved = not align_corners and height % (2 * logits.meta["val"].shape[2]) == 0
     return source if halved else None
 
 
-def _halve_height(resize: fx.Node) -> None:
-    arguments: Any = resize.args
-    logits, (height, width), *rest = arguments
-    resize.args = (logits, [height // 2, width], *rest)
+def _halve_height(resize: fx.Node) -> list[int]:
+    """Let a resize give half of its height, in place, and return height and width; its size may be told by factors."""
+    height, width = resize.meta["val"].shape[2:]
+    half_hw = [height // 2, width]
+    resize.args = (resize.args[0], half_hw, resize.args[2], None)
+    return half_hw
 
 
 def _as_int32(argmax: fx.Node) -> fx.Node:
@@ -75,9 +78,9 @@ def _as_int32(argmax: fx.Node) -> fx.Node:
     return readers[0] if len(readers) == 1 and readers[0].target is _CAST else argmax
 
 
-def _double_rows(editor: ProgramEditor, ids: fx.Node, size_hw: Any) -> None:
+def _double_rows(editor: ProgramEditor, ids: fx.Node, half_hw: list[int]) -> None:
     """Put (1, H/2, W) ids twice beside each other along a new axis behind the rows: (1, H/2, 2, W) is (1, H, W)."""
-    half, width = size_hw
+    half, width = half_hw
     readers = list(ids.users)
     rows = editor.call(_RESHAPE, ids, [1, half, 1, width], like=ids)
     twice = editor.call(_CONCATENATE, [rows, rows], 2, like=rows)

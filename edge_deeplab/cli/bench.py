@@ -9,17 +9,14 @@ import typer
 
 from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.terminal import say, styled
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
-    from edge_deeplab.evaluation.bench import Failed, Latency
-
-_REFERENCE_NOTE = (
-    "* The MIL reference evaluator ran this Core ML file, operator by operator in torch; "
-    "its time says nothing about a device."
-)
+    from edge_deeplab.evaluation.bench import Failed, Latency, Untimed
 
 
 def bench(
@@ -37,6 +34,7 @@ def bench(
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, help="How often each file is timed.")
     ] = 30,
+    runtime: RuntimeOption = None,
     memory_limit: MemoryLimitOption = None,
     time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
@@ -45,8 +43,9 @@ def bench(
     """Time exported files against each other.
 
     Each round runs every file once, in an order that rotates, so that a machine that slows down slows all of them.
-    Only the execution is timed. `ratio` is time over the first file's time, pair by pair. A file that cannot be timed
-    is a failed row, the others are timed, and the exit code is 1.
+    Only the execution is timed. `ratio` is time over the time of the first file that is timed, pair by pair. A Core ML
+    file is timed on a Mac only: elsewhere the MIL reference evaluator runs it, whose time means nothing.
+    A file that cannot be timed is a failed row, the others are timed, and the exit code is 1.
 
     Example: edge-deeplab bench exports/*.tflite other.tflite --threads 1
     """
@@ -59,14 +58,14 @@ def bench(
 
         used_threads = threads or available_cpus()
         allowed = allowance(memory_limit, time_limit)
-        open_file = partial(open_artifact, threads=used_threads, allowance=allowed)
+        open_file = partial(open_artifact, threads=used_threads, allowance=allowed, runtime=runtime)
         files = open_timed(expand_artifacts(artifacts), open_file)
         with counting(f"timing {len(files)} files", rounds) as progress:
             results = time_files(files, rounds=rounds, threads=used_threads, progress=progress)
         if as_json:
             print_json({"artifacts": [result.to_json() for result in results]})
         else:
-            _show(results, rounds, used_threads)
+            _show(results, f"{rounds} rounds, {used_threads} threads")
         failures = [result for result in results if isinstance(result, Failed)]
         for failure in failures:
             say(f"failed: {failure.error}", err=True)
@@ -74,37 +73,35 @@ def bench(
             raise typer.Exit(1)
 
 
-def _show(results: "Sequence[Latency | Failed]", rounds: int, threads: int) -> None:
+def _show(results: "Sequence[Latency | Failed | Untimed]", title: str) -> None:
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.evaluation.bench import Latency
+    from edge_deeplab.evaluation.bench import Untimed
 
     console = stdout_console()
-    console.print(latency_table(results, rounds, threads))
-    if any(isinstance(result, Latency) and not result.on_device for result in results):
-        console.print(_REFERENCE_NOTE)
+    console.print(latency_table(results, title))
+    for row in results:
+        if isinstance(row, Untimed):
+            console.print(f"{row.path.name}: {row.note}")
 
 
-def latency_table(results: "Sequence[Latency | Failed]", rounds: int, threads: int) -> "Table":
-    """Return one row a file: runtime, size, times, and its ratio to the first."""
+def latency_table(results: "Sequence[Latency | Failed | Untimed]", title: str) -> "Table":
+    """Return one row a file: runtime, size, times, and its ratio to the first that was timed."""
     from rich.table import Table
 
-    from edge_deeplab.evaluation.bench import Failed
-
-    table = Table("artifact", "runtime", title=f"{rounds} rounds, {threads} threads")
+    table = Table("artifact", "runtime", title=title)
     for header in ("MB", "median ms", "p95 ms", "ratio to first"):
         table.add_column(header, justify="right")
-    for result in results:
-        name, runtime = result.path.name, result.runtime or ""
-        if isinstance(result, Failed):
-            table.add_row(name, runtime, "-", styled("FAILED", "bold red"), "-", "-")
-            continue
-        mark = "" if result.on_device else " *"
-        table.add_row(
-            name,
-            runtime + mark,
-            f"{result.bytes / 1e6:.2f}",
-            f"{result.median_ms:.2f}{mark}",
-            f"{result.p95_ms:.2f}{mark}",
-            f"{result.ratio_to_first:.3f}",
-        )
+    for row in results:
+        table.add_row(row.path.name, row.runtime or "", *_figures(row))
     return table
+
+
+def _figures(row: "Latency | Failed | Untimed") -> "tuple[str | Text, ...]":
+    from edge_deeplab.evaluation.bench import Failed, Latency
+
+    if isinstance(row, Failed):
+        return "-", styled("FAILED", "bold red"), "-", "-"
+    size = f"{row.bytes / 1e6:.2f}"
+    if isinstance(row, Latency):
+        return size, f"{row.median_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.ratio_to_first:.3f}"
+    return size, "-", "-", "-"

@@ -41,7 +41,7 @@ def xnnpack_line(report: ArtifactReport) -> str | Text:
     measured = report.xnnpack
     assert measured is not None
     if measured.refusal is not None:
-        return styled(f"{measured.runtime} does not load it: {measured.refusal}", "bold red")
+        return styled(measured.told_refusal, "bold red")
     operators = report.graph.operators
     left = [operators[i] for i in measured.left_out if i < len(operators)]
     names = ", ".join(f"{operator.type} {operator.name}" for operator in left)

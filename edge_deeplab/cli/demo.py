@@ -17,6 +17,7 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
@@ -67,6 +68,7 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    runtime: RuntimeOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     memory_limit: MemoryLimitOption = None,
     time_limit: TimeLimitOption = None,
@@ -88,8 +90,8 @@ def demo(
         if record is not None:
             _check_recording(record)
         allowed = allowance(memory_limit, time_limit)
-        runtime = open_artifact(artifact, threads=threads, allowance=allowed)
-        view = DemoView(runtime, opacity=opacity, with_panel=panel)
+        opened = open_artifact(artifact, threads=threads, allowance=allowed, runtime=runtime)
+        view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
         stop = threading.Event()
@@ -97,7 +99,7 @@ def demo(
         sinks = _open_sinks(stack, frames, stop, record, limit, headless=headless)
         statistics = run_demo(view, frames, sinks, limit=limit, stop=stop)
         stack.close()  # finishes the recording, before success is told
-        document = {"artifact": str(artifact), "runtime": runtime.name, "source": frames.name}
+        document = {"artifact": str(artifact), "runtime": opened.name, "source": frames.name}
         _tell(document, statistics, record, as_json=as_json)
 
 

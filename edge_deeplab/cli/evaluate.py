@@ -18,6 +18,7 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -65,6 +66,7 @@ def evaluate(
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    runtime: RuntimeOption = None,
     allow_pickle: AllowPickleOption = False,
     unsafe_pickle: UnsafePickleOption = False,
     memory_limit: MemoryLimitOption = None,
@@ -84,6 +86,10 @@ def evaluate(
     foreign_pixels = parse_normalisation(normalisation)
     if is_artifact(model):
         protocol.refuse_changes()
+    elif runtime is not None:
+        raise typer.BadParameter(
+            "--runtime came with a checkpoint, which torch runs; an exported file was expected with it; leave it out"
+        )
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.data.rendered_set import resolve_dataset
         from edge_deeplab.evaluation.class_map import read_class_map
@@ -94,14 +100,16 @@ def evaluate(
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         allowed = allowance(memory_limit, time_limit)
-        runtime = (
-            open_artifact(Path(str(model)), normalisation=foreign_pixels, allowance=allowed)
+        opened = (
+            open_artifact(
+                Path(str(model)), normalisation=foreign_pixels, allowance=allowed, runtime=runtime
+            )
             if is_artifact(model)
             else _open_checkpoint(
                 model, protocol, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle
             )
         )
-        _score(runtime, dataset, foreign_classes, as_json=as_json)
+        _score(opened, dataset, foreign_classes, as_json=as_json)
 
 
 def _score(

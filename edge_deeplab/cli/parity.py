@@ -18,6 +18,7 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
+from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.scoring import (
     ClassMapOption,
     DataOption,
@@ -70,6 +71,7 @@ def parity(
     ] = 0.5,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    runtime: RuntimeOption = None,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also show the difference of each class.")
     ] = False,
@@ -115,7 +117,9 @@ def parity(
         dataset = resolve_dataset(data, split, limit=limit, max_pixels=max_pixels)
         foreign_classes = None if class_map is None else read_class_map(class_map)
         allowed = allowance(memory_limit, time_limit)
-        open_file = partial(open_artifact, normalisation=foreign_pixels, allowance=allowed)
+        open_file = partial(
+            open_artifact, normalisation=foreign_pixels, allowance=allowed, runtime=runtime
+        )
         trials = open_trials(paths, open_file, dataset, foreign_classes)
         checkpoint = _reference_of(reference, trials)
         open_reference = _reference_opener(checkpoint, canonical=canonical)

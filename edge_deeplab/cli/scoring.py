@@ -31,8 +31,8 @@ NormalisationOption = Annotated[
     typer.Option(
         "--normalisation",
         metavar="MEAN/STD",
-        help="What another project's file wants its float input normalised with, in units of 0..255: "
-        "127.5/127.5, or R,G,B/R,G,B.",
+        help="What another project's file wants its float or int8 input normalised with, in units of 0..255: "
+        "127.5/127.5, or R,G,B/R,G,B. A uint8 input takes pixels as they are.",
     ),
 ]
 

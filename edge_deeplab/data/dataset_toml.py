@@ -54,8 +54,7 @@ def _parse(document: Mapping[str, Any]) -> DatasetToml:
     name, classes = document.get("name"), document.get("classes")
     if not isinstance(name, str) or not name:
         raise ValueError("name is missing or no text")
-    is_list = isinstance(classes, list) and all(isinstance(entry, Mapping) for entry in classes)
-    if not is_list or not 1 <= len(classes) <= MOST_CLASSES:
+    if not isinstance(classes, list) or not 1 <= len(classes) <= MOST_CLASSES:
         raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
     for entry in classes:
         _check_class(entry)
@@ -70,7 +69,9 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
             raise unknown_choice("key", key, known)
 
 
-def _check_class(entry: Mapping[str, Any]) -> None:
+def _check_class(entry: object) -> None:
+    if not isinstance(entry, Mapping):
+        raise ValueError("a class is no table")  # noqa: TRY004  (the document's fault)
     _check_keys(entry, _CLASS_KEYS)
     name, color = entry.get("name"), entry.get("color")
     if not isinstance(name, str) or not name:

@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
+from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
-REFERENCE_EVALUATOR = "mil-reference"
-"""How the runtime's name begins that executes Core ML files off the Mac; its times are not a device's."""
+EVALUATED = (
+    "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
+    "no device's"
+)
 
 
 class Timed(Protocol):
@@ -69,11 +72,6 @@ class Latency:
         """95th percentile of the times in milliseconds."""
         return float(np.percentile(self.rounds_ms, 95))
 
-    @property
-    def on_device(self) -> bool:
-        """Whether a runtime that devices use executed it, rather than the MIL reference evaluator."""
-        return not self.runtime.startswith(REFERENCE_EVALUATOR)
-
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as plain JSON values."""
         return {
@@ -83,6 +81,7 @@ class Latency:
             "bytes": self.bytes,
             "latency_ms": {"median": self.median_ms, "p95": self.p95_ms},
             "ratio_to_first": self.ratio_to_first,
+            "note": None,
         }
 
 
@@ -104,6 +103,39 @@ class Failed:
         """Return it as plain JSON values, with null for what was not measured."""
         unknown = dict.fromkeys(("threads", "bytes", "latency_ms", "ratio_to_first"))
         return {"path": str(self.path), "runtime": self.runtime, **unknown, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Untimed:
+    """A file that nothing which devices use runs here, so that no time of it would mean anything.
+
+    Args:
+        path: the file.
+        runtime: what runs it instead.
+        bytes: size on disk; of a folder, that of all its files.
+        note: why it was not timed.
+    """
+
+    path: Path
+    runtime: str
+    bytes: int
+    note: str = EVALUATED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is known as plain JSON values; what was not measured is null."""
+        return {
+            "path": str(self.path),
+            "runtime": self.runtime,
+            "threads": None,
+            "bytes": self.bytes,
+            "latency_ms": None,
+            "ratio_to_first": None,
+            "note": self.note,
+        }
+
+
+Loaded = Timed | Failed | Untimed
+"""A file on its way: it can be timed, or what became of it is known already."""
 
 
 def open_timed(paths: Sequence[Path], open_file: Callable[[Path], Timed]) -> list[Timed | Failed]:
@@ -131,20 +163,19 @@ def measure_latency(
     warm_ups: int = WARM_UPS,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Latency]:
-    """Time loaded files against each other; as `time_files`, but a file that fails ends it.
+    """Time loaded files against each other, whatever runs them; as `time_files`, but a file that fails ends it.
 
     Raises:
         ConfigError: when there is nothing to time.
         ArtifactError: when a file loads but does not run.
     """
-    measured = time_files(
-        runtimes, rounds=rounds, threads=threads, warm_ups=warm_ups, progress=progress
-    )
+    results: list[Loaded] = list(runtimes)
     timed = []
-    for result in measured:
+    for result in _run_rounds(results, rounds, threads, warm_ups, progress):
         if isinstance(result, Failed):
             raise ArtifactError(result.error)
-        timed.append(result)
+        if isinstance(result, Latency):
+            timed.append(result)
     return timed
 
 
@@ -155,8 +186,10 @@ def time_files(
     threads: int,
     warm_ups: int = WARM_UPS,
     progress: Callable[[], None] = lambda: None,
-) -> list[Latency | Failed]:
+) -> list[Latency | Failed | Untimed]:
     """Time loaded files against each other, interleaved round by round; one that fails takes no further part.
+
+    Files that only the MIL reference evaluator runs here stay out of it.
 
     Args:
         files: loaded, or failed already; the first that gets through is the one that ratios are taken to.
@@ -169,28 +202,49 @@ def time_files(
         What came of each, in their order.
 
     Raises:
-        ConfigError: when there is nothing to time.
+        ConfigError: when there is no file, or no round.
     """
-    if not files or rounds < 1:
+    results = [_leave_untimed(file) if _is_evaluated(file) else file for file in files]
+    return _run_rounds(results, rounds, threads, warm_ups, progress)
+
+
+def _is_evaluated(file: Timed | Failed) -> bool:
+    return not isinstance(file, Failed) and file.name.startswith(REFERENCE_EVALUATOR)
+
+
+def _leave_untimed(file: Timed | Failed) -> Loaded:
+    assert not isinstance(file, Failed), "nothing runs it"
+    return Untimed(file.path, file.name, content_bytes(file.path))
+
+
+def _run_rounds(
+    results: list[Loaded],
+    rounds: int,
+    threads: int,
+    warm_ups: int,
+    progress: Callable[[], None],
+) -> list[Latency | Failed | Untimed]:
+    """Return what came of each file; one that fails is replaced by its failure, in place."""
+    if not results or rounds < 1:
         raise ConfigError(
-            f"{len(files)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
+            f"{len(results)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
         )
-    results: list[Timed | Failed] = list(files)
     for index in range(len(results)):
         for _ in range(warm_ups):
             _time_or_fail(results, index)
     times_ms = np.zeros((rounds, len(results)))
-    for number in range(rounds):
-        for index in round_order(number, len(results)):
-            times_ms[number, index] = _time_or_fail(results, index)
-        progress()
+    if any(not isinstance(result, Failed | Untimed) for result in results):
+        for number in range(rounds):
+            for index in round_order(number, len(results)):
+                times_ms[number, index] = _time_or_fail(results, index)
+            progress()
     return _latencies(results, times_ms, threads)
 
 
-def _time_or_fail(results: list[Timed | Failed], index: int) -> float:
+def _time_or_fail(results: list[Loaded], index: int) -> float:
     """Return the milliseconds that a file took; one that fails is replaced by its failure, in place."""
     file = results[index]
-    if isinstance(file, Failed):
+    if isinstance(file, Failed | Untimed):
         return 0.0
     try:
         return file.time_once() * 1000
@@ -200,23 +254,23 @@ def _time_or_fail(results: list[Timed | Failed], index: int) -> float:
 
 
 def _latencies(
-    results: Sequence[Timed | Failed], times_ms: npt.NDArray[np.float64], threads: int
-) -> list[Latency | Failed]:
-    """Return each file's latency, with its ratio to the first that did not fail."""
-    timed = [index for index, result in enumerate(results) if not isinstance(result, Failed)]
-    latencies: list[Latency | Failed] = []
+    results: Sequence[Loaded], times_ms: npt.NDArray[np.float64], threads: int
+) -> list[Latency | Failed | Untimed]:
+    """Return each file's latency, with its ratio to the first that was timed to the end."""
+    first: int | None = None
+    latencies: list[Latency | Failed | Untimed] = []
     for index, result in enumerate(results):
-        if isinstance(result, Failed):
+        if isinstance(result, Failed | Untimed):
             latencies.append(result)
             continue
-        ratios = times_ms[:, index] / times_ms[:, timed[0]]
+        first = index if first is None else first
         latency = Latency(
             path=result.path,
             runtime=result.name,
             threads=threads,
             bytes=content_bytes(result.path),
             rounds_ms=tuple(times_ms[:, index].tolist()),
-            ratio_to_first=float(np.median(ratios)),
+            ratio_to_first=float(np.median(times_ms[:, index] / times_ms[:, first])),
         )
         latencies.append(latency)
     return latencies

@@ -27,7 +27,7 @@ class ArtifactRuntime:
     Args:
         path: the file.
         engine: what executes it.
-        normalisation: of a float input of a file that does not describe itself.
+        normalisation: of an input of a file that does not describe itself; a uint8 input takes pixels as they are.
 
     Raises:
         ArtifactError: when the self-description cannot be read.

@@ -15,6 +15,8 @@ from edge_deeplab.description import Description
 ImagesNHWC = npt.NDArray[np.uint8]
 ClassIds = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
+REFERENCE_EVALUATOR = "mil-reference"
+"""Name of the runtime that executes Core ML files off the Mac; its times are not a device's."""
 
 
 class Runtime(Protocol):

@@ -9,6 +9,7 @@ from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Allowance, Limits
 from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ChildError
+from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus
 
@@ -33,7 +34,7 @@ class ChildEngine:
 
     def __init__(
         self,
-        engine: str,
+        engine: RuntimeName,
         path: Path,
         threads: int | None,
         allowance: Allowance | None = None,

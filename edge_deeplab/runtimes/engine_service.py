@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_deeplab.errors import require
+from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.engine import Engine, execute
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 
@@ -17,7 +19,7 @@ EngineFactory = Callable[..., Engine]
 """Makes an engine of a path and its settings."""
 
 
-def service(engine: str) -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+def service(engine: RuntimeName) -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     """Return the functions that answer requests, with everything that the engine imports imported.
 
     Args:
@@ -94,28 +96,39 @@ def image_to_json(image: ImageTensor) -> dict[str, Any]:
     }
 
 
-def _onnx() -> EngineFactory:
+def _onnxruntime() -> EngineFactory:
     require("onnxruntime", package="onnxruntime", extra="onnx")
     from edge_deeplab.runtimes.onnx import OnnxEngine
 
     return OnnxEngine
 
 
-def _tflite() -> EngineFactory:
+def _interpreter() -> EngineFactory:
     from edge_deeplab.runtimes.tflite import TFLiteEngine, load_interpreter_module
 
     load_interpreter_module()
     return TFLiteEngine
 
 
-def _coreml() -> EngineFactory:
+def _interpreter_builtin() -> EngineFactory:
+    return partial(_interpreter(), delegate=False)
+
+
+def _compiled_model() -> EngineFactory:
+    require("ai_edge_litert.compiled_model", package="ai-edge-litert", extra="tflite")
+    from edge_deeplab.runtimes.compiled_model import CompiledModelEngine
+
+    return CompiledModelEngine
+
+
+def _core_ml() -> EngineFactory:
     require("coremltools", package="coremltools", extra="coreml")
     from edge_deeplab.runtimes.coreml import CoreMLEngine
 
     return CoreMLEngine
 
 
-def _mil() -> EngineFactory:
+def _mil_reference() -> EngineFactory:
     from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
 
     import_coremltools_alone()
@@ -124,10 +137,12 @@ def _mil() -> EngineFactory:
     return MILEngine
 
 
-ENGINES: Mapping[str, Callable[[], EngineFactory]] = {
-    "onnx": _onnx,
-    "tflite": _tflite,
-    "coreml": _coreml,
-    "mil": _mil,
+ENGINES: Mapping[RuntimeName, Callable[[], EngineFactory]] = {
+    "onnxruntime": _onnxruntime,
+    "interpreter": _interpreter,
+    "interpreter-builtin": _interpreter_builtin,
+    "compiled-model": _compiled_model,
+    "core-ml": _core_ml,
+    "mil-reference": _mil_reference,
 }
 """Engines by name; each function imports what the engine needs and returns what makes one."""

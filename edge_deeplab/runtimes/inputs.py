@@ -79,7 +79,8 @@ class ImageTensor:
 
         Args:
             image_hwc: (H, W, 3) uint8 RGB of `size_hw`.
-            normalisation: applied to the pixels first; None where the graph takes 0..255.
+            normalisation: applied to the pixels first; None where the graph takes 0..255. A uint8 input takes pixels
+                as they are, whatever stands here.
         """
         values = self._values(image_hwc, normalisation)
         planes = values if self.channels_last else values.transpose(2, 0, 1)
@@ -88,7 +89,7 @@ class ImageTensor:
     def _values(
         self, image_hwc: npt.NDArray[np.uint8], normalisation: Normalisation | None
     ) -> Tensor:
-        if normalisation is None and self.takes_pixels():
+        if self.takes_pixels():
             return image_hwc
         values = image_hwc.astype(np.float32)
         if normalisation is not None:

@@ -28,7 +28,7 @@ class TimedRuntime:
         return SECONDS[self.path.stem]
 
 
-def open_file(path, *, threads, allowance=None):
+def open_file(path, *, threads, allowance=None, runtime=None):
     if not path.exists():
         raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
     name = "mil-reference (torch 2)" if path.suffix == ".mlpackage" else "timed 1.0"
@@ -58,6 +58,7 @@ def test_bench_json_has_the_promised_keys(run):
         "bytes": 10,
         "latency_ms": {"median": 30.0, "p95": 30.0},
         "ratio_to_first": 1.0,
+        "note": None,
     }
     assert fast["ratio_to_first"] == pytest.approx(1 / 3)
 
@@ -70,13 +71,54 @@ def test_bench_table_shows_times_and_ratio(run):
     assert "reference evaluator" not in result.stdout
 
 
-def test_bench_core_ml_off_the_mac_says_that_its_time_is_no_devices(run, tmp_path):
-    folder = tmp_path / "slow.mlpackage"
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "a.mlpackage"
     folder.mkdir()
     (folder / "weights").write_bytes(b"01234")
-    result = run("slow.mlpackage", "--rounds", "1")
-    assert "30.00 *" in result.stdout
-    assert "its time says nothing about a device" in result.stdout
+    return folder
+
+
+def test_bench_core_ml_off_the_mac_is_not_timed_and_takes_no_part_in_ratios(run, package):
+    result = run("a.mlpackage", "slow.onnx", "fast.tflite", "--rounds", "1", "--json")
+    evaluated, slow, fast = json.loads(result.stdout)["artifacts"]
+    assert (evaluated["latency_ms"], evaluated["ratio_to_first"]) == (None, None)
+    assert evaluated["bytes"] == 5
+    assert "MIL reference evaluator" in evaluated["note"]
+    assert slow["ratio_to_first"] == 1.0
+    assert fast["ratio_to_first"] == pytest.approx(1 / 3)
+
+
+def test_bench_table_of_core_ml_off_the_mac_says_why_it_has_no_time(run, package):
+    result = run("a.mlpackage", "slow.onnx", "--rounds", "1")
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if "a.mlpackage" in line)
+    assert row.count("-") == 4  # of mil-reference, and in place of three numbers
+    assert "its time would be no device's" in result.stdout
+
+
+def test_bench_of_nothing_that_can_be_timed_gives_sizes(run, package):
+    result = run("a.mlpackage", "--rounds", "1")
+    assert result.exit_code == 0
+    assert "a.mlpackage" in result.stdout
+
+
+def test_bench_passes_on_what_is_to_run_the_files(run, monkeypatch):
+    asked = []
+
+    def open_noting(path, *, threads, runtime):
+        asked.append(runtime)
+        return TimedRuntime(path, threads)
+
+    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_noting)
+    assert run("fast.tflite", "--runtime", "compiled-model", "--rounds", "1").exit_code == 0
+    assert asked == ["compiled-model"]
+
+
+def test_bench_unknown_runtime_is_a_usage_error_that_lists_the_choices(run):
+    result = run("fast.tflite", "--runtime", "compiledmodel")
+    assert result.exit_code == 2
+    assert "compiled-model" in result.output
 
 
 def test_bench_without_threads_uses_all_that_are_available(run, monkeypatch):

@@ -148,10 +148,18 @@ def test_evaluate_of_a_missing_file_says_so(invoke, data, name, sentence):
         ("--scales", "zero"),
         ("--normalisation", "127"),
         ("--limit", 0),
+        ("tiny.tflite", "--runtime", "tflite"),
+        ("tiny.safetensors", "--runtime", "compiled-model"),
     ],
 )
 def test_evaluate_with_options_that_cannot_be_meant_is_a_usage_error(invoke, arguments):
     assert invoke(*arguments).exit_code == 2
+
+
+def test_evaluate_in_another_formats_runtime_says_which_it_runs(invoke, data):
+    result = invoke("tiny.onnx", "--runtime", "compiled-model", "--data", data)
+    assert result.exit_code == 1
+    assert "tiny.onnx was to be run by compiled-model, which runs .tflite files" in result.stderr
 
 
 def test_evaluate_of_another_projects_file_needs_its_class_map(invoke, data, peers, tmp_path):

@@ -45,11 +45,12 @@ def folder(tmp_path, monkeypatch):
     shipped.write_bytes(b"weights")
     description = describe(file_sha256(shipped))
 
-    def open_file(path, *, normalisation=None, allowance=None):
+    def open_file(path, *, normalisation=None, allowance=None, runtime=None):
         if "gone" in path.name:
             raise ArtifactError(f"{path} does not exist; pass an exported file")
         own = None if "bare" in path.name else description
-        return ReadingRuntime(path, own, degraded="bad" in path.name)
+        name = f"{runtime or 'reading'} 1.0"
+        return ReadingRuntime(path, own, degraded="bad" in path.name, name=name)
 
     def open_reference(path, *, size_hw):
         return ReadingRuntime(path, description, size_hw=size_hw)
@@ -123,6 +124,13 @@ def test_parity_of_a_faithful_artifact_exits_0_and_holds_the_contract_keys(invok
     assert artifact["latency_ms"] >= 0
     keys = {"target", "precision", "runtime", "miou", "boundary_miou", "passed"}
     assert keys <= set(artifact)
+
+
+def test_parity_runs_the_files_in_the_runtime_that_is_named(invoke):
+    result = invoke("good.tflite", "--runtime", "compiled-model", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["runtime"] == "compiled-model 1.0"
 
 
 def test_parity_collects_all_failures_and_exits_1(invoke):

@@ -11,6 +11,8 @@ import pytest
 
 from edge_deeplab.converters.onnx_file import simplify_if_equal
 from edge_deeplab.converters.onnx_float16 import convert_to_float16
+from edge_deeplab.converters.operators.tflite_signatures import read_signatures
+from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.converters.tflite_file import TFLiteFile
 from edge_deeplab.description import Head
 from edge_deeplab.errors import ConversionError
@@ -93,3 +95,35 @@ def test_tflite_tensors_have_one_name_each(exported: Exported) -> None:
     results = [file._graph.tensors[i].name for o in file._graph.operators for i in o.outputs]
     assert len(set(results)) == len(results)
     assert not [name for name in results if b";" in name]
+
+
+def test_tflite_signature_follows_what_replaces_the_ends_of_the_graph(exported: Exported) -> None:
+    file = TFLiteFile(exported("tflite", "fp32", "logits").read_bytes())
+    for side in ("inputs", "outputs"):
+        (old,) = getattr(file._graph, side)
+        file._graph.tensors.append(file._graph.tensors[old])
+        setattr(file._graph, side, np.array([len(file._graph.tensors) - 1], np.int32))
+    written = TFLiteFile(file.to_bytes())
+    (signature,) = written._model.signatureDefs
+    ends = [*signature.inputs, *signature.outputs]
+    assert [e.tensorIndex for e in ends] == [*written._graph.inputs, *written._graph.outputs]
+    assert [e.name for e in ends] == [b"image", b"logits"]
+
+
+def test_tflite_signature_that_names_no_end_of_the_graph_is_refused(exported: Exported) -> None:
+    file = TFLiteFile(exported("tflite", "fp32", "logits").read_bytes())
+    file._model.signatureDefs[0].outputs[0].tensorIndex = 1
+    file._ends = []  # as it came
+    with pytest.raises(ConversionError, match="names 'logits', which is none of the graph's outp"):
+        TFLiteFile(file.to_bytes())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("head", ["classes", "logits"])
+def test_tflite_operators_have_the_lowest_versions_that_they_need(
+    exported: Exported, precision: str, head: Head
+) -> None:
+    path = exported("tflite", precision, head)
+    versions = {(signature.type, signature.version) for signature in read_signatures(path)}
+    assert lint_versions(path) == ()
+    assert {("DEPTHWISE_CONV_2D", 1), ("DEPTHWISE_CONV_2D", 2)} <= versions

@@ -139,3 +139,8 @@ def test_demo_option_out_of_range_is_a_usage_error(
     invoke: Invoke, image_folder: Path, option: tuple[str, int]
 ) -> None:
     assert invoke("--source", image_folder, "--headless", *option).exit_code == 2
+
+
+def test_demo_in_another_formats_runtime_says_which_it_runs(image_folder: Path) -> None:
+    result = run_command("--source", image_folder, "--headless", "--runtime", "compiled-model")
+    assert "some.onnx was to be run by compiled-model, which runs .tflite" in error_of(result)

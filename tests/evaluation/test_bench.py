@@ -7,7 +7,14 @@ import pytest
 
 from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, ConfigError
-from edge_deeplab.evaluation.bench import Failed, measure_latency, round_order, time_files
+from edge_deeplab.evaluation.bench import (
+    Failed,
+    Latency,
+    Untimed,
+    measure_latency,
+    round_order,
+    time_files,
+)
 
 
 @dataclass
@@ -94,11 +101,41 @@ def test_measure_latency_without_files_is_an_error():
         measure_latency([], rounds=1, threads=1)
 
 
-def test_latency_of_the_reference_evaluator_is_not_a_devices(files):
-    runtime = files("one", [0.001])
-    runtime.name = "mil-reference 2.13"
-    (latency,) = measure_latency([runtime], rounds=1, threads=1)
-    assert not latency.on_device
+def evaluated(runtime):
+    runtime.name = "mil-reference"
+    return runtime
+
+
+def test_time_files_never_runs_the_reference_evaluator_and_compares_with_the_first_timed(files):
+    evaluator = evaluated(files("a", [9.0]))
+    first, second = files("b", [0.010]), files("c", [0.005])
+    runtimes = [evaluator, first, second]
+    untimed, one, other = time_files(runtimes, rounds=2, threads=1)
+    assert evaluator.runs == 0
+    assert isinstance(untimed, Untimed)
+    assert isinstance(one, Latency)
+    assert (one.path, one.ratio_to_first) == (first.path, 1.0)
+    assert other.ratio_to_first == pytest.approx(0.5)
+
+
+def test_time_files_row_of_the_reference_evaluator_says_what_it_is_and_has_no_times(files):
+    evaluator = evaluated(files("a", [9.0]))
+    (row,) = time_files([evaluator], rounds=2, threads=1)
+    document = row.to_json()
+    assert "no device's" in document.pop("note")
+    assert document == {
+        "path": str(evaluator.path),
+        "runtime": "mil-reference",
+        "threads": None,
+        "bytes": 5,
+        "latency_ms": None,
+        "ratio_to_first": None,
+    }
+
+
+def test_time_files_without_files_is_an_error():
+    with pytest.raises(ConfigError, match="0 files"):
+        time_files([], rounds=1, threads=1)
 
 
 def test_time_files_one_that_fails_in_a_round_fails_alone(files):

@@ -12,6 +12,7 @@ from torch import nn
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.operators.report import check_artifact
+from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
 from edge_deeplab.description import Normalisation
 from edge_deeplab.evaluation.stored_quantization import compare_stored, read_stored
@@ -147,6 +148,20 @@ def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[s
     runtime = open_artifact(int8_files["tflite"])
     assert runtime.description is not None
     assert runtime.description.precision == "int8"
+
+
+def test_tflite_signature_names_the_uint8_input_and_versions_are_the_lowest(
+    int8_files: dict[str, Path],
+) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = int8_files["tflite"].read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    (signature,), (graph,) = model.signatureDefs, model.subgraphs
+    assert [entry.tensorIndex for entry in signature.inputs] == [*graph.inputs]
+    assert [entry.tensorIndex for entry in signature.outputs] == [*graph.outputs]
+    assert graph.tensors[graph.inputs[0]].type == schema.TensorType.UINT8
+    assert lint_versions(int8_files["tflite"]) == ()
 
 
 def test_onnx_integer_operators_are_those_predicted(int8_files: dict[str, Path]) -> None:

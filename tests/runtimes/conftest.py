@@ -53,16 +53,18 @@ def tiny_network() -> Any:
     class TinyNetwork(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
-            self.depthwise = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
+            self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU6())
+            self.depthwise = nn.Sequential(
+                nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8), nn.ReLU()
+            )
             self.classifier = nn.Conv2d(16, len(CLASSES), 1)
 
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            stem = functional.relu6(self.stem(image))
+            stem = self.stem(image)
             pooled = functional.interpolate(
                 stem.mean((2, 3), keepdim=True), stem.shape[-2:], mode="bilinear"
             )
-            features = torch.cat([functional.relu(self.depthwise(stem)), pooled], dim=1)
+            features = torch.cat([self.depthwise(stem), pooled], dim=1)
             return functional.interpolate(
                 self.classifier(features), scale_factor=2.0, mode="bilinear", align_corners=False
             )

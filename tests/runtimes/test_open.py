@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from edge_deeplab.errors import ArtifactError, MissingDependencyError
+from edge_deeplab.errors import ArtifactError, ConfigError, MissingDependencyError
+from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes import open_artifact
+from edge_deeplab.runtimes.open import OPENERS, RUNTIMES
+from tests.runtimes.conftest import Sample
 
 
 def test_open_artifact_with_unknown_ending_lists_the_endings(tmp_path: Path) -> None:
@@ -138,3 +142,47 @@ def test_core_ml_itself_on_another_system_says_what_runs_the_file_here(tmp_path:
         pytest.skip("not on a Mac: Core ML is here")
     with pytest.raises(ArtifactError, match="MIL reference evaluator"):
         CoreMLEngine(tmp_path / "model.mlpackage")
+
+
+def test_every_runtime_name_has_a_row_of_a_format_that_opens() -> None:
+    assert tuple(RUNTIMES) == get_args(RuntimeName)
+    assert {row.ending for row in RUNTIMES.values()} == {*OPENERS} - {".safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("target", "runtime", "name"),
+    [
+        ("onnx", "onnxruntime", "onnxruntime"),
+        ("tflite", "interpreter", "ai-edge-litert"),
+        ("tflite", "interpreter-builtin", "without XNNPACK"),
+        ("tflite", "compiled-model", "CompiledModel"),
+        ("coreml", "mil-reference", "mil-reference"),
+    ],
+)
+def test_open_artifact_with_a_runtime_runs_the_file_in_it(
+    export_tiny: Callable[..., Path], sample: Sample, target: str, runtime: RuntimeName, name: str
+) -> None:
+    path = export_tiny(target, "fp32", "logits")
+    opened = open_artifact(path, threads=1, runtime=runtime)
+    assert name in opened.name
+    np.testing.assert_allclose(opened.logits(sample.images), sample.logits, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("file", "runtime", "sentence"),
+    [
+        ("a.onnx", "compiled-model", r"runs \.tflite files; .*take one of onnxruntime, or leave"),
+        ("a.tflite", "core-ml", "interpreter, interpreter-builtin, compiled-model, or leave it"),
+        ("a.safetensors", "onnxruntime", "a runtime of its own format was expected; leave it out"),
+    ],
+)
+def test_open_artifact_with_another_formats_runtime_is_one_sentence(
+    file: str, runtime: RuntimeName, sentence: str
+) -> None:
+    with pytest.raises(ArtifactError, match=rf"{file} was to be run by {runtime}.*{sentence}"):
+        open_artifact(Path(file), runtime=runtime)
+
+
+def test_open_artifact_with_an_unknown_runtime_names_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'compiled-model'"):
+        open_artifact(tmp_path / "a.tflite", runtime="compiledmodel")  # type: ignore[arg-type]

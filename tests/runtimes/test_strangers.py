@@ -10,6 +10,7 @@ import pytest
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import open_artifact
+from edge_deeplab.runtimes.inputs import Quantization
 
 NORMALISATION = Normalisation((10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
 
@@ -227,8 +228,10 @@ class TestPeers:
         assert (logits.argmax(axis=1) == ids).mean() > 0.99
 
 
-def write_tflite_relu(path: Path, scale: float | None = None) -> Path:
-    """Write a .tflite of one RELU on a picture of any size, with no metadata: float32, or uint8 of a scale."""
+def write_tflite(
+    path: Path, kind: str, quantization: Quantization | None = None, options: Any = None
+) -> Path:
+    """Write a .tflite of one operator on a picture of any size, with no metadata: float32, or quantized uint8."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -236,15 +239,20 @@ def write_tflite_relu(path: Path, scale: float | None = None) -> Path:
         made = schema.TensorT()
         made.name, made.type, made.buffer = name.encode(), schema.TensorType.FLOAT32, 0
         made.shape, made.shapeSignature = [1, 1, 1, 3], [-1, -1, -1, 3]
-        if scale is not None:
+        if quantization is not None:
             made.type, made.quantization = schema.TensorType.UINT8, schema.QuantizationParametersT()
-            made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
+            made.quantization.scale = [quantization.scale]
+            made.quantization.zeroPoint = [quantization.zero_point]
         return made
 
     model, graph = schema.ModelT(), schema.SubGraphT()
     code, operator = schema.OperatorCodeT(), schema.OperatorT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RELU
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    if options is not None:
+        kind_of_options = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind_of_options)
+        operator.builtinOptions = options
     graph.tensors, graph.operators = [tensor("x"), tensor("y")], [operator]
     graph.inputs, graph.outputs = [0], [1]
     model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
@@ -256,14 +264,37 @@ def write_tflite_relu(path: Path, scale: float | None = None) -> Path:
 
 
 def test_tflite_of_quantized_scores_gives_the_values_they_stand_for(tmp_path: Path) -> None:
-    runtime = open_artifact(write_tflite_relu(tmp_path / "stranger.tflite", scale=0.5))
+    runtime = open_artifact(
+        write_tflite(tmp_path / "stranger.tflite", "RELU", Quantization(0.5, 0))
+    )
     images = pictures((512, 512))
     np.testing.assert_array_equal(runtime.logits(images), 0.5 * images.transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(runtime.predict(images), images.argmax(axis=-1))
 
 
+def write_tflite_pooling(path: Path) -> Path:
+    """Write a .tflite that XNNPACK refuses for its zero point, which LiteRT's own pooling never reads."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.Pool2DOptionsT()
+    options.strideH = options.strideW = options.filterHeight = options.filterWidth = 1
+    return write_tflite(path, "MAX_POOL_2D", Quantization(0.5, 300), options)
+
+
+def test_tflite_that_xnnpack_alone_refuses_says_so_and_runs_without_it(tmp_path: Path) -> None:
+    path = write_tflite_pooling(tmp_path / "stranger.tflite")
+    sentence = r"refused by XNNPACK, .* own kernels take the file.*--runtime interpreter-builtin"
+    with pytest.raises(ArtifactError, match=sentence) as raised:
+        open_artifact(path)
+    assert "\n" not in str(raised.value)
+    runtime = open_artifact(path, runtime="interpreter-builtin")
+    assert runtime.name.endswith("without XNNPACK")
+    images = pictures((512, 512))
+    np.testing.assert_array_equal(runtime.predict(images), images.argmax(axis=-1))
+
+
 def test_tflite_of_any_size_and_float_input_runs(tmp_path: Path) -> None:
-    path = write_tflite_relu(tmp_path / "stranger.tflite")
+    path = write_tflite(tmp_path / "stranger.tflite", "RELU")
     runtime = open_artifact(path, normalisation=NORMALISATION)
     assert runtime.description is None
     assert runtime.size_hw == (512, 512)
@@ -313,3 +344,13 @@ def test_weights_that_lie_outside_the_files_folder_are_not_read(
     (folder / "a.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ArtifactError, match="cannot be read by ONNX Runtime"):
         open_artifact(folder / "a.onnx")
+
+
+def test_uint8_input_takes_pixels_as_they_are_whatever_the_normalisation(write_onnx: Any) -> None:
+    import onnx
+
+    to_float = node("Cast", ["x"], "y", to=onnx.TensorProto.FLOAT)
+    path = write_onnx([to_float], (1, 4, 6, 3), onnx.TensorProto.UINT8)
+    images = pictures((4, 6))
+    logits = open_artifact(path, normalisation=NORMALISATION).logits(images)
+    np.testing.assert_array_equal(logits, images.transpose(0, 3, 1, 2))

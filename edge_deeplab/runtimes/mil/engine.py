@@ -7,13 +7,13 @@ import torch
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only_input
 from edge_deeplab.runtimes.mil.evaluator import Evaluator
 from edge_deeplab.runtimes.mil.program import Program, Reference
 from edge_deeplab.runtimes.mil.reader import Package, read_package
 from edge_deeplab.runtimes.torch_threads import running_torch
 
-NAME = "mil-reference"
 _PASSED_BY = ("cast", "squeeze", "expand_dims", "reshape", "identity", "concat")
 """Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
 _NUMPY_NAMES = {"fp16": "float16", "fp32": "float32"}
@@ -32,7 +32,7 @@ class MILEngine:
         UnsupportedOperatorError: naming every operator that the evaluator does not know.
     """
 
-    name = NAME
+    name = REFERENCE_EVALUATOR
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         package = read_package(path)

@@ -62,6 +62,24 @@ def test_broken_resize_is_rejected_by_a_rule_and_by_the_runtime(resize, changes,
     assert (predicted["loads"], predicted["partitions"]) == (False, 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "loads", "told"),
+    [
+        (
+            {"dtype": "UINT8", "before": {"zero_point": 300}},
+            True,
+            "XNNPACK, the default delegate of ai-edge-litert",
+        ),
+        ({"version": 9}, False, "does not load it: Didn't find op"),
+    ],
+)
+def test_refusal_of_a_broken_resize_says_which_path_refuses(resize, changes, loads, told):
+    report = check_artifact(resize(**changes))
+    assert report.xnnpack.loads_without_delegate is loads
+    assert told in report.xnnpack.told_refusal
+    assert report.to_json()["xnnpack"]["loads_without_delegate"] is loads
+
+
 def test_broken_convolution_is_rejected_by_a_rule_and_by_the_runtime(tiny, tmp_path):
     """Scales of 10 into one of 0.1: XNNPACK's factor ends at 256."""
     builder = tiny.TFLiteBuilder()

@@ -100,6 +100,7 @@ EXAMPLES = {
         ],
     ),
 }
+REFUSED = {"loads": False, "refusal": "{odd} message", "runtime": "litert"}
 MEASURED_EXAMPLES = {
     "tflite-xnnpack.left-out": (
         [{"loads": True, "delegated": False, "runtime": "litert"}],
@@ -110,8 +111,20 @@ MEASURED_EXAMPLES = {
         [{"loads": True, "runtime": "litert"}, {}],
     ),
     "tflite-xnnpack.refused": (
-        [{"loads": False, "refusal": "{odd} message", "runtime": "litert"}],
-        [{"loads": True, "delegated": True, "runtime": "litert"}, {}],
+        [{**REFUSED, "loads_without_delegate": False}],
+        [
+            {**REFUSED, "loads_without_delegate": True},
+            {"loads": True, "delegated": True, "runtime": "litert"},
+            {},
+        ],
+    ),
+    "tflite-xnnpack.refused-by-delegate": (
+        [{**REFUSED, "loads_without_delegate": True}],
+        [
+            {**REFUSED, "loads_without_delegate": False},
+            {"loads": True, "delegated": True, "runtime": "litert"},
+            {},
+        ],
     ),
 }
 ALL_EXAMPLES = {

@@ -133,3 +133,15 @@ def test_measure_xnnpack_is_bounded_as_suits_the_file(tflite_path, monkeypatch):
 def test_measure_xnnpack_that_takes_too_long_is_a_refusal(tflite_path):
     measured = measure_xnnpack(tflite_path, limits=Limits(1 << 30, 1, wall_s=0.001))
     assert measured.refusal == "it gave no answer in 0.001 s"
+
+
+def test_measure_xnnpack_shapes_that_do_not_fit_are_a_refusal(tmp_path, tiny):
+    builder = tiny.TFLiteBuilder()
+    image, other = builder.tensor("a", (1, 8, 8, 8)), builder.tensor("b", (1, 5, 5, 5))
+    result = builder.tensor("c", (1, 8, 8, 8))
+    builder.add("ADD", [image, other], [result], options="AddOptions")
+    path = builder.save(tmp_path / "shapes.tflite", [image, other], [result])
+    measured = measure_xnnpack(path)
+    assert "failed to prepare" in measured.refusal
+    assert not measured.loads_without_delegate
+    assert "TfLiteXNNPackDelegate" not in measured.refusal, "its own kernels refuse it too"

@@ -37,6 +37,14 @@ class Head(nn.Module):
         return enlarged.argmax(self.axis).to(torch.int32)
 
 
+class HeadByFactor(nn.Module):
+    """An argmax of a map that is enlarged by a factor."""
+
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        enlarged = functional.interpolate(logits, scale_factor=4.0, mode="bilinear")
+        return enlarged.argmax(1).to(torch.int32)
+
+
 class HeadWithScores(Head):
     """A head whose enlarged logits something else reads too."""
 
@@ -60,6 +68,13 @@ def test_argmax_before_upsampling_takes_the_class_map_at_half_the_height() -> No
     assert run(rewritten, logits).dtype == torch.int32
     changed = (run(rewritten, logits) != run(program, logits)).float().mean()
     assert 0 < changed < 0.2
+    assert resized_to(rewritten) == [16, 48]
+
+
+def test_argmax_before_upsampling_of_a_resize_by_a_factor_halves_it_as_well() -> None:
+    logits = seeded(1, 5, 8, 12)
+    rewritten = argmax_before_upsampling(trace(HeadByFactor(), logits))
+    assert torch.equal(run(rewritten, logits), expected_of(logits, nn.Identity()))
     assert resized_to(rewritten) == [16, 48]
 
 
