@@ -9,7 +9,7 @@ An artifact of this project names its classes; for another project's file a `--c
 Ids that are not listed are none of the data set's classes: predicting one is a miss for the true class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,8 @@ def read_class_map(path: Path) -> ClassMap:
         class_map = {int(key): name for key, name in entries}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")
-        if not all(0 <= key < NO_CLASS for key in class_map):
-            raise ValueError(f"an id is not 0 to {NO_CLASS - 1}")
+        if not class_map or not all(0 <= key < NO_CLASS for key in class_map):
+            raise ValueError(f"it is empty or an id is not 0 to {NO_CLASS - 1}")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ConfigError(
             f"class map {path} cannot be used ({type(error).__name__}: {error}); a TOML table [map] with lines such as "
@@ -50,6 +50,7 @@ def class_lookup(
     class_map: ClassMap | None,
     *,
     artifact: str,
+    count_classes: Callable[[], int | None] = lambda: None,
 ) -> npt.NDArray[np.uint8]:
     """Return the (256,) uint8 table from an artifact's ids to the data set's.
 
@@ -58,10 +59,12 @@ def class_lookup(
         classes: the data set's.
         class_map: used where the artifact names no classes, or other ones.
         artifact: for the error message.
+        count_classes: tells how many classes an artifact scores that names none, where that can be known; asked only
+            when the class map is used.
 
     Raises:
         ArtifactError: when nothing tells what the ids mean.
-        ConfigError: when the class names do not match.
+        ConfigError: when the class names do not match, or the class map lists ids that the artifact never gives.
     """
     names = [c.name for c in classes]
     if description is not None:
@@ -78,6 +81,12 @@ def class_lookup(
             f"{artifact} carries no self-description, so which class each of its ids means is not known; pass "
             '--class-map FILE.toml with a table [map] of lines such as 0 = "road" (and --normalisation MEAN/STD where '
             "its input is float)"
+        )
+    count = count_classes() if description is None else len(description.classes)
+    if count is not None and max(class_map) >= count:
+        raise ConfigError(
+            f"the class map lists id {max(class_map)}, {artifact} has {count} classes; ids from 0 to {count - 1} were "
+            "expected; list the ids that the file gives, which need not be those of its data set's masks"
         )
     return _table(class_map, names)
 

@@ -20,6 +20,7 @@ import numpy as np
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
+from edge_deeplab.errors import ArtifactError
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.metrics import (
     Counts,
@@ -115,7 +116,7 @@ class Contestant:
 
     Raises:
         ArtifactError: when nothing tells what its ids mean.
-        ConfigError: when its classes are not the data set's.
+        ConfigError: when its classes are not the data set's, or the class map lists ids that it never gives.
     """
 
     def __init__(
@@ -123,7 +124,11 @@ class Contestant:
     ) -> None:
         self.runtime = runtime
         self._lookup = class_lookup(
-            runtime.description, dataset.classes, class_map, artifact=str(runtime.path)
+            runtime.description,
+            dataset.classes,
+            class_map,
+            artifact=str(runtime.path),
+            count_classes=lambda: _count_scores(runtime),
         )
 
     @property
@@ -145,6 +150,14 @@ class Contestant:
         (ids,) = self.runtime.predict(images)
         latency_ms = (time.perf_counter() - start) * 1000
         return self._lookup[resize_ids(ids, self.size_hw)], latency_ms
+
+
+def _count_scores(runtime: Runtime) -> int | None:
+    """Return how many classes a runtime scores, seen on a black picture; None where it has no scores to read."""
+    try:
+        return runtime.logits(np.zeros((1, *runtime.size_hw, 3), np.uint8)).shape[1]
+    except ArtifactError:
+        return None
 
 
 class Tally:

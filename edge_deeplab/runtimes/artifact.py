@@ -48,18 +48,23 @@ class ArtifactRuntime:
         """Return class ids; a smaller output is enlarged to the size of the picture."""
         check_images(images, self.size_hw)
         ids = np.empty(images.shape[:3], np.uint8)
+        image, path = self._engine.image, str(self.path)
         for index, image_hwc in enumerate(images):
             output = self._engine.run(self._encode(image_hwc))
-            ids[index] = class_map(output, self._engine.image, path=str(self.path))
+            ids[index] = class_map(output, image, path=path, classes=self._classes)
         return ids
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return scores; smaller ones are enlarged to the size of the picture."""
         check_images(images, self.size_hw, at_least=1)
         outputs = [self._engine.run_scores(self._encode(image_hwc)) for image_hwc in images]
-        classes = None if self.description is None else len(self.description.classes)
         image, path = self._engine.image, str(self.path)
-        return np.stack([score_map(o, image, path=path, classes=classes) for o in outputs])
+        return np.stack([score_map(o, image, path=path, classes=self._classes) for o in outputs])
+
+    @property
+    def _classes(self) -> int | None:
+        """How many classes the file says that it has."""
+        return None if self.description is None else len(self.description.classes)
 
     def time_once(self, images: ImagesNHWC | None = None) -> float:
         """Execute the file once and return the seconds that took."""

@@ -1,7 +1,8 @@
 """From a file's output tensor to a class map or to scores, at the size of the picture.
 
 The idea to hold: class ids are integers with no class axis; everything with a class axis is scores. Which axis that is
-follows from the number of classes where the file tells it, else from the picture's proportions.
+follows from the number of classes where the file tells it, else from the picture's proportions. What has not the
+picture's proportions is no map of it: a classifier's scores are refused, not stretched over the picture.
 """
 
 from math import prod
@@ -20,7 +21,9 @@ _MOST_SCORES = 1 << 26
 """Scores of one picture, 256 MiB of them: 150 classes at 660x660, 19 at 1536x2048."""
 
 
-def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
+def class_map(
+    output: Tensor, image: ImageTensor, *, path: str, classes: int | None = None
+) -> ClassIds:
     """Return (H, W) uint8 class ids at the size of the picture.
 
     Args:
@@ -28,18 +31,21 @@ def class_map(output: Tensor, image: ImageTensor, *, path: str) -> ClassIds:
             pixel where they are smaller; or scores as for `score_map`, whose largest is taken.
         image: the file's input.
         path: the file, for the error message.
+        classes: how many there are; None where the file does not tell.
 
     Raises:
-        ArtifactError: when the output is neither.
+        ArtifactError: when the output is neither, or has not the picture's proportions.
     """
     if output.dtype.kind not in "iu" or _has_class_axis(output):
-        scores = score_map(output, image, path=path)
+        scores = score_map(output, image, path=path, classes=classes)
         return np.asarray(scores.argmax(axis=0), np.uint8)
     sides = [side for side in output.shape if side != 1]
     if len(sides) > 2 or output.ndim not in (2, 3, 4):
         raise _unexpected(output, path)
     ids = output[0, ..., 0] if output.ndim == 4 and output.shape[3] == 1 else output
     ids = ids.reshape(ids.shape[-2:])
+    if not _shows(ids.shape, image):
+        raise _unexpected(output, path)
     if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint8).max:
         raise ArtifactError(
             f"{path} gives class ids from {ids.min()} to {ids.max()}; 0 to 255 was expected; "
@@ -60,7 +66,8 @@ def score_map(
         classes: how many there are; None where the file does not tell.
 
     Raises:
-        ArtifactError: when the output has no such shape, or there are more classes or scores than one can mean.
+        ArtifactError: when the output has no such shape or not the picture's proportions, or there are more classes or
+            scores than one can mean.
     """
     if not _has_class_axis(output):
         raise _unexpected(output, path)
@@ -73,7 +80,20 @@ def score_map(
             f"{MOST_CLASSES} classes, and {_MOST_SCORES} scores, were expected; export its class map"
         )
     scores = np.asarray(output.reshape(first, second, third), np.float32)
-    return _resize_scores(scores.transpose(2, 0, 1) if last else scores, image.size_hw)
+    if last:
+        scores = scores.transpose(2, 0, 1)
+    is_stranger = classes is None  # our own files' scores may be tapped where rows are still halved
+    if is_stranger and not _shows(scores.shape[1:], image):
+        raise _unexpected(output, path)
+    return _resize_scores(scores, image.size_hw)
+
+
+def _shows(size_hw: tuple[int, ...], image: ImageTensor) -> bool:
+    """Whether a map of a size can be one of the picture: of its proportions, each side rounded by up to a pixel."""
+    height, width = size_hw
+    rows, columns = image.size_hw
+    has_sides = min(height, width) > 1 or min(rows, columns) == 1
+    return has_sides and abs(height * columns - width * rows) <= rows + columns
 
 
 def _has_class_axis(output: Tensor) -> bool:
@@ -111,7 +131,9 @@ def _interpolation(new: int, old: int) -> npt.NDArray[np.float32]:
 
 
 def _unexpected(output: Tensor, path: str) -> ArtifactError:
+    shape = ", ".join(map(str, output.shape))
     return ArtifactError(
-        f"{path} gives {output.dtype} of shape ({', '.join(map(str, output.shape))}); class ids (1, H, W) or scores "
-        "(1, C, H, W) or (1, H, W, C) were expected; export it with one of them as its first output"
+        f"{path} gives {output.dtype} of shape ({shape}); a map in the picture's proportions was expected: class ids "
+        f"(1, H, W), or scores (1, C, H, W) or (1, H, W, C) of at most {_MAX_CLASSES} classes; export it with one of "
+        "them as its first output"
     )

@@ -31,6 +31,13 @@ def test_lookup_of_other_names_takes_the_class_map(description):
     assert table[:3].tolist() == [0, 1, NO_CLASS]
 
 
+def test_lookup_of_an_id_beyond_the_described_classes_is_refused(description):
+    with pytest.raises(
+        ConfigError, match=r"lists id 33, model\.onnx has 2 classes; ids from 0 to 1"
+    ):
+        lookup(description(("heaven", "street")), {7: "road", 33: "car"})
+
+
 def test_lookup_of_matching_names_leaves_the_class_map_unused(description):
     assert lookup(description(), {0: "car"})[:3].tolist() == [0, 1, 2]
 
@@ -53,7 +60,15 @@ def test_read_class_map_gives_ids_and_names(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[map\n", '[map]\nroad = "sky"\n', "[map]\n0 = 3\n", '[map]\n255 = "road"\n', "map = 3\n"],
+    [
+        "",
+        "[map\n",
+        '[map]\nroad = "sky"\n',
+        "[map]\n0 = 3\n",
+        '[map]\n255 = "road"\n',
+        "map = 3\n",
+        "[map]\n",
+    ],
 )
 def test_read_class_map_of_a_file_that_is_none_names_it(tmp_path, text):
     path = tmp_path / "map.toml"

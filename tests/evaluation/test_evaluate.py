@@ -80,6 +80,15 @@ def test_evaluation_without_description_needs_a_class_map(runtime, dataset):
     assert evaluate_runtime(runtime(description=None), dataset, class_map=names).miou == 100.0
 
 
+def test_evaluation_with_class_map_ids_that_the_file_never_gives_is_refused(runtime, dataset):
+    file_ids = {0: "sky", 1: "road", 2: "car"}
+    mask_ids = {7: "sky", 11: "road", 26: "car"}
+    foreign = runtime(description=None, scored_classes=19)
+    assert evaluate_runtime(foreign, dataset, class_map=file_ids).miou == 100.0
+    with pytest.raises(ConfigError, match=r"lists id 26, model\.onnx has 19 classes"):
+        evaluate_runtime(foreign, dataset, class_map=mask_ids)
+
+
 def test_contestant_brings_a_smaller_class_map_to_the_input_size(runtime, dataset):
     small = runtime()
     small.predict = lambda images: images[:, ::2, ::2, 0]

@@ -10,7 +10,8 @@ import pytest
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import open_artifact
-from edge_deeplab.runtimes.inputs import Quantization
+from edge_deeplab.runtimes.inputs import ImageTensor, Quantization
+from edge_deeplab.runtimes.outputs import class_map
 
 NORMALISATION = Normalisation((10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
 
@@ -354,3 +355,54 @@ def test_uint8_input_takes_pixels_as_they_are_whatever_the_normalisation(write_o
     images = pictures((4, 6))
     logits = open_artifact(path, normalisation=NORMALISATION).logits(images)
     np.testing.assert_array_equal(logits, images.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((1, 1001), "uint8"),
+        ((1, 1001), "int64"),
+        ((1, 1001), "float32"),
+        ((1, 1), "int64"),
+        ((1,), "int64"),
+        ((1, 1, 1, 1001), "uint8"),
+        ((1, 1001, 1, 1), "uint8"),
+        ((1, 100, 4), "uint8"),
+        ((1, 4, 40, 90), "float32"),
+    ],
+)
+def test_output_that_is_no_map_of_the_picture_is_refused(
+    shape: tuple[int, ...], dtype: str
+) -> None:
+    image = ImageTensor("x", (1, 32, 48, 3), np.dtype(np.uint8))
+    output = np.zeros(shape, dtype)
+    with pytest.raises(ArtifactError, match=rf"c\.onnx gives {dtype} of shape .*proportions"):
+        class_map(output, image, path="c.onnx")
+
+
+@pytest.mark.parametrize(
+    "size_hw", [(8, 12), (9, 13), (16, 24), (32, 48), (33, 49), (4, 6), (2, 3)]
+)
+def test_smaller_map_of_the_picture_is_taken(size_hw: tuple[int, int]) -> None:
+    image = ImageTensor("x", (1, 32, 48, 3), np.dtype(np.uint8))
+    ids = np.full((1, *size_hw), 7, np.int64)
+    assert (class_map(ids, image, path="c.onnx") == np.full((32, 48), 7)).all()
+    scores = np.zeros((1, *size_hw, 5), np.float32)
+    scores[..., 3] = 1
+    assert (class_map(scores, image, path="c.onnx", classes=5) == np.full((32, 48), 3)).all()
+
+
+def test_classifier_gets_no_class_map(write_onnx: Any) -> None:
+    import onnx
+
+    nodes = [
+        node("Cast", ["x"], "f", to=onnx.TensorProto.FLOAT),
+        node("GlobalAveragePool", ["f"], "g"),
+        node("Flatten", ["g"], "h"),
+        node("Cast", ["h"], "y", to=onnx.TensorProto.UINT8),
+    ]
+    path = write_onnx(
+        nodes, (1, 3, 4, 6), onnx.TensorProto.UINT8, output_dtype=onnx.TensorProto.UINT8
+    )
+    with pytest.raises(ArtifactError, match=r"gives uint8 of shape \(1, 3\); a map in the picture"):
+        open_artifact(path).predict(pictures((4, 6)))
