@@ -31,13 +31,14 @@ def test_that_fails():
 
 
 def run_pytest(content: str, folder: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
-    """Run a file of tests under the hooks alone."""
+    """Run a file of tests under the hooks alone; what this run was told through the environment is not for that one."""
     (folder / "test_content.py").write_text(content)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider"]
     return subprocess.run(
         [*command, "--rootdir", str(folder), str(folder)],
         cwd=REPOSITORY,
-        env={**os.environ, "CI": ci},
+        env={**environment, "CI": ci},
         capture_output=True,
         text=True,
         check=False,

@@ -93,11 +93,11 @@ def folder(tmp_path: Path, make_dataset: MakeDataset) -> Path:
     "extra", [pytest.param(e, marks=[] if e in SMALL else [pytest.mark.slow]) for e in COMMANDS]
 )
 def test_extra_alone_runs_what_it_is_for(extra: str, wheel: Path, folder: Path) -> None:
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv", symlinks=os.name != "nt")
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install", "--no-compile"]
     requirement = f"{wheel}[{extra}]" if extra else str(wheel)
-    constraints = REPOSITORY / "constraints.txt"
-    run([programs / "pip", "install", "--quiet", "-c", constraints, requirement], folder)
+    run([*pip, "--quiet", "-c", REPOSITORY / "constraints.txt", requirement], folder)
     for command in COMMANDS[extra]:
         named = [target for target in TARGETS if f"{{{target}}}" in command]
         files = {target: export_brightest(target, folder).name for target in named}
