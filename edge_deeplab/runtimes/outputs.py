@@ -134,6 +134,6 @@ def _unexpected(output: Tensor, path: str) -> ArtifactError:
     shape = ", ".join(map(str, output.shape))
     return ArtifactError(
         f"{path} gives {output.dtype} of shape ({shape}); a map in the picture's proportions was expected: class ids "
-        f"(1, H, W), or scores (1, C, H, W) or (1, H, W, C) of at most {_MAX_CLASSES} classes; export it with one of "
+        f"(1, H, W), or scores (1, C, H, W) or (1, H, W, C) of at most {MOST_CLASSES} classes; export it with one of "
         "them as its first output"
     )
