@@ -394,7 +394,7 @@ def test_smaller_map_of_the_picture_is_taken(size_hw: tuple[int, int]) -> None:
 
 def test_more_classes_than_ids_can_name_are_refused() -> None:
     image = ImageTensor("x", (1, 32, 48, 3), np.dtype(np.uint8))
-    with pytest.raises(ArtifactError, match="scores of 300 classes .* at most 256 classes"):
+    with pytest.raises(ArtifactError, match=r"scores of 300 classes .* at most 256 classes"):
         class_map(np.zeros((1, 300, 16, 24), np.float32), image, path="c.onnx")
 
 
