@@ -52,17 +52,26 @@ def read_dataset_toml(root: Path) -> DatasetToml:
 def _parse(document: Mapping[str, Any]) -> DatasetToml:
     """Return the content; a ValueError says what is wrong with it."""
     _check_keys(document, _KEYS)
-    name, classes = document.get("name"), document.get("classes")
+    name = document.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError("name is missing or no text")
-    is_list = isinstance(classes, list) and all(isinstance(entry, Mapping) for entry in classes)
-    if not is_list or not 1 <= len(classes) <= _MAX_CLASSES:
-        raise ValueError(f"[[classes]] does not stand there 1 to {_MAX_CLASSES} times")
+    classes = _class_tables(document)
     for entry in classes:
         _check_class(entry)
     ignore_index = document.get("ignore_index")
     _check_ignore_index(ignore_index, [entry["name"] for entry in classes])
     return DatasetToml(name, _licence(document), classes_from_json(classes), ignore_index)
+
+
+def _class_tables(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    tables = document.get("classes")
+    if (
+        isinstance(tables, list)
+        and 1 <= len(tables) <= _MAX_CLASSES
+        and all(isinstance(table, Mapping) for table in tables)
+    ):
+        return tables
+    raise ValueError(f"[[classes]] does not stand there 1 to {_MAX_CLASSES} times")
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
