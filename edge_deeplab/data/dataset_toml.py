@@ -51,16 +51,23 @@ def read_dataset_toml(root: Path) -> DatasetToml:
 def _parse(document: Mapping[str, Any]) -> DatasetToml:
     """Return the content; a ValueError says what is wrong with it."""
     _check_keys(document, _KEYS)
-    name, classes = document.get("name"), document.get("classes")
+    name = document.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError("name is missing or no text")
-    if not isinstance(classes, list) or not 1 <= len(classes) <= MOST_CLASSES:
-        raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
+    classes = _class_tables(document)
     for entry in classes:
         _check_class(entry)
     ignore_index = document.get("ignore_index")
     _check_ignore_index(ignore_index, [entry["name"] for entry in classes])
     return DatasetToml(name, _licence(document), classes_from_json(classes), ignore_index)
+
+
+def _class_tables(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    tables = document.get("classes")
+    are_tables = isinstance(tables, list) and all(isinstance(table, Mapping) for table in tables)
+    if are_tables and 1 <= len(tables) <= MOST_CLASSES:
+        return list(tables)
+    raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -69,9 +76,7 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
             raise unknown_choice("key", key, known)
 
 
-def _check_class(entry: object) -> None:
-    if not isinstance(entry, Mapping):
-        raise ValueError("a class is no table")  # noqa: TRY004  (the document's fault)
+def _check_class(entry: Mapping[str, Any]) -> None:
     _check_keys(entry, _CLASS_KEYS)
     name, color = entry.get("name"), entry.get("color")
     if not isinstance(name, str) or not name:

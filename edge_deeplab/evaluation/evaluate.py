@@ -155,9 +155,10 @@ class Contestant:
 def _count_scores(runtime: Runtime) -> int | None:
     """Return how many classes a runtime scores, seen on a black picture; None where it has no scores to read."""
     try:
-        return runtime.logits(np.zeros((1, *runtime.size_hw, 3), np.uint8)).shape[1]
+        scores = runtime.logits(np.zeros((1, *runtime.size_hw, 3), np.uint8))
     except ArtifactError:
         return None
+    return int(scores.shape[1])
 
 
 class Tally:

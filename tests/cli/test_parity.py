@@ -34,6 +34,9 @@ class ReadingRuntime:
     def predict(self, images):
         return images[..., 0] * np.uint8(not self.degraded)
 
+    def logits(self, images):
+        raise ArtifactError(f"{self.path} has no scores to read")
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
