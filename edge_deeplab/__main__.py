@@ -11,7 +11,12 @@ _INTERRUPTED_EXIT_CODE = 130
 
 def main() -> None:
     """Run the program; until it is imported, there is nothing to end but the process."""
-    before = {number: signal.signal(number, _stop) for number in _STOPPING}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number, handler in before.items():
+        if (
+            handler is not signal.SIG_IGN
+        ):  # whoever started the program in the background wants that
+            signal.signal(number, _stop)
     from edge_deeplab.cli.app import main as run
 
     for number, handler in before.items():

@@ -126,4 +126,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED_EXIT_CODE)
     finally:  # what was to be told is told; nothing is left to be interrupted but Python's own end
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

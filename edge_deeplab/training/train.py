@@ -87,9 +87,9 @@ def train(
     if not resume:
         check_unused(output)
     recipe = recipe.with_crops_for(recipe.data.size_hw)
+    belongs_to = identity(recipe, sources, name_start(init, backbone_weights))
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
-    belongs_to = identity(recipe, sources, name_start(init, backbone_weights))
     folder = RunFolder(output, recipe, belongs_to, validate)
     info = describe_run(recipe, sources, init, backbone_weights)
     crops = build_crops(sources, recipe, info)

@@ -133,5 +133,5 @@ def test_folder_that_cannot_be_made_is_one_sentence(
     (tmp_path / "run").write_text("a file")
     result = runner.invoke(app, command(RECIPE.format(max_drop=1)))
     assert result.exit_code == 1
-    assert "choose another --output" in result.stderr
+    assert "name another place" in result.stderr
     assert (tmp_path / "run").read_text() == "a file"
