@@ -24,8 +24,10 @@ HOSTILE_MODULE = "open('executed', 'a').write(__name__)\nraise ImportError('host
 SIZE_HW = PICTURE[1:3]
 
 
-def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, arguments)]
+def run(
+    *arguments: object, folder: Path, launch: tuple[str, ...] = COMMAND
+) -> subprocess.CompletedProcess[str]:
+    command = [*launch, *map(str, arguments)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
@@ -61,13 +63,15 @@ def reference(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "verb", [("check",), ("bench", "--rounds", "1"), ("parity", "--limit", "1")]
 )
+@pytest.mark.parametrize("options", [(), ("-P",)], ids=["", "by the children either"])
 def test_modules_beside_a_strangers_file_are_not_executed(
-    verb: tuple[str, ...], tmp_path: Path
+    verb: tuple[str, ...], options: tuple[str, ...], tmp_path: Path
 ) -> None:
     write_harmless(tmp_path / "stranger.tflite")
     for name in ("json", "numpy", "signal", "subprocess", "typer", "onnxruntime", "flatbuffers"):
         (tmp_path / f"{name}.py").write_text(HOSTILE_MODULE)
-    result = run(*verb, "stranger.tflite", folder=tmp_path)
+    launch = (sys.executable, *options, "-m", "edge_deeplab")
+    result = run(*verb, "stranger.tflite", folder=tmp_path, launch=launch)
     assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
     assert "hostile module" not in result.stderr
     assert result.returncode == (1 if verb[0] == "parity" else 0), result.stderr  # no class map
