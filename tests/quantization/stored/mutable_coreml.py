@@ -1,0 +1,148 @@
+"""Core ML packages whose numbers are changed one at a time: a constant in the program is copied for its reader."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from coremltools.proto import MIL_pb2, Model_pb2
+
+from edge_deeplab.evaluation.stored.coreml import CoreMLReader
+from edge_deeplab.evaluation.stored.mil_values import WeightFiles
+from tests.quantization.stored.mutation import Changes, Kind, changed_one_by_one, next_to
+
+_WEIGHTS = "@model_path/weights/weight.bin"
+_TYPES = {
+    MIL_pb2.FLOAT16: ("FLOAT16", "<f2"),
+    MIL_pb2.INT8: ("INT8", "i1"),
+    MIL_pb2.UINT8: ("UINT8", "u1"),
+}
+
+
+class _InMemory(WeightFiles):
+    """The one weight file of a package, as bytes that can be changed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent)
+        self.bytes = bytearray(path.read_bytes())
+
+    def content(self, name: str) -> bytearray:
+        assert name == _WEIGHTS
+        return self.bytes
+
+
+class MutableCoreML:
+    """A parsed package."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        (self._specification,) = path.rglob("*.mlmodel")
+        self._model = Model_pb2.Model()
+        self._model.ParseFromString(self._specification.read_bytes())
+        self._weights = _InMemory(self._specification.parent / "weights" / "weight.bin")
+        self._size = len(self._weights.bytes) + self._specification.stat().st_size
+        (function,) = self._model.mlProgram.functions.values()
+        self._operations = function.block_specializations[function.opset].operations
+
+    def open(self) -> CoreMLReader:
+        return CoreMLReader(self._model, self._weights, self._size)
+
+    def save(self, folder: Path) -> Path:
+        path = folder / "changed.mlpackage"
+        shutil.copytree(self._path, path, dirs_exist_ok=True)
+        specification = path / self._specification.relative_to(self._path)
+        specification.write_bytes(self._model.SerializeToString())
+        (specification.parent / "weights" / "weight.bin").write_bytes(self._weights.bytes)
+        return path
+
+    def changes(self, *, weights: bool) -> Iterator[Changes]:
+        constants = {
+            o.outputs[0].name: o.attributes["val"] for o in self._operations if o.type == "const"
+        }
+        seen: set[int] = set()
+        for operation in self._operations:
+            if operation.type in ("quantize", "dequantize"):
+                yield from self._immediate(operation, constants)
+            elif operation.type == "constexpr_affine_dequantize":
+                stored: dict[Any, str] = {"scale": "scale", "zero point": "zero_point"}
+                if weights:
+                    stored["weight"] = "quantized_data"
+                for kind, key in stored.items():
+                    yield self._stored(kind, operation, operation.attributes[key], seen)
+                yield self._axis(operation)
+            elif operation.type == "conv":
+                bias = constants[operation.inputs["bias"].arguments[0].name]
+                yield self._stored("bias", operation, bias, seen)
+
+    def _immediate(self, operation: Any, constants: Any) -> Iterator[Changes]:
+        """Yield the scale and zero point of an activation; a zero point that is not stated is stated, as 1."""
+        element = (
+            constants[operation.inputs["output_dtype"].arguments[0].name]
+            if ("output_dtype" in operation.inputs)
+            else None
+        )
+        assert "axis" not in operation.inputs
+        scale = constants[operation.inputs["scale"].arguments[0].name]
+        yield self._own_copy("scale", operation, "scale", scale)
+        if "zero_point" in operation.inputs:
+            zero_point = constants[operation.inputs["zero_point"].arguments[0].name]
+        else:
+            zero_point = MIL_pb2.Value()
+            zero_point.type.tensorType.dataType = MIL_pb2.UINT8
+            zero_point.immediateValue.tensor.bytes.values = b"\0"
+            assert element is None or element.immediateValue.tensor.strings.values[:] == ["uint8"]
+        yield self._own_copy("zero point", operation, "zero_point", zero_point)
+
+    def _own_copy(self, kind: Kind, operation: Any, key: str, constant: Any) -> Changes:
+        def each() -> Iterator[None]:
+            kept = MIL_pb2.Argument()
+            kept.CopyFrom(operation.inputs[key])
+            was_stated = bool(kept.arguments)
+            del operation.inputs[key].arguments[:]
+            own = operation.inputs[key].arguments.add().value
+            own.CopyFrom(constant)
+            _, element = _TYPES[own.type.tensorType.dataType]
+            tensor = own.immediateValue.tensor
+            (number,) = np.frombuffer(tensor.bytes.values, element)
+            tensor.bytes.values = next_to(number).tobytes()
+            yield
+            operation.inputs[key].CopyFrom(kept)
+            if not was_stated:
+                del operation.inputs[key]
+
+        return Changes(kind, f"{operation.outputs[0].name} {key}", each, self.open)
+
+    def _stored(self, kind: Kind, operation: Any, value: Any, seen: set[int]) -> Changes:
+        stored = value.blobFileValue
+        name, element = _TYPES[value.type.tensorType.dataType]
+        if value.WhichOneof("value") == "immediateValue":  # too short for the weight file
+            return self._short(kind, operation, value.immediateValue.tensor.bytes, element)
+        assert stored.offset not in seen, "two operations share these numbers"
+        seen.add(stored.offset)
+
+        def each() -> Iterator[None]:
+            data = self._weights.data(stored.fileName, stored.offset, name)
+            yield from changed_one_by_one(np.frombuffer(data, element))
+
+        return Changes(kind, f"{operation.outputs[0].name} {kind}", each, self.open)
+
+    def _short(self, kind: Kind, operation: Any, stored: Any, element: str) -> Changes:
+        def each() -> Iterator[None]:
+            kept = stored.values
+            numbers = np.frombuffer(kept, element).copy()
+            for _ in changed_one_by_one(numbers):
+                stored.values = numbers.tobytes()
+                yield
+            stored.values = kept
+
+        return Changes(kind, f"{operation.outputs[0].name} {kind}", each, self.open)
+
+    def _axis(self, operation: Any) -> Changes:
+        def each() -> Iterator[None]:
+            axis = operation.attributes["axis"].immediateValue.tensor.ints
+            axis.values[0] += 1
+            yield
+            axis.values[0] -= 1
+
+        return Changes("axis", f"{operation.outputs[0].name} axis", each, self.open)
