@@ -13,6 +13,8 @@ from edge_deeplab.evaluation.stored.mil_values import WeightFiles
 from tests.quantization.stored.mutation import Changes, Kind, changed_one_by_one, next_to
 
 _WEIGHTS = "@model_path/weights/weight.bin"
+_ALIGNED, _START = 64, slice(16, 24)
+"""Bytes that tell a weight's type, size and place, and which of them tell the place."""
 _TYPES = {
     MIL_pb2.FLOAT16: ("FLOAT16", "<f2"),
     MIL_pb2.INT8: ("INT8", "i1"),
@@ -30,6 +32,15 @@ class _InMemory(WeightFiles):
     def content(self, name: str) -> bytearray:
         assert name == _WEIGHTS
         return self.bytes
+
+    def append_copy_of(self, offset: int, element: str) -> int:
+        """Return the offset of a copy of a weight: coremltools stores equal ones once, for several operations."""
+        data = self.data(_WEIGHTS, offset, element)
+        place = -(-len(self.bytes) // _ALIGNED) * _ALIGNED
+        head = self.bytes[offset : offset + _ALIGNED]
+        head[_START] = (place + _ALIGNED).to_bytes(8, "little")
+        self.bytes = self.bytes.ljust(place, b"\0") + head + data
+        return place
 
 
 class MutableCoreML:
@@ -60,7 +71,6 @@ class MutableCoreML:
         constants = {
             o.outputs[0].name: o.attributes["val"] for o in self._operations if o.type == "const"
         }
-        seen: set[int] = set()
         for operation in self._operations:
             if operation.type in ("quantize", "dequantize"):
                 yield from self._immediate(operation, constants)
@@ -69,11 +79,11 @@ class MutableCoreML:
                 if weights:
                     stored["weight"] = "quantized_data"
                 for kind, key in stored.items():
-                    yield self._stored(kind, operation, operation.attributes[key], seen)
+                    yield self._stored(kind, operation, operation.attributes[key])
                 yield self._axis(operation)
             elif operation.type == "conv":
                 bias = constants[operation.inputs["bias"].arguments[0].name]
-                yield self._stored("bias", operation, bias, seen)
+                yield self._stored("bias", operation, bias)
 
     def _immediate(self, operation: Any, constants: Any) -> Iterator[Changes]:
         """Yield the scale and zero point of an activation; a zero point that is not stated is stated, as 1."""
@@ -113,17 +123,18 @@ class MutableCoreML:
 
         return Changes(kind, f"{operation.outputs[0].name} {key}", each, self.open)
 
-    def _stored(self, kind: Kind, operation: Any, value: Any, seen: set[int]) -> Changes:
+    def _stored(self, kind: Kind, operation: Any, value: Any) -> Changes:
         stored = value.blobFileValue
         name, element = _TYPES[value.type.tensorType.dataType]
         if value.WhichOneof("value") == "immediateValue":  # too short for the weight file
             return self._short(kind, operation, value.immediateValue.tensor.bytes, element)
-        assert stored.offset not in seen, "two operations share these numbers"
-        seen.add(stored.offset)
 
         def each() -> Iterator[None]:
+            kept = stored.offset
+            stored.offset = self._weights.append_copy_of(kept, name)
             data = self._weights.data(stored.fileName, stored.offset, name)
             yield from changed_one_by_one(np.frombuffer(data, element))
+            stored.offset = kept
 
         return Changes(kind, f"{operation.outputs[0].name} {kind}", each, self.open)
 
