@@ -11,7 +11,7 @@ from edge_deeplab.evaluation.stored.difference import (
     value_difference,
 )
 from edge_deeplab.evaluation.stored.file import StoredFile
-from edge_deeplab.evaluation.stored.names import free_name
+from edge_deeplab.evaluation.stored.names import FreeNames
 from edge_deeplab.evaluation.stored.tensor import StoredTensor
 
 
@@ -165,8 +165,8 @@ def _idle_axes(tensor: StoredTensor) -> list[str]:
 def _labels(files: Sequence[StoredFile]) -> dict[str, StoredFile]:
     """Return files by name, or by path where several have the same name."""
     names = [file.path.name for file in files]
-    labels: dict[str, StoredFile] = {}
-    for file, name in zip(files, names, strict=True):
-        label = name if names.count(name) == 1 else str(file.path)
-        labels[free_name(label, labels)] = file
-    return labels
+    free = FreeNames()
+    return {
+        free.next(name if names.count(name) == 1 else str(file.path)): file
+        for file, name in zip(files, names, strict=True)
+    }

@@ -4,15 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.converters.operators.read_mil import (
-    _load_proto_module,
-    _operations_within,
-    _specification_in,
-)
-from edge_deeplab.converters.operators.source import RECORD_BYTES, Budget, read_bytes
-from edge_deeplab.converters.operators.wire import bound_messages
+from edge_deeplab.converters.operators.coreml_package import read_stored
+from edge_deeplab.converters.operators.read_mil import load_proto_module, operations_within
+from edge_deeplab.converters.operators.source import RECORD_BYTES, Budget
 from edge_deeplab.description import METADATA_KEY
-from edge_deeplab.errors import require
 from edge_deeplab.evaluation.stored.graph import QuantizerGraph, Step, Task
 from edge_deeplab.evaluation.stored.mil_values import MilValues, WeightFiles
 from edge_deeplab.evaluation.stored.reader import numbers_budget
@@ -41,25 +36,9 @@ def open_coreml(path: Path) -> "CoreMLReader":
         ValueError: when it holds no ML program, or one that is quantized in a form that is not read.
         MissingDependencyError: without coremltools.
     """
-    model, folder = _parse(path)
-    size = model.ByteSize() + sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    return CoreMLReader(model, WeightFiles(folder), size)
-
-
-def _parse(path: Path) -> tuple[Any, Path]:
-    """Return the bounded `Model` protobuf of a package and the folder that it lies in."""
-    model = _load_proto_module("Model_pb2").Model()
-    decode_error = require(
-        "google.protobuf.message", package="protobuf", extra="coreml"
-    ).DecodeError
-    specification = _specification_in(path)
-    content = read_bytes(specification)
-    bound_messages(content, model.DESCRIPTOR)
-    try:
-        model.ParseFromString(content)
-    except decode_error as error:
-        raise ValueError(str(error)) from error
-    return model, specification.parent
+    stored = read_stored(path, load_proto_module("Model_pb2").Model())
+    weights = sum(f.stat().st_size for f in stored.weights.rglob("*") if f.is_file())
+    return CoreMLReader(stored.message, WeightFiles(stored.weights.parent), stored.size + weights)
 
 
 class CoreMLReader:
@@ -67,7 +46,7 @@ class CoreMLReader:
 
     Args:
         model: `Model` protobuf.
-        weights: the files that its program takes weights from.
+        weights: the files that its program takes weights from, its references to them checked.
         size: bytes of all of them.
 
     Raises:
@@ -75,7 +54,7 @@ class CoreMLReader:
     """
 
     def __init__(self, model: Any, weights: WeightFiles, size: int) -> None:
-        types = {n: name for name, n in _load_proto_module("MIL_pb2").DataType.items()}
+        types = {n: name for name, n in load_proto_module("MIL_pb2").DataType.items()}
         self._values = MilValues(weights, types, numbers_budget(size))
         self._constants: dict[str, Any] = {}
         self._elements: dict[str, str] = {}
@@ -172,7 +151,7 @@ def _operations_of(model: Any) -> Iterator[Any]:
     functions = list(model.mlProgram.functions.values())
     if len(functions) != 1 or functions[0].opset not in functions[0].block_specializations:
         raise ValueError(f"its program has {len(functions)} functions; one was expected")
-    return _operations_within(functions[0].block_specializations[functions[0].opset])
+    return operations_within(functions[0].block_specializations[functions[0].opset])
 
 
 def _step(operation: Any) -> Step:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from edge_deeplab.evaluation.stored.names import canonical_name, free_name
+from edge_deeplab.evaluation.stored.names import FreeNames, canonical_name
 from edge_deeplab.evaluation.stored.tensor import (
     Array,
     Kind,
@@ -82,10 +82,14 @@ class QuantizerGraph:
         self._stored = stored
         self._ours = ours
         self._producers = {output: step for step in steps for output in step.outputs}
+        if len(self._producers) < sum(len(step.outputs) for step in steps):
+            raise ValueError("several of its operators compute a value of one name")
         self._readers: dict[str, list[tuple[Step, int]]] = defaultdict(list)
         for step in steps:
             for position, name in enumerate(step.inputs):
                 self._readers[name].append((step, position))
+        self._sources: dict[str, str] = {}
+        self._free_names = FreeNames()
         self._places: dict[str, _Place] = {}
         self._name_of_source: dict[str, str] = {}
         self._with_bias: set[tuple[str, ...]] = set()
@@ -162,18 +166,23 @@ class QuantizerGraph:
                     seen.update(reader.outputs)
 
     def _add(self, name: str, kind: Kind, *steps: Step) -> str:
-        free = free_name(name, self._places)
+        free = self._free_names.next(name)
         self._places[free] = _Place(kind, list(steps))
         return free
 
     def _source_of(self, name: str) -> str:
         """Return where integers come from, through operators that only move them about."""
-        step, seen = self._producers.get(name), {name}
-        while step and step.task == "move" and step.inputs and step.inputs[0] not in seen:
-            name = step.inputs[0]
-            seen.add(name)
+        passed: list[str] = []
+        while name not in self._sources:
+            passed.append(name)
+            self._sources[name] = name  # where a circle ends
             step = self._producers.get(name)
-        return name
+            if step is None or step.task != "move" or not step.inputs:
+                break
+            name = step.inputs[0]
+        source = self._sources[name]
+        self._sources.update(dict.fromkeys(passed, source))
+        return source
 
     def _called(self, name: str) -> str:
         return canonical_name(name) if self._ours else name

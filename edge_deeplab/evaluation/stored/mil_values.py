@@ -1,34 +1,27 @@
-"""Constants of a Core ML program as arrays, whether they stand in the program or in a weight file beside it.
+"""Constants of a Core ML program as arrays, whether they stand in the program or in a weight file beside it."""
 
-In a weight file 64 bytes at the offset that the program names tell element type, size and place of the data
-(coremltools' `MILBlob/Blob/StorageFormat.hpp`). Nothing outside the model's own folder is opened.
-"""
-
-import struct
 from collections.abc import Mapping
 from math import prod
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_deeplab.converters.operators.coreml_weights import METADATA, place_of
 from edge_deeplab.converters.operators.source import Budget, read_bytes
 from edge_deeplab.evaluation.stored.tensor import Array
 
-_FOLDER_OF_MODEL = "@model_path"
-_METADATA = struct.Struct("<IIQQ")
-_SENTINEL = 0xDEADBEEF
 _HIGHEST_RANK = 16
-_ELEMENTS: Mapping[str, tuple[int, str]] = {
-    "FLOAT16": (1, "<f2"),
-    "FLOAT32": (2, "<f4"),
-    "UINT8": (3, "u1"),
-    "INT8": (4, "i1"),
-    "INT16": (6, "<i2"),
-    "UINT16": (7, "<u2"),
-    "INT32": (14, "<i4"),
+_ELEMENTS: Mapping[str, str] = {
+    "FLOAT16": "<f2",
+    "FLOAT32": "<f4",
+    "UINT8": "u1",
+    "INT8": "i1",
+    "INT16": "<i2",
+    "UINT16": "<u2",
+    "INT32": "<i4",
 }
-"""By MIL's name of a data type: its number in a weight file, and NumPy's name."""
+"""NumPy's name of a type by MIL's."""
 _TYPED_FIELDS = {"ints": "INT32", "floats": "FLOAT32"}
 """Fields of an immediate value that hold numbers one by one; all other types stand in `bytes`."""
 
@@ -55,27 +48,15 @@ class WeightFiles:
             ValueError: when it is no plain file under the model's own folder.
         """
         if name not in self._contents:
-            first, *parts = PurePosixPath(name).parts or ("",)
-            path = self._folder.joinpath(*parts)
-            inside = path.resolve().is_relative_to(self._folder.resolve())
-            if first != _FOLDER_OF_MODEL or not parts or ".." in parts or not inside:
-                raise ValueError(f"it stores weights in {name!r}, which is no file of the package")
+            path = place_of(name, self._folder)
             self._contents[name] = read_bytes(path, wanted="a weight file of the package")
         return self._contents[name]
 
-    def data(self, name: str, offset: int, element: str) -> memoryview:
-        """Return the bytes that stand at an offset, whose element type is checked; errors as for `content`."""
-        content = memoryview(self.content(name))
-        if offset + _METADATA.size > len(content):
-            raise ValueError(
-                f"{name} ends before byte {offset}, where the program looks for a weight"
-            )
-        sentinel, number, length, start = _METADATA.unpack_from(content, offset)
-        if sentinel != _SENTINEL or number != _ELEMENTS[element][0]:
-            raise ValueError(f"{name} has no {element} weight at byte {offset}")
-        if start + length > len(content):
-            raise ValueError(f"{name} is cut short: a weight ends at byte {start + length}")
-        return content[start : start + length]
+    def data(self, name: str, offset: int) -> memoryview:
+        """Return the bytes that a reference means, which `check_weights` has followed; errors as for `content`."""
+        content = self.content(name)
+        _, _, length, start = METADATA.unpack_from(content, offset)
+        return memoryview(content)[start : start + length]
 
 
 class MilValues:
@@ -106,10 +87,10 @@ class MilValues:
         element = self.type_of(value)
         if element not in _ELEMENTS:
             raise ValueError(f"it stores {element or 'no tensor'} where numbers were expected")
-        kind = np.dtype(_ELEMENTS[element][1])
+        kind = np.dtype(_ELEMENTS[element])
         if value.WhichOneof("value") == "blobFileValue":
             stored = value.blobFileValue
-            data = self._weights.data(stored.fileName, stored.offset, element)
+            data = self._weights.data(stored.fileName, stored.offset)
             numbers: Array = np.frombuffer(data, kind)
         else:
             numbers = _immediate(value.immediateValue.tensor, element, kind)

@@ -5,7 +5,7 @@ the operator whose result is stored, a weight or bias after its convolution, wit
 files they are the file's own.
 """
 
-from collections.abc import Container
+from collections import Counter
 
 IMAGE = "image"
 _NORMALISED = (
@@ -26,10 +26,17 @@ def canonical_name(name: str) -> str:
     return IMAGE if name in _NORMALISED else name
 
 
-def free_name(name: str, taken: Container[str]) -> str:
-    """Return a name, numbered when it is taken already."""
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free
+class FreeNames:
+    """Numbers names that are taken already; thousands of equal ones cost no more than as many others."""
+
+    def __init__(self) -> None:
+        self._times: Counter[str] = Counter()
+
+    def next(self, name: str) -> str:
+        """Return a name that no earlier call returned: the name itself, then with a number behind it."""
+        while True:
+            self._times[name] += 1
+            free = name if self._times[name] == 1 else f"{name} ({self._times[name]})"
+            if free == name or not self._times[free]:
+                self._times[free] += free != name
+                return free

@@ -145,16 +145,20 @@ def signed(integers: Array) -> Array:
     return (integers.astype(np.int32) - shift).astype(f"int{bits}") if shift else integers
 
 
-def product_of(image: Parameters, weight: Parameters, stored: Parameters) -> Reading:
+def product_of(image: Parameters, weight: Parameters, stored: Parameters) -> Reading | None:
     """Return what a bias must be stored with: input scale times weight scale, zero point 0, along its only axis.
+
+    None for an input with several scales, of which no such product can be made.
 
     Where the product is no float32 itself, converters round it at different steps: its neighbours count as equal.
 
     Args:
-        image: of the convolution's input, one scale.
+        image: of the convolution's input.
         weight: of its weight.
         stored: of the bias, as the file has it.
     """
+    if image.scale.size != 1:
+        return None
     exact = image.scale.astype(np.float64) * weight.scale.astype(np.float64)
     product = exact.astype(np.float32)
     if stored.scale.shape == product.shape:

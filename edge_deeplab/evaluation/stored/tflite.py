@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_deeplab.converters.operators.source import read_bytes
 from edge_deeplab.evaluation.stored.flatbuffer import FlatModel, FlatOperator
-from edge_deeplab.evaluation.stored.names import canonical_name, free_name
+from edge_deeplab.evaluation.stored.names import FreeNames, canonical_name
 from edge_deeplab.evaluation.stored.tensor import (
     Kind,
     Reading,
@@ -73,6 +73,7 @@ class TFLiteReader:
     def __init__(self, content: bytes | bytearray) -> None:
         self._file = FlatModel(content)
         self._ours = self._file.is_ours
+        self._free_names = FreeNames()
         self._places: dict[str, _Place] = {}
         for index, graph in enumerate(self._file.graphs()):
             self._locate(graph, f"subgraph {index} " if index else "")
@@ -98,29 +99,26 @@ class TFLiteReader:
     def _locate(self, graph: Any, prefix: str) -> None:
         tensors, operators = self._file.tensors(graph), self._file.operators(graph)
         names = [prefix + self._file.name(tensor) for tensor in tensors]
-        same_as: dict[int, int] = {}
-        for operator in operators:  # in the order of execution
-            if not operator.inputs or not operator.outputs:
-                continue
-            source, result = operator.inputs[0], operator.outputs[0]
-            if operator.kind in _SAME_NUMBERS:
-                same_as[result] = same_as.get(source, source)
-            elif operator.kind == "QUANTIZE" and not self._is_quantized(tensors[source]):
-                names[result] = names[source]
-        convolutions = [o for o in operators if o.kind in _CONVOLUTIONS and len(o.inputs) > 1]
+        for operator in _of_kind(operators, "QUANTIZE"):
+            if not self._is_quantized(tensors[operator.inputs[0]]):
+                names[operator.outputs[0]] = names[operator.inputs[0]]
+        convolutions = [o for o in _of_kind(operators, *_CONVOLUTIONS) if (*o.inputs, -1)[1] >= 0]
         layouts = {o.inputs[1]: _CONVOLUTIONS[o.kind] for o in convolutions}
-        biases = {i for o in convolutions for i in o.inputs[2:3]}
-        dequantized = {o.inputs[0] for o in operators if o.kind == "DEQUANTIZE" and o.inputs}
+        left_out = {i for o in convolutions for i in o.inputs[2:3]} | {
+            o.inputs[0]
+            for o in _of_kind(operators, "DEQUANTIZE")
+            if self._is_cast(tensors[o.inputs[0]])
+        }
+        same_as = _same_numbers(operators)
         places: dict[int, _Place] = {}
-        for index, tensor in enumerate(tensors):
-            if index in dequantized and self._is_cast(tensor):
+        for index in sorted(range(len(tensors)), key=lambda index: index in same_as):
+            tensor, source = tensors[index], same_as.get(index, index)
+            if not self._is_quantized(tensor) or index in left_out:
                 continue
-            if self._is_quantized(tensor) and index not in biases:
-                source = same_as.get(index, index)
-                if source in places:
-                    places[source].tensors.append(tensor)
-                else:
-                    places[index] = self._place(names[index], tensor, layouts.get(index))
+            if source in places:
+                places[source].tensors.append(tensor)
+            else:
+                places[index] = self._place(names[index], tensor, layouts.get(index))
         for operator in convolutions:
             if self._is_quantized(tensors[operator.inputs[1]]):
                 self._add_bias(operator, tensors, names)
@@ -147,7 +145,7 @@ class TFLiteReader:
         self._add(name, _Place("bias", stored, layout, factors))
 
     def _add(self, name: str, place: _Place) -> _Place:
-        self._places[free_name(name, self._places)] = place
+        self._places[self._free_names.next(name)] = place
         return place
 
     def _bias(self, place: _Place) -> StoredTensor:
@@ -202,3 +200,17 @@ class TFLiteReader:
             self._file.vector(quantization, field).tolist() for field in ("Scale", "ZeroPoint")
         )
         return bool(scale == [1.0]) and zero_point in ([], [0])
+
+
+def _of_kind(operators: list[FlatOperator], *kinds: str) -> list[FlatOperator]:
+    """Return the operators of some kinds that read and compute something, in the order of execution."""
+    return [o for o in operators if o.kind in kinds and o.outputs and (*o.inputs, -1)[0] >= 0]
+
+
+def _same_numbers(operators: list[FlatOperator]) -> dict[int, int]:
+    """Return, by the tensor that must have another's scale, that other."""
+    same_as: dict[int, int] = {}
+    for operator in _of_kind(operators, *_SAME_NUMBERS):
+        source = operator.inputs[0]
+        same_as[operator.outputs[0]] = same_as.get(source, source)
+    return same_as

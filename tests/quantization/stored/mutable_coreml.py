@@ -16,9 +16,9 @@ _WEIGHTS = "@model_path/weights/weight.bin"
 _ALIGNED, _START = 64, slice(16, 24)
 """Bytes that tell a weight's type, size and place, and which of them tell the place."""
 _TYPES = {
-    MIL_pb2.FLOAT16: ("FLOAT16", "<f2"),
-    MIL_pb2.INT8: ("INT8", "i1"),
-    MIL_pb2.UINT8: ("UINT8", "u1"),
+    MIL_pb2.FLOAT16: "<f2",
+    MIL_pb2.INT8: "i1",
+    MIL_pb2.UINT8: "u1",
 }
 
 
@@ -33,9 +33,9 @@ class _InMemory(WeightFiles):
         assert name == _WEIGHTS
         return self.bytes
 
-    def append_copy_of(self, offset: int, element: str) -> int:
+    def append_copy_of(self, offset: int) -> int:
         """Return the offset of a copy of a weight: coremltools stores equal ones once, for several operations."""
-        data = self.data(_WEIGHTS, offset, element)
+        data = self.data(_WEIGHTS, offset)
         place = -(-len(self.bytes) // _ALIGNED) * _ALIGNED
         head = self.bytes[offset : offset + _ALIGNED]
         head[_START] = (place + _ALIGNED).to_bytes(8, "little")
@@ -87,11 +87,6 @@ class MutableCoreML:
 
     def _immediate(self, operation: Any, constants: Any) -> Iterator[Changes]:
         """Yield the scale and zero point of an activation; a zero point that is not stated is stated, as 1."""
-        element = (
-            constants[operation.inputs["output_dtype"].arguments[0].name]
-            if ("output_dtype" in operation.inputs)
-            else None
-        )
         assert "axis" not in operation.inputs
         scale = constants[operation.inputs["scale"].arguments[0].name]
         yield self._own_copy("scale", operation, "scale", scale)
@@ -99,10 +94,17 @@ class MutableCoreML:
             zero_point = constants[operation.inputs["zero_point"].arguments[0].name]
         else:
             zero_point = MIL_pb2.Value()
-            zero_point.type.tensorType.dataType = MIL_pb2.UINT8
+            zero_point.type.tensorType.dataType = self._type_of_integers(operation)
             zero_point.immediateValue.tensor.bytes.values = b"\0"
-            assert element is None or element.immediateValue.tensor.strings.values[:] == ["uint8"]
         yield self._own_copy("zero point", operation, "zero_point", zero_point)
+
+    def _type_of_integers(self, operation: Any) -> int:
+        """Return the data type of what a quantize gives or a dequantize reads."""
+        name = operation.outputs[0].name
+        if operation.type == "dequantize":
+            name = operation.inputs["input"].arguments[0].name
+        values = (value for other in self._operations for value in other.outputs)
+        return int(next(v.type.tensorType.dataType for v in values if v.name == name))
 
     def _own_copy(self, kind: Kind, operation: Any, key: str, constant: Any) -> Changes:
         def each() -> Iterator[None]:
@@ -112,7 +114,7 @@ class MutableCoreML:
             del operation.inputs[key].arguments[:]
             own = operation.inputs[key].arguments.add().value
             own.CopyFrom(constant)
-            _, element = _TYPES[own.type.tensorType.dataType]
+            element = _TYPES[own.type.tensorType.dataType]
             tensor = own.immediateValue.tensor
             (number,) = np.frombuffer(tensor.bytes.values, element)
             tensor.bytes.values = next_to(number).tobytes()
@@ -125,14 +127,14 @@ class MutableCoreML:
 
     def _stored(self, kind: Kind, operation: Any, value: Any) -> Changes:
         stored = value.blobFileValue
-        name, element = _TYPES[value.type.tensorType.dataType]
+        element = _TYPES[value.type.tensorType.dataType]
         if value.WhichOneof("value") == "immediateValue":  # too short for the weight file
             return self._short(kind, operation, value.immediateValue.tensor.bytes, element)
 
         def each() -> Iterator[None]:
             kept = stored.offset
-            stored.offset = self._weights.append_copy_of(kept, name)
-            data = self._weights.data(stored.fileName, stored.offset, name)
+            stored.offset = self._weights.append_copy_of(kept)
+            data = self._weights.data(stored.fileName, stored.offset)
             yield from changed_one_by_one(np.frombuffer(data, element))
             stored.offset = kept
 

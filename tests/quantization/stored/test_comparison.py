@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge_deeplab.evaluation.stored.comparison import compare_tensor
+from edge_deeplab.evaluation.stored.names import FreeNames
 from edge_deeplab.evaluation.stored.tensor import (
     Parameters,
     Reading,
@@ -122,6 +123,17 @@ def test_integer_biases_are_compared_as_integers() -> None:
 def test_absent_bias_means_zeros(values: list[float], equal: bool) -> None:
     sides = {"a": StoredTensor("bias", ()), "b": bias(np.array(values, np.float32))}
     assert (compare_tensor("x", sides).differences == ()) is equal
+
+
+def test_name_that_is_taken_is_numbered_once() -> None:
+    free = FreeNames()
+    assert [free.next(name) for name in ("x", "x (2)", "x", "x", "x (3)")] == [
+        "x",
+        "x (2)",
+        "x (3)",
+        "x (4)",
+        "x (3) (2)",
+    ]
 
 
 def test_weight_and_activation_of_one_name_differ() -> None:

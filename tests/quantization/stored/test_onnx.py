@@ -133,6 +133,12 @@ def test_weight_behind_a_transpose_is_its_convolutions(tmp_path: Path) -> None:
     ]
 
 
+def test_input_with_several_scales_leaves_the_scale_of_the_bias_to_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.onnx", convolution("w_scale w_zero"))
+    assert read_stored(path).tensors["y_bias"].expected is None
+    assert compare_stored([path, path]).differences == ()
+
+
 def test_zero_point_that_is_left_out_is_that_of_the_quantized_type(tmp_path: Path) -> None:
     stored = read_stored(write(tmp_path / "a.onnx", convolution("x_scale")))
     assert stored.tensors["x"].parameters.zero_point == -128
@@ -151,6 +157,7 @@ def test_zero_point_that_is_left_out_is_that_of_the_quantized_type(tmp_path: Pat
         ([node("QuantizeLinear", "x", "y")], "lacks an input"),
         ([node("DequantizeLinear", "w w_scale w_zero", "y", block_size=2)], "in blocks"),
         ([node("QuantizeLinear", "x w_scale x_scale", "y")], "float32 integers"),
+        ([*convolution(), node("Relu", "x", "y")], "of one name"),
         ([node("Relu", "x", "y")], "holds no quantized tensor"),
     ],
 )

@@ -4,6 +4,7 @@ Integers of weights are changed in the tiny file only (`test_mutations`): these 
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,22 @@ def test_shipped_files_are_identical(files: dict[str, Path]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", MUTABLE)
 def test_change_of_any_scale_zero_point_axis_or_bias_of_a_shipped_file_is_found(
-    changed: str, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changed: str,
+    files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     stored = {target: read_stored(path) for target, path in files.items()}
     monkeypatch.setattr(
         Budget, "spend", lambda self, count, each=1: count
     )  # one reader, asked often
     tally = sweep(files, stored, changed, tmp_path, weights=False)
+    record_property(
+        "made", dict(tally.made)
+    )  # for --junit-xml, where docs/quantization.md has them from
+    record_property("found", dict(tally.found))
+    record_property("found beside one file", {k: dict(v) for k, v in tally.found_in_pair.items()})
     stated = stored[changed].stated()
     assert tally.missed == []
     assert tally.found == tally.made

@@ -142,6 +142,17 @@ def test_convolution_without_bias_equals_one_with_zeros(tmp_path: Path) -> None:
     assert compare_stored([path, path]).differences == ()
 
 
+def test_result_of_padding_that_stands_before_its_input_is_the_input_still(tmp_path: Path) -> None:
+    def swap(model: Any) -> None:
+        both = tensors(model)
+        both[0], both[1] = both[1], both[0]
+        pad, convolution = model.subgraphs[0].operators
+        pad.inputs, pad.outputs = np.array([1], np.int32), np.array([0], np.int32)
+        convolution.inputs = np.array([0, 2, 3], np.int32)
+
+    assert set(read_stored(write(tmp_path / "a.tflite", swap)).tensors) == {"x", "w", "y", "b"}
+
+
 def test_tensor_that_a_quantize_gives_another_scale_is_one_of_its_own(tmp_path: Path) -> None:
     def requantize(model: Any) -> None:
         for code in (model.operatorCodes[0],):
