@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 _FOLDER_OF_MODEL = "@model_path"
 _VALUE = "CoreML.Specification.MILSpec.Value"
-_HEADER, _METADATA = struct.Struct("<II"), struct.Struct("<IIQQ")
+_HEADER, METADATA = struct.Struct("<II"), struct.Struct("<IIQQ")
 _VERSION, _SENTINEL = 2, 0xDEADBEEF
 _BITS_A_BYTE = 8
 _HIGHEST_RANK = 16
@@ -64,7 +64,7 @@ def check_weights(model: Any, folder: Path) -> None:
     for value in _stored_values(model):
         stored[value.blobFileValue.fileName].append(value)
     for name, values in stored.items():
-        path = _place_of(name, folder)
+        path = place_of(name, folder)
         try:
             with path.open("rb") as file:
                 _check_file(file, path, values)
@@ -74,7 +74,7 @@ def check_weights(model: Any, folder: Path) -> None:
             ) from error
 
 
-def _place_of(name: str, folder: Path) -> Path:
+def place_of(name: str, folder: Path) -> Path:
     """Return where a weight file lies, which must be a plain file under the model's own folder."""
     first, *parts = PurePosixPath(name).parts or ("",)
     if first != _FOLDER_OF_MODEL or not parts or ".." in parts:
@@ -98,11 +98,11 @@ def _check_value(file: BinaryIO, size: int, name: str, value: Any) -> None:
     """Check one value: where its file says that the data lies, and that it is what the program declares."""
     offset = value.blobFileValue.offset
     element, wanted = _declared(value)
-    end = offset + _METADATA.size
+    end = offset + METADATA.size
     if end > size:
         raise _cut_short(name, size, end)
     file.seek(offset)
-    sentinel, number, length, start = _METADATA.unpack(file.read(_METADATA.size))
+    sentinel, number, length, start = METADATA.unpack(file.read(METADATA.size))
     if sentinel != _SENTINEL:
         raise ValueError(
             f"its {name} has no weight at byte {offset}, where the program looks for one"

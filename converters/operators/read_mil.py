@@ -52,14 +52,14 @@ def read_mil(path: Path) -> FileGraph:
             or weights that its program names are not there.
         MissingDependencyError: without coremltools.
     """
-    stored = read_stored(path, _load_proto_module("Model_pb2").Model())
+    stored = read_stored(path, load_proto_module("Model_pb2").Model())
     try:
         return _ProgramReader(stored.message, Budget.for_file(stored.size)).read(path)
     except (ValueError, IndexError, RecursionError, OverflowError) as error:
         raise unreadable(path, EXPECTED, str(error)) from error
 
 
-def _load_proto_module(name: str) -> Any:
+def load_proto_module(name: str) -> Any:
     """Import one of coremltools' protobuf modules without importing coremltools."""
     spec = importlib.util.find_spec("coremltools")
     if spec is None or not spec.submodule_search_locations:
@@ -78,7 +78,7 @@ class _ProgramReader:
         self._model = model
         self._budget = budget
         self._ours = METADATA_KEY in model.description.metadata.userDefined
-        mil = _load_proto_module("MIL_pb2")
+        mil = load_proto_module("MIL_pb2")
         self._type_names = {number: name for name, number in mil.DataType.items()}
         self._values: dict[str, TensorSpec] = {}
         self._settings: dict[str, Attribute] = {}
@@ -105,7 +105,7 @@ class _ProgramReader:
 
     def _operators(self, block: Any, version: int) -> Iterator[Operator]:
         index = 0
-        for operation in _operations_within(block):
+        for operation in operations_within(block):
             self._spend_on(operation)
             for value in operation.outputs:
                 self._values[value.name] = self._spec(value, constant=self._is_constant(operation))
@@ -202,12 +202,12 @@ class _ProgramReader:
         return plain[0] if not kind.dimensions and len(plain) == 1 else plain
 
 
-def _operations_within(block: Any) -> Iterator[Any]:
+def operations_within(block: Any) -> Iterator[Any]:
     """Yield the operations of a block, each followed by those of its own blocks (branches, loop bodies)."""
     for operation in block.operations:
         yield operation
         for nested in operation.blocks:
-            yield from _operations_within(nested)
+            yield from operations_within(nested)
 
 
 def _place(key: str) -> tuple[int, str]:

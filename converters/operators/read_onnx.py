@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,16 +48,41 @@ def read_onnx(path: Path) -> FileGraph:
         ArtifactError: when it is not an ONNX model.
         MissingDependencyError: without onnx.
     """
-    onnx = require("onnx", package="onnx", extra="onnx")
-    decode_error = require("google.protobuf.message", package="protobuf", extra="onnx").DecodeError
-    model, content = onnx.ModelProto(), read_bytes(path)
-    try:
+    onnx, model = require("onnx", package="onnx", extra="onnx"), parse_onnx(path)
+    with reading_onnx(path):
+        return _ModelReader(onnx, model).read(path)
+
+
+def parse_onnx(path: Path) -> Any:
+    """Return the onnx ModelProto of a file, its records bounded; weights kept beside it are not opened.
+
+    Raises:
+        ArtifactError: when it is not an ONNX model.
+        MissingDependencyError: without onnx.
+    """
+    model = require("onnx", package="onnx", extra="onnx").ModelProto()
+    content = read_bytes(path)
+    with reading_onnx(path):
         bound_messages(content, model.DESCRIPTOR)
         model.ParseFromString(content)
         _spend_on(model, Budget.for_file(len(content)))
-        return _ModelReader(onnx, model).read(path)
+        for node in nodes_within(model.graph):
+            _check_text(node)
+    return model
+
+
+@contextmanager
+def reading_onnx(path: Path, expected: str = "an ONNX model") -> Iterator[None]:
+    """Turn what protobuf raises on a damaged model into one sentence.
+
+    Raises:
+        ArtifactError: in place of any of these.
+    """
+    decode_error = require("google.protobuf.message", package="protobuf", extra="onnx").DecodeError
+    try:
+        yield
     except (decode_error, ValueError, IndexError, RecursionError) as error:
-        raise unreadable(path, "an ONNX model", str(error)) from error
+        raise unreadable(path, expected, str(error)) from error
 
 
 class _ModelReader:
@@ -76,9 +102,8 @@ class _ModelReader:
         if not graph.node:
             raise ValueError("its graph has no nodes")
         for node in nodes_within(graph):
-            _check_text(node)
             self._readers.update(node.input)
-        for nested in _graphs_within(graph):
+        for nested in graphs_within(graph):
             self._declare(nested)
         nodes = [n for n in nodes_within(graph) if n.op_type != "Constant"]
         outermost = sum(node.op_type != "Constant" for node in graph.node)  # they come first
@@ -221,7 +246,7 @@ def _spend_on(model: Any, budget: Budget) -> None:
     """Refuse a model of which more records would be made than its size allows, before any is."""
     budget.spend(len(model.opset_import) + len(model.metadata_props), ENTRY_BYTES)
     budget.spend(len(model.functions), RECORD_BYTES)
-    for graph in _graphs_within(model.graph):
+    for graph in graphs_within(model.graph):
         declared = (graph.input, graph.value_info, graph.output)
         for values in (graph.node, graph.initializer, *declared):
             budget.spend(len(values), RECORD_BYTES)
@@ -234,18 +259,18 @@ def _spend_on(model: Any, budget: Budget) -> None:
             budget.spend(len(tensor.dims), ENTRY_BYTES)
 
 
-def _graphs_within(graph: Any) -> Iterator[Any]:
+def graphs_within(graph: Any) -> Iterator[Any]:
     """Yield a graph and those nested in its nodes (branches, loop bodies)."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             for nested in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from _graphs_within(nested)
+                yield from graphs_within(nested)
 
 
 def nodes_within(graph: Any) -> Iterator[Any]:
     """Yield the nodes of a graph, then those of the graphs nested in them."""
-    for nested in _graphs_within(graph):
+    for nested in graphs_within(graph):
         yield from nested.node
 
 

@@ -42,7 +42,7 @@ def check(
         bool,
         typer.Option(
             "--same-quantization",
-            help="Instead compare every scale, zero point and weight integer of two or more int8 files.",
+            help="Instead compare every scale, zero point, axis, weight integer and bias of two or more int8 files.",
         ),
     ] = False,
     explain_rule: Annotated[
@@ -102,6 +102,7 @@ def check(
         from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_mac import write_script
+        from edge_deeplab.cli.check_same import compare
         from edge_deeplab.converters.operators.rules import load_profile
         from edge_deeplab.files import check_writable
 
@@ -211,34 +212,6 @@ def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Pat
         except ConfigError as error:
             failures[artifact] = str(error)
     return paths, failures
-
-
-def compare(paths: Sequence[Path], *, as_json: bool) -> None:
-    """Compare the quantization that files hold and print it; exit code 1 when a tensor differs.
-
-    Raises:
-        ConfigError: when fewer than two files came.
-        ArtifactError: when one holds no quantization that can be read.
-    """
-    from edge_deeplab.evaluation.stored_quantization import compare_stored
-
-    if len(paths) < 2:
-        raise ConfigError(
-            f"--same-quantization came with {len(paths)} file; two or more were expected; "
-            "name the int8 files of one checkpoint"
-        )
-    comparison = compare_stored(paths)
-    if as_json:
-        print_json(comparison.to_json())
-    elif comparison.differences:
-        say(f"{len(comparison.differences)} tensors differ; the first: {comparison.differences[0]}")
-    else:
-        say(
-            f"identical in {len(paths)} files: {comparison.activations} activations' scales and zero points, "
-            f"{comparison.weights} weights' scales and integers"
-        )
-    if comparison.differences:
-        raise typer.Exit(1)
 
 
 def check_all(

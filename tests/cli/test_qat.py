@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 from typer.testing import CliRunner
 
@@ -41,6 +42,38 @@ def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
     assert document["identical"]
     assert document["weights"] == 66 + 1, "the convolution that normalises is one more"
     assert document["activations"] == 83 + 1
+    assert document["biases"] == document["weights"]
+    assert [file["path"] for file in document["stored"]] == files
+    assert [file["bias_type"] for file in document["stored"]] == ["float32", "float16"]
+    assert document["stored"][0]["weight_integers"] == document["stored"][1]["weight_integers"]
+    assert document["rounded"]["scales"] == 0, "scales are exact in half precision"
+    assert document["rounded"]["biases"] > 0
+    result = runner.invoke(app, ["check", "--same-quantization", *files])
+    assert result.exit_code == 0, result.stderr
+    assert "does not store integers and scales of 67 biases, which are float16" in result.stdout
+    assert "identical in 2 files" in result.stdout
+
+
+def test_onnx_with_a_changed_zero_point_or_scale_is_not_identical(
+    quantized: Path, tmp_path: Path
+) -> None:
+    exports = tmp_path / "exports"
+    command = ["export", str(quantized), "--target", "onnx", "--output", str(exports), "--json"]
+    (artifact,) = json.loads(runner.invoke(app, command).stdout)["artifacts"]
+    for slot, change in ((2, 9), (1, 2)):
+        model = onnx.load(artifact["path"])
+        node = next(n for n in model.graph.node if "dequantize_per_channel" in n.name)
+        tensor = next(t for t in model.graph.initializer if t.name == node.input[slot])
+        numbers = onnx.numpy_helper.to_array(tensor).copy()
+        numbers[0] = change if slot == 2 else numbers[0] * change
+        tensor.CopyFrom(onnx.numpy_helper.from_array(numbers, tensor.name))
+        changed = tmp_path / "changed.onnx"
+        changed.write_bytes(model.SerializeToString())
+        result = runner.invoke(
+            app, ["check", "--same-quantization", artifact["path"], str(changed)]
+        )
+        assert result.exit_code == 1
+        assert "differences:" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,13 @@ def images(pictures: torch.Tensor) -> list[torch.Tensor]:
 
 @pytest.fixture(scope="session")
 def model(images: list[torch.Tensor]) -> nn.Module:
-    """Seeded random weights in evaluation mode; batch norm has gains of both signs, and every class wins somewhere."""
+    """The small model with seeded random weights."""
     torch.manual_seed(0)
-    model = SmallDeepLab()
+    return prepare(SmallDeepLab(), images)
+
+
+def prepare(model: SmallDeepLab, images: list[torch.Tensor]) -> nn.Module:
+    """Return the model in evaluation mode, changed in place: gains of both signs, and every class wins somewhere."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, -1.5, 1.5)

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_deeplab.converters.operators.read_mil import _load_proto_module
+from edge_deeplab.converters.operators.read_mil import load_proto_module
 from edge_deeplab.converters.operators.report import check_artifact
 
 CHANNELS = 8
@@ -212,8 +212,8 @@ class ProgramBuilder:
     """A Core ML package under construction, as coremltools writes it; its weights are zeros."""
 
     def __init__(self, *, opset="CoreML6", described=True):
-        self.mil = _load_proto_module("MIL_pb2")
-        self.model = _load_proto_module("Model_pb2").Model()
+        self.mil = load_proto_module("MIL_pb2")
+        self.model = load_proto_module("Model_pb2").Model()
         self.model.specificationVersion = 7
         if described:
             self.model.description.metadata.userDefined["edge_deeplab"] = "{}"

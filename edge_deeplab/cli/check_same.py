@@ -1,0 +1,103 @@
+"""`edge-deeplab check --same-quantization`: the numbers of quantized files held against each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edge_deeplab.cli.output import print_json
+from edge_deeplab.cli.terminal import say, stdout_console
+from edge_deeplab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edge_deeplab.evaluation.stored.comparison import Comparison
+
+_MOST_SHOWN = 20
+"""Sentences of one kind that are printed; `--json` has all."""
+
+
+def compare(paths: Sequence[Path], *, as_json: bool) -> None:
+    """Compare the quantization that files hold and print it; exit code 1 when a tensor differs.
+
+    Raises:
+        ConfigError: when fewer than two files came.
+        ArtifactError: when one holds no quantization that can be read.
+    """
+    from edge_deeplab.evaluation.stored_quantization import compare_stored
+
+    if len(paths) < 2:
+        raise ConfigError(
+            f"--same-quantization came with {len(paths)} file; two or more were expected; "
+            "name the int8 files of one checkpoint"
+        )
+    comparison = compare_stored(paths)
+    if as_json:
+        print_json(comparison.to_json())
+    else:
+        _show(comparison)
+    if comparison.differences:
+        raise typer.Exit(1)
+
+
+def _show(comparison: "Comparison") -> None:
+    stdout_console().print(_stated_table(comparison))
+    for sentence in (*_not_stored(comparison), *_rounded(comparison)):
+        say(sentence)
+    _say_first("note: ", comparison.notes)
+    if comparison.differences:
+        say(f"{len(comparison.differences)} differences:")
+        _say_first("", comparison.differences)
+    else:
+        say(f"identical in {len(comparison.files)} files")
+
+
+def _stated_table(comparison: "Comparison") -> "Table":
+    """Return what each file states: how many tensors, and how many numbers of them in which type."""
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("file", overflow="fold")
+    columns = ("activations", "weights", "integers", "scales", "zero points", "axes", "biases")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for file in comparison.files:
+        stated = file.stated()
+        table.add_row(
+            str(file.path),
+            str(stated["activations"]),
+            str(stated["weights"]),
+            str(stated["weight_integers"]),
+            f"{stated['scales']} {stated['scale_type']}",
+            str(stated["zero_points"]),
+            str(stated["axes"]),
+            f"{stated['bias_numbers']} {stated['bias_type']}",
+        )
+    return table
+
+
+def _not_stored(comparison: "Comparison") -> list[str]:
+    return [
+        f"{file.path.name} does not store {what}"
+        for file in comparison.files
+        for what in file.stated()["not_stored"]
+    ]
+
+
+def _rounded(comparison: "Comparison") -> list[str]:
+    """Return what was compared in a coarser precision than the most precise file's."""
+    counts = {"scales": comparison.rounded_scales, "biases": comparison.rounded_biases}
+    return [
+        f"{count} {what} are equal only once rounded to the precision of the file that stores them more coarsely"
+        for what, count in counts.items()
+        if count
+    ]
+
+
+def _say_first(start: str, sentences: Sequence[str]) -> None:
+    for sentence in sentences[:_MOST_SHOWN]:
+        say(f"{start}{sentence}")
+    if len(sentences) > _MOST_SHOWN:
+        say(f"and {len(sentences) - _MOST_SHOWN} more, all of which --json has")
