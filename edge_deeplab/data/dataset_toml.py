@@ -64,9 +64,12 @@ def _parse(document: Mapping[str, Any]) -> DatasetToml:
 
 def _class_tables(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     tables = document.get("classes")
-    are_tables = isinstance(tables, list) and all(isinstance(table, Mapping) for table in tables)
-    if are_tables and 1 <= len(tables) <= MOST_CLASSES:
-        return list(tables)
+    if (
+        isinstance(tables, list)
+        and 1 <= len(tables) <= MOST_CLASSES
+        and all(isinstance(table, Mapping) for table in tables)
+    ):
+        return tables
     raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
 
 
