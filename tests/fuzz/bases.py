@@ -39,6 +39,11 @@ CLASSES = tuple(
 NORMALISATION = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 EXPORTED = ("small-int8", "small-logits", "foreign")
 """Exported files by their names without endings, each in three formats."""
+PEERS = (
+    "deeplabv3_mnv2_pascal_quant.tflite",
+    "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite",
+)
+"""Other people's files, which lie beside the repository or nowhere."""
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PICTURES = {"train": ("0.png", "1.jpg"), "test": ("0.png", "1.jpg", "2.tif")}
 _MODEL = "deeplabv3plus_mobilenetv2_100"
@@ -55,6 +60,7 @@ def build_bases(folder: Path) -> Path:
             _write_data(temporary / "data")
             _write_recipes(temporary)
             _write_records(temporary)
+            _copy_peers(temporary)
     return folder
 
 
@@ -190,6 +196,14 @@ def _write_records(folder: Path) -> None:
     answer["package"]["sha256"] = content_sha256(folder / "small-int8.mlpackage")
     (folder / "mac-result.json").write_text(json.dumps(answer))
     run_step(finished_step(), folder / "steps", lambda line: None)
+
+
+def _copy_peers(folder: Path) -> None:
+    """Take other people's files along where they are at hand, under the names that `kinds` knows."""
+    for name in PEERS:
+        source = _REPOSITORY.parent / "shared" / "peers" / name
+        if source.is_file():
+            (folder / name).write_bytes(source.read_bytes())
 
 
 def finished_step() -> Step:

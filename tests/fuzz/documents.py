@@ -7,7 +7,7 @@ as it is.
 import copy
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.fuzz.plain import Mutated, mutate_bytes
 
 Place = tuple[Any, Any]
 """A container and the key or position of a value in it."""
+_DESCENT = 0.85
 _DEPTHS = (3, 60, 900, 5_000, 100_000)
 _TOKENS = ("1e400", "-1e400", "9" * 30, "9" * 5_000, "nan", "NaN", "inf", "-Infinity", "1979-05-27")
 
@@ -57,20 +58,21 @@ def mutate_tree(document: Any, dice: Dice) -> tuple[Any, str]:
 
 def mutate_once(holder: list[Any], dice: Dice) -> str:
     """Change one value of the document in `holder`, in place, and say which."""
-    container, key = dice.choice(list(places(holder)))
+    container, key = choose_place(holder, dice)
     change = dice.choices(CHANGES, (8, 4, 2, 2, 2, 2, 1))[0]
     told = change(container, key, dice)
     holder[:] = holder[:1] or [None]  # where the whole document was dropped or doubled
     return f"{change.__name__} {key!r}: {told}"[:200]
 
 
-def places(container: Any) -> Iterator[Place]:
-    """Yield every place of a tree, once for each way of being chosen."""
-    keys = list(container) if isinstance(container, dict) else range(len(container))
-    for key in keys:
-        yield container, key
-        if isinstance(container[key], dict | list):
-            yield from places(container[key])
+def choose_place(holder: list[Any], dice: Dice) -> Place:
+    """Return a place of the tree, sought from its top: a long list must not outweigh all that stands above it."""
+    container: Any = holder
+    key: Any = 0
+    while isinstance(container[key], dict | list) and container[key] and dice.random() < _DESCENT:
+        container = container[key]
+        key = dice.choice(list(container) if isinstance(container, dict) else range(len(container)))
+    return container, key
 
 
 def replace(container: Any, key: Any, dice: Dice) -> str:

@@ -189,5 +189,9 @@ def _table(value: Any, tables: Tables, dice: Dice) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value in few letters."""
+    """Return a value in few letters; of tables, how many there are."""
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    if type(value).__module__ == schema.__name__:
+        return type(value).__name__
     return " ".join(f"{value!r:.70}".split())

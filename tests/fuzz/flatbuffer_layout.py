@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from tests.fuzz.dice import INTEGERS, Dice
 from tests.fuzz.plain import Mutated
 
-_MOST_TABLES = 3000
+_MOST_TABLES, _LARGEST_VTABLE, _LONGEST_VECTOR = 3000, 64, 4096
+"""What no honest file of a few operators exceeds; in weights, anything looks like a table or a vector."""
 
 
 def mutate_layout(content: bytes, dice: Dice) -> Mutated:
@@ -52,7 +53,8 @@ def walk(content: bytes) -> Iterator[Found]:
                 waiting.append(target)
             elif (length := _u32(content, target)) <= len(content) - target:
                 yield "length", target
-                firsts = range(target + 4, min(target + 4 + 4 * length, len(content) - 3), 4)
+                entries = min(length, _LONGEST_VECTOR)
+                firsts = range(target + 4, min(target + 4 + 4 * entries, len(content) - 3), 4)
                 targets = {first + _u32(content, first) for first in firsts} - seen
                 waiting += [each for each in targets if is_table(content, each)]
 
@@ -65,7 +67,9 @@ def is_table(content: bytes, place: int) -> bool:
     if not 4 <= vtable <= len(content) - 4:
         return False
     size, inline = _u16(content, vtable), _u16(content, vtable + 2)
-    return size >= 4 and size % 2 == 0 and inline >= 4 and vtable + size <= len(content)
+    if not 4 <= size <= _LARGEST_VTABLE or size % 2 or inline < 4 or vtable + size > len(content):
+        return False
+    return all(_u16(content, entry) < inline for entry in range(vtable + 4, vtable + size, 2))
 
 
 def _retarget(data: bytearray, found: list[Found], dice: Dice) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.fuzz import calls, folders, models, planted
+from tests.fuzz.bases import PEERS
 from tests.fuzz.calls import Case
 from tests.fuzz.dice import OUTSIDE, Dice, roll
 
@@ -61,7 +62,7 @@ class Kind:
     Args:
         change: makes a mutant of a copy of a valid file.
         subjects: the valid files.
-        share: of all mutants, in parts; 0 for what is no mutant.
+        share: of all mutants, in parts; 0 for what runs only when it is asked for.
     """
 
     change: Change
@@ -213,6 +214,9 @@ def kinds() -> Mapping[str, Kind]:
                 Subject("mac-result.json", (merged,)),
             ),
             1,
+        ),
+        "peer": Kind(
+            models.change_tflite, tuple(Subject(name, (_CHECK, *_RUN)) for name in PEERS), 0
         ),
         PLANTED: Kind(folders.change_toml, (Subject("class-map.toml", _planted()),), 0),
     }

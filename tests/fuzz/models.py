@@ -18,8 +18,8 @@ from tests.fuzz.protobufs import mutate_message
 
 SPECIFICATION = Path("Data", "com.apple.CoreML", "model.mlmodel")
 WEIGHTS = Path("Data", "com.apple.CoreML", "weights", "weight.bin")
-_DEPTHS = (10, 30, 90)
-"""Protobufs end at 100 messages within each other; each nested graph or block is two or three."""
+_GRAPH_DEPTHS, _BLOCK_DEPTHS = (10, 28), (10, 40, 90)
+"""Protobufs end at 100 messages within each other; a nested graph is three of them, a nested block two."""
 
 
 def change_tflite(path: Path, dice: Dice) -> str:
@@ -63,7 +63,7 @@ def store_outside(model: Any, dice: Dice) -> str:
 
 def nest_graph(model: Any, dice: Dice) -> str:
     """Put graphs into an attribute of a node of a graph, and so on, in place."""
-    depth = dice.choice(_DEPTHS)
+    depth = dice.choice(_GRAPH_DEPTHS)
     inner = onnx.GraphProto(name="deepest")
     for _ in range(depth):
         outer = onnx.GraphProto(name="deep")
@@ -97,7 +97,7 @@ def change_mlpackage(path: Path, dice: Dice) -> str:
 
 def nest_blocks(model: Any, dice: Dice) -> str:
     """Put blocks into an operation of a block, and so on, in place."""
-    depth = dice.choice(_DEPTHS)
+    depth = dice.choice(_BLOCK_DEPTHS)
     (function,) = model.mlProgram.functions.values()
     block = function.block_specializations[function.opset]
     for _ in range(depth):

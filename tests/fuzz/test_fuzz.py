@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.fuzz.ending import BAD, OK, REFUSED
-from tests.fuzz.kinds import PLANTED, kinds
+from tests.fuzz.kinds import kinds
 from tests.fuzz.run import deal, run_all, summary
 
 SEED = 20261126
@@ -19,7 +19,7 @@ def test_commands_mutants_are_answered_or_refused_in_one_sentence(bases: Path, t
     results = list(run_all(list(deal(MUTANTS)), SEED, bases, tmp_path))
     assert not [r for r in results if r.ending.verdict == BAD], summary(results, SEED, 0)
     ended = Counter((result.kind, result.ending.verdict) for result in results)
-    for kind in set(kinds()) - {PLANTED}:
+    for kind in (name for name, kind in kinds().items() if kind.share):
         assert ended[kind, OK] + ended[kind, REFUSED] > 5, kind
     assert min(_share(ended, OK), _share(ended, REFUSED)) > 0.2, "too mild or too harsh"
 
