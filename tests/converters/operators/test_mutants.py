@@ -28,6 +28,8 @@ from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, load_profi
 from edge_deeplab.converters.operators.tflite_signature_defs import lint_signatures
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.errors import ArtifactError
+from tests.fuzz.dice import roll
+from tests.fuzz.plain import mutate_bytes
 
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 MUTANTS = {
@@ -42,25 +44,6 @@ TIMES_THE_FILE = 10
 WEIGHT_SHAPE = (512, 128, 1, 1)
 WINDOW = 4096
 """Bytes at either end of a large file that are mutated; between them are weights."""
-HUGE = np.array([2**31 - 1, 2**30, -1, 0, 2**16], np.int32)
-
-
-def mutate(content: bytes, random: np.random.Generator) -> bytes:
-    """Return a file cut short, with bytes flipped, with numbers made huge or with a stretch repeated elsewhere."""
-    data = bytearray(content)
-    kind, at = random.integers(4), int(random.integers(len(data)))
-    if kind == 0:
-        return bytes(data[:at])
-    if kind == 1:
-        for place in random.integers(len(data), size=random.integers(1, 17)):
-            data[place] ^= 1 << random.integers(8)
-    elif kind == 2:
-        for place in random.integers(len(data) // 4, size=random.integers(1, 5)) * 4:
-            data[place : place + 4] = random.choice(HUGE).tobytes()
-    else:
-        start, length = int(random.integers(len(data))), int(random.integers(1, 200))
-        data[at : at + length] = data[start : start + length]
-    return bytes(data)
 
 
 def survive(path):
@@ -97,19 +80,19 @@ def test_mutants_are_two_thousand_a_third_of_each_format():
 def test_read_graph_mutants_are_read_or_refused_in_one_sentence(request, fixture, file):
     path = request.getfixturevalue(fixture)
     target = path / file
-    original, random = target.read_bytes(), np.random.default_rng(20261121)
+    original, dice = target.read_bytes(), roll(20261121, "check", 0)
     survived = 0
     for _ in range(MUTANTS[fixture, file]):
-        target.write_bytes(mutate(original, random))
+        target.write_bytes(mutate_bytes(original, dice)[0])
         survived += survive(path) is not None
     assert 0 < survived < MUTANTS[fixture, file], "mutations are too mild or too harsh"
 
 
 def test_check_artifact_mutants_are_measured_without_harm(tflite_path):
-    original, random = tflite_path.read_bytes(), np.random.default_rng(7)
+    original, dice = tflite_path.read_bytes(), roll(7, "check", 0)
     measured = 0
     while measured < MEASURED_MUTANTS:
-        tflite_path.write_bytes(mutate(original, random))
+        tflite_path.write_bytes(mutate_bytes(original, dice)[0])
         graph = survive(tflite_path)
         if graph is not None and tflite_path.read_bytes() != original:
             measured += 1
@@ -124,11 +107,11 @@ def test_check_artifact_mutants_are_measured_without_harm(tflite_path):
 def test_check_command_ends_with_code_0_or_1_and_one_sentence(request, fixture, file):
     path = request.getfixturevalue(fixture)
     target = path / file
-    original, random = target.read_bytes(), np.random.default_rng(3)
+    original, dice = target.read_bytes(), roll(3, "check", 0)
     app = typer.Typer()
     app.command()(check)
     for _ in range(COMMAND_MUTANTS):
-        target.write_bytes(mutate(original, random))
+        target.write_bytes(mutate_bytes(original, dice)[0])
         result = CliRunner().invoke(app, [str(path)])
         assert result.exit_code in (0, 1)
         refused = result.stderr.startswith("error: ") or " 0 rejected" not in result.stdout
@@ -175,13 +158,13 @@ def test_read_graph_mutants_of_large_files_stay_within_ten_times_their_size(
     path = write(tmp_path / name, tiny)
     survive(path)  # what it imports is no memory of the file's
     target = path / file
-    original, random = target.read_bytes(), np.random.default_rng(5)
+    original, dice = target.read_bytes(), roll(5, "check", 0)
     assert content_bytes(path) > 100_000
     for _ in range(LARGE_MUTANTS):
         head, rest = original[:WINDOW], original[WINDOW:]
         middle, tail = rest[:-WINDOW], rest[-WINDOW:]
-        at_start = random.integers(2)
-        mutant = mutate(head if at_start else tail, random)
+        at_start = dice.random() < 0.5
+        mutant = mutate_bytes(head if at_start else tail, dice)[0]
         target.write_bytes(mutant + middle + tail if at_start else head + middle + mutant)
         assert peak_bytes(path) < TIMES_THE_FILE * content_bytes(path)
 
