@@ -29,7 +29,7 @@ from edge_deeplab.training.train import Listener, Progress
 
 DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "validation_split": ""}
 OPTIMISER = {"epochs": 2, "batch_size": 2, "precision": "fp32"}
-ENDINGS = {"onnx": ".onnx", "tflite": ".tflite"}
+ENDINGS = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 
 
 @pytest.fixture

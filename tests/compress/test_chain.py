@@ -101,6 +101,25 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
 
 
 @pytest.mark.usefixtures("stand_ins")
+def test_core_ml_files_off_the_mac_are_scored_and_not_timed(
+    checkpoint: Checkpoint, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "core_ml_runs_here", lambda: False)
+    targets = {"targets": ["coreml", "onnx"], "precisions": ["fp32"]}
+    recipe = CompressRecipe.model_validate({"export": targets, "parity": {}, "bench": {}})
+    compress(checkpoint, recipe, Job(data, tmp_path / "run", 0))
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    package, onnx = report["files"]
+    assert (package["target"], package["latency_ms"], package["ratio_to_reference"]) == (
+        "coreml",
+        None,
+        None,
+    )
+    assert package["miou"] is not None
+    assert (onnx["latency_ms"]["median"], onnx["ratio_to_reference"]) == (4.0, 1.0)
+
+
+@pytest.mark.usefixtures("stand_ins")
 def test_only_what_depends_on_a_change_is_done_again(
     checkpoint: Checkpoint,
     recipe: CompressRecipe,
