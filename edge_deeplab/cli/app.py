@@ -1,9 +1,11 @@
 """The `edge-deeplab` program: which verbs there are, and how it ends."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -17,7 +19,7 @@ from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
 from edge_deeplab.cli.models import models
-from edge_deeplab.cli.output import print_json, terminated_as_interrupted
+from edge_deeplab.cli.output import interruptible, print_json
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.cli.prune import prune
 from edge_deeplab.cli.qat import qat
@@ -121,10 +123,22 @@ def main() -> None:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        with terminated_as_interrupted():
+        with interruptible():
             app()
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED_EXIT_CODE)
+        _leave_at_once()
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED_EXIT_CODE:
+            _leave_at_once()
+        raise
     finally:  # what was to be told is told; nothing is left to be interrupted but Python's own end
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _leave_at_once() -> NoReturn:
+    """End without Python's own end, in which packages whose import was interrupted crash; what is open was closed."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(_INTERRUPTED_EXIT_CODE)

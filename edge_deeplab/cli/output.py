@@ -10,9 +10,10 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import isfinite
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,8 @@ from edge_deeplab.cli.terminal import (
 from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.extras import missing_dependency
 from edge_deeplab.text import first_line
+
+_IMPORT_SYSTEM, _IMPORT_POLL_S = "<frozen importlib._bootstrap>", 0.05
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")
@@ -57,34 +60,61 @@ def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
     away, as `| head` does, ends it without a word.
     """
     log_to_stderr(logging.DEBUG if debug else logging.INFO)
-    try:
-        with terminated_as_interrupted():
+    with interruptible() as came:
+        try:
             yield
-    except (typer.Exit, typer.BadParameter, KeyboardInterrupt):
-        raise
-    except ReaderGoneError as error:
-        raise typer.Exit(1) from error
-    except Exception as error:
-        with suppress(StdoutError):
-            _tell(error, as_json=as_json and not isinstance(error, StdoutError), debug=debug)
-        raise typer.Exit(1) from error
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except ReaderGoneError as error:
+            raise typer.Exit(1) from error
+        except Exception as error:
+            if came:  # what other packages make of an interrupt is not what the command failed with
+                raise KeyboardInterrupt from error
+            with suppress(StdoutError):
+                _tell(error, as_json=as_json and not isinstance(error, StdoutError), debug=debug)
+            raise typer.Exit(1) from error
 
 
 @contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While the block lasts, SIGTERM raises KeyboardInterrupt."""
+def interruptible() -> Iterator[Sequence[int]]:
+    """While the block lasts, Ctrl-C and SIGTERM raise KeyboardInterrupt, unless the program was started to ignore them.
 
-    def interrupt(*_: object) -> None:
+    An import is waited for: native packages that are interrupted while they are loaded end the process.
+
+    Yields:
+        The signals that came.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            again = threading.Timer(_IMPORT_POLL_S, signal.raise_signal, (number,))
+            again.daemon = True
+            again.start()
+            return
+        came.append(number)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set what a signal does
+        yield came  # only the main thread may set what a signal does
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     try:
-        yield
+        for number in heard:
+            signal.signal(number, interrupt)
+        yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _tell(error: Exception, *, as_json: bool, debug: bool) -> None:
