@@ -3,15 +3,20 @@
 More is run by hand; `tests/fuzz/run.py` says how.
 """
 
+import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 from tests.fuzz.ending import BAD, OK, REFUSED
-from tests.fuzz.kinds import kinds
+from tests.fuzz.kinds import kinds, make_mutant
 from tests.fuzz.run import deal, run_all, summary
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = 20261126
-MUTANTS, PROGRAM_MUTANTS = 240, 6
+MUTANTS, PROGRAM_MUTANTS = 180, 6
 """About a minute on two quiet cores."""
 
 
@@ -32,3 +37,52 @@ def test_program_mutants_are_answered_or_refused_in_one_sentence(bases: Path, tm
 
 def _share(ended: Counter[tuple[str, str]], verdict: str) -> float:
     return sum(count for (_, v), count in ended.items() if v == verdict) / ended.total()
+
+
+MAKE = """
+import hashlib, sys
+from pathlib import Path
+from tests.fuzz.test_fuzz import digests
+print(digests(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+"""
+
+
+def digests(bases: Path, folder: Path, seed: int) -> dict[str, list[str]]:
+    """Return hashes of the first mutants of every kind."""
+    found: dict[str, list[str]] = {}
+    for kind in kinds():
+        for index in range(12 if kinds()[kind].share else 0):
+            place = folder / kind / str(index)
+            place.mkdir(parents=True)
+            path = make_mutant(kind, seed, index, bases, place).case.path
+            files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+            small = [f for f in files if f.is_relative_to(place) and not f.is_symlink()]
+            content = b"".join(f.read_bytes() for f in small)
+            found.setdefault(kind, []).append(hashlib.sha256(content).hexdigest())
+    return found
+
+
+def test_make_mutant_same_seed_and_index_gives_the_same_bytes_in_every_process(bases, tmp_path):
+    """The folder's path goes into some mutants, so both processes write to the same place."""
+    written = []
+    for hash_seed in ("1", "2"):
+        folder = tmp_path / "made"
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", MAKE, str(bases), str(folder), "3"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        )
+        written.append(done.stdout)
+        folder.rename(tmp_path / hash_seed)
+    assert written[0] == written[1]
+
+
+def test_make_mutant_indices_and_seeds_give_other_bytes(bases, tmp_path):
+    one, other = digests(bases, tmp_path / "one", 1), digests(bases, tmp_path / "other", 2)
+    assert set(one) == {name for name, kind in kinds().items() if kind.share}
+    for kind, hashes in one.items():
+        assert len(set(hashes)) > 8, kind
+        assert hashes != other[kind]
