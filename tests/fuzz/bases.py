@@ -18,7 +18,7 @@ from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import TARGETS
 from edge_deeplab.converters.manifest import content_sha256, write_manifest
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.read_mil import _load_proto_module
+from edge_deeplab.converters.operators.read_mil import load_proto_module
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
@@ -137,7 +137,7 @@ def _write_foreign(folder: Path) -> None:
         if source.is_file():
             goal.parent.mkdir(parents=True, exist_ok=True)
             goal.write_bytes(source.read_bytes())
-    package = _load_proto_module("Model_pb2").Model()
+    package = load_proto_module("Model_pb2").Model()
     package.ParseFromString((folder / "foreign.mlpackage" / SPECIFICATION).read_bytes())
     package.description.metadata.userDefined.clear()
     (folder / "foreign.mlpackage" / SPECIFICATION).write_bytes(package.SerializeToString())

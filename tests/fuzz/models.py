@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.converters.operators.read_mil import _load_proto_module
+from edge_deeplab.converters.operators.read_mil import load_proto_module
 from edge_deeplab.description import METADATA_KEY
 from tests.fuzz.dice import Dice
 from tests.fuzz.documents import dump_json, encode, mutate_json, mutate_tree
@@ -84,7 +84,7 @@ def change_mlpackage(path: Path, dice: Dice) -> str:
         return _rewrite(path / WEIGHTS, mutate_bytes, dice)
     if kind < 0.30:
         return _rewrite(path / SPECIFICATION, mutate_bytes, dice)
-    model = _load_proto_module("Model_pb2").Model()
+    model = load_proto_module("Model_pb2").Model()
     model.ParseFromString((path / SPECIFICATION).read_bytes())
     if kind < 0.32:
         told = nest_blocks(model, dice)
@@ -167,7 +167,7 @@ def _redescribe_onnx(path: Path, dice: Dice) -> str:
 
 
 def _redescribe_mlpackage(path: Path, dice: Dice) -> str:
-    model = _load_proto_module("Model_pb2").Model()
+    model = load_proto_module("Model_pb2").Model()
     model.ParseFromString((path / SPECIFICATION).read_bytes())
     entries = model.description.metadata.userDefined
     text, told = mutate_json(entries[METADATA_KEY].encode(), dice)
