@@ -25,10 +25,10 @@ from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.latency import read_table
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.training.crops import build_crops
-from tests.fuzz.bases import EXPORTED, NORMALISATION, SIZE_HW, describe, finished_step
+from tests.fuzz.bases import CLASSES, EXPORTED, NORMALISATION, SIZE_HW, describe, finished_step
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ class Still:
     def predict(self, images: ImagesNHWC) -> ClassIds:
         """Return zeros."""
         return np.zeros(images.shape[:3], np.uint8)
+
+    def logits(self, images: ImagesNHWC) -> Logits:
+        """Return zeros."""
+        return np.zeros((len(images), len(CLASSES), *SIZE_HW), np.float32)
 
 
 def profiles_of(file_format: str) -> tuple[str, ...]:
