@@ -8,9 +8,7 @@ from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, require, unknown_choice
 from edge_deeplab.runtime_names import RuntimeName
-from edge_deeplab.runtimes.artifact import ArtifactRuntime
 from edge_deeplab.runtimes.base import Runtime
-from edge_deeplab.runtimes.child_engine import ChildEngine
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,9 @@ def check_runtime(path: Path, runtime: RuntimeName) -> None:
 
 def _open_exported(path: Path, options: OpenOptions) -> Runtime:
     """Open a file in a bounded child: it may be anyone's."""
+    from edge_deeplab.runtimes.artifact import ArtifactRuntime
+    from edge_deeplab.runtimes.child_engine import ChildEngine
+
     name = options.runtime or _default_runtime(path.suffix)
     if name == "mil-reference":
         require("torch", package="torch", extra="train")

@@ -165,8 +165,8 @@ def read_description(path: Path) -> str | None:
         return read_metadata(path.read_bytes(), METADATA_KEY)
     except ValueError as error:
         raise ArtifactError(
-            f"{path} carries metadata that cannot be read ({first_line(error)}); a complete .tflite file was "
-            "expected, with text in UTF-8; copy or export it again"
+            f"{path} carries metadata that cannot be read ({first_line(error)}); a sound flatbuffer with text in UTF-8 "
+            "was expected; copy or export it again"
         ) from error
 
 

@@ -24,8 +24,12 @@ REQUIRED = {
     "demo": ["--artifact", "a.onnx", "--source", "pictures", "--headless"],
 }
 CANNOT_BE_MEANT = {
-    "train": {"--model": ["resnet9000"], "--workers": ["-1", "x"]},
+    "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
     "evaluate": {
+        "--max-pixels": ["0", "x"],
+        "--runtime": ["xnnpack", ""],
+        "--memory-limit": ["0", "-1", "nan", "x"],
+        "--time-limit": ["0", "nan", "x"],
         "--output-stride": ["7", "x"],
         "--scales": ["", "0", "nan", "1,x", "-1"],
         "--size": ["x", "0x16", "16", "-16x16"],
@@ -33,6 +37,7 @@ CANNOT_BE_MEANT = {
         "--normalisation": ["1", "1/0", "nan/1", "1/1,2"],
     },
     "prune": {
+        "--max-pixels": ["0", "x"],
         "--macs": ["1.5", "0", "nan", "x"],
         "--params": ["1.5", "-1", "inf"],
         "--latency": ["2", "nan"],
@@ -47,6 +52,7 @@ CANNOT_BE_MEANT = {
         "--workers": ["-1"],
     },
     "qat": {
+        "--max-pixels": ["0", "x"],
         "--epochs": ["-1"],
         "--distill": ["2", "nan"],
         "--estimator": ["entropy"],
@@ -54,6 +60,7 @@ CANNOT_BE_MEANT = {
         "--workers": ["-1"],
     },
     "export": {
+        "--max-pixels": ["0", "x"],
         "--target": ["onxn", ""],
         "--precision": ["int7", ""],
         "--sparsity": ["half", "nan"],
@@ -64,14 +71,28 @@ CANNOT_BE_MEANT = {
     },
     "check": {"--profile": ["onnx-cpus"], "--explain": ["onnx-cpu.nothing"]},
     "parity": {
+        "--max-pixels": ["0", "x"],
+        "--runtime": ["xnnpack", ""],
+        "--memory-limit": ["0", "-1", "nan", "x"],
+        "--time-limit": ["0", "nan", "x"],
         "--limit": ["0"],
         "--max-drop": ["-1", "nan", "inf", "x"],
         "--normalisation": ["1"],
         "--plot": ["a.txt", "a"],
     },
-    "bench": {"--threads": ["0", "x"], "--rounds": ["0"]},
-    "compress": {"--workers": ["-1"]},
+    "bench": {
+        "--runtime": ["xnnpack", ""],
+        "--memory-limit": ["0", "-1", "nan", "x"],
+        "--time-limit": ["0", "nan", "x"],
+        "--threads": ["0", "x"],
+        "--rounds": ["0"],
+    },
+    "compress": {"--max-pixels": ["0", "x"], "--workers": ["-1"]},
     "demo": {
+        "--max-pixels": ["0", "x"],
+        "--runtime": ["xnnpack", ""],
+        "--memory-limit": ["0", "-1", "nan", "x"],
+        "--time-limit": ["0", "nan", "x"],
         "--record": ["a.txt", "a.avi"],
         "--opacity": ["2", "-1", "nan"],
         "--threads": ["0"],

@@ -318,7 +318,7 @@ def test_metadata_that_is_no_text_is_one_sentence(
     content = export_tiny(target).read_bytes()
     assert content.count(b"CC0") == 1
     path.write_bytes(content.replace(b'"CC0"', BYTES_THAT_ARE_NO_TEXT + b'"'))
-    with pytest.raises(ArtifactError, match=r"carries metadata that .*UTF-8 was expected"):
+    with pytest.raises(ArtifactError, match=r"carries metadata that .*UTF-8 *was expected"):
         open_artifact(path)
 
 
