@@ -2,9 +2,10 @@
 
     python benchmarks/bounded_child.py exports/*.tflite exports/*.onnx
 
-Each file is opened three times: in this process, in a child, and in this process once more, whose ratio to the first is
-what the machine alone changes. Times are taken as `bench` takes them. Opening in this process is timed after its
-imports, which a child has to repeat: the difference is the most that a child can cost.
+Each file is opened several times in this process and as often in children, because where a copy lies in memory alone
+makes it some percent faster or slower than another; `spread_here` tells how much. Times are taken as `bench` takes
+them. Opening in this process is timed after its imports, which a child has to repeat: the difference is the most that a
+child can cost.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.runtimes.artifact import ArtifactRuntime
@@ -27,7 +30,7 @@ ENGINES: Mapping[str, Callable[[Path, int], Engine]] = {
     ".onnx": OnnxEngine,
     ".tflite": TFLiteEngine,
 }
-OPENINGS = 7
+COPIES, OPENINGS = 3, 7
 
 
 class HereEngine:
@@ -53,24 +56,28 @@ def open_here(path: Path, threads: int) -> ArtifactRuntime:
 
 
 def measure(path: Path, threads: int, rounds: int) -> dict[str, Any]:
-    """Return the ratio of the latency in a child to that in this process, and what opening takes in each."""
-    here = open_here(path, threads)
-    runtimes = [here, open_artifact(path, threads=threads), open_here(path, threads)]
-    first, child, again = measure_latency(runtimes, rounds=rounds, threads=threads)
+    """Return the ratio of the latency in children to that in this process, and what opening takes in each."""
+    runtimes = []
+    for _ in range(COPIES):
+        runtimes += [open_here(path, threads), open_artifact(path, threads=threads)]
+    measured = measure_latency(runtimes, rounds=rounds, threads=threads)
+    here = np.array([latency.rounds_ms for latency in measured[::2]])  # (COPIES, rounds)
+    child = np.array([latency.rounds_ms for latency in measured[1::2]])
+    by_copy = np.median(here / here.mean(0), axis=1)
     opening_here_s = median_seconds(lambda: open_here(path, threads))
-    opening_s = median_seconds(lambda: open_artifact(path, threads=threads))
+    opening_child_s = median_seconds(lambda: open_artifact(path, threads=threads))
     return {
         "path": path.name,
-        "runtime": here.name,
+        "runtime": measured[0].runtime,
         "threads": threads,
         "rounds": rounds,
-        "here_ms": first.median_ms,
-        "child_ms": child.median_ms,
-        "ratio_child": child.ratio_to_first,
-        "ratio_here_again": again.ratio_to_first,
+        "here_ms": float(np.median(here)),
+        "child_ms": float(np.median(child)),
+        "ratio": float(np.median(child.mean(0) / here.mean(0))),
+        "spread_here": float(by_copy.max() / by_copy.min()),
         "opening_here_s": opening_here_s,
-        "opening_child_s": opening_s,
-        "opening_difference_s": opening_s - opening_here_s,
+        "opening_child_s": opening_child_s,
+        "opening_difference_s": opening_child_s - opening_here_s,
     }
 
 

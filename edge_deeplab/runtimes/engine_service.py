@@ -13,8 +13,6 @@ from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.engine import Engine, execute
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 
-_WAKING_S = 0.003
-
 EngineFactory = Callable[..., Engine]
 """Makes an engine of a path and its settings."""
 
@@ -69,20 +67,12 @@ class _Served:
 
     def time(self) -> Mapping[str, Any]:
         """Execute it once on the held tensor, by the clock."""
-        _wake_core()
         start = time.perf_counter()
         self._execute(self._engine.run, self._held)
         return {"seconds": time.perf_counter() - start}
 
     def _execute(self, run: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
         return execute(run, tensor, self._path, self._engine.name)
-
-
-def _wake_core() -> None:
-    """Compute nothing for a moment: a process that waited starts on a core that slept, and runs slower at first."""
-    end = time.perf_counter() + _WAKING_S
-    while time.perf_counter() < end:
-        pass
 
 
 def image_to_json(image: ImageTensor) -> dict[str, Any]:
