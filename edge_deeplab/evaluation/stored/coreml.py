@@ -18,7 +18,17 @@ _TASKS: dict[str, Task] = {
     "dequantize": "dequantize",
     "constexpr_affine_dequantize": "dequantize",
     **dict.fromkeys(
-        ("expand_dims", "identity", "max_pool", "pad", "reshape", "squeeze", "transpose"), "move"
+        (
+            "expand_dims",
+            "identity",
+            "pad",
+            "reshape",
+            "slice_by_index",
+            "slice_by_size",
+            "squeeze",
+            "transpose",
+        ),
+        "move",
     ),
 }
 _ROLES = {kind: {1: "weight", 2: "bias"} for kind in ("conv", "conv_transpose", "linear")}

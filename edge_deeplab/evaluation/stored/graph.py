@@ -1,8 +1,9 @@
 """Where quantized tensors stand in a graph of quantize and dequantize operators, as ONNX and Core ML have them.
 
-An activation is written by a quantize and read through one or more dequantize operators. A weight is a constant under
-a dequantize, and is named after the convolution that reads it; so is its bias. The two formats differ in how operators
-and numbers are stored (`GraphFormat`), not in this.
+An activation is written by a quantize and read through one or more dequantize operators. In this project's files one
+that is only moved about and quantized again is the same tensor: the formats do not move at the same places. A weight is
+a constant under a dequantize, and is named after the convolution that reads it; so is its bias. The two formats differ
+in how operators and numbers are stored (`GraphFormat`), not in this.
 """
 
 from collections import defaultdict
@@ -73,7 +74,7 @@ class QuantizerGraph:
     """The quantized tensors of a graph.
 
     Args:
-        steps: operators in any order.
+        steps: operators in the order of execution.
         stored: how their numbers are stored.
         ours: whether the file is this project's, so that canonical names hold.
     """
@@ -116,12 +117,25 @@ class QuantizerGraph:
 
     def _locate(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            if step.task == "quantize" and not self._stored.is_constant(step):
-                name = self._add(self._called(step.inputs[0]), "activation", step)
-                self._name_of_source[step.outputs[0]] = name
-        for step in steps:
             if step.task == "dequantize":
                 self._locate_dequantize(step)
+            elif step.task == "quantize" and not self._stored.is_constant(step):
+                self._locate_quantize(step)
+
+    def _locate_quantize(self, step: Step) -> None:
+        name = self._moved_from(step.inputs[0]) if self._ours else None
+        if name is None:
+            name = self._add(self._called(step.inputs[0]), "activation", step)
+        else:
+            self._places[name].steps.append(step)
+        self._name_of_source[step.outputs[0]] = name
+
+    def _moved_from(self, value: str) -> str | None:
+        """Return the quantized tensor whose numbers a float value is, moved about; None where it is computed anew."""
+        step = self._producers.get(self._source_of(value))
+        if step is None or step.task != "dequantize" or self._stored.is_constant(step):
+            return None
+        return self._name_of_source.get(self._source_of(step.inputs[0]))
 
     def _locate_dequantize(self, step: Step) -> None:
         if self._stored.is_constant(step):
