@@ -22,7 +22,7 @@ from edge_deeplab.evaluation.stored.tensor import (
     signed,
 )
 
-Task = Literal["quantize", "dequantize", "move", "other"]
+Task = Literal["quantize", "dequantize", "move", "cast", "other"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Step:
 
     Args:
         name: for people, and for the names of the constants that it reads.
-        task: whether it quantizes, dequantizes, only moves numbers about, or does something else.
+        task: whether it quantizes, dequantizes, only moves numbers about or casts them, or does something else.
         inputs: names of the values it reads, its data first; "" for one that is left out.
         outputs: names of the values it computes.
         roles: what constants are at which input: {1: "weight", 2: "bias"} of a convolution.
@@ -76,10 +76,13 @@ class QuantizerGraph:
     Args:
         steps: operators in the order of execution.
         stored: how their numbers are stored.
+        outputs: names of the values that the graph gives.
         ours: whether the file is this project's, so that canonical names hold.
     """
 
-    def __init__(self, steps: Sequence[Step], stored: GraphFormat, *, ours: bool) -> None:
+    def __init__(
+        self, steps: Sequence[Step], stored: GraphFormat, outputs: Sequence[str], *, ours: bool
+    ) -> None:
         self._stored = stored
         self._ours = ours
         self._producers = {output: step for step in steps for output in step.outputs}
@@ -94,6 +97,7 @@ class QuantizerGraph:
         self._places: dict[str, _Place] = {}
         self._name_of_source: dict[str, str] = {}
         self._with_bias: set[tuple[str, ...]] = set()
+        self._given_as = self._dequantized_outputs(outputs) if ours else {}
         self._locate(steps)
 
     @property
@@ -125,10 +129,25 @@ class QuantizerGraph:
     def _locate_quantize(self, step: Step) -> None:
         name = self._moved_from(step.inputs[0]) if self._ours else None
         if name is None:
-            name = self._add(self._called(step.inputs[0]), "activation", step)
+            called = self._given_as.get(step.outputs[0]) or self._called(step.inputs[0])
+            name = self._add(called, "activation", step)
         else:
             self._places[name].steps.append(step)
         self._name_of_source[step.outputs[0]] = name
+
+    def _dequantized_outputs(self, outputs: Sequence[str]) -> dict[str, str]:
+        """Return, by the integers of which the graph gives the floats, the output's name: TFLite gives the integers."""
+        given_as = {}
+        for output in outputs:
+            value, passed = output, {output}
+            step = self._producers.get(value)
+            while step and step.task in ("move", "cast") and not passed.issuperset(step.inputs[:1]):
+                value = step.inputs[0]
+                passed.add(value)
+                step = self._producers.get(value)
+            if step and step.task == "dequantize" and not self._stored.is_constant(step):
+                given_as[self._source_of(step.inputs[0])] = output
+        return given_as
 
     def _moved_from(self, value: str) -> str | None:
         """Return the quantized tensor whose numbers a float value is, moved about; None where it is computed anew."""
