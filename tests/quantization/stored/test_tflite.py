@@ -214,6 +214,10 @@ def _out_of_range(model: Any) -> None:
     model.subgraphs[0].operators[1].inputs = np.array([1, 2, 99], np.int32)
 
 
+def _bias_without_scale(model: Any) -> None:
+    tensors(model)[3].quantization = None
+
+
 def _floats(model: Any) -> None:
     for each in tensors(model):
         each.quantization = None
@@ -228,6 +232,7 @@ def _floats(model: Any) -> None:
         (_sparse, "sparse"),
         (_blockwise, "does not read"),
         (_out_of_range, "does not exist"),
+        (_bias_without_scale, "without a scale"),
         (_floats, "holds no quantized tensor"),
     ],
 )
