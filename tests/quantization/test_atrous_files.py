@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.export import TARGETS
 from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.evaluation.stored_quantization import compare_stored
 from edge_deeplab.runtimes.open import open_artifact
 from tests.quantization.conftest import write_int8
 
@@ -28,3 +30,13 @@ def test_int8_file_of_another_atrous_form_is_bit_equal(
     assert (rewritten.predict(pictures.numpy()) == native.predict(pictures.numpy())).all()
     convolutions = [o.convolution for o in read_graph(path).operators if o.convolution]
     assert not any(convolution.dilated for convolution in convolutions)
+
+
+@pytest.mark.parametrize("form", ["zero-insert", "deinterlace"])
+def test_int8_files_of_another_atrous_form_hold_the_same_numbers_in_every_format(
+    canonical: CanonicalGraph, form: str, tmp_path: Path
+) -> None:
+    graph = canonical.rewritten([AskedRewrite(form)])
+    comparison = compare_stored([write_int8(graph, target, tmp_path) for target in TARGETS])
+    assert comparison.differences == ()
+    assert comparison.weights == 19

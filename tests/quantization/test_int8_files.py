@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.heads import HEAD_FORMS
 from edge_deeplab.converters.operators.report import check_artifact
 from edge_deeplab.converters.operators.tflite_versions import lint_versions
 from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
@@ -225,3 +226,14 @@ def test_float_file_has_no_quantization_to_compare(model: nn.Module, tmp_path: P
     (tmp_path / "broken.tflite").write_bytes(b"no flatbuffer")
     with pytest.raises(ArtifactError, match="cannot be read"):
         read_stored(tmp_path / "broken.tflite")
+
+
+@pytest.mark.parametrize("head", ["fast", "logits"])
+def test_files_of_other_heads_carry_the_same_numbers(
+    model: nn.Module, quantization: Quantization, head: str, tmp_path: Path
+) -> None:
+    form = HEAD_FORMS[head]
+    graph = capture(model, NORMALISATION, SIZE_HW, form.head, quantization)
+    graph = graph.rewritten(form.asked)
+    files = [write_int8(graph, target, tmp_path) for target in ("onnx", "tflite", "coreml")]
+    assert compare_stored(files).differences == ()

@@ -1,6 +1,6 @@
 """Reads the quantized tensors of a Core ML package: its ML program's protobuf and the weight files beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,19 @@ _TASKS: dict[str, Task] = {
     "quantize": "quantize",
     "dequantize": "dequantize",
     "constexpr_affine_dequantize": "dequantize",
+    "cast": "cast",
     **dict.fromkeys(
-        ("expand_dims", "identity", "max_pool", "pad", "reshape", "squeeze", "transpose"), "move"
+        (
+            "expand_dims",
+            "identity",
+            "pad",
+            "reshape",
+            "slice_by_index",
+            "slice_by_size",
+            "squeeze",
+            "transpose",
+        ),
+        "move",
     ),
 }
 _ROLES = {kind: {1: "weight", 2: "bias"} for kind in ("conv", "conv_transpose", "linear")}
@@ -58,13 +69,14 @@ class CoreMLReader:
         self._values = MilValues(weights, types, numbers_budget(size))
         self._constants: dict[str, Any] = {}
         self._elements: dict[str, str] = {}
-        operations = list(_operations_of(model))
+        block = _only_block(model)
+        operations = list(operations_within(block))
         Budget.for_file(size).spend(len(operations), RECORD_BYTES)
         for operation in operations:
             self._note(operation)
         ours = METADATA_KEY in model.description.metadata.userDefined
         steps = [_step(operation) for operation in operations if operation.type != "const"]
-        self._graph = QuantizerGraph(steps, self, ours=ours)
+        self._graph = QuantizerGraph(steps, self, block.outputs, ours=ours)
 
     @property
     def names(self) -> Sequence[str]:
@@ -144,14 +156,14 @@ class CoreMLReader:
         return element.lower()
 
 
-def _operations_of(model: Any) -> Iterator[Any]:
-    """Yield the operations of a model's only function, each followed by those of its own blocks."""
+def _only_block(model: Any) -> Any:
+    """Return the block of a model's only function."""
     if model.WhichOneof("Type") != "mlProgram":
         raise ValueError(f"it holds {model.WhichOneof('Type') or 'nothing'}, no ML program")
     functions = list(model.mlProgram.functions.values())
     if len(functions) != 1 or functions[0].opset not in functions[0].block_specializations:
         raise ValueError(f"its program has {len(functions)} functions; one was expected")
-    return operations_within(functions[0].block_specializations[functions[0].opset])
+    return functions[0].block_specializations[functions[0].opset]
 
 
 def _step(operation: Any) -> Step:

@@ -62,9 +62,12 @@ def first_unequal(what: str, one: Array, other: Array) -> Difference | None:
     """Return the first place at which two arrays differ; two numbers that are none (NaN) are equal."""
     if one.shape != other.shape:
         return Difference(f"shape of the {what}s", one.shape, other.shape)
-    unequal = np.argwhere((one != other) & ((one == one) | (other == other)))
-    if not len(unequal):
+    differ = one != other
+    if one.dtype.kind == "f":
+        differ &= (one == one) | (other == other)
+    if not differ.any():
         return None
+    unequal = np.argwhere(differ)
     place = tuple(int(index) for index in unequal[0])
     shown = place[0] if len(place) == 1 else place
     beside = f" at {shown} ({len(unequal)} of {one.size} differ)" if one.size > 1 else ""

@@ -1,8 +1,9 @@
 """Where quantized tensors stand in a graph of quantize and dequantize operators, as ONNX and Core ML have them.
 
-An activation is written by a quantize and read through one or more dequantize operators. A weight is a constant under
-a dequantize, and is named after the convolution that reads it; so is its bias. The two formats differ in how operators
-and numbers are stored (`GraphFormat`), not in this.
+An activation is written by a quantize and read through one or more dequantize operators. In this project's files one
+that is only moved about and quantized again is the same tensor: the formats do not move at the same places. A weight is
+a constant under a dequantize, and is named after the convolution that reads it; so is its bias. The two formats differ
+in how operators and numbers are stored (`GraphFormat`), not in this.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ from edge_deeplab.evaluation.stored.tensor import (
     signed,
 )
 
-Task = Literal["quantize", "dequantize", "move", "other"]
+Task = Literal["quantize", "dequantize", "move", "cast", "other"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Step:
 
     Args:
         name: for people, and for the names of the constants that it reads.
-        task: whether it quantizes, dequantizes, only moves numbers about, or does something else.
+        task: whether it quantizes, dequantizes, only moves numbers about or casts them, or does something else.
         inputs: names of the values it reads, its data first; "" for one that is left out.
         outputs: names of the values it computes.
         roles: what constants are at which input: {1: "weight", 2: "bias"} of a convolution.
@@ -73,12 +74,15 @@ class QuantizerGraph:
     """The quantized tensors of a graph.
 
     Args:
-        steps: operators in any order.
+        steps: operators in the order of execution.
         stored: how their numbers are stored.
+        outputs: names of the values that the graph gives.
         ours: whether the file is this project's, so that canonical names hold.
     """
 
-    def __init__(self, steps: Sequence[Step], stored: GraphFormat, *, ours: bool) -> None:
+    def __init__(
+        self, steps: Sequence[Step], stored: GraphFormat, outputs: Sequence[str], *, ours: bool
+    ) -> None:
         self._stored = stored
         self._ours = ours
         self._producers = {output: step for step in steps for output in step.outputs}
@@ -93,6 +97,7 @@ class QuantizerGraph:
         self._places: dict[str, _Place] = {}
         self._name_of_source: dict[str, str] = {}
         self._with_bias: set[tuple[str, ...]] = set()
+        self._given_as = self._dequantized_outputs(outputs) if ours else {}
         self._locate(steps)
 
     @property
@@ -116,12 +121,40 @@ class QuantizerGraph:
 
     def _locate(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            if step.task == "quantize" and not self._stored.is_constant(step):
-                name = self._add(self._called(step.inputs[0]), "activation", step)
-                self._name_of_source[step.outputs[0]] = name
-        for step in steps:
             if step.task == "dequantize":
                 self._locate_dequantize(step)
+            elif step.task == "quantize" and not self._stored.is_constant(step):
+                self._locate_quantize(step)
+
+    def _locate_quantize(self, step: Step) -> None:
+        name = self._moved_from(step.inputs[0]) if self._ours else None
+        if name is None:
+            called = self._given_as.get(step.outputs[0]) or self._called(step.inputs[0])
+            name = self._add(called, "activation", step)
+        else:
+            self._places[name].steps.append(step)
+        self._name_of_source[step.outputs[0]] = name
+
+    def _dequantized_outputs(self, outputs: Sequence[str]) -> dict[str, str]:
+        """Return, by the integers of which the graph gives the floats, the output's name: TFLite gives the integers."""
+        given_as = {}
+        for output in outputs:
+            value, passed = output, {output}
+            step = self._producers.get(value)
+            while step and step.task in ("move", "cast") and not passed.issuperset(step.inputs[:1]):
+                value = step.inputs[0]
+                passed.add(value)
+                step = self._producers.get(value)
+            if step and step.task == "dequantize" and not self._stored.is_constant(step):
+                given_as[self._source_of(step.inputs[0])] = output
+        return given_as
+
+    def _moved_from(self, value: str) -> str | None:
+        """Return the quantized tensor whose numbers a float value is, moved about; None where it is computed anew."""
+        step = self._producers.get(self._source_of(value))
+        if step is None or step.task != "dequantize" or self._stored.is_constant(step):
+            return None
+        return self._name_of_source.get(self._source_of(step.inputs[0]))
 
     def _locate_dequantize(self, step: Step) -> None:
         if self._stored.is_constant(step):

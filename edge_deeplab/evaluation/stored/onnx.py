@@ -19,16 +19,15 @@ from edge_deeplab.evaluation.stored.tensor import (
 _TASKS: dict[str, Task] = {
     "QuantizeLinear": "quantize",
     "DequantizeLinear": "dequantize",
+    "Cast": "cast",
     **dict.fromkeys(
         (
             "DepthToSpace",
             "Expand",
             "Flatten",
             "Identity",
-            "MaxPool",
             "Pad",
             "Reshape",
-            "Resize",
             "Slice",
             "SpaceToDepth",
             "Squeeze",
@@ -89,7 +88,8 @@ class OnnxReader:
                 self._constants[node.output[0]] = tensors[0]
         ours = any(entry.key == METADATA_KEY for entry in model.metadata_props)
         steps = [self._step(node, ours=ours) for node in nodes if node.op_type != "Constant"]
-        self._graph = QuantizerGraph(steps, self, ours=ours)
+        outputs = [value.name for value in model.graph.output]
+        self._graph = QuantizerGraph(steps, self, outputs, ours=ours)
 
     @property
     def names(self) -> Sequence[str]:

@@ -76,6 +76,11 @@ class StoredTensor:
     values: Array | None = None
     expected: Reading | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse integers of which no scale tells what they mean, with a ValueError."""
+        if self.stores_integers and not self.readings:
+            raise ValueError(f"integers of a {self.kind} are stored without a scale")
+
     @property
     def parameters(self) -> Parameters:
         """The first place's, which all others of a sound tensor have as well."""

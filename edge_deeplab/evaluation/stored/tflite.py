@@ -1,8 +1,8 @@
 """Reads the quantized tensors of a TFLite file.
 
 Here a scale belongs to a tensor, not to the operators that read it, so most tensors state theirs once. It is stated
-again where another tensor must have the same: behind a PAD, in the picture's two integer types, and for a bias, whose
-scale is input scale times weight scale.
+again where another tensor must have the same: for a bias, whose scale is input scale times weight scale, and in this
+project's files for what is only moved about and for the picture's two integer types.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ _CONVOLUTIONS = {
     "FULLY_CONNECTED": (0, 1),
 }
 """Operators with a weight and bias, and what turns their weights into (output, input, height, width)."""
-_SAME_NUMBERS = ("PAD", "PADV2", "MIRROR_PAD")
-"""Operators whose result has its input's scale by TFLite's specification, and for which no canonical one stands."""
+_MOVES = ("MIRROR_PAD", "PAD", "PADV2", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE")
+"""Operators that only move numbers about: in this project's files their result is the same tensor."""
 _INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64", "int4", "uint4", "int2")
 
 
@@ -109,7 +109,7 @@ class TFLiteReader:
             for o in _of_kind(operators, "DEQUANTIZE")
             if self._is_cast(tensors[o.inputs[0]])
         }
-        same_as = _same_numbers(operators)
+        same_as = _moved(operators) if self._ours else {}
         places: dict[int, _Place] = {}
         for index in sorted(range(len(tensors)), key=lambda index: index in same_as):
             tensor, source = tensors[index], same_as.get(index, index)
@@ -207,10 +207,10 @@ def _of_kind(operators: list[FlatOperator], *kinds: str) -> list[FlatOperator]:
     return [o for o in operators if o.kind in kinds and o.outputs and (*o.inputs, -1)[0] >= 0]
 
 
-def _same_numbers(operators: list[FlatOperator]) -> dict[int, int]:
-    """Return, by the tensor that must have another's scale, that other."""
-    same_as: dict[int, int] = {}
-    for operator in _of_kind(operators, *_SAME_NUMBERS):
+def _moved(operators: list[FlatOperator]) -> dict[int, int]:
+    """Return, by the tensor that is another moved about, that other."""
+    moved: dict[int, int] = {}
+    for operator in _of_kind(operators, *_MOVES):
         source = operator.inputs[0]
-        same_as[operator.outputs[0]] = same_as.get(source, source)
-    return same_as
+        moved[operator.outputs[0]] = moved.get(source, source)
+    return moved

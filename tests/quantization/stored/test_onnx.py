@@ -158,6 +158,7 @@ def test_zero_point_that_is_left_out_is_that_of_the_quantized_type(tmp_path: Pat
         ([node("DequantizeLinear", "w w_scale w_zero", "y", block_size=2)], "in blocks"),
         ([node("QuantizeLinear", "x w_scale x_scale", "y")], "float32 integers"),
         ([*convolution(), node("Relu", "x", "y")], "of one name"),
+        ([*convolution()[:3], node("Conv", "x_dq w_dq b", "y")], "without a scale"),
         ([node("Relu", "x", "y")], "holds no quantized tensor"),
     ],
 )

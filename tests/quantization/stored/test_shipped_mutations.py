@@ -4,7 +4,7 @@ Integers of weights are changed in the tiny file only (`test_mutations`): these 
 """
 
 import json
-from collections.abc import Callable
+import logging
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ from edge_deeplab.cli.app import app
 from edge_deeplab.converters.operators.source import Budget
 from edge_deeplab.evaluation.stored_quantization import compare_stored, read_stored
 from tests.quantization.stored.sweep import MUTABLE, sweep
+
+logger = logging.getLogger(__name__)
+"""Shows the counts that docs/quantization.md gives: `make slow` with PYTEST_ADDOPTS="--log-cli-level=INFO"."""
 
 
 @pytest.fixture(scope="module", params=["int8", "pruned-int8"])
@@ -44,18 +47,13 @@ def test_change_of_any_scale_zero_point_axis_or_bias_of_a_shipped_file_is_found(
     files: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    record_property: Callable[[str, object], None],
 ) -> None:
     stored = {target: read_stored(path) for target, path in files.items()}
     monkeypatch.setattr(
         Budget, "spend", lambda self, count, each=1: count
     )  # one reader, asked often
     tally = sweep(files, stored, changed, tmp_path, weights=False)
-    record_property(
-        "made", dict(tally.made)
-    )  # for --junit-xml, where docs/quantization.md has them from
-    record_property("found", dict(tally.found))
-    record_property("found beside one file", {k: dict(v) for k, v in tally.found_in_pair.items()})
+    logger.info("%s of %s: %s", changed, files[changed].name, tally)
     stated = stored[changed].stated()
     assert tally.missed == []
     assert tally.found == tally.made

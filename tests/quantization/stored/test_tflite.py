@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.evaluation.stored_quantization import compare_stored, read_stored
 
@@ -74,9 +75,8 @@ def tensors(model: Any) -> Any:
 def test_unsigned_file_is_quantized(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tflite")
     stored = read_stored(path)
-    assert list(stored.tensors) == ["x", "w", "y", "b"]
+    assert list(stored.tensors) == ["x", "padded", "w", "y", "b"]
     assert stored.tensors["x"].parameters.zero_point == -1
-    assert len(stored.tensors["x"].readings) == 2, "padding keeps the scale"
     weight = stored.tensors["w"]
     assert weight.parameters.zero_point == 2
     assert weight.values is not None
@@ -108,11 +108,8 @@ def _data(index: int, numbers: npt.NDArray[Any]) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "what"),
     [
-        (
-            _scale(0, 0.75),
-            "x contradicts itself in b.tflite: scale is 0.75 in tensor x, 0.5 in tensor padded",
-        ),
-        (_zero_point(1, 128), "zero point is -1 in tensor x, 0 in tensor padded"),
+        (_scale(0, 0.75), "x: scale is 0.5 in a.tflite, 0.75 in b.tflite"),
+        (_zero_point(1, 128), "padded: zero point is -1 in a.tflite, 0 in b.tflite"),
         (_scale(3, 0.25), "scale is 0.125 in input scale x weight scale, 0.25 in tensor b"),
         (_zero_point(3, 1), "zero point is 0 in input scale x weight scale, 1 in tensor b"),
         (_zero_point(2, 131), "w: zero point is 2 in a.tflite, 3 in b.tflite"),
@@ -142,15 +139,28 @@ def test_convolution_without_bias_equals_one_with_zeros(tmp_path: Path) -> None:
     assert compare_stored([path, path]).differences == ()
 
 
-def test_result_of_padding_that_stands_before_its_input_is_the_input_still(tmp_path: Path) -> None:
-    def swap(model: Any) -> None:
+def test_result_of_padding_in_a_file_of_ours_is_its_input_wherever_it_stands(
+    tmp_path: Path,
+) -> None:
+    def swap_and_sign(model: Any) -> None:
         both = tensors(model)
         both[0], both[1] = both[1], both[0]
         pad, convolution = model.subgraphs[0].operators
         pad.inputs, pad.outputs = np.array([1], np.int32), np.array([0], np.int32)
         convolution.inputs = np.array([0, 2, 3], np.int32)
+        model.metadata = [schema.MetadataT()]
+        model.metadata[0].name = METADATA_KEY.encode()
 
-    assert set(read_stored(write(tmp_path / "a.tflite", swap)).tensors) == {"x", "w", "y", "b"}
+    def rescale(model: Any) -> None:
+        swap_and_sign(model)
+        _scale(0, 0.75)(model)
+
+    path = write(tmp_path / "a.tflite", swap_and_sign)
+    assert set(read_stored(path).tensors) == {"x", "w_weight", "w_bias", "y"}
+    (difference, *_) = compare_stored([path, write(tmp_path / "b.tflite", rescale)]).differences
+    assert difference == (
+        "x contradicts itself in b.tflite: scale is 0.5 in tensor x, 0.75 in tensor padded"
+    )
 
 
 def test_tensor_that_a_quantize_gives_another_scale_is_one_of_its_own(tmp_path: Path) -> None:
@@ -204,6 +214,10 @@ def _out_of_range(model: Any) -> None:
     model.subgraphs[0].operators[1].inputs = np.array([1, 2, 99], np.int32)
 
 
+def _bias_without_scale(model: Any) -> None:
+    tensors(model)[3].quantization = None
+
+
 def _floats(model: Any) -> None:
     for each in tensors(model):
         each.quantization = None
@@ -218,6 +232,7 @@ def _floats(model: Any) -> None:
         (_sparse, "sparse"),
         (_blockwise, "does not read"),
         (_out_of_range, "does not exist"),
+        (_bias_without_scale, "without a scale"),
         (_floats, "holds no quantized tensor"),
     ],
 )
