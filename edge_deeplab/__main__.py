@@ -1,8 +1,14 @@
 """`python -m edge_deeplab` is the `edge-deeplab` console script."""
 
 import os
-import signal
 import sys
+
+# -m puts the working directory first, where a stranger's json.py may lie beside the files to look at. What stands above
+# is loaded before any program starts; nothing else is imported until that folder is off the path.
+if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109
+    del sys.path[0]
+
+import signal
 from types import FrameType
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -13,9 +19,8 @@ def main() -> None:
     """Run the program; until it is imported, there is nothing to end but the process."""
     before = {number: signal.getsignal(number) for number in _STOPPING}
     for number, handler in before.items():
-        if (
-            handler is not signal.SIG_IGN
-        ):  # whoever started the program in the background wants that
+        # what is ignored stays so: whoever started the program in the background wants that
+        if handler is not signal.SIG_IGN:
             signal.signal(number, _stop)
     from edge_deeplab.cli.app import main as run
 
@@ -29,7 +34,4 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    # -m puts the working directory first, where a stranger's json.py may lie beside the files to look at
-    if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109  # pathlib is not needed before
-        del sys.path[0]
     main()

@@ -106,7 +106,7 @@ def test_bench_of_nothing_that_can_be_timed_gives_sizes(run, package):
 def test_bench_passes_on_what_is_to_run_the_files(run, monkeypatch):
     asked = []
 
-    def open_noting(path, *, threads, runtime):
+    def open_noting(path, *, threads, runtime, allowance=None):
         asked.append(runtime)
         return TimedRuntime(path, threads)
 

@@ -11,7 +11,7 @@ from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
 from edge_deeplab.compress.steps import run_step
-from edge_deeplab.config import CompressRecipe, DataSection, load_recipe_as
+from edge_deeplab.config import CompressRecipe, DataSection, Recipe, load_recipe_as
 from edge_deeplab.converters.manifest import write_manifest
 from edge_deeplab.converters.operators.rules import load_profile, profile_names
 from edge_deeplab.data.dataset import open_dataset
@@ -28,7 +28,8 @@ from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.training.crops import build_crops
-from tests.fuzz.bases import CLASSES, EXPORTED, NORMALISATION, SIZE_HW, describe, finished_step
+from edge_deeplab.training.train import describe_run
+from tests.fuzz.bases import CLASSES, EXPORTED, SIZE_HW, describe, finished_step
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def draw_crops(case: Case) -> None:
     """Read a data folder as `train` does."""
     dataset = open_dataset(case.path, "test")
     dataset.content_sha256()
-    section = DataSection(size_hw=SIZE_HW, crop_hw=(32, 32))
-    crops = build_crops([dataset], section, NORMALISATION, 0)
+    recipe = Recipe(data=DataSection(size_hw=SIZE_HW, crop_hw=(32, 32)))
+    crops = build_crops([dataset], recipe, describe_run(recipe, [dataset]))
     for index in range(len(crops)):
         crops[index]
 

@@ -12,7 +12,7 @@ Counts = tuple[int, int, int, int, int | None]
 
 SAID: dict[str, dict[str, Counts]] = {
     "onnx": {
-        "onnx-coreml": (28, 0, 95, 0, 19),
+        "onnx-coreml": (47, 0, 76, 0, 22),
         "onnx-cpu": (122, 1, 0, 0, None),
         "onnx-nnapi": (122, 0, 1, 0, 2),
         "onnx-qnn": (123, 0, 0, 0, 1),

@@ -68,7 +68,7 @@ def test_run_until_gives_any_value_by_name(
     first = next(s for s in read_package(path).program.steps if s.operator == "conv")
     features = engine.run_until(first.outputs[0].name, engine.image.encode(sample.images[0], None))
     normalised = (sample.images[:1] - np.array(NORMALISATION.mean)) / np.array(NORMALISATION.std)
-    expected = tiny_network.stem(torch.from_numpy(normalised).permute(0, 3, 1, 2).float())
+    expected = tiny_network.stem[0](torch.from_numpy(normalised).permute(0, 3, 1, 2).float())
     np.testing.assert_allclose(features, expected.numpy(), atol=1e-4)
 
 
