@@ -6,7 +6,7 @@ known. `Fields` is the second half: it gives a value of the kind that was expect
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,23 +24,12 @@ def parse_json(text: str | bytes) -> Any:
     Raises:
         ValueError: when it is no JSON, too large or too deep.
     """
-    _check_size(len(text))
-    try:
-        value = json.loads(text)
-    except RecursionError as error:
-        raise _too_deep() from error
-    _check_depth(value)
-    return value
+    return _parse(json.loads, text)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the values of a TOML text; errors as for `parse_json`."""
-    _check_size(len(text))
-    try:
-        document = tomllib.loads(text)
-    except RecursionError as error:
-        raise _too_deep() from error
-    _check_depth(document)
+    document: dict[str, Any] = _parse(tomllib.loads, text)
     return document
 
 
@@ -183,6 +172,16 @@ def _is_integer(value: Any, low: int, high: int) -> bool:
 
 def _is_finite(value: Any) -> bool:
     return type(value) is int or (type(value) is float and isfinite(value))
+
+
+def _parse(loads: Callable[[Any], Any], text: str | bytes) -> Any:
+    _check_size(len(text))
+    try:
+        value = loads(text)
+    except RecursionError as error:
+        raise _too_deep() from error
+    _check_depth(value)
+    return value
 
 
 def _read(path: Path) -> bytes:
