@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_deeplab.converters.devices.atrous_forms import DEINTERLACE, NATIVE, ZERO_INSERT
 from edge_deeplab.converters.export import TARGETS, export_checkpoint
-from edge_deeplab.converters.rewrites.choose_atrous import DEINTERLACE, NATIVE, ZERO_INSERT
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import resize_image

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.converters.operators.report import ArtifactReport, check_artifact
+from edge_deeplab.checker.report import ArtifactReport, check_artifact
 from edge_deeplab.errors import EdgeDeepLabError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
+from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint
-from edge_deeplab.converters.heads import resolve_head
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency

@@ -13,18 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from edge_deeplab import __version__
+from edge_deeplab.checker.rules import DEFAULT_PROFILES, Profile
 from edge_deeplab.converters.capture import CanonicalGraph, capture, check_size
-from edge_deeplab.converters.manifest import (
-    ManifestEntry,
-    content_bytes,
-    content_sha256,
-    write_manifest,
-)
-from edge_deeplab.converters.mending import Mended, choose_atrous_forms, mend, profiles_of
-from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.rules import DEFAULT_PROFILES, Profile
-from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.rewrites.choose_atrous import (
+from edge_deeplab.converters.devices.atrous_forms import (
     AUTO,
     NATIVE,
     AtrousChoice,
@@ -33,6 +24,9 @@ from edge_deeplab.converters.rewrites.choose_atrous import (
     multiply_adds,
     one_form,
 )
+from edge_deeplab.converters.devices.mending import Mended, choose_atrous_forms, mend, profiles_of
+from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.to_coreml import write_coreml
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.converters.to_tflite import write_tflite
@@ -40,6 +34,12 @@ from edge_deeplab.converters.versions import BY_TARGET, check_installed, install
 from edge_deeplab.description import Description, Head
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.files import check_writable, replace_when_complete
+from edge_deeplab.formats.manifest import (
+    ManifestEntry,
+    content_bytes,
+    content_sha256,
+    write_manifest,
+)
 from edge_deeplab.models.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ def export_graph(
         output_dir: folder of the artifact.
         profiles: names of those that give the verdicts; none takes the target's default.
     """
-    from edge_deeplab.converters.operators.report import count_verdicts
+    from edge_deeplab.checker.report import count_verdicts
 
     start = time.perf_counter()
     judges = tuple(profiles) or (DEFAULT_PROFILES[description.target],)

@@ -51,7 +51,7 @@ def strip_exporter_notes(model: Any) -> None:
 
 
 def name_after_operators(model: Any) -> None:
-    """Name nodes and computed values, in place, after the canonical operators (`converters.names`).
+    """Name nodes and computed values, in place, after the canonical operators (`formats.operator_names`).
 
     The exporter numbers operators anew and leaves the label that `adapters.label_by_name` gave each in a note.
     Where it made several nodes of one operator, the last, which computes its result, has the bare name.

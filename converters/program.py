@@ -18,7 +18,7 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
-from edge_deeplab.converters.names import identifier
+from edge_deeplab.formats.operator_names import identifier
 
 _ORIGIN = ("nn_module_stack", "stack_trace")
 """What a node's metadata tells of where it stands in the model."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.checker.tflite.opcodes import give_lowest_versions
 from edge_deeplab.converters.float16 import round_to_float16
-from edge_deeplab.converters.operators.tflite_opcodes import give_lowest_versions
 from edge_deeplab.errors import ConversionError, require
 
 _IDENTIFIER = b"TFL3"
@@ -43,7 +43,7 @@ class TFLiteFile:
         self._ends = [*self._signature_ends("inputs"), *self._signature_ends("outputs")]
 
     def name_tensors(self, *, input_name: str, output_name: str) -> None:
-        """Name every tensor by one canonical operator (`converters.names`), input and output as given.
+        """Name every tensor by one canonical operator (`formats.operator_names`), input and output as given.
 
         litert-torch names a result after all operators fused into it, the last computed first
         ("relu;;conv2d;"). The result gets the first of them, whose value it holds; a weight and

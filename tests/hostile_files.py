@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from tests.converters.operators.conftest import TFLiteBuilder
+from tests.tiny_files import TFLiteBuilder
 
 PICTURE = (1, 8, 8, 3)
 Writer = Callable[[Path], Path]

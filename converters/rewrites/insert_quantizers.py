@@ -8,9 +8,9 @@ import torch.ao.quantization.fx._decomposed  # registers the quantized_decompose
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.names import module_of, operator_name
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.errors import CaptureError
+from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.quantization import (
     ACTIVATION_LEVELS,
     IMAGE,

@@ -5,8 +5,8 @@ from typing import Any
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.names import operator_name
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.formats.operator_names import operator_name
 
 _WRAPPED = "model."
 """What the export wrapper holds the model under; no part of the model's own paths."""
@@ -21,7 +21,7 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
     Operators that would be called the same are numbered.
 
     Requires: nothing; an operator outside of any module is named by its operation alone.
-    Ensures: the same graph under names that `converters.names.module_of` reads back.
+    Ensures: the same graph under names that `formats.operator_names.module_of` reads back.
     """
     editor = ProgramEditor(program)
     editor.shorten_paths(_WRAPPED)

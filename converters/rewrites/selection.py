@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from torch import fx
 
-from edge_deeplab.converters.names import module_of
+from edge_deeplab.formats.operator_names import module_of
 
 
 def within(nodes: Iterable[fx.Node], modules: frozenset[str] | None) -> list[fx.Node]:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_deeplab.converters.manifest import MANIFEST
 from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.files import path_inside
+from edge_deeplab.formats.manifest import MANIFEST
 
 _MOST_ARTIFACTS = 10_000
 EXPORTS = Path("exports")

@@ -19,7 +19,7 @@ from edge_deeplab.errors import ArtifactError, ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edge_deeplab.converters.operators.report import ArtifactReport
+    from edge_deeplab.checker.report import ArtifactReport
 
 
 def check(
@@ -99,11 +99,11 @@ def check(
             "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
         )
     with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.checker.rules import load_profile
         from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_mac import write_script
         from edge_deeplab.cli.check_same import compare
-        from edge_deeplab.converters.operators.rules import load_profile
         from edge_deeplab.files import check_writable
 
         _refuse_ignored(
@@ -223,8 +223,8 @@ def check_all(
         ConfigError: for an unknown profile, or one that reads none of the files.
         MissingDependencyError: when the package that knows a format is not installed.
     """
-    from edge_deeplab.converters.operators.report import check_artifact
-    from edge_deeplab.converters.operators.rules import load_profile
+    from edge_deeplab.checker.report import check_artifact
+    from edge_deeplab.checker.rules import load_profile
 
     wanted = {name: load_profile(name).format for name in profiles}
     reports: dict[Path, ArtifactReport] = {}

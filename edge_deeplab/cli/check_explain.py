@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from edge_deeplab.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edge_deeplab.converters.operators.explain import Explanation
+    from edge_deeplab.checker.explain import Explanation
 
 
 def explain(rule_id: str, *, as_json: bool) -> None:
@@ -14,7 +14,7 @@ def explain(rule_id: str, *, as_json: bool) -> None:
     Raises:
         ConfigError: for an unknown id.
     """
-    from edge_deeplab.converters.operators.explain import explain_rule
+    from edge_deeplab.checker.explain import explain_rule
 
     explanation = explain_rule(rule_id)
     if as_json:
@@ -26,8 +26,8 @@ def explain(rule_id: str, *, as_json: bool) -> None:
 def _show(explanation: "Explanation") -> None:
     from rich.table import Table
 
+    from edge_deeplab.checker.explain import CONFIDENCE_WORDS, describe_condition
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.converters.operators.explain import CONFIDENCE_WORDS, describe_condition
 
     rule = explanation.rule
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -10,7 +10,7 @@ from rich.table import Table
 from edge_deeplab.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
-    from edge_deeplab.converters.operators.tflite_versions import VersionFinding
+    from edge_deeplab.checker.tflite.versions import VersionFinding
 
 _TFLITE = ".tflite"
 
@@ -31,7 +31,7 @@ def fix_files(paths: Sequence[Path], output: Path | None) -> dict[Path, dict[str
         MissingDependencyError: without ai-edge-litert.
         OutputError: when a copy cannot be written.
     """
-    from edge_deeplab.converters.operators.tflite_fix import fix_versions
+    from edge_deeplab.checker.tflite.fix import fix_versions
 
     files = [path for path in paths if path.suffix.lower() == _TFLITE]
     if not files:

@@ -10,7 +10,7 @@ from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_deeplab.converters.operators.report import ArtifactReport
+    from edge_deeplab.checker.report import ArtifactReport
 
 
 def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
@@ -22,7 +22,7 @@ def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
         MissingDependencyError: without coremltools.
         OutputError: when the script cannot be written.
     """
-    from edge_deeplab.converters.operators.mac_bundle import write_mac_script
+    from edge_deeplab.checker.mac.bundle import write_mac_script
 
     package = _only(paths, "--mac-script")
     write_mac_script(package, output)
@@ -44,7 +44,7 @@ def merge_observed(
         ArtifactError: when the result cannot be read, or is about another package.
         ConfigError: when several artifacts came.
     """
-    from edge_deeplab.converters.operators.mac_bundle import merge_result
+    from edge_deeplab.checker.mac.bundle import merge_result
 
     path = _only(paths, "--merge")
     return {path: merge_result(reports[path], result)} if path in reports else dict(reports)

@@ -13,7 +13,7 @@ from edge_deeplab.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.evaluation.stored.comparison import Comparison
+    from edge_deeplab.formats.stored.comparison import Comparison
 
 _MOST_SHOWN = 20
 """Sentences of one kind that are printed; `--json` has all."""
@@ -26,7 +26,7 @@ def compare(paths: Sequence[Path], *, as_json: bool) -> None:
         ConfigError: when fewer than two files came.
         ArtifactError: when one holds no quantization that can be read.
     """
-    from edge_deeplab.evaluation.stored_quantization import compare_stored
+    from edge_deeplab.formats.stored.read import compare_stored
 
     if len(paths) < 2:
         raise ConfigError(

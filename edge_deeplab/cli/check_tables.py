@@ -9,16 +9,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edge_deeplab.cli.terminal import stacked, styled
-from edge_deeplab.converters.operators.graph import FileGraph
-from edge_deeplab.converters.operators.report import (
+from edge_deeplab.checker.report import (
     ArtifactReport,
     ProfileReport,
     Verdict,
     dilated_depthwise,
 )
-from edge_deeplab.converters.operators.rules import load_profile
-from edge_deeplab.converters.operators.tflite_signature_defs import SignatureFinding
+from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.checker.tflite.signature_defs import SignatureFinding
+from edge_deeplab.cli.terminal import stacked, styled
+from edge_deeplab.formats.graph import FileGraph
 
 _STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
 _NARROWEST_TABLE = 110

@@ -25,8 +25,8 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, require
 
 if TYPE_CHECKING:
+    from edge_deeplab.converters.devices.heads import HeadForm
     from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.converters.heads import HeadForm
     from edge_deeplab.models.checkpoint import Checkpoint
 
 
@@ -106,10 +106,10 @@ def export(
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         require("torch", package="torch", extra="train")
+        from edge_deeplab.converters.devices.heads import check_head_size
         from edge_deeplab.converters.export import check_targets, export_checkpoint
-        from edge_deeplab.converters.heads import check_head_size
-        from edge_deeplab.converters.manifest import read_manifest
         from edge_deeplab.files import check_writable
+        from edge_deeplab.formats.manifest import read_manifest
         from edge_deeplab.models.shipped import open_checkpoint
 
         if size_hw is not None and not any_size:
@@ -169,10 +169,10 @@ def _read_options(
     Raises:
         typer.BadParameter: for the first that cannot be meant.
     """
+    from edge_deeplab.checker.rules import load_profile
+    from edge_deeplab.converters.devices.atrous_forms import check_atrous
+    from edge_deeplab.converters.devices.heads import resolve_head
     from edge_deeplab.converters.export import check_output, resolve_targets
-    from edge_deeplab.converters.heads import resolve_head
-    from edge_deeplab.converters.operators.rules import load_profile
-    from edge_deeplab.converters.rewrites.choose_atrous import check_atrous
     from edge_deeplab.quantization.sparsity import parse_sparsity
 
     with reading_option("--target"):
@@ -232,7 +232,7 @@ def _sparsified(
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
     """Return an artifact as JSON values."""
-    from edge_deeplab.converters.operators.rules import VERDICTS
+    from edge_deeplab.checker.rules import VERDICTS
 
     return {
         "target": artifact.target,
@@ -250,8 +250,8 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
     from rich.table import Table
 
+    from edge_deeplab.checker.rules import VERDICTS
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.converters.operators.rules import VERDICTS
 
     table = Table("target", "precision")
     table.add_column("path", overflow="fold")

@@ -10,7 +10,6 @@ from edge_deeplab.compress.pareto import draw_pareto
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.summary import CHECKPOINTS_FOLDER, EXPORTS_FOLDER
 from edge_deeplab.compress.tables import report_markdown
-from edge_deeplab.converters.manifest import MANIFEST, content_sha256, write_manifest
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import (
@@ -19,6 +18,7 @@ from edge_deeplab.files import (
     replace_when_complete,
     write_atomically,
 )
+from edge_deeplab.formats.manifest import MANIFEST, content_sha256, write_manifest
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
 

@@ -11,16 +11,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.checker.report import check_artifact
+from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
+from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint, resolve_targets
-from edge_deeplab.converters.heads import resolve_head
-from edge_deeplab.converters.manifest import MANIFEST
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.report import check_artifact
-from edge_deeplab.converters.operators.rules import load_profile
 from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
@@ -29,6 +28,7 @@ from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import write_atomically
+from edge_deeplab.formats.manifest import MANIFEST
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
 from edge_deeplab.runtimes.open import open_artifact

@@ -11,9 +11,9 @@ from edge_deeplab.config import (
     Recipe,
 )
 from edge_deeplab.converters.capture import SIZE_MULTIPLE, nearest_good_size
+from edge_deeplab.converters.devices.heads import resolve_head
+from edge_deeplab.converters.devices.mending import profiles_of
 from edge_deeplab.converters.export import resolve_targets
-from edge_deeplab.converters.heads import resolve_head
-from edge_deeplab.converters.mending import profiles_of
 from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.checker.report import count_worst
 from edge_deeplab.compress.measures import Document, Exported
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished
 from edge_deeplab.config import ParitySection
-from edge_deeplab.converters.manifest import content_bytes
-from edge_deeplab.converters.operators.report import count_worst
 from edge_deeplab.evaluation.cost import count_network
+from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.training.run_folder import LOG_FILE
 
 CHECKPOINTS_FOLDER, EXPORTS_FOLDER = "checkpoints", "exports"

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
+from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 
 WARM_UPS = 3

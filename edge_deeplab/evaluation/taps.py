@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Limits
-from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.threads import available_cpus
 
 Values = Mapping[str, npt.NDArray[np.float32]]

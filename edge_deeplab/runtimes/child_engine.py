@@ -7,8 +7,8 @@ import numpy as np
 
 from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Allowance, Limits
-from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ChildError
+from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus

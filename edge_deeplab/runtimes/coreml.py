@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_deeplab.converters.operators.coreml_package import locate_model
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.formats.coreml_package import locate_model
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, MissingDependencyError
+from edge_deeplab.formats.tflite_metadata import read_metadata
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor, only_input
-from edge_deeplab.runtimes.tflite_metadata import read_metadata
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.text import first_line
 

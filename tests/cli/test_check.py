@@ -13,13 +13,13 @@ from onnx import helper, numpy_helper
 from rich.console import Console
 from typer.testing import CliRunner
 
+from edge_deeplab.checker import report as report_module
+from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.cli import check_tables
 from edge_deeplab.cli.check import check
-from edge_deeplab.converters.operators import report as report_module
-from edge_deeplab.converters.operators.judging import judge
-from edge_deeplab.converters.operators.read_onnx import read_onnx
-from edge_deeplab.converters.operators.rules import load_profile
-from edge_deeplab.converters.operators.xnnpack import Measurement
+from edge_deeplab.formats.onnx import read_onnx
+from edge_deeplab.runtimes.xnnpack import Measurement
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_check_folder_stands_for_the_files_of_its_manifest(run, tmp_path):
 
 def write_tflite_graph(monkeypatch, measurement):
     """Let every TFLite file hold what a.onnx holds, and XNNPACK do as told."""
-    from edge_deeplab.converters.operators.read_onnx import read_onnx
+    from edge_deeplab.formats.onnx import read_onnx
 
     def read(path):
         graph = read_onnx(path.with_suffix(".onnx"))

@@ -9,8 +9,8 @@ import pytest
 
 from edge_deeplab.compress import steps
 from edge_deeplab.compress.steps import DONE_FILE, Step, run_step
-from edge_deeplab.converters.manifest import content_sha256
 from edge_deeplab.errors import ConfigError, StepError
+from edge_deeplab.formats.manifest import content_sha256
 
 STATE = "state.bin"
 

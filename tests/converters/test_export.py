@@ -10,13 +10,13 @@ import torch
 
 from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
-from edge_deeplab.converters.heads import resolve_head
-from edge_deeplab.converters.manifest import content_sha256
-from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
+from edge_deeplab.formats.manifest import content_sha256
+from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -60,7 +60,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
         export, "TARGETS", {name: Target(target.ending, write) for name, target in TARGETS.items()}
     )
     monkeypatch.setattr(
-        "edge_deeplab.converters.operators.report.count_verdicts", lambda path, profiles: {"ok": 1}
+        "edge_deeplab.checker.report.count_verdicts", lambda path, profiles: {"ok": 1}
     )
     monkeypatch.setattr(export, "one_form", lambda program, name: ())
     monkeypatch.setattr(

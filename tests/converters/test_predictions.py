@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.converters.operators.judging import judge
-from edge_deeplab.converters.operators.read import read_graph
-from edge_deeplab.converters.operators.report import check_artifact
-from edge_deeplab.converters.operators.rules import load_profile
+from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.report import check_artifact
+from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.description import Head
+from edge_deeplab.formats.read import read_graph
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -14,13 +14,13 @@ from edge_deeplab.converters.adapters import (
     pad_zeros_before_max_pool,
     take_uint8_nhwc,
 )
-from edge_deeplab.converters.names import module_of, operator_name
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.converters.rewrites.pipeline import rewrites
 from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
+from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.aspp import ASPP
 from tests.converters.conftest import randomise_batch_norm
 

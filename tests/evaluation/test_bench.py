@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.converters.manifest import content_bytes
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.evaluation.bench import (
     Failed,
@@ -15,6 +14,7 @@ from edge_deeplab.evaluation.bench import (
     round_order,
     time_files,
 )
+from edge_deeplab.formats.manifest import content_bytes
 
 
 @dataclass

@@ -16,11 +16,11 @@ from PIL import Image
 from edge_deeplab.compress.steps import Step, run_step
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import TARGETS
-from edge_deeplab.converters.manifest import content_sha256, write_manifest
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.read_mil import load_proto_module
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
+from edge_deeplab.formats.coreml import load_proto_module
+from edge_deeplab.formats.manifest import content_sha256, write_manifest
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.shipped import shipped_checkpoints
@@ -192,7 +192,7 @@ def _write_records(folder: Path) -> None:
     layers = [{**layer, **sides, "ms": [[0.1, 0.2], [0.3, 0.4]]}]
     named = {"target": "tflite", "runtime": "x 1", "checkpoint_sha256": "0", "layers": layers}
     (folder / "latency.json").write_text(json.dumps({**named, "whole_ms": 1.0, "rest_ms": 0.5}))
-    answer = json.loads((_REPOSITORY / "tests/converters/operators/mac_result.json").read_text())
+    answer = json.loads((_REPOSITORY / "tests/checker/mac_result.json").read_text())
     answer["package"]["sha256"] = content_sha256(folder / "small-int8.mlpackage")
     (folder / "mac-result.json").write_text(json.dumps(answer))
     run_step(finished_step(), folder / "steps", lambda line: None)

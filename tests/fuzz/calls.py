@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_deeplab.checker.rules import load_profile, profile_names
 from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
 from edge_deeplab.compress.steps import run_step
 from edge_deeplab.config import CompressRecipe, DataSection, Recipe, load_recipe_as
-from edge_deeplab.converters.manifest import write_manifest
-from edge_deeplab.converters.operators.rules import load_profile, profile_names
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.demo.pipeline import DemoView, run_demo
@@ -23,6 +22,7 @@ from edge_deeplab.description import Description
 from edge_deeplab.evaluation.class_map import read_class_map
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.evaluation.taps import tap
+from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits

@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.converters.operators.read_mil import load_proto_module
 from edge_deeplab.description import METADATA_KEY
+from edge_deeplab.formats.coreml import load_proto_module
 from tests.fuzz.dice import Dice
 from tests.fuzz.documents import dump_json, encode, mutate_json, mutate_tree
 from tests.fuzz.flatbuffer import mutate_tflite, pack

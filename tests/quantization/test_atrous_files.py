@@ -7,9 +7,9 @@ import torch
 
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.export import TARGETS
-from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.evaluation.stored_quantization import compare_stored
+from edge_deeplab.formats.read import read_graph
+from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.runtimes.open import open_artifact
 from tests.quantization.conftest import write_int8
 

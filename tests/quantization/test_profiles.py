@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.converters.operators.judging import judge
-from edge_deeplab.converters.operators.read import read_graph
-from edge_deeplab.converters.operators.rules import load_profile, profile_names
+from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.rules import load_profile, profile_names
+from edge_deeplab.formats.read import read_graph
 
 Counts = tuple[int, int, int, int, int | None]
 

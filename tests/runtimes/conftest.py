@@ -11,6 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from edge_deeplab.description import ClassInfo, Description, Normalisation
+from tests.tiny_files import custom_path, tflite_path, tiny
+
+__all__ = ["custom_path", "tflite_path", "tiny"]  # fixtures
 
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {i}", (i, 2 * i, 3 * i)) for i in range(5))

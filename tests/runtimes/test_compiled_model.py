@@ -34,7 +34,7 @@ def export_form(
     import torch
 
     from edge_deeplab.converters.capture import capture
-    from edge_deeplab.converters.heads import resolve_head
+    from edge_deeplab.converters.devices.heads import resolve_head
     from edge_deeplab.converters.to_tflite import write_tflite
     from edge_deeplab.quantization.calibration import calibrate
     from edge_deeplab.quantization.network import Network

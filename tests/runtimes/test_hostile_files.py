@@ -13,10 +13,10 @@ import pytest
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, ChildError
+from edge_deeplab.formats.tflite_metadata import read_metadata
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.inputs import image_tensor
 from edge_deeplab.runtimes.outputs import score_map
-from edge_deeplab.runtimes.tflite_metadata import read_metadata
 from tests.hostile_files import (
     HOSTILE,
     PICTURE,

@@ -12,9 +12,9 @@ import pytest
 
 from edge_deeplab.description import METADATA_KEY, parse_description
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.formats.tflite_metadata import read_metadata
 from edge_deeplab.runtimes import tflite
 from edge_deeplab.runtimes.inputs import ImageTensor, Quantization
-from edge_deeplab.runtimes.tflite_metadata import read_metadata
 from tests.runtimes.conftest import CLASSES
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.operators.coreml_package import StoredModel, read_stored
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
+from edge_deeplab.formats.coreml_package import StoredModel, read_stored
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 from edge_deeplab.runtimes.mil.program import Argument, Constant, Program, Reference, Step, Value
 from edge_deeplab.text import first_line

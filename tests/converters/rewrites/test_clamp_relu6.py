@@ -8,10 +8,10 @@ from torch import nn
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import TARGETS
-from edge_deeplab.converters.operators.read import read_graph
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.clamp_relu6 import clamp_relu6
 from edge_deeplab.converters.rewrites.name_operators import name_operators
+from edge_deeplab.formats.read import read_graph
 from tests.converters.conftest import NORMALISATION, describe
 from tests.converters.rewrites.graphs import in_order, quantized, seeded
 from tests.converters.test_rewrites import operations, run, trace

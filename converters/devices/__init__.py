@@ -1,0 +1,1 @@
+"""What a device asks of an export: rewrites that mend, forms of atrous convolutions, heads."""

@@ -1,0 +1,205 @@
+"""One rule in words: what `check --explain` prints and the page of rules is made of."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from edge_deeplab.checker.mac.bundle import OBSERVED
+from edge_deeplab.checker.rules import (
+    Condition,
+    Rule,
+    family_names,
+    load_family,
+    load_profile,
+    profile_names,
+)
+from edge_deeplab.errors import ConfigError
+
+CONFIDENCE_WORDS: Mapping[str, str] = {
+    "source": "read in the runtime's source or documentation",
+    "measured": "measured",
+    "reported": "reported by others",
+}
+_COMPARISON_WORDS: Mapping[str, str] = {
+    "above": "above",
+    "below": "below",
+    "not": "other than",
+    "in": "one of",
+    "not_in": "none of",
+    "not_multiple_of": "no multiple of",
+}
+_NAMES: Mapping[str, str] = {
+    "api": "API level",
+    "computed_as": "quantized element type",
+    "dtype": "element type",
+    "engine": "engine generation",
+    "height_out": "rows",
+    "highest_rank": "number of axes",
+    "kernel_h": "kernel rows",
+    "kernel_w": "kernel columns",
+    "output_dtype": "output type",
+    "output_rank": "number of output axes",
+    "rank": "number of axes",
+    "sized_by": "size given by",
+    "weight_dtype": "weight type",
+    "width_out": "columns",
+    "window": "window entries",
+    "window_h": "window rows",
+    "window_w": "window columns",
+}
+"""Words for facts whose names are short."""
+_YES_AND_NO: Mapping[str, tuple[str, str]] = {
+    "align_corners": ("corners aligned", "corners not aligned"),
+    "antialias": ("smoothing", "no smoothing"),
+    "ceil_mode": ("sizes rounded up", "sizes rounded down"),
+    "depthwise": ("each channel convolved alone", "channels convolved together"),
+    "delegated": ("the delegate taking it", "the delegate leaving it"),
+    "feeds_left_out": ("a reader of its result left out", "all readers of its result taken"),
+    "grouped": ("several groups of several channels", "one group or one channel each"),
+    "half_pixel": ("samples at pixel centres", "samples off pixel centres"),
+    "has_bias": ("a bias", "no bias"),
+    "int8_compute": ("integer arithmetic in hardware", "no integer arithmetic in hardware"),
+    "known": ("a known type", "an unknown type"),
+    "loads": ("the file loading", "the file not loading"),
+    "loads_without_delegate": (
+        "its own kernels alone loading it",
+        "its own kernels refusing it as well",
+    ),
+    "nested": ("standing in a branch or loop body", "standing in the main graph"),
+    "others_constant": ("all further inputs stored", "a further input computed"),
+    "rates_equal": ("equal rates", "unequal rates"),
+    "reads_left_out": ("what it reads computed outside", "what it reads computed inside"),
+    "reduces_depth": ("its last axis reduced", "its last axis kept"),
+    "square": ("as many rows as columns", "more rows than columns or fewer"),
+    "static_shape": ("known sizes", "an open size"),
+    "weight_constant": ("a stored weight", "a computed weight"),
+    "whole_ratio": ("a whole ratio", "a ratio that is not whole"),
+}
+"""Words for facts that hold or not."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A rule, and where it holds.
+
+    Args:
+        rule: as its file has it, conditions on devices undecided.
+        profiles: names of the profiles that have it.
+    """
+
+    rule: Rule
+    profiles: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the explanation as plain JSON values."""
+        rule = self.rule
+        return {
+            "rule": rule.id,
+            "verdict": rule.verdict,
+            "condition": describe_condition(rule),
+            "operators": list(rule.operators),
+            "when": [dict(alternative) for alternative in rule.when],
+            "reason": rule.reason,
+            "rewrite": rule.rewrite,
+            "mend": rule.mend,
+            "source": rule.source,
+            "date": rule.date,
+            "confidence": rule.confidence,
+            "profiles": list(self.profiles),
+        }
+
+
+def explain_rule(rule_id: str) -> Explanation:
+    """Return a rule by its id, and the profiles that have it.
+
+    Raises:
+        ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
+    """
+    if rule_id == OBSERVED.id:
+        return Explanation(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
+    families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
+    if rule_id not in families:
+        raise _unknown_rule(rule_id, tuple(families))
+    rule = next(r for r in load_family(families[rule_id]).rules if r.id == rule_id)
+    return Explanation(rule, profiles_with(rule))
+
+
+def profiles_with(rule: Rule) -> tuple[str, ...]:
+    """Return the names of the profiles that have a rule: of a family's, those on whose device it can hold."""
+    family = rule.id.split(".")[0]
+    loaded = (load_profile(name) for name in profile_names() if name.startswith(family))
+    return tuple(
+        profile.name
+        for profile in loaded
+        if profile.family == family and any(own.id == rule.id for own in profile.rules)
+    )
+
+
+def describe_condition(rule: Rule) -> str:
+    """Return what a rule is about: "CONV_2D with rate above 1, API level below 29; or with several groups"."""
+    described: list[str] = []
+    for alternative in rule.when:
+        subject = _subject(rule, alternative, first=not described)
+        rest = [_describe(name, w) for name, w in alternative.items() if name != "type"]
+        described.append(" ".join([subject, *(["with", ", ".join(rest)] if rest else [])]).strip())
+    return "; or ".join(described)
+
+
+def fact_words(name: str) -> str:
+    """Return what a fact is called in a sentence: "kernel rows" for "kernel_h"."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def _subject(rule: Rule, alternative: Condition, *, first: bool) -> str:
+    """Return the operators that an alternative is about; nothing where those named before still stand."""
+    wanted = alternative.get("type")
+    if wanted is None:
+        return (_joined(rule.operators, "or") or "any operator") if first else ""
+    if not isinstance(wanted, Mapping):
+        return str(wanted)
+    others = [*wanted.get("not_in", ()), *([wanted["not"]] if "not" in wanted else ())]
+    if others:
+        return f"any {'of them' if rule.operators else 'operator'} but {_joined(others, 'and')}"
+    return _joined(wanted.get("in", ()), "or")
+
+
+def _describe(name: str, wanted: Any) -> str:
+    words = fact_words(name)
+    if isinstance(wanted, bool):
+        return _YES_AND_NO.get(name, (words, f"not {words}"))[0 if wanted else 1]
+    if not isinstance(wanted, Mapping):
+        return f"{words} {wanted}"
+    return " and ".join(
+        f"{words} {_COMPARISON_WORDS[comparison]} {_value(limit)}"
+        for comparison, limit in wanted.items()
+    )
+
+
+def _value(limit: Any) -> str:
+    if isinstance(limit, list):
+        return _joined([_value(one) for one in limit], "or")
+    return "standard" if limit == "" else str(limit)
+
+
+def _joined(names: Iterable[Any], word: str) -> str:
+    *first, last = [str(name) for name in names] or [""]
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def _unknown_rule(rule_id: str, known: tuple[str, ...]) -> ConfigError:
+    if rule_id in profile_names() or rule_id in family_names():
+        named = load_profile(rule_id) if rule_id in profile_names() else load_family(rule_id)
+        return ConfigError(
+            f"{rule_id!r} is a profile; the id of one rule was expected; its rules are "
+            f"{_joined((rule.id for rule in named.rules), 'and')}"
+        )
+    family = rule_id.split(".")[0]
+    near = get_close_matches(rule_id, known, n=3) or [
+        name for name in known if name.split(".")[0] == family
+    ]
+    hint = f"perhaps {_joined(near, 'or')} was meant" if near else "its form is FILE.WHAT"
+    return ConfigError(
+        f"unknown rule {rule_id!r}; an id as check prints it was expected, {hint}; "
+        "docs/targets.md lists all"
+    )

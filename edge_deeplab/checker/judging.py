@@ -1,0 +1,306 @@
+"""What a profile says of a file: a verdict for every operator, and where they run by it.
+
+The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What a runtime
+of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side. Nothing
+predicted depends on the machine that checks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge_deeplab.checker.facts import facts_of
+from edge_deeplab.checker.onnx_fusion import predict_fusion
+from edge_deeplab.checker.partitions import Placement, place_operators, share_of
+from edge_deeplab.checker.rules import VERDICTS, Profile, Rule
+from edge_deeplab.checker.setting_facts import Fact
+from edge_deeplab.formats.graph import FileGraph, Operator
+from edge_deeplab.runtimes.optimized_onnx import Optimized
+from edge_deeplab.runtimes.xnnpack import Measurement
+
+Facts = Mapping[str, Fact]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a profile says of one operator.
+
+    Args:
+        operator: its type.
+        name: its name in the file.
+        module: dotted path of the layer it came from, or None.
+        verdict: "ok", "slow", "fallback" or "rejected".
+        reason: one sentence.
+        rule: id of the rule that decided, or None for "ok".
+        source: where the rule was read or measured, or None.
+        date: when, or None.
+        confidence: "source", "measured" or "reported", or None.
+        rewrite: what mends it, or None.
+    """
+
+    operator: str
+    name: str
+    module: str | None
+    verdict: str
+    reason: str
+    rule: str | None = None
+    source: str | None = None
+    date: str | None = None
+    confidence: str | None = None
+    rewrite: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An operator that an accelerator does not take.
+
+    Args:
+        operator: its type.
+        name: its name in the file.
+        module: dotted path of the layer it came from, or None.
+    """
+
+    operator: str
+    name: str
+    module: str | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where an accelerator stops that takes nothing after the first operator it does not know.
+
+    Args:
+        at: that operator.
+        operators_after: number of operators after it; all of them run on the processor.
+        share_after: their share of the multiply-adds; None where a shape is open or there are none.
+    """
+
+    at: LeftOut
+    operators_after: int
+    share_after: float | None
+
+
+@dataclass(frozen=True)
+class ProfileReport:
+    """What one profile says of a file.
+
+    Args:
+        profile: its name.
+        verdicts: one for every operator, in the file's order.
+        partitions: predicted number of subgraphs on the accelerator, 0 for a file that does not load; None for a
+            profile without an accelerator.
+        accelerator_share: predicted share of the multiply-adds on the accelerator; None where a shape is open, there
+            are none, or the profile has no accelerator.
+        left_out: operators that the accelerator is predicted to leave, in the file's order.
+        stopped_at: where it stops, for one that takes nothing after the first operator it does not know.
+        observed: whether all this is what a device was seen to do, not a prediction.
+    """
+
+    profile: str
+    verdicts: tuple[Verdict, ...]
+    partitions: int | None = None
+    accelerator_share: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    stopped_at: Stop | None = None
+    observed: bool = False
+
+    def count(self) -> dict[str, int]:
+        """Return the number of operators of each verdict, all four of them."""
+        counts = Counter(verdict.verdict for verdict in self.verdicts)
+        return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def judge(
+    graph: FileGraph, profile: Profile, measurement: Measurement | Optimized | None = None
+) -> ProfileReport:
+    """Return what a profile says of every operator, and where they run by it.
+
+    Args:
+        graph: the file's operators.
+        profile: its rules.
+        measurement: what a profile of measured facts judges by as well; it changes verdicts, not the placement.
+    """
+    known = gather_facts(graph)
+    verdicts = predict_verdicts(graph, profile, known)
+    stop = _find_stop(graph, verdicts) if profile.stops_at_first_unsupported else None
+    if stop is not None:
+        verdicts = _end_at(stop, verdicts)
+    report = report_by(graph, profile, verdicts, stop)
+    if not profile.measured or measurement is None:
+        return report
+    seen = (
+        _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
+        for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
+    )
+    return replace(report, verdicts=tuple(seen))
+
+
+def report_by(
+    graph: FileGraph, profile: Profile, verdicts: tuple[Verdict, ...], stop: Stop | None = None
+) -> ProfileReport:
+    """Return a profile's verdicts with where operators run by them.
+
+    Args:
+        graph: the file's operators.
+        profile: whose verdicts they are.
+        verdicts: one for every operator, in the file's order.
+        stop: where its accelerator stops.
+    """
+    if not profile.accelerator:
+        return ProfileReport(profile.name, verdicts)
+    placement = place_by(graph, profile, verdicts)
+    if placement is None:
+        return ProfileReport(profile.name, verdicts, 0, None)
+    return ProfileReport(
+        profile.name,
+        verdicts,
+        len(placement.partitions),
+        placement.share,
+        tuple(_identify(graph.operators[place]) for place in placement.left_out),
+        stop,
+    )
+
+
+def gather_facts(graph: FileGraph) -> list[Facts]:
+    """Return the facts of every operator: its own, and those that only the whole file tells."""
+    if graph.format != "onnx":
+        return [facts_of(operator) for operator in graph.operators]
+    stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
+    return [
+        {**facts_of(operator), "stays_float": place in stays_float}
+        for place, operator in enumerate(graph.operators)
+    ]
+
+
+def predict_verdicts(
+    graph: FileGraph, profile: Profile, known: Sequence[Facts]
+) -> tuple[Verdict, ...]:
+    """Return the verdicts that follow from the file alone.
+
+    Some operators are left out because one that they read is, or one that reads them: those are judged once more,
+    first with the file's order, so that what is left out leaves out what follows, then against it.
+
+    Args:
+        graph: the file's operators.
+        profile: its rules.
+        known: facts of every operator (`gather_facts`).
+    """
+    verdicts = [
+        _judge_operator(operator, profile, facts)
+        for operator, facts in zip(graph.operators, known, strict=True)
+    ]
+    facts = [dict(told) for told in known]
+    written_outside: set[str] = set()
+    for place, operator in enumerate(graph.operators):
+        if written_outside.intersection(operator.reads):
+            facts[place]["reads_left_out"] = True
+            verdicts[place] = _judge_operator(operator, profile, facts[place])
+        if verdicts[place].verdict == "fallback":
+            written_outside.update(key for key in operator.writes if key)
+    read_outside = {key for place in _left_out(verdicts) for key in graph.operators[place].reads}
+    for place, operator in enumerate(graph.operators):
+        if read_outside.intersection(operator.writes):
+            facts[place]["feeds_left_out"] = True
+            verdicts[place] = _judge_operator(operator, profile, facts[place])
+    return tuple(verdicts)
+
+
+def place_by(graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]) -> Placement | None:
+    """Return where operators run by a profile's verdicts; None for a file that does not load."""
+    if any(verdict.verdict == "rejected" for verdict in verdicts):
+        return None
+    pruned = (
+        [place for place, o in enumerate(graph.operators) if facts_of(o)["unpacks_constant"]]
+        if profile.prunes_unpacking
+        else ()
+    )
+    return place_operators(graph.operators, _left_out(verdicts), pruned)
+
+
+def _left_out(verdicts: Sequence[Verdict]) -> list[int]:
+    return [place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"]
+
+
+def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Verdict:
+    rule = profile.worst_rule(facts)
+    if rule is None:
+        identity = operator.type, operator.name, operator.module
+        return Verdict(*identity, "ok", profile.ok_reason)
+    return _verdict_by(rule, operator, facts)
+
+
+def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
+    return Verdict(
+        operator.type,
+        operator.name,
+        operator.module,
+        rule.verdict,
+        rule.reason.format_map(facts),
+        rule=rule.id,
+        source=rule.source.format_map(facts),
+        date=rule.date,
+        confidence=rule.confidence,
+        rewrite=rule.rewrite.format_map(facts) if rule.rewrite else None,
+    )
+
+
+def _add_measured(
+    operator: Operator, predicted: Verdict, profile: Profile, facts: Facts
+) -> Verdict:
+    """Return the verdict of what was seen where it is worse than the predicted one."""
+    seen = _judge_operator(operator, profile, facts)
+    worse = VERDICTS.index(seen.verdict) > VERDICTS.index(predicted.verdict)
+    return seen if worse else predicted
+
+
+def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
+    if measurement.refusal is not None:
+        refused: Facts = {
+            "runtime": measurement.runtime,
+            "loads": False,
+            "refusal": measurement.refusal,
+        }
+        if isinstance(measurement, Optimized):
+            return refused
+        return {**refused, "loads_without_delegate": measurement.loads_without_delegate}
+    loaded: Facts = {"runtime": measurement.runtime, "loads": True}
+    if isinstance(measurement, Optimized):
+        return loaded
+    return {**loaded, "delegated": operator.index in measurement.delegated}
+
+
+def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
+    """Return the first operator that is left out, with what comes after it; None where none is."""
+    first = next(iter(_left_out(verdicts)), None)
+    if first is None:
+        return None
+    after = graph.operators[first + 1 :]
+    return Stop(_identify(graph.operators[first]), len(after), share_of(after, graph.operators))
+
+
+def _end_at(stop: Stop, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Return the verdicts with all after the stop left out as well, for the stop's own reason."""
+    first = len(verdicts) - stop.operators_after - 1
+    cause = verdicts[first]
+    return tuple(
+        verdict
+        if place <= first or verdict.verdict in ("fallback", "rejected")
+        else Verdict(
+            verdict.operator,
+            verdict.name,
+            verdict.module,
+            "fallback",
+            f"it comes after {cause.operator} {cause.name}, where the accelerator stops: all from there on runs on "
+            "the processor",
+            rule=cause.rule,
+            source=cause.source,
+            date=cause.date,
+            confidence=cause.confidence,
+            rewrite=cause.rewrite,
+        )
+        for place, verdict in enumerate(verdicts)
+    )
+
+
+def _identify(operator: Operator) -> LeftOut:
+    return LeftOut(operator.type, operator.name, operator.module)

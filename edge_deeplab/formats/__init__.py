@@ -1,0 +1,1 @@
+"""What lies in files, read with bounds and without torch: operator graphs, stored integers, manifests."""

@@ -1,0 +1,64 @@
+"""The numbers that quantized files really hold, read back from each of the three formats and compared.
+
+Names are those of the canonical operators (`operator_names`), so the same tensor has the same name in all formats.
+What is read, and what the formats do not store, stands in `docs/quantization.md`.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from edge_deeplab.errors import ArtifactError
+from edge_deeplab.formats.source import unreadable
+from edge_deeplab.formats.stored.comparison import Comparison, compare_files
+from edge_deeplab.formats.stored.coreml import open_coreml
+from edge_deeplab.formats.stored.file import StoredFile
+from edge_deeplab.formats.stored.onnx import open_onnx
+from edge_deeplab.formats.stored.reader import StoredReader
+from edge_deeplab.formats.stored.tflite import open_tflite
+
+_OPENERS: Mapping[str, Callable[[Path], StoredReader]] = {
+    ".onnx": open_onnx,
+    ".tflite": open_tflite,
+    ".mlpackage": open_coreml,
+}
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
+"""What protobuf, flatbuffers and NumPy raise on damaged content."""
+
+
+def read_stored(path: Path) -> StoredFile:
+    """Return every quantized tensor of a file, this project's or not; nothing in it is executed.
+
+    Raises:
+        ArtifactError: when the file is damaged, of an unknown format, holds no quantized tensor, or is quantized in a
+            form that is not read.
+        MissingDependencyError: without the package that knows the format.
+    """
+    if path.suffix not in _OPENERS:
+        raise ArtifactError(
+            f"{path} is none of {', '.join(_OPENERS)}; a quantized file was expected"
+        )
+    try:
+        reader = _OPENERS[path.suffix](path)
+        tensors = {name: reader.tensor(name) for name in reader.names}
+    except _DAMAGED as error:
+        raise unreadable(path, "a quantized model", str(error)) from error
+    if not tensors:
+        raise ArtifactError(
+            f"{path} holds no quantized tensor; a file exported with --precision int8, or another quantized one, "
+            "was expected"
+        )
+    return StoredFile(path, tensors)
+
+
+def compare_stored(paths: Sequence[Path]) -> Comparison:
+    """Compare every scale, zero point, axis, weight integer and bias of several files; errors as for `read_stored`."""
+    return compare_files([read_stored(path) for path in paths])

@@ -1,0 +1,160 @@
+"""Profiles made up of one rule, on graphs made up of a few operators."""
+
+import platform
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from edge_deeplab.checker.judging import gather_facts, judge
+from edge_deeplab.checker.rules import load_profile, parse_profile
+from edge_deeplab.formats.graph import FileGraph, Operator, TensorSpec
+from edge_deeplab.formats.onnx import read_onnx
+from edge_deeplab.runtimes.optimized_onnx import Optimized
+from edge_deeplab.runtimes.xnnpack import Measurement
+
+RULE = {
+    "id": "p.argmax",
+    "operators": ["ARG_MAX"],
+    "verdict": "fallback",
+    "reason": "because",
+    "source": "somewhere",
+    "date": "2026-11",
+    "confidence": "source",
+}
+PROFILE = {"format": "tflite", "title": "a profile", "ok_reason": "fine"}
+
+
+def profile(*rules, **changes):
+    return parse_profile("p", {**PROFILE, **changes, "rules": list(rules or [RULE])})
+
+
+@pytest.fixture
+def graph(tmp_path):
+    """A product, an argmax of it, and a product of that."""
+    shape = (1, 4)
+
+    def op(index, kind, read, written):
+        spec = TensorSpec("x", "float32", shape)
+        return Operator(
+            index,
+            kind,
+            f"op{index}",
+            1,
+            (spec, spec),
+            (spec,),
+            {},
+            reads=(read,),
+            writes=(written,),
+        )
+
+    kinds = ("FULLY_CONNECTED", "ARG_MAX", "FULLY_CONNECTED", "RELU")
+    operators = tuple(op(i, kind, f"v{i}", f"v{i + 1}") for i, kind in enumerate(kinds))
+    return FileGraph(tmp_path / "a.tflite", "tflite", {}, operators)
+
+
+def test_judge_tells_partitions_share_and_what_is_left_out(graph):
+    report = judge(graph, profile())
+    assert report.partitions == 2
+    assert report.accelerator_share == 1.0
+    assert [left.name for left in report.left_out] == ["op1"]
+    assert report.stopped_at is None
+
+
+def test_judge_accelerator_that_stops_leaves_all_that_comes_after(graph):
+    report = judge(graph, profile(stops_at_first_unsupported=True))
+    assert [v.verdict for v in report.verdicts] == ["ok", "fallback", "fallback", "fallback"]
+    assert report.partitions == 1
+    assert report.accelerator_share == 0.5
+    assert report.stopped_at.at.name == "op1"
+    assert (report.stopped_at.operators_after, report.stopped_at.share_after) == (2, 0.5)
+    after = report.verdicts[2]
+    assert "comes after ARG_MAX op1" in after.reason
+    assert after.rule == "p.argmax"
+
+
+def test_judge_accelerator_that_knows_all_operators_does_not_stop(graph):
+    report = judge(graph, profile({**RULE, "operators": ["TILE"]}, stops_at_first_unsupported=True))
+    assert report.stopped_at is None
+    assert report.partitions == 1
+
+
+def test_judge_edge_tpu_takes_nothing_of_a_float_file(graph):
+    report = judge(graph, load_profile("tflite-edgetpu"))
+    assert (report.stopped_at.at.name, report.stopped_at.operators_after) == ("op0", 3)
+    assert (report.partitions, report.accelerator_share) == (0, 0.0)
+
+
+def test_judge_file_that_does_not_load_has_no_partition(graph):
+    report = judge(graph, profile({**RULE, "verdict": "rejected"}))
+    assert (report.partitions, report.accelerator_share, report.left_out) == (0, None, ())
+
+
+def test_judge_processor_alone_has_no_partitions(graph):
+    assert judge(graph, profile(accelerator=False)).partitions is None
+
+
+def test_judge_operator_that_feeds_a_left_out_one_is_judged_again(graph):
+    """Only the first reader of a left-out operator's input: not those further up."""
+    feeding = {**RULE, "id": "p.feeds", "operators": [], "when": [{"feeds_left_out": True}]}
+    verdicts = judge(graph, profile(RULE, feeding)).verdicts
+    assert [v.rule for v in verdicts] == ["p.feeds", "p.argmax", None, None]
+
+
+def test_judge_operators_that_read_a_left_out_one_are_judged_again_all_the_way(graph):
+    reading = {**RULE, "id": "p.reads", "operators": [], "when": [{"reads_left_out": True}]}
+    report = judge(graph, profile(RULE, reading))
+    assert [v.rule for v in report.verdicts] == [None, "p.argmax", "p.reads", "p.reads"]
+    assert [place.name for place in report.left_out] == ["op1", "op2", "op3"]
+
+
+def test_judge_operator_that_only_unpacks_a_constant_makes_no_partition_where_it_is_pruned(graph):
+    constant = TensorSpec("w", "float16", (4,), constant=True)
+    unpack = replace(graph.operators[0], type="DEQUANTIZE", inputs=(constant,), reads=("w",))
+    argmax = replace(graph.operators[1], reads=("image",))
+    file = replace(graph, operators=(unpack, argmax, *graph.operators[2:]))
+    last = {**RULE, "operators": ["ARG_MAX", "FULLY_CONNECTED"]}
+    assert judge(file, profile(last)).partitions == 2
+    pruned = judge(file, profile(last, prunes_unpacking=True))
+    assert pruned.partitions == 1
+    assert [place.name for place in pruned.left_out] == ["op1", "op2"]
+
+
+def test_judge_file_that_the_runtime_refused_is_rejected_by_a_rule(graph):
+    refused = {**RULE, "id": "p.refused", "operators": [], "when": [{"loads": False}]}
+    refused |= {"verdict": "rejected", "reason": "{runtime}: {refusal}"}
+    report = judge(graph, profile(refused, measured=True), Optimized("ort", {}, refusal="a cycle"))
+    assert {v.reason for v in report.verdicts} == {"ort: a cycle"}
+    assert report.count()["rejected"] == 4
+    loaded = judge(graph, profile(refused, measured=True), Optimized("ort", {"Relu": 1}))
+    assert loaded.count()["ok"] == 4
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_gather_facts_are_those_of_arm_on_every_machine(tiny, tmp_path, monkeypatch, machine):
+    """An int8 convolution whose input two operators read: x86-64 computes it in float, ARM in integers."""
+    scales = {"s": np.float32(0.1), "z": np.int8(0), "w": np.ones((8, 8, 1, 1), np.int8)}
+    node = helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["dq"]),
+        node("Abs", ["dq"], ["other"]),
+        node("DequantizeLinear", ["w", "s", "z"], ["weight"]),
+        node("Conv", ["dq", "weight"], ["conv"]),
+        node("QuantizeLinear", ["conv", "s", "z"], ["last"]),
+    ]
+    path = tiny.save_onnx(tmp_path / "signed.onnx", nodes, scales)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    facts = gather_facts(read_onnx(path))
+    assert [f["type"] for f in facts if f["stays_float"]] == ["Abs"]
+
+
+def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):
+    left = {**RULE, "id": "p.left", "operators": [], "when": [{"delegated": False}]}
+    measured = Measurement("litert", total=4, partitions=((0, 2),))
+    report = judge(graph, profile(RULE, left, measured=True), measured)
+    assert [v.rule for v in report.verdicts] == [None, "p.argmax", None, "p.left"]
+    assert [place.name for place in report.left_out] == ["op1"]
+    without = judge(graph, profile(RULE, left), measured)
+    assert [v.rule for v in without.verdicts] == [None, "p.argmax", None, None]

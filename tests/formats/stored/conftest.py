@@ -1,0 +1,58 @@
+"""An int8 network of under 5,000 weights in all three formats."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edge_deeplab.converters.capture import capture
+from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.formats.stored.file import StoredFile
+from edge_deeplab.formats.stored.read import read_stored
+from edge_deeplab.models.aspp import ASPP
+from edge_deeplab.models.convolution import conv_bn_relu
+from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+from tests.quantization.conftest import (
+    CLASSES,
+    NORMALISATION,
+    SIZE_HW,
+    SmallDeepLab,
+    prepare,
+    write_int8,
+)
+
+
+class TinyDeepLab(SmallDeepLab):
+    """The small network with half the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = conv_bn_relu(8, 8, kernel_size=3)
+        self.aspp = ASPP(8, (2, 4, 6), separable=True, out_channels=8)
+        self.decoder = Decoder(8, 8, separable=True, reduced_channels=4, channels=8)
+        self.classifier = nn.Conv2d(8, len(CLASSES), kernel_size=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_files(
+    images: list[torch.Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Its int8 file of every target."""
+    torch.manual_seed(0)
+    model = prepare(TinyDeepLab(), images)
+    network = Network(model)
+    placed = place_quantizers(network)
+    quantization = calibrate(network, placed, images, NORMALISATION, "min-max")
+    graph = capture(model, NORMALISATION, SIZE_HW, "classes", quantization)
+    folder = tmp_path_factory.mktemp("tiny")
+    return {target: write_int8(graph, target, folder) for target in TARGETS}
+
+
+@pytest.fixture(scope="session")
+def tiny_stored(tiny_files: dict[str, Path]) -> dict[str, StoredFile]:
+    """What they hold."""
+    return {target: read_stored(path) for target, path in tiny_files.items()}
