@@ -1,14 +1,20 @@
-"""Progress on stderr: a bar with an estimate of the time left on a terminal, a line now and then in a log."""
+"""Progress on stderr: a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
 
+It keeps a handle of stderr of its own, because converters are cut off from stderr while they run.
+"""
+
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -18,9 +24,131 @@ from rich.text import Text
 
 from edge_deeplab.cli.output import speaks
 from edge_deeplab.cli.terminal import Terminal, say, stderr_is_terminal, styled
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.text import printable
 
 if TYPE_CHECKING:
-    from edge_deeplab.training.train import Listener, Progress
+    from edge_deeplab.training.train import Listener
+    from edge_deeplab.training.train import Progress as TrainingProgress
+
+_LINE_EVERY_S = 10.0
+
+
+@contextmanager
+def drawn_progress() -> Iterator[Progress]:
+    """Give what work is to tell its progress to; of several processes under torchrun, the first alone draws."""
+    if sys.stderr is None or not speaks():
+        yield SILENT
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace") as stream:
+        if not stderr_is_terminal():
+            yield _Lines(stream)
+            return
+        console = Terminal(file=stream)
+        with RichProgress(*_columns(), console=console, transient=True) as bars:
+            yield _Bar(bars)
+
+
+class _Bar:
+    """Draws the stage under way as one bar that vanishes when the command ends."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task = bars.add_task("starting", total=None, unit="")
+
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        """Draw another stage in place of the one before."""
+        self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(what, total=total, unit=unit)
+
+    def advance(self, count: int = 1) -> None:
+        """Move the bar."""
+        self._bars.advance(self._task, count)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bars.console.print(styled(text))
+
+
+class _Lines:
+    """Writes a line for every stage, and for one that is long another every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._what, self._total, self._unit, self._done = "", None, "", 0
+        self._began = self._told = time.monotonic()
+
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        """Name a stage."""
+        self._what, self._total, self._unit, self._done = what, total, unit, 0
+        self._began = self._told = time.monotonic()
+        self._write(what if total is None else f"{what} ({_counted(total, unit)})")
+
+    def advance(self, count: int = 1) -> None:
+        """Count, and say how far it is where that was not said for ten seconds."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._told < _LINE_EVERY_S:
+            return
+        self._told = now
+        rate = self._done / (now - self._began)
+        line = f"{self._what}: {_counted(self._done, self._unit, self._total)}, {rate:.3g} a second"
+        if self._total is not None:
+            line += f", {_duration((self._total - self._done) / rate)} left"
+        self._write(line)
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        self._write(text)
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):  # nobody reads it any more; the work goes on
+            self._stream.write(f"{printable(line)}\n")
+            self._stream.flush()
+
+
+class _Stage(ProgressColumn):
+    """What is under way, as it is spelled."""
+
+    def render(self, task: Task) -> Text:
+        """Return a stage's name."""
+        return styled(task.description)
+
+
+class _Count(ProgressColumn):
+    """How many units are done, of how many, and how many a second; nothing for a stage that cannot report."""
+
+    def render(self, task: Task) -> Text:
+        """Return the count."""
+        if task.total is None:
+            return Text()
+        rate = "" if not task.speed else f"  {task.speed:.3g}/s"
+        return styled(_counted(int(task.completed), task.fields["unit"], int(task.total)) + rate)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        SpinnerColumn(),
+        _Stage(),
+        BarColumn(),
+        _Count(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+
+
+def _counted(done: int, unit: str, total: int | None = None) -> str:
+    count = str(done) if total is None else f"{done}/{total}"
+    return f"{count} {unit}".rstrip()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes >= 2 else f"{minutes * 60 + rest} s"
+
 
 _LOG_EVERY_S = 60.0
 
@@ -63,7 +191,7 @@ def training_progress() -> Iterator["Listener"]:
     with progress_bar() as bar:
         task = bar.add_task("starting", total=None)
 
-        def listen(progress: "Progress") -> None:
+        def listen(progress: "TrainingProgress") -> None:
             nonlocal last_line, first_step
             first_step = progress.step if first_step is None else first_step
             text = f"epoch {progress.epoch}  loss {progress.loss:.4f}  rate {progress.learning_rate:.2e}"
