@@ -94,7 +94,6 @@ class House:
     height_m: float
     depth_m: float
     shop: bool
-    base_m: float = 0.0
 
 
 def sample_house(scenery: Scenery) -> House:
