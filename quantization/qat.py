@@ -21,10 +21,10 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.files import BEST_FILE
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization, activation_quantizer
-from edge_deeplab.models.shipped import BEST_FILE
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers

@@ -11,8 +11,7 @@ from pathlib import Path
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import write_atomically
-from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
+from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.training.state import TrainingState
 
 STATE_FILE = "state.safetensors"

@@ -12,8 +12,8 @@ import torch
 
 from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.files import BEST_FILE
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from edge_deeplab.models.shipped import BEST_FILE
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.prune import check_float, prune
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
