@@ -30,17 +30,15 @@ from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
-from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_sources, identity_after, provenance_after
+from edge_deeplab.training.crops import build_crops, build_loader
+from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.optimiser import build_optimiser
+from edge_deeplab.training.provenance import check_sources, identity_after, provenance_after
 from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
 from edge_deeplab.training.state import TrainingState, epochs_done
 from edge_deeplab.training.train import (
     Listener,
     build_accelerator,
-    build_loader,
-    build_loss,
-    build_optimiser,
     train_epoch,
 )
 

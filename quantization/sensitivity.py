@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log10
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.fake_quantize import fake_quantized
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+
+SAME_DB = 120.0
+"""What equal tensors are given."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +74,12 @@ def single_quantizers(quantization: Quantization) -> list[tuple[str, str, Quanti
 def _cost(expected: torch.Tensor, found: torch.Tensor) -> tuple[float, float]:
     same = (expected.argmax(1) == found.argmax(1)).double().mean()
     return signal_to_noise_db(expected.numpy(), found.numpy()), float(same)
+
+
+def signal_to_noise_db(signal: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> float:
+    """Return 10 log10(signal power / power of the change), at most `SAME_DB`; arrays of equal shape."""
+    power = float(np.square(signal, dtype=np.float64).sum())
+    noise = float(np.square(signal - changed, dtype=np.float64).sum())
+    if noise == 0:
+        return SAME_DB
+    return min(SAME_DB, 10 * log10(max(power, 1e-30) / noise))

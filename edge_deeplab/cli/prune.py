@@ -103,7 +103,7 @@ def prune(
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
         from edge_deeplab.quantization.sparsity import parse_sparsity
-        from edge_deeplab.training.finetune import check_sources
+        from edge_deeplab.training.provenance import check_sources
         from edge_deeplab.training.run_folder import check_unused
 
         options = {

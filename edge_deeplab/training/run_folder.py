@@ -4,12 +4,11 @@ Whatever is trained, an epoch is kept in the same way: the caller says how its c
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.config import Recipe
-from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.training.state import TrainingState
@@ -89,25 +88,6 @@ def check_unused(path: Path) -> None:
             f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
             "expected; pass --resume and the earlier run's options to go on with it, or another --output"
         )
-
-
-def identity(
-    recipe: Recipe,
-    sources: Sequence[SegmentationDataset],
-    start: str = "",
-    exclude: Collection[str] = (),
-) -> str:
-    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
-
-    Args:
-        recipe: the run.
-        sources: what it is trained on.
-        start: names the weights that it was told to start from; empty where the recipe alone says.
-        exclude: sections of the recipe that the run does not read.
-    """
-    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
-    return f"{run}\n{start}" if start else run
 
 
 def _is_best(state: TrainingState, miou: float | None) -> bool:

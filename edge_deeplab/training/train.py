@@ -6,7 +6,7 @@ after any epoch and resumes gives the weights of one that did not stop.
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
@@ -23,13 +23,12 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import backbone_of
-from edge_deeplab.training.average import moving_average
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
-from edge_deeplab.training.crops import IGNORE, EpochCrops, build_crops, count_pixels
-from edge_deeplab.training.loss import SegmentationLoss, class_weights
-from edge_deeplab.training.provenance import provenance_of
-from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused, identity
-from edge_deeplab.training.schedule import poly_factor
+from edge_deeplab.training.crops import EpochCrops, build_crops, build_loader
+from edge_deeplab.training.loss import Objective, build_loss
+from edge_deeplab.training.optimiser import build_optimiser, moving_average, poly_factor
+from edge_deeplab.training.provenance import identity, provenance_of
+from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
 from edge_deeplab.training.start import build_started, build_to_restore, name_start
 from edge_deeplab.training.state import TrainingState
 
@@ -46,9 +45,6 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-
-Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Maps logits (N, K, H, W) float32, images and masks (N, H, W) to the scalar loss."""
 
 
 def train(
@@ -226,57 +222,6 @@ def describe_run(
     )
 
 
-class _EpochOrder(Sampler[int]):
-    """A permutation of the crops that depends on (seed, epoch) alone."""
-
-    def __init__(self, crops: EpochCrops) -> None:
-        self._crops = crops
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._crops.seed * 100_003 + self._crops.epoch)
-        yield from torch.randperm(len(self._crops), generator=generator).tolist()
-
-
-def build_loader(
-    crops: EpochCrops, recipe: Recipe, workers: int, accelerator: Accelerator
-) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-    """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
-    batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
-    check_batch(crops, recipe, processes)
-    loader = DataLoader(
-        crops,
-        batch // processes,
-        sampler=_EpochOrder(crops),
-        num_workers=workers,
-        drop_last=True,
-        pin_memory=accelerator.device.type == "cuda",
-    )
-    prepared: DataLoader[tuple[torch.Tensor, torch.Tensor]] = accelerator.prepare(loader)
-    return prepared
-
-
-def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
-    """Check that an epoch has crops for a batch, and a batch images for every process.
-
-    Raises:
-        DataError: when it has not.
-    """
-    batch = recipe.optimiser.batch_size
-    if batch % processes or batch < 2 * processes:
-        raise DataError(
-            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
-            "expected, because batch norm compares them; set optimiser.batch_size"
-        )
-    if len(crops) < batch:
-        raise DataError(
-            f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
-            "add images or lower optimiser.batch_size"
-        )
-
-
 def _build_state(
     recipe: Recipe, model: torch.nn.Module, accelerator: Accelerator
 ) -> tuple[TrainingState, AveragedModel]:
@@ -287,38 +232,6 @@ def _build_state(
         model, multi_avg_fn=moving_average(recipe.optimiser.ema_decay), use_buffers=True
     )
     return TrainingState(model, average, build_optimiser(model, recipe)), average
-
-
-def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
-    section = recipe.optimiser
-    groups = []
-    for in_backbone, rate in (
-        (True, section.backbone_learning_rate),
-        (False, section.learning_rate),
-    ):
-        named = [
-            p
-            for n, p in model.named_parameters()
-            if n.startswith("backbone.") == in_backbone and p.requires_grad
-        ]
-        for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
-            chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
-            groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups)
-
-
-def build_loss(
-    recipe: Recipe, sources: Sequence[SegmentationDataset], num_classes: int
-) -> SegmentationLoss:
-    """Return the loss of a recipe, its class weights counted over the labelled images."""
-    power = recipe.loss.class_balance
-    weights = (
-        class_weights(count_pixels(sources, num_classes), power)
-        if power > 0
-        else torch.ones(num_classes)
-    )
-    return SegmentationLoss(weights, lovasz=recipe.loss.lovasz, ignore_index=IGNORE)
 
 
 def train_epoch(

@@ -33,8 +33,8 @@ from edge_deeplab.quantization.pruning.remove import most_important, remove_chan
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.finetune import provenance_after
-from edge_deeplab.training.train import build_loss
+from edge_deeplab.training.loss import build_loss
+from edge_deeplab.training.provenance import provenance_after
 
 _COUNTED: Mapping[str, LayerCost] = {"macs": multiply_adds, "params": parameters}
 

@@ -18,10 +18,10 @@ from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.prune import check_float, prune
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_sources, identity_after
+from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.provenance import check_sources, identity_after
 from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, check_unused
-from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
+from edge_deeplab.training.train import Listener, build_accelerator, train_model
 
 PRUNED_FILE = "pruned.safetensors"
 """The pruned network before any fine-tuning."""

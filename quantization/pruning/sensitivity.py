@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from edge_deeplab.errors import require
 from edge_deeplab.quantization.pruning.groups import ChannelGroup
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
 SHARES = (0.25, 0.5, 0.75)
 """Shares of a group's channels that are removed."""

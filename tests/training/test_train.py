@@ -25,12 +25,12 @@ from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputE
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.training import start
-from edge_deeplab.training.average import moving_average
-from edge_deeplab.training.crops import EpochCrops, build_crops
+from edge_deeplab.training.crops import EpochCrops, build_crops, build_loader
 from edge_deeplab.training.loss import SegmentationLoss
+from edge_deeplab.training.optimiser import moving_average
 from edge_deeplab.training.start import load_initial_weights
 from edge_deeplab.training.state import TrainingState
-from edge_deeplab.training.train import Progress, build_loader, describe_run, train
+from edge_deeplab.training.train import Progress, describe_run, train
 
 MakeDataset = Callable[..., Path]
 
