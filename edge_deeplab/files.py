@@ -17,6 +17,9 @@ PROBE = "edge-deeplab-probe"
 BEST_FILE, LAST_FILE = "best.safetensors", "last.safetensors"
 """The checkpoints in a run's folder; what names the folder means the best."""
 
+STATE_FILE = "state.safetensors"
+"""What a run is resumed from."""
+
 
 def path_inside(folder: Path, name: str) -> Path:
     """Return the path of something that a file says lies in a folder.

@@ -1,8 +1,9 @@
 """Which layers quantization costs most: each quantizer alone, everything else in float."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from math import log10
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 
 SAME_DB = 120.0
@@ -33,12 +35,23 @@ class Sensitivity:
     agreement: float
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Every quantizer by what it alone costs, the worst first."""
+
+    quantizers: tuple[Sensitivity, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `qat --sensitivity --json`."""
+        return {"sensitivity": [asdict(one) for one in self.quantizers]}
+
+
 def rank_layers(
     model: nn.Module,
     quantization: Quantization,
     images: Sequence[torch.Tensor],
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[Sensitivity]:
     """Return every quantizer's cost, the worst first.
 
@@ -46,16 +59,17 @@ def rank_layers(
         model: the float model in evaluation mode; left as it is.
         quantization: from calibration.
         images: each (1, 3, H, W) float32, normalised; of one size.
-        progress: called after each quantizer.
+        progress: told each quantizer.
     """
     with torch.no_grad():
         expected = torch.cat([model(image) for image in images])
-        found = []
-        for module, what, alone in single_quantizers(quantization):
+        found, every = [], single_quantizers(quantization)
+        progress.begin("ranking quantizers", len(every), "quantizers")
+        for module, what, alone in every:
             simulated = fake_quantized(model, alone)
             logits = torch.cat([simulated(image) for image in images])
             found.append(Sensitivity(module, what, *_cost(expected, logits)))
-            progress()
+            progress.advance()
     return sorted(found, key=lambda s: s.snr_db)
 
 

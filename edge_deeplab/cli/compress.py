@@ -1,7 +1,7 @@
 """`edge-deeplab compress`: from a float checkpoint to measured int8 files, in steps that are never done twice."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, pri
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from edge_deeplab.compress.job import Watch
 
 
 def compress(
@@ -43,6 +40,7 @@ def compress(
     --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
     """
     with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.cli.progress import drawn_progress
         from edge_deeplab.compress.chain import compress as run_chain
         from edge_deeplab.compress.job import Job
         from edge_deeplab.config import CompressRecipe, load_recipe_as
@@ -52,19 +50,12 @@ def compress(
         chosen = load_recipe_as(CompressRecipe, recipe)
         check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
-        job = Job(data, output, workers, _watch(), max_pixels=max_pixels)
-        report = run_chain(start, chosen, job)
+        with drawn_progress() as progress:
+            job = Job(data, output, workers, progress, max_pixels=max_pixels)
+            report = run_chain(start, chosen, job)
         _show(report, output, as_json=as_json)
         if not report["passed"]:
             raise typer.Exit(1)
-
-
-def _watch() -> "Watch":
-    """Return what shows a line a step and bars on stderr."""
-    from edge_deeplab.cli.progress import counting, training_progress
-    from edge_deeplab.compress.job import Watch
-
-    return Watch(lambda line: say(line, err=True), training_progress, counting)
 
 
 def _show(report: dict[str, Any], output: Path, *, as_json: bool) -> None:

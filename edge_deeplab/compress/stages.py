@@ -12,17 +12,14 @@ from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import PruneRecipe, PruningSection, QatRecipe, Recipe
 from edge_deeplab.converters.versions import BY_TARGET
-from edge_deeplab.data.dataset import FolderDataset
 from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
-from edge_deeplab.files import replace_when_complete
+from edge_deeplab.files import STATE_FILE, replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
-from edge_deeplab.models.quantization import Quantization
-from edge_deeplab.quantization.calibration import passes
 from edge_deeplab.quantization.pruning.latency import read_table
-from edge_deeplab.quantization.pruning.run import train_pruned
-from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
-from edge_deeplab.training.run_folder import STATE_FILE
+from edge_deeplab.quantization.pruning.run import PruneRequest, train_pruned
+from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
+from edge_deeplab.training.loop import RunOptions
 
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
 """What every training depends on; Pillow decodes and resizes the images."""
@@ -57,18 +54,9 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
 
     def train(folder: Path, resume: bool) -> Path:
         times = None if timed is None else read_table(*timed.paths())
-        with job.watch.training() as listen:
-            return train_pruned(
-                parent.checkpoint,
-                recipe,
-                job.open_splits(recipe.data.splits),
-                folder,
-                latency=times,
-                resume=resume,
-                workers=job.workers,
-                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
-                listen=listen,
-            )
+        sources = job.open_splits(recipe.data.splits)
+        request = PruneRequest(parent.checkpoint, recipe, sources, folder, times)
+        return train_pruned(request, _options(job, recipe, resume=resume)).checkpoint
 
     step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
     if timed is not None:
@@ -80,9 +68,9 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
     """Do the step that times layers for a latency budget, once: other times would give other widths."""
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        job.watch.tell(f"latency: timing layers in {section.runtime}")
-        latency_table(parent.checkpoint, section, folder / _TIMES_FILE)
-        return [folder / _TIMES_FILE]
+        path = folder / _TIMES_FILE
+        latency_table(parent.checkpoint, section, path, progress=job.progress)
+        return [path]
 
     settings = {name: getattr(section, name) for name in ("runtime", "round_to", "floor")}
     inputs = {"checkpoint": parent.checkpoint.sha256}
@@ -91,39 +79,21 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
-    """Return the quantized network; errors as for `quantize` and `train_quantized`."""
+    """Return the quantized network; errors as for `train_quantized`."""
     recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
 
     def train(folder: Path, resume: bool) -> Path:
         sources = job.open_splits(recipe.data.splits)
-        quantization = _start_quantizers(job, parent, recipe, sources, resume=resume)
-        with job.watch.training() as listen:
-            return train_quantized(
-                parent.checkpoint,
-                quantization,
-                recipe,
-                sources,
-                folder,
-                resume=resume,
-                workers=job.workers,
-                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
-                listen=listen,
-            )
+        request = QuantizeRequest(parent.checkpoint, recipe, sources, folder)
+        return train_quantized(request, _options(job, recipe, resume=resume)).checkpoint
 
     step = _training_step(job, "qat", parent, "int8", recipe, ("nncf",), train)
     return _reach("int8" if parent.made_by is None else f"{parent.name}-int8", job.run(step))
 
 
-def _start_quantizers(
-    job: Job, parent: Stage, recipe: QatRecipe, sources: Sequence[FolderDataset], *, resume: bool
-) -> Quantization:
-    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
-    if resume:
-        return quantizers_to_restore(parent.checkpoint)
-    section = recipe.quantization
-    shown = min(section.calibration_images, len(sources[0])) * passes(section.estimator)
-    with job.watch.counting("calibrating", shown) as progress:
-        return quantize(parent.checkpoint, recipe, sources[0], progress=progress)
+def _options(job: Job, recipe: Recipe, *, resume: bool) -> RunOptions:
+    validate = open_validator(job.data, recipe, max_pixels=job.max_pixels, progress=job.progress)
+    return RunOptions(resume, job.workers, validate, job.progress)
 
 
 def _training_step(

@@ -18,6 +18,7 @@ from edge_deeplab.data.transforms import Augmentation
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import CheckpointInfo
+from edge_deeplab.progress import SILENT, Progress
 
 IGNORE = 255
 """Label that training ignores, whatever the data set's own ignore index is."""
@@ -84,19 +85,22 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def _remembered(self, source: SegmentationDataset, position: int) -> Sample:
         return self._memory.get((id(source), position)) or source[position]
 
-    def remember(self, *, limit_bytes: int = 2 << 30) -> None:
+    def remember(self, *, limit_bytes: int = 2 << 30, progress: Progress = SILENT) -> None:
         """Decode images once, before workers fork and share them, until `limit_bytes` are held.
 
         Decoding or rendering an image costs as much as drawing a crop from it; a CamVid-sized set fits in memory.
         """
         held = 0
-        for source in [*self.sources, *([self.rendered] if self.rendered is not None else [])]:
+        sources = [*self.sources, *([self.rendered] if self.rendered is not None else [])]
+        progress.begin("reading images", sum(map(len, sources)), "images")
+        for source in sources:
             for position in range(len(source)):
                 if held > limit_bytes:
                     return
                 sample = source[position]
                 self._memory[id(source), position] = sample
                 held += sample.image_hwc.nbytes + sample.mask_ids.nbytes
+                progress.advance()
 
 
 def build_crops(

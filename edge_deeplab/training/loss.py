@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.training.crops import IGNORE
 
 Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -108,22 +109,29 @@ def class_weights(pixel_counts: torch.Tensor, power: float) -> torch.Tensor:
     return weights.float()
 
 
-def count_pixels(sources: Sequence[SegmentationDataset], num_classes: int) -> torch.Tensor:
+def count_pixels(
+    sources: Sequence[SegmentationDataset], num_classes: int, progress: Progress = SILENT
+) -> torch.Tensor:
     """Return (num_classes,) int64 pixel counts over the labelled images."""
     counts = np.zeros(256, np.int64)
+    progress.begin("counting the pixels of each class", sum(map(len, sources)), "images")
     for source in sources:
         for i in range(len(source)):
             counts += np.bincount(source[i].mask_ids.ravel(), minlength=256)
+            progress.advance()
     return torch.from_numpy(counts[:num_classes])
 
 
 def build_loss(
-    recipe: Recipe, sources: Sequence[SegmentationDataset], num_classes: int
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    num_classes: int,
+    progress: Progress = SILENT,
 ) -> SegmentationLoss:
     """Return the loss of a recipe, its class weights counted over the labelled images."""
     power = recipe.loss.class_balance
     weights = (
-        class_weights(count_pixels(sources, num_classes), power)
+        class_weights(count_pixels(sources, num_classes, progress), power)
         if power > 0
         else torch.ones(num_classes)
     )

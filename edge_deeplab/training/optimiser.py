@@ -1,7 +1,7 @@
 """What moves the weights: AdamW, its learning-rate schedule, and the moving average that is evaluated and kept.
 
-The schedule is a linear warm-up, then poly decay (DeepLabV3+ section 4); the average is steadier than the weights of any
-one step.
+The schedule is a linear warm-up, then poly decay (DeepLabV3+ section 4); the average is steadier than the weights of
+any one step.
 """
 
 from collections.abc import Callable

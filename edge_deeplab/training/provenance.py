@@ -1,4 +1,4 @@
-"""What a run is made of: how the result tells it, what a run that resumes must share, and data that fits a checkpoint."""
+"""What a run is made of: how its result tells it, what a resumed run must share, and data that fits a checkpoint."""
 
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
