@@ -11,7 +11,6 @@ from pathlib import Path
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import PruneRecipe, PruningSection, QatRecipe, Recipe
-from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
 from edge_deeplab.files import STATE_FILE, replace_when_complete
@@ -19,6 +18,7 @@ from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.quantization.pruning.run import PruneRequest, train_pruned
 from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.loop import RunOptions
 
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
@@ -74,7 +74,7 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
     settings = {name: getattr(section, name) for name in ("runtime", "round_to", "floor")}
     inputs = {"checkpoint": parent.checkpoint.sha256}
-    packages = ("torch", "timm", "numpy", *BY_TARGET[section.runtime])
+    packages = ("torch", "timm", "numpy", *TARGETS[section.runtime].packages)
     return job.run(Step("latency", settings, inputs, packages, make))
 
 
