@@ -13,7 +13,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
+    from edge_deeplab.config import Recipe
     from edge_deeplab.data.dataset import FolderDataset
     from edge_deeplab.evaluation.pruned import Pruned
     from edge_deeplab.models.checkpoint import Checkpoint
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from edge_deeplab.quantization.sensitivity import Ranking
     from edge_deeplab.training.loop import RunOptions, Trained
 
+    NamedCheckpoint = Checkpoint | str | Path | None
+    """A checkpoint, or what names one: a file, a run's folder, a shipped name; None for the default shipped one."""
+
+    NamedRecipe = Recipe | Mapping[str, object] | str | Path | None
+    """A recipe of the verb's kind, what its file would hold, the file's path, or None for the defaults."""
+
 # -- load, models, doctor
 
 
 def load(
-    source: "Checkpoint | str | Path | None" = None,
-    *,
-    allow_pickle: bool = False,
-    unsafe_pickle: bool = False,
+    source: "NamedCheckpoint" = None, *, allow_pickle: bool = False, unsafe_pickle: bool = False
 ) -> "Checkpoint":
     """Load a checkpoint.
 
@@ -46,13 +49,10 @@ def load(
     """
     from edge_deeplab.models.shipped import open_checkpoint
 
-    if source is None or isinstance(source, str | Path):
-        return open_checkpoint(
-            None if source is None else str(source),
-            allow_pickle=allow_pickle,
-            unsafe_pickle=unsafe_pickle,
-        )
-    return source
+    if source is not None and not isinstance(source, str | Path):
+        return source
+    named = None if source is None else str(source)
+    return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
 
 
 # -- train, prune, quantize
@@ -62,9 +62,9 @@ def train(
     data: str | Path,
     output: str | Path,
     *,
-    recipe: "Recipe | Mapping[str, object] | str | Path | None" = None,
+    recipe: "NamedRecipe" = None,
     model: str | None = None,
-    init: "Checkpoint | str | Path | None" = None,
+    init: "NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
     resume: bool = False,
     workers: int = 1,
@@ -76,7 +76,7 @@ def train(
     Args:
         data: a folder with dataset.toml, PASCAL VOC or Cityscapes.
         output: the run's folder: checkpoints, state, log.csv.
-        recipe: a recipe, what its file would hold, its path, or None for the defaults.
+        recipe: a `Recipe`, what its file would hold, its path, or None for the defaults.
         model: trains this model instead of the recipe's.
         init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
@@ -108,34 +108,32 @@ def train(
 
 
 def prune(
-    checkpoint: "Checkpoint | str | Path | None" = None,
+    checkpoint: "NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "PruneRecipe | Mapping[str, object] | str | Path | None" = None,
+    recipe: "NamedRecipe" = None,
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
 ) -> "Pruned":
-    """Remove channels until every budget of the recipe is met, fine-tune, and return the result beside the original.
+    """Remove channels until every budget is met, fine-tune, and return the result beside the original.
 
     Args:
         checkpoint: a float checkpoint, as for `load`.
         data: as for `train`.
-        output: as for `train`; with a latency budget the times of layers are kept there too.
-        recipe: as for `train`; its pruning section names the budgets, as {"pruning": {"macs": 0.5}}.
-        resume: as for `train`.
-        workers: as for `train`.
-        max_pixels: as for `train`.
-        progress: as for `train`.
+        output: with a latency budget the times of layers are kept there too.
+        recipe: a `PruneRecipe`; its pruning section names the budgets, as {"pruning": {"macs": 0.5}}.
+        resume: goes on where the run in `output` stopped.
+        workers: processes that draw crops.
+        max_pixels: a larger image is refused.
+        progress: told every stage, and a line an epoch.
 
     Raises:
         ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
-        DataError: when a split is missing or does not fit.
-        CheckpointError: when the checkpoint cannot be read, or there is nothing to resume.
-        OutputError: when the folder cannot be written, or a new run finds the state of another.
         MissingDependencyError: without torch-pruning, or what a latency budget is measured with.
+        EdgeDeepLabError: as for `train`.
     """
     request = _prune_request(checkpoint, data, output, recipe, max_pixels, progress)
     from edge_deeplab.evaluation.layer_latency import latency_table
@@ -147,8 +145,7 @@ def prune(
     original, section = request.checkpoint, request.recipe.pruning
     check_unstarted(request, resume=resume)
     options = _run_options(data, request.recipe, resume, workers, max_pixels, progress)
-    warning = None if section.sparsity is None else say_who_gains_nothing(sorted(TARGETS))
-    if warning is not None:
+    if section.sparsity is not None and (warning := say_who_gains_nothing(sorted(TARGETS))):
         progress.note(warning)
     if section.latency is not None:
         kept = request.output / "latency.json"
@@ -159,11 +156,11 @@ def prune(
 
 
 def sweep_groups(
-    checkpoint: "Checkpoint | str | Path | None" = None,
+    checkpoint: "NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "PruneRecipe | Mapping[str, object] | str | Path | None" = None,
+    recipe: "NamedRecipe" = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
 ) -> "Sweep":
@@ -178,11 +175,11 @@ def sweep_groups(
 
 
 def quantize(
-    checkpoint: "Checkpoint | str | Path | None" = None,
+    checkpoint: "NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "QatRecipe | Mapping[str, object] | str | Path | None" = None,
+    recipe: "NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     resume: bool = False,
     workers: int = 1,
@@ -194,20 +191,18 @@ def quantize(
     Args:
         checkpoint: a float checkpoint, as for `load`.
         data: as for `train`.
-        output: as for `train`.
-        recipe: as for `train`; with no epochs the checkpoint is calibrated and not trained.
+        output: the run's folder.
+        recipe: a `QatRecipe`; with no epochs the checkpoint is calibrated and not trained.
         keep_float: paths of modules to leave in float.
-        resume: as for `train`.
-        workers: as for `train`.
-        max_pixels: as for `train`.
-        progress: as for `train`.
+        resume: goes on where the run in `output` stopped.
+        workers: processes that draw crops.
+        max_pixels: a larger image is refused.
+        progress: told every stage, and a line an epoch.
 
     Raises:
         ConfigError: when the checkpoint is quantized already or cannot be.
-        DataError: when a split is missing or does not fit.
-        CheckpointError: when the checkpoint cannot be read, or there is nothing to resume.
-        OutputError: when the folder cannot be written, or a new run finds the state of another.
         MissingDependencyError: without nncf, unless there are no epochs.
+        EdgeDeepLabError: as for `train`.
     """
     request = _quantize_request(checkpoint, data, output, recipe, max_pixels, progress)
     from edge_deeplab.quantization.qat import train_quantized
@@ -217,11 +212,11 @@ def quantize(
 
 
 def rank_quantizers(
-    checkpoint: "Checkpoint | str | Path | None" = None,
+    checkpoint: "NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "QatRecipe | Mapping[str, object] | str | Path | None" = None,
+    recipe: "NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
@@ -237,10 +232,10 @@ def rank_quantizers(
 
 
 def _prune_request(
-    checkpoint: "Checkpoint | str | Path | None",
+    checkpoint: "NamedCheckpoint",
     data: str | Path,
     output: str | Path,
-    recipe: "PruneRecipe | Mapping[str, object] | str | Path | None",
+    recipe: "NamedRecipe",
     max_pixels: int,
     progress: Progress,
 ) -> "PruneRequest":
@@ -253,10 +248,10 @@ def _prune_request(
 
 
 def _quantize_request(
-    checkpoint: "Checkpoint | str | Path | None",
+    checkpoint: "NamedCheckpoint",
     data: str | Path,
     output: str | Path,
-    recipe: "QatRecipe | Mapping[str, object] | str | Path | None",
+    recipe: "NamedRecipe",
     max_pixels: int,
     progress: Progress,
 ) -> "QuantizeRequest":

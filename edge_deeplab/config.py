@@ -356,13 +356,13 @@ def load_recipe_as(
 
 
 def recipe_from(
-    kind: type[AnyRecipe], given: AnyRecipe | Mapping[str, object] | Path | str | None
+    kind: type[AnyRecipe], given: BaseModel | Mapping[str, object] | Path | str | None
 ) -> AnyRecipe:
     """Return a recipe in the form in which it was named.
 
     Args:
         kind: as for `load_recipe_as`.
-        given: a recipe, what its file would hold, the file's path, or None for the defaults.
+        given: a recipe of that kind, what its file would hold, the file's path, or None for the defaults.
 
     Raises:
         ConfigError: as for `load_recipe_as`.
@@ -381,7 +381,7 @@ def _validate(kind: type[AnyRecipe], document: object, origin: str) -> AnyRecipe
 
 def _first_problem(kind: type[_Section], error: ValidationError) -> str:
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
+    where = ".".join(str(part) for part in problem["loc"]) or kind.__name__
     if problem["type"] != "extra_forbidden":
         return f"{where} came as {problem['input']!r}; {problem['msg'].lower()}"
     *section, key = problem["loc"]
