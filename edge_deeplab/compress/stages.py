@@ -4,7 +4,7 @@ A training keeps its run folder inside its step's folder, so it goes on from its
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from edge_deeplab.training.loop import RunOptions
 
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
 """What every training depends on; Pillow decodes and resizes the images."""
+
+_TRAININGS = {"prune": ("pruned", "torch-pruning"), "qat": ("int8", "nncf")}
+"""By step, what its checkpoint's name has after its parent's, and the package that it needs beside those of all."""
 
 _TIMES_FILE = "latency.json"
 
@@ -58,7 +61,7 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
         request = PruneRequest(parent.checkpoint, recipe, sources, folder, times)
         return train_pruned(request, _options(job, recipe, resume=resume)).checkpoint
 
-    step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
+    step = _training_step(job, "prune", parent, recipe, train)
     if timed is not None:
         step = replace(step, inputs={**step.inputs, **timed.outputs})
     return _reach("pruned", job.run(step))
@@ -87,7 +90,7 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
         request = QuantizeRequest(parent.checkpoint, recipe, sources, folder)
         return train_quantized(request, _options(job, recipe, resume=resume)).checkpoint
 
-    step = _training_step(job, "qat", parent, "int8", recipe, ("nncf",), train)
+    step = _training_step(job, "qat", parent, recipe, train)
     return _reach("int8" if parent.made_by is None else f"{parent.name}-int8", job.run(step))
 
 
@@ -97,26 +100,18 @@ def _options(job: Job, recipe: Recipe, *, resume: bool) -> RunOptions:
 
 
 def _training_step(
-    job: Job,
-    name: str,
-    parent: Stage,
-    suffix: str,
-    recipe: Recipe,
-    packages: Sequence[str],
-    train: Callable[[Path, bool], Path],
+    job: Job, name: str, parent: Stage, recipe: Recipe, train: Callable[[Path, bool], Path]
 ) -> Step:
     """Return the step that trains a stage's network.
 
     Args:
         job: whose data it is trained on.
-        name: the step's.
+        name: the step's, one of `_TRAININGS`.
         parent: the stage that it starts from.
-        suffix: what its checkpoint's name has after the parent's.
         recipe: the run.
-        packages: those that this training needs beside those of every one.
         train: trains in a folder, resuming or not, and returns the best checkpoint's path.
     """
-    checkpoint = parent.checkpoint
+    checkpoint, (suffix, package) = parent.checkpoint, _TRAININGS[name]
     kept = f"{checkpoint.name}-{suffix}"
     validated = [recipe.data.validation_split] if recipe.data.validation_split else []
 
@@ -130,7 +125,7 @@ def _training_step(
         name,
         {"name": kept, "recipe": recipe.model_dump(mode="json", exclude={"model"})},
         {"checkpoint": checkpoint.sha256, **job.hash_splits([*recipe.data.splits, *validated])},
-        (*_PACKAGES, *packages),
+        (*_PACKAGES, package),
         make,
         state_file=STATE_FILE,
     )
