@@ -323,11 +323,6 @@ def check_estimator(name: str) -> None:
         raise unknown_choice("estimator", name, ESTIMATORS)
 
 
-def load_recipe(path: Path | None) -> Recipe:
-    """Read a training recipe; None gives the defaults. Errors as for `load_recipe_as`."""
-    return load_recipe_as(Recipe, path)
-
-
 def load_recipe_as(
     kind: type[AnyRecipe], path: Path | None, **sections: Mapping[str, Any]
 ) -> AnyRecipe:

@@ -28,7 +28,8 @@ def data(make_dataset: Callable[..., Path]) -> Path:
 @pytest.fixture
 def trained(data: Path, tmp_path: Path) -> Checkpoint:
     model = {"name": "mobilenetv2_100", "pretrained": False}
-    return api.load(api.train(data, tmp_path / "float", recipe=recipe(model=model)).checkpoint)
+    best = api.train(data, tmp_path / "float", recipe=recipe(model=model), workers=0).checkpoint
+    return api.load(best)
 
 
 def test_trained_pruned_and_quantized_in_one_process(

@@ -23,8 +23,8 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from edge_deeplab.cli.output import speaks
-from edge_deeplab.cli.terminal import Terminal, stderr_is_terminal, styled
-from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.cli.terminal import Terminal, say, stderr_is_terminal, styled
+from edge_deeplab.progress import SILENT, Progress, Silent
 from edge_deeplab.text import duration, printable
 
 _LINE_EVERY_S = 10.0
@@ -35,7 +35,7 @@ def drawn_progress() -> Iterator[Progress]:
     """Give what work is to tell its progress to; of several processes under torchrun, the first alone draws."""
     handle = _stderr_handle() if speaks() else None
     if handle is None:
-        yield SILENT
+        yield _Notes() if speaks() else SILENT
         return
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
         if not stderr_is_terminal():
@@ -52,6 +52,14 @@ def _stderr_handle() -> int | None:
         return None if sys.stderr is None else os.dup(sys.stderr.fileno())
     except OSError:
         return None
+
+
+class _Notes(Silent):
+    """Says the lines that stay and no stages, on a stderr that is no file."""
+
+    def note(self, text: str) -> None:
+        """Say a line."""
+        say(text, err=True)
 
 
 class _Bar:

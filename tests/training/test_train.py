@@ -15,7 +15,6 @@ from edge_deeplab.config import (
     PruneRecipe,
     QatRecipe,
     Recipe,
-    load_recipe,
     load_recipe_as,
 )
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
@@ -336,7 +335,7 @@ def test_load_recipe_unknown_key_names_the_closest(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"unknown key 'optimiser\.learning_rat'; did you mean 'learning_rate'"
     ):
-        load_recipe(path)
+        load_recipe_as(Recipe, path)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +350,7 @@ def test_load_recipe_wrong_value_is_refused(tmp_path: Path, text: str, message: 
     path = tmp_path / "recipe.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
-        load_recipe(path)
+        load_recipe_as(Recipe, path)
 
 
 def test_load_recipe_shipped_recipes_are_valid() -> None:
