@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edge_deeplab.data.images import ImageHWC
+    from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
-    from edge_deeplab.demo.sources import Frame, FrameSource
     from edge_deeplab.demo.statistics import DemoStatistics
 
 
