@@ -8,6 +8,15 @@ import typer
 
 from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import (
+    ClassMapOption,
+    DataOption,
+    LimitOption,
+    NormalisationOption,
+    SplitOption,
+    parse_normalisation,
+    parse_scales,
+)
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -19,15 +28,6 @@ from edge_deeplab.cli.output import (
     reading_option,
 )
 from edge_deeplab.cli.runtime import RuntimeOption
-from edge_deeplab.cli.scoring import (
-    ClassMapOption,
-    DataOption,
-    LimitOption,
-    NormalisationOption,
-    SplitOption,
-    parse_normalisation,
-    parse_scales,
-)
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
@@ -121,9 +121,9 @@ def _score(
 ) -> None:
     """Measure a runtime on a data set and print what it scored."""
     from edge_deeplab.cli.progress import counting
+    from edge_deeplab.cli.score_tables import evaluation_table
     from edge_deeplab.cli.terminal import stdout_console
     from edge_deeplab.evaluation.evaluate import evaluate_runtime
-    from edge_deeplab.evaluation.report import evaluation_table
 
     with counting(f"evaluating {runtime.path.name}", len(dataset)) as progress:
         evaluation = evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)

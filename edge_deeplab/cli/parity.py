@@ -10,6 +10,14 @@ import typer
 from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
 from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
 from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import (
+    ClassMapOption,
+    DataOption,
+    LimitOption,
+    NormalisationOption,
+    SplitOption,
+    parse_normalisation,
+)
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -19,14 +27,6 @@ from edge_deeplab.cli.output import (
     reading_option,
 )
 from edge_deeplab.cli.runtime import RuntimeOption
-from edge_deeplab.cli.scoring import (
-    ClassMapOption,
-    DataOption,
-    LimitOption,
-    NormalisationOption,
-    SplitOption,
-    parse_normalisation,
-)
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
@@ -226,8 +226,8 @@ def _show(
     per_class: bool,
 ) -> None:
     """Print the result on stdout and one sentence for each failure on stderr."""
+    from edge_deeplab.cli.score_tables import explanation_table, parity_table, per_class_table
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.evaluation.report import explanation_table, parity_table, per_class_table
 
     if as_json:
         document = report.to_json()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.cli.score_tables import explanation_table
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.evaluation.explain import (
     Explanation,
@@ -16,7 +17,6 @@ from edge_deeplab.evaluation.explain import (
     explain,
     plot,
 )
-from edge_deeplab.evaluation.report import explanation_table
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
 from tests.hostile_files import write_crash_when_opened
