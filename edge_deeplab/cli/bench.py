@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
+from edge_deeplab.cli.options import MemoryLimitOption, RuntimeOption, TimeLimitOption, allowance
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
-from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.terminal import say, styled
 
 if TYPE_CHECKING:

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import (
+    MaxPixelsOption,
+    MemoryLimitOption,
+    RuntimeOption,
+    TimeLimitOption,
+    allowance,
+)
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -17,7 +22,6 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
-from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
-from edge_deeplab.cli.images import MaxPixelsOption
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
     LimitOption,
+    MaxPixelsOption,
+    MemoryLimitOption,
     NormalisationOption,
+    RuntimeOption,
     SplitOption,
+    TimeLimitOption,
+    allowance,
     parse_normalisation,
     parse_scales,
 )
@@ -27,7 +30,6 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
-from edge_deeplab.cli.runtime import RuntimeOption
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
