@@ -49,9 +49,9 @@ def bench(
     Example: edge-deeplab bench exports/*.tflite other.tflite --threads 1
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.progress import counting
         from edge_deeplab.evaluation.bench import Failed, open_timed, time_files
+        from edge_deeplab.formats.artifacts import expand_artifacts
         from edge_deeplab.runtimes.open import open_artifact
         from edge_deeplab.runtimes.threads import available_cpus
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.artifacts import EXPORTS, expand_artifacts
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
@@ -32,6 +31,7 @@ from edge_deeplab.cli.output import (
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
+from edge_deeplab.formats.artifacts import EXPORTS, expand_artifacts
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset

@@ -10,12 +10,12 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.evaluation import reference
 from edge_deeplab.evaluation.reference import file_sha256
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.models import checkpoint as checkpoint_module
 
 NAMES = ("sky", "road")

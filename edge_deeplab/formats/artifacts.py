@@ -1,4 +1,4 @@
-"""Which exported files the ARTIFACT arguments of `check`, `bench` and `parity` mean."""
+"""Which exported files a caller means: files, or folders that an export wrote."""
 
 from collections.abc import Sequence
 from pathlib import Path
