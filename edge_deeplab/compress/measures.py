@@ -24,12 +24,13 @@ from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError
-from edge_deeplab.evaluation.bench import measure_latency
+from edge_deeplab.evaluation.bench import WARM_UPS, measure_latency
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import MANIFEST
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.progress import Silent
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
@@ -128,13 +129,14 @@ def parity(job: Job, reference: Checkpoint, exported: Exported, section: ParityS
             job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
         )
         trials = open_trials(list(exported.files.values()), open_artifact, dataset)
-        with job.watch.counting(f"parity of {exported.name}", len(dataset)) as progress:
+        predictions = len(dataset) * (1 + len(trials))  # all of one size
+        with job.watch.counting(f"parity of {exported.name}", predictions) as step:
             report = measure_parity(
                 trials,
                 reference.path,
                 lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
                 dataset,
-                progress=progress,
+                progress=_Steps(step),
             )
         return _scores(report, list(exported.files))
 
@@ -220,11 +222,23 @@ def _without_times(document: Document) -> Document:
     return {key: value for key, value in document.items() if key not in (*_TIMES, "passed")}
 
 
+class _Steps(Silent):
+    """Counts a measurement's steps on the chain's own bar."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+
+    def advance(self, count: int = 1) -> None:
+        """Count one step."""
+        self._step()
+
+
 def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[Document]:
     runtimes = [open_artifact(path, threads=section.threads) for path in paths]
-    with job.watch.counting(f"timing {len(paths)} files", section.rounds) as progress:
+    runs = (section.rounds + WARM_UPS) * len(paths)
+    with job.watch.counting(f"timing {len(paths)} files", runs) as step:
         measured = measure_latency(
-            runtimes, rounds=section.rounds, threads=section.threads, progress=progress
+            runtimes, rounds=section.rounds, threads=section.threads, progress=_Steps(step)
         )
     return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
 

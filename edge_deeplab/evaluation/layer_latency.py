@@ -18,7 +18,8 @@ from torch import nn
 from edge_deeplab.config import PruningSection
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
-from edge_deeplab.evaluation.bench import Latency, measure_latency
+from edge_deeplab.evaluation.bench import measure_latency
+from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.pruning.allot import Steps
 from edge_deeplab.quantization.pruning.cost import LayerForm
