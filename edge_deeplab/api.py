@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from edge_deeplab.evaluation.scores import Evaluation
     from edge_deeplab.evaluation.verdict import ParityReport
     from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.runtime_names import RuntimeName
     from edge_deeplab.runtimes.base import Runtime
+    from edge_deeplab.targets import RuntimeName
 
 
 Given = TypeVar("Given")

@@ -8,7 +8,7 @@ import typer
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
-from edge_deeplab.runtime_names import RuntimeName
+from edge_deeplab.targets import RuntimeName
 
 DataOption = Annotated[
     Path | None,

@@ -19,10 +19,10 @@ from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, U
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.targets import RuntimeName
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from edge_deeplab import targets
 from edge_deeplab.converters import capture, export
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.noise import quietly
@@ -24,6 +25,7 @@ from edge_deeplab.models.checkpoint import (
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TargetName
 
 MAX_DIFFERENCE = 1e-4
 """Largest difference of an artifact's logits to torch's, relative to their largest value."""
@@ -40,7 +42,7 @@ class Finding:
         detail: the runtime and difference, the extra to install, or why it failed.
     """
 
-    target: str
+    target: TargetName
     state: Literal["ok", "missing", "failed"]
     detail: str
 
@@ -93,7 +95,7 @@ def examine(progress: Progress = SILENT) -> Diagnosis:
             checkpoint.build(), checkpoint.info.normalisation, SIZE_HW, "logits"
         )
         findings = []
-        for target in export.TARGETS:
+        for target in targets.TARGETS:
             progress.begin(f"testing {target}")
             findings.append(examine_target(checkpoint, graph, target))
     versions = (
@@ -102,13 +104,13 @@ def examine(progress: Progress = SILENT) -> Diagnosis:
     return Diagnosis(tuple(findings), tuple(versions))
 
 
-def examine_target(checkpoint: Checkpoint, graph: CanonicalGraph, target: str) -> Finding:
+def examine_target(checkpoint: Checkpoint, graph: CanonicalGraph, target: TargetName) -> Finding:
     """Export to one target, run the artifact and compare its logits with torch's.
 
     Args:
         checkpoint: what the graph was captured from; the artifact is written beside it.
         graph: canonical graph with logits.
-        target: a key of `converters.export.TARGETS`.
+        target: a key of `TARGETS`.
     """
     images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
     try:

@@ -32,11 +32,10 @@ from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
-
-ARTIFACT_ENDINGS = (".onnx", ".tflite", ".mlpackage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,7 @@ class EvaluateRequest(ScoringRequest):
     @property
     def artifact(self) -> Path | None:
         """The exported file that is meant, by its ending; None where a checkpoint is."""
-        if isinstance(self.model, str) and self.model.rstrip("/").endswith(ARTIFACT_ENDINGS):
+        if isinstance(self.model, str) and target_of(Path(self.model)) is not None:
             return Path(self.model)
         return None
 

@@ -9,9 +9,9 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.description import Normalisation
 from edge_deeplab.evaluation.class_map import ClassMap, resolve_class_map
-from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import RuntimeName
 
 
 @dataclass(frozen=True, kw_only=True)
