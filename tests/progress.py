@@ -22,6 +22,11 @@ class Heard:
     advanced: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def steps(self) -> int:
+        """How many units of the last stage are done."""
+        return self.advanced[self.stages[-1][0]]
+
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         self.stages.append((what, total, unit))
         self.advanced[what] = 0

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.config import Recipe, load_recipe_as
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import parse_description
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json, parse_toml, read_json
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.evaluation.class_map import read_class_map
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.quantization.pruning.latency import read_table
 

@@ -100,11 +100,11 @@ def check(
         )
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.checker.rules import load_profile
-        from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_mac import write_script
         from edge_deeplab.cli.check_same import compare
         from edge_deeplab.files import check_writable
+        from edge_deeplab.formats.artifacts import expand_artifacts
 
         _refuse_ignored(
             {
@@ -202,7 +202,7 @@ def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
 
 def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     """Return the files that arguments mean, and one sentence for each folder that means none."""
-    from edge_deeplab.cli.artifacts import expand_artifacts
+    from edge_deeplab.formats.artifacts import expand_artifacts
 
     paths: list[Path] = []
     failures: dict[Path, str] = {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption

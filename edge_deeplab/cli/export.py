@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,

@@ -6,13 +6,12 @@ It keeps a handle of stderr of its own, because converters are cut off from stde
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -154,33 +153,3 @@ def _columns() -> tuple[ProgressColumn, ...]:
 def _counted(done: int, unit: str, total: int | None = None) -> str:
     count = str(done) if total is None else f"{done}/{total}"
     return f"{count} {unit}".rstrip()
-
-
-class _Description(ProgressColumn):
-    """What is counted, as it is spelled."""
-
-    def render(self, task: Task) -> Text:
-        """Return a task's description."""
-        return styled(task.description)
-
-
-def progress_bar() -> RichProgress:
-    """Return a bar on stderr that vanishes when done and keeps quiet where stderr is no terminal."""
-    return RichProgress(
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Terminal(stderr=True),
-        transient=True,
-        disable=not (stderr_is_terminal() and speaks()),
-    )
-
-
-@contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Give a function to call after each of `total` steps of some work."""
-    with progress_bar() as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)

@@ -135,13 +135,12 @@ def parity(
             job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
         )
         trials = open_trials(list(exported.files.values()), open_artifact, dataset)
-        job.progress.begin(f"parity of {exported.name}", len(dataset), "images")
         report = measure_parity(
             trials,
             reference.path,
             lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
             dataset,
-            progress=job.progress.advance,
+            progress=job.progress,
         )
         return _scores(report, list(exported.files))
 
@@ -258,9 +257,8 @@ def _without_times(document: Document) -> Document:
 
 def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[Document]:
     runtimes = [open_artifact(path, threads=section.threads) for path in paths]
-    job.progress.begin(f"timing {len(paths)} files", section.rounds, "rounds")
     measured = measure_latency(
-        runtimes, rounds=section.rounds, threads=section.threads, progress=job.progress.advance
+        runtimes, rounds=section.rounds, threads=section.threads, progress=job.progress
     )
     return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
 

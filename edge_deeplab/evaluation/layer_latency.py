@@ -165,9 +165,8 @@ def compare_latency(
             _open_whole(checkpoint, table.target, Path(scratch) / str(number))
             for number, checkpoint in enumerate((original, pruned))
         ]
-        progress.begin("timing both files", _WHOLE_ROUNDS, "rounds")
         first, second = measure_latency(
-            files, rounds=_WHOLE_ROUNDS, threads=THREADS, progress=progress.advance
+            files, rounds=_WHOLE_ROUNDS, threads=THREADS, progress=progress
         )
     times = (first.median_ms, second.median_ms)
     return LatencyChange(first.runtime, (before, after), times, second.ratio_to_first)

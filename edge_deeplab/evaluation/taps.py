@@ -125,7 +125,7 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     from edge_deeplab.runtimes.mil.evaluator import Evaluator
     from edge_deeplab.runtimes.mil.program import Reference
     from edge_deeplab.runtimes.mil.reader import read_package
-    from edge_deeplab.runtimes.torch_threads import running_torch
+    from edge_deeplab.runtimes.threads import running_torch
 
     program = read_package(path).program
     named = {

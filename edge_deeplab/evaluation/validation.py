@@ -31,8 +31,8 @@ def open_validator(
     dataset = open_dataset(data, recipe.data.validation_split, max_pixels=max_pixels)
 
     def validate(path: Path) -> float:
-        checkpoint = load_checkpoint(path)
-        progress.begin(f"validating {checkpoint.name}", len(dataset), "images")
-        return evaluate_runtime(TorchRuntime(checkpoint), dataset, progress=progress.advance).miou
+        return evaluate_runtime(
+            TorchRuntime(load_checkpoint(path)), dataset, progress=progress
+        ).miou
 
     return validate

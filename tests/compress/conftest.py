@@ -13,7 +13,7 @@ from edge_deeplab.compress import measures, summary
 from edge_deeplab.compress.report import Training
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.description import ClassInfo, Normalisation
-from edge_deeplab.evaluation.bench import Latency
+from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import (
     Checkpoint,

@@ -12,7 +12,7 @@ from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only
 from edge_deeplab.runtimes.mil.evaluator import Evaluator
 from edge_deeplab.runtimes.mil.program import Program, Reference
 from edge_deeplab.runtimes.mil.reader import Package, read_package
-from edge_deeplab.runtimes.torch_threads import running_torch
+from edge_deeplab.runtimes.threads import running_torch
 
 _PASSED_BY = ("cast", "squeeze", "expand_dims", "reshape", "identity", "concat")
 """Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
