@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 
-from edge_deeplab.converters.devices.heads import resolve_head
-from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.export import ExportRequest, export_checkpoint
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency
@@ -73,16 +72,8 @@ def main() -> None:
         checkpoint = quantized(widened_checkpoint(Path(folder)))
         paths = [arguments.peer]
         for name in ("exact", "fast"):
-            head = resolve_head(name)
-            (artifact,) = export_checkpoint(
-                checkpoint,
-                ["tflite"],
-                "int8",
-                None,
-                head.head,
-                Path(folder) / name,
-                asked=head.asked,
-            )
+            request = ExportRequest(["tflite"], "int8", head=name, output=Path(folder) / name)
+            (artifact,) = export_checkpoint(checkpoint, request)
             paths.append(artifact.path)
         runtimes = [open_artifact(path, threads=1) for path in paths]
         for latency in measure_latency(runtimes, rounds=arguments.rounds, threads=1):

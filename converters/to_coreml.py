@@ -11,7 +11,7 @@ from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.coreml_file import remove_chance
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
-from edge_deeplab.quantization.sparsity import PROVENANCE_KEY, SMALLEST
+from edge_deeplab.quantization.sparsity import SMALLEST
 
 _CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 """Pass that multiplies the scales around a quantized addition until the output's is 1; no other target has those."""
@@ -32,8 +32,8 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         graph: the canonical graph, taken as it is.
         description: embedded in the file; its precision is "fp32", "fp16" (computed in float16) or, of a quantized
             graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16). "w8", "w6"
-            and "w4" store weights in so many bits and compute in float16. In fp32 and fp16, where its provenance says
-            that weights are sparse, the file leaves their zeros out.
+            and "w4" store weights in so many bits and compute in float16. In fp32 and fp16 the file leaves the zeros
+            of sparse weights out.
         path: folder to write.
 
     Raises:
@@ -45,17 +45,13 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         model = _convert(coremltools, graph, description.precision)
         if description.precision in _WEIGHT_BITS:
             model = _store_weights_in(coremltools, model, _WEIGHT_BITS[description.precision])
-        elif description.precision != "int8" and _is_sparse(description):
+        elif description.precision != "int8" and graph.sparse:
             model = _leave_zeros_out(coremltools, model)
         model.user_defined_metadata[METADATA_KEY] = description.to_json()
         model.short_description = f"{description.model}, {len(description.classes)} classes"
         model.license = description.licence
         model.save(str(path))
         remove_chance(path)
-
-
-def _is_sparse(description: Description) -> bool:
-    return PROVENANCE_KEY in description.provenance.get("training", {})
 
 
 def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:

@@ -307,5 +307,6 @@ def describe_quantized(
         checkpoint.info,
         results={},
         pruning=pruning,
+        sparsity=None,
         provenance=provenance_after(checkpoint, recipe, sources),
     )

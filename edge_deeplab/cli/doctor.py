@@ -1,6 +1,6 @@
 """`edge-deeplab doctor`: does the installed set of converters and runtimes work, on a tiny model, before a long run?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import EdgeDeepLabError, MissingDependencyError, require
+from edge_deeplab.progress import Progress
 from edge_deeplab.targets import TargetName
 
 if TYPE_CHECKING:
@@ -42,11 +44,9 @@ def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
     Example: edge-deeplab doctor --json
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.export import progress_steps
-
         require("torch", package="torch", extra="train")
-        with progress_steps() as on_step:
-            findings = examine(on_step)
+        with drawn_progress() as progress:
+            findings = examine(progress)
         versions = compare_versions()
         if as_json:
             print_json({"targets": [vars(f) for f in findings], "versions": versions})
@@ -56,11 +56,11 @@ def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
             raise typer.Exit(1)
 
 
-def examine(on_step: Callable[[str], None]) -> list[Finding]:
+def examine(progress: Progress) -> list[Finding]:
     """Return one finding a target.
 
     Args:
-        on_step: told what begins.
+        progress: told of each target.
     """
     from tempfile import TemporaryDirectory
 
@@ -72,7 +72,7 @@ def examine(on_step: Callable[[str], None]) -> list[Finding]:
         graph = capture(checkpoint.build(), checkpoint.info.normalisation, SIZE_HW, "logits")
         findings = []
         for target in TARGETS:
-            on_step(f"testing {target}")
+            progress.begin(f"testing {target}")
             findings.append(examine_target(checkpoint, graph, target))
         return findings
 

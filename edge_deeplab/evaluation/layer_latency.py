@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from edge_deeplab.config import PruningSection
-from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.export import ExportRequest, export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
 from edge_deeplab.evaluation.bench import Latency, measure_latency
 from edge_deeplab.models.checkpoint import Checkpoint
@@ -141,7 +141,7 @@ def compare_latency(checkpoints: Sequence[Checkpoint], target: str) -> list[Late
 
 
 def _open_whole(checkpoint: Checkpoint, target: str, folder: Path) -> Runtime:
-    (artifact,) = export_checkpoint(checkpoint, [target], output_dir=folder)
+    (artifact,) = export_checkpoint(checkpoint, ExportRequest([target], output=folder))
     return open_artifact(artifact.path, threads=THREADS)
 
 
