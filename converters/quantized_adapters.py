@@ -10,15 +10,15 @@ import torch
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
-    DEQUANTIZE,
-    DEQUANTIZE_CHANNELS,
-    QUANTIZE,
-)
 from edge_deeplab.converters.rewrites.normalise_in_int8 import (
     PIXEL_ZERO_POINT,
     normalisation_of,
     reads_shifted_pixels,
+)
+from edge_deeplab.converters.rewrites.quantizers import (
+    DEQUANTIZE,
+    DEQUANTIZE_CHANNELS,
+    QUANTIZE,
 )
 
 _PERMUTE = torch.ops.aten.permute.default

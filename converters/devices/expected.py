@@ -19,7 +19,7 @@ from edge_deeplab.converters.rewrites.atrous import (
     atrous_convolutions,
     reach_of,
 )
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE
 from edge_deeplab.description import Description
 from edge_deeplab.formats.graph import Convolution, FileGraph, Operator, Quantization, TensorSpec
 from edge_deeplab.formats.operator_names import module_of

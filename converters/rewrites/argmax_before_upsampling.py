@@ -22,7 +22,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.rewrites.selection import within
 
 _ARGMAX = torch.ops.aten.argmax.default

@@ -7,7 +7,7 @@ import torch
 from torch import fx
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE_CHANNELS
 
 CONVOLUTION = torch.ops.aten.conv2d.default
 Pair = tuple[int, int]

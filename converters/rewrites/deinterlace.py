@@ -22,7 +22,7 @@ from edge_deeplab.converters.rewrites.atrous import (
     AtrousConvolution,
     atrous_convolutions,
 )
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE
 
 _PAD = torch.ops.aten.constant_pad_nd.default
 _PERMUTE = torch.ops.aten.permute.default

@@ -11,7 +11,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE_CHANNELS
 from edge_deeplab.models.quantization import half_scales
 
 _BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default

@@ -13,7 +13,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE
 from edge_deeplab.converters.rewrites.selection import within
 
 _MULTIPLY = torch.ops.aten.matmul.default

@@ -7,7 +7,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
+from edge_deeplab.converters.rewrites.quantizers import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     QUANTIZE,

@@ -8,11 +8,10 @@ from torch.export import ExportedProgram
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
-from edge_deeplab.converters.rewrites.insert_quantizers import insert_quantizers
 from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
+from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
 from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
-from edge_deeplab.converters.rewrites.round_biases import round_biases
 from edge_deeplab.models.quantization import Quantization
 
 Rewrite = Callable[[ExportedProgram], ExportedProgram]

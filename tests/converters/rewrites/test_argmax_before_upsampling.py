@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.argmax_before_upsampling import argmax_before_upsampling
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE
 from tests.converters.rewrites.graphs import seeded
 from tests.converters.test_rewrites import operations, run, trace
 

@@ -8,7 +8,7 @@ from torch.export import ExportedProgram
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.catalogue import get_rewrite
 from edge_deeplab.converters.rewrites.deinterlace import deinterlace
-from edge_deeplab.converters.rewrites.insert_quantizers import (
+from edge_deeplab.converters.rewrites.quantizers import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     QUANTIZE,

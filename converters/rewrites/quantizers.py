@@ -1,4 +1,4 @@
-"""Rewrite: a checkpoint's quantizers as quantize and dequantize operators, weights as the integers they become."""
+"""Rewrites: what a checkpoint's quantizers make of a graph: quantize and dequantize operators, integer weights and biases."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -97,3 +97,28 @@ def _store_integers(
         DEQUANTIZE_CHANNELS, *constants, 0, *WEIGHT_LEVELS, torch.int8, like=convolution
     )
     convolution.replace_input_with(weight, dequantized)
+
+
+def round_biases(program: ExportedProgram) -> ExportedProgram:
+    """Round each bias to a whole multiple of input scale times weight scale.
+
+    TFLite and ONNX Runtime store a bias as such an int32. Rounded here, the canonical graph adds the same number, and
+    results that lie near a rounding boundary fall to the same side.
+
+    Requires: convolutions of a dequantized tensor with a dequantized weight (others are left alone).
+    Ensures: each bias moves by at most half of that product.
+    """
+    editor = ProgramEditor(program)
+    for convolution in editor.calls(_CONVOLUTION):
+        arguments: Any = convolution.args
+        if len(arguments) > 2 and editor.is_constant(arguments[2]) and _is_int8(*arguments[:2]):
+            image, weight, bias, *_ = arguments
+            step = image.args[1] * editor.constant(weight.args[1]).double()
+            whole = torch.round(editor.constant(bias).double() / step) * step
+            rounded = editor.add_constant(f"{editor.module_path(bias)}.bias", whole.float())
+            convolution.replace_input_with(bias, rounded)
+    return editor.finish()
+
+
+def _is_int8(image: fx.Node, weight: fx.Node) -> bool:
+    return image.target is DEQUANTIZE and weight.target is DEQUANTIZE_CHANNELS
