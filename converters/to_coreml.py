@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.coreml_file import remove_chance
+from edge_deeplab.converters.noise import calling
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 from edge_deeplab.quantization.sparsity import SMALLEST
