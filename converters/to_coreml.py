@@ -1,13 +1,14 @@
 """Canonical graph to a Core ML package, through coremltools."""
 
 import importlib
+import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
-from edge_deeplab.converters.coreml_file import remove_chance
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
@@ -95,3 +96,35 @@ def _store_weights_in(coremltools: Any, model: Any, bits: int) -> Any:
         return compress.linear_quantize_weights(model, settings)
     palettes = compress.OpPalettizerConfig(mode="kmeans", nbits=bits)
     return compress.palettize_weights(model, compress.OptimizationConfig(global_config=palettes))
+
+
+_DATE = "com.github.apple.coremltools.conversion_date"
+
+
+def remove_chance(package: Path) -> None:
+    """Rewrite a package, in place, without what changes from run to run: dates, random identifiers, order of maps.
+
+    Args:
+        package: `.mlpackage` folder that coremltools has written.
+    """
+    manifest = json.loads((package / "Manifest.json").read_text())
+    root = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
+    _rewrite_program(package / "Data" / root["path"])
+    stable = {
+        old: str(uuid.uuid5(uuid.NAMESPACE_URL, entry["path"]))
+        for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["itemInfoEntries"] = {
+        stable[old]: entry for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["rootModelIdentifier"] = stable[manifest["rootModelIdentifier"]]
+    text = json.dumps(manifest, indent=4, sort_keys=True)
+    (package / "Manifest.json").write_text(text + "\n")
+
+
+def _rewrite_program(path: Path) -> None:
+    proto: Any = importlib.import_module("coremltools.proto.Model_pb2")
+    model = proto.Model()
+    model.ParseFromString(path.read_bytes())
+    model.description.metadata.userDefined.pop(_DATE, None)
+    path.write_bytes(model.SerializeToString(deterministic=True))
