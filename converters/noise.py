@@ -1,4 +1,4 @@
-"""Where third-party converters are called: their errors are mapped once, and what they print is kept away from the result on stdout and the errors on stderr.
+"""Where third-party converters are called: their errors are mapped once, and what they print is kept away.
 
 Converters print progress bars, banners and warnings, from Python and from C++. While they run, all
 of it becomes DEBUG log records, which `--debug` shows; what went wrong reaches the user as an

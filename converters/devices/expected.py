@@ -9,24 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import DEQUANTIZE, HARD_SIGMOID, HARD_SWISH, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.atrous import (
-    AtrousConvolution,
-    atrous_convolutions,
-    reach_of,
-)
-from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions, reach_of
 from edge_deeplab.description import Description
 from edge_deeplab.formats.graph import Convolution, FileGraph, Operator, Quantization, TensorSpec
 from edge_deeplab.formats.operator_names import module_of
 
 _ACTIVATIONS: Mapping[Any, tuple[str, int]] = {
-    torch.ops.aten.hardswish.default: ("HardSwish", 14),
-    torch.ops.aten.hardsigmoid.default: ("HardSigmoid", 6),
+    HARD_SWISH: ("HardSwish", 14),
+    HARD_SIGMOID: ("HardSigmoid", 6),
 }
 """Activations that ONNX has an operator for, with the opset that last changed it; other targets take them apart."""
 

@@ -5,13 +5,9 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import ADD, HARD_SIGMOID, HARD_SWISH, HARD_TANH, MULTIPLY
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.selection import within
-
-_ADD = torch.ops.aten.add.Tensor
-_HARD_TANH = torch.ops.aten.hardtanh.default
-_HARD_SWISH = torch.ops.aten.hardswish.default
-_MULTIPLY = torch.ops.aten.mul.Tensor
 
 
 def expand_hard_swish(
@@ -25,16 +21,13 @@ def expand_hard_swish(
     Ensures: no hard-swish in the modules; outputs agree up to float32 rounding of the products.
     """
     editor = ProgramEditor(program)
-    for node in within(editor.calls(_HARD_SWISH), modules):
+    for node in within(editor.calls(HARD_SWISH), modules):
         x = node.args[0]
-        sixth = editor.call(_MULTIPLY, x, 1 / 6, like=node)
-        shifted = editor.call(_ADD, x, 3.0, like=sixth)
-        gate = editor.call(_HARD_TANH, shifted, 0.0, 6.0, like=shifted)
-        node.replace_all_uses_with(editor.call(_MULTIPLY, sixth, gate, like=gate))
+        sixth = editor.call(MULTIPLY, x, 1 / 6, like=node)
+        shifted = editor.call(ADD, x, 3.0, like=sixth)
+        gate = editor.call(HARD_TANH, shifted, 0.0, 6.0, like=shifted)
+        node.replace_all_uses_with(editor.call(MULTIPLY, sixth, gate, like=gate))
     return editor.finish()
-
-
-_HARD_SIGMOID = torch.ops.aten.hardsigmoid.default
 
 
 def expand_hard_sigmoid(
@@ -48,10 +41,10 @@ def expand_hard_sigmoid(
     Ensures: no hard-sigmoid in the modules; outputs agree up to float32 rounding of the quotient.
     """
     editor = ProgramEditor(program)
-    for node in within(editor.calls(_HARD_SIGMOID), modules):
-        shifted = editor.call(_ADD, node.args[0], 3.0, like=node)
-        clamped = editor.call(_HARD_TANH, shifted, 0.0, 6.0, like=shifted)
-        node.replace_all_uses_with(editor.call(_MULTIPLY, clamped, 1 / 6, like=clamped))
+    for node in within(editor.calls(HARD_SIGMOID), modules):
+        shifted = editor.call(ADD, node.args[0], 3.0, like=node)
+        clamped = editor.call(HARD_TANH, shifted, 0.0, 6.0, like=shifted)
+        node.replace_all_uses_with(editor.call(MULTIPLY, clamped, 1 / 6, like=clamped))
     return editor.finish()
 
 
@@ -71,7 +64,7 @@ def clamp_relu6(program: ExportedProgram, modules: frozenset[str] | None = None)
     Ensures: no ReLU6 and no hard-tanh in the modules; every output bit is the same.
     """
     editor = ProgramEditor(program)
-    for operator in (_HARD_TANH, _RELU6):
+    for operator in (HARD_TANH, _RELU6):
         for node in within(editor.calls(operator), modules):
             arguments: Any = node.args
             given = (0.0, 6.0) if operator is _RELU6 else arguments[1:]

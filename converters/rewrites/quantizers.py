@@ -1,13 +1,13 @@
-"""Rewrites: what a checkpoint's quantizers make of a graph: quantize and dequantize operators, integer weights and biases."""
+"""Rewrites: what a checkpoint's quantizers make of a graph: operators between floats and integers, integer weights."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE, DEQUANTIZE_CHANNELS, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.errors import CaptureError
 from edge_deeplab.formats.operator_names import module_of, operator_name
@@ -19,11 +19,6 @@ from edge_deeplab.models.quantization import (
     Quantization,
     quantize_weight,
 )
-
-QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
-DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
-DEQUANTIZE_CHANNELS = torch.ops.quantized_decomposed.dequantize_per_channel.default
-_CONVOLUTION = torch.ops.aten.conv2d.default
 
 NORMALISED = "mul"
 """Name of the operator whose result the network takes: the last one of the export wrapper's normalisation."""
@@ -43,7 +38,7 @@ def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> E
     for quantizer in quantization.activations:
         for name in quantizer.tensors:
             _insert(editor, find_operator(operators, name), quantizer)
-    for convolution in editor.calls(_CONVOLUTION):
+    for convolution in editor.calls(CONVOLUTION):
         path = editor.module_path(convolution.args[1])
         if path in quantization.weight_scales:
             _store_integers(editor, convolution, path, quantization.weight_scales[path])
@@ -109,7 +104,7 @@ def round_biases(program: ExportedProgram) -> ExportedProgram:
     Ensures: each bias moves by at most half of that product.
     """
     editor = ProgramEditor(program)
-    for convolution in editor.calls(_CONVOLUTION):
+    for convolution in editor.calls(CONVOLUTION):
         arguments: Any = convolution.args
         if len(arguments) > 2 and editor.is_constant(arguments[2]) and _is_int8(*arguments[:2]):
             image, weight, bias, *_ = arguments

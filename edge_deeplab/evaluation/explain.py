@@ -14,8 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.capture import capture
-from edge_deeplab.converters.rewrites.quantizers import DEQUANTIZE, QUANTIZE, find_operator
+from edge_deeplab.converters.rewrites.quantizers import find_operator
 from edge_deeplab.errors import CaptureError, ConfigError, EdgeDeepLabError, require
 from edge_deeplab.evaluation.taps import Values, tap
 from edge_deeplab.files import replace_when_complete
