@@ -23,7 +23,6 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import ARGMAX, CAST, CONCATENATE, DEQUANTIZE, QUANTIZE, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.selection import within
 
 _RESHAPE = torch.ops.aten.view.default
 
@@ -38,7 +37,7 @@ def argmax_before_upsampling(
     Ensures: the same shape and type; ids that half the height gives, to the nearest row. No bit equality.
     """
     editor = ProgramEditor(program)
-    for argmax in within(editor.calls(ARGMAX), modules):
+    for argmax in editor.calls(ARGMAX, modules):
         resize = _enlarged_for(argmax)
         if resize is not None:
             half_hw = _halve_height(resize)

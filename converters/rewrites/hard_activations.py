@@ -7,7 +7,6 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import ADD, HARD_SIGMOID, HARD_SWISH, HARD_TANH, MULTIPLY
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.selection import within
 
 
 def expand_hard_swish(
@@ -21,7 +20,7 @@ def expand_hard_swish(
     Ensures: no hard-swish in the modules; outputs agree up to float32 rounding of the products.
     """
     editor = ProgramEditor(program)
-    for node in within(editor.calls(HARD_SWISH), modules):
+    for node in editor.calls(HARD_SWISH, modules):
         x = node.args[0]
         sixth = editor.call(MULTIPLY, x, 1 / 6, like=node)
         shifted = editor.call(ADD, x, 3.0, like=sixth)
@@ -41,7 +40,7 @@ def expand_hard_sigmoid(
     Ensures: no hard-sigmoid in the modules; outputs agree up to float32 rounding of the quotient.
     """
     editor = ProgramEditor(program)
-    for node in within(editor.calls(HARD_SIGMOID), modules):
+    for node in editor.calls(HARD_SIGMOID, modules):
         shifted = editor.call(ADD, node.args[0], 3.0, like=node)
         clamped = editor.call(HARD_TANH, shifted, 0.0, 6.0, like=shifted)
         node.replace_all_uses_with(editor.call(MULTIPLY, clamped, 1 / 6, like=clamped))
@@ -65,7 +64,7 @@ def clamp_relu6(program: ExportedProgram, modules: frozenset[str] | None = None)
     """
     editor = ProgramEditor(program)
     for operator in (HARD_TANH, _RELU6):
-        for node in within(editor.calls(operator), modules):
+        for node in editor.calls(operator, modules):
             arguments: Any = node.args
             given = (0.0, 6.0) if operator is _RELU6 else arguments[1:]
             bounds = (*given, *_DEFAULTS[len(given) :])

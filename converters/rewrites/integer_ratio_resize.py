@@ -14,7 +14,6 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import DEQUANTIZE, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.selection import within
 
 _MULTIPLY = torch.ops.aten.matmul.default
 _Sides = tuple[tuple[int, int], ...]
@@ -30,7 +29,7 @@ def integer_ratio_resize(
     Ensures: no such resize in the modules; outputs agree up to float32 rounding of the sums.
     """
     editor = ProgramEditor(program)
-    resizes = within(editor.calls(RESIZE), modules)
+    resizes = editor.calls(RESIZE, modules)
     sides = {resize: _sides(resize) for resize in resizes if not _is_shared(resize)}
     for resize in sides:
         _multiply(editor, resize, sides[resize])
