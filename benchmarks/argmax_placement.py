@@ -16,7 +16,8 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.evaluation.bench import Latency, measure_latency

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab.converters.devices.atrous_forms import DEINTERLACE, NATIVE, ZERO_INSERT
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import resize_image

@@ -39,7 +39,8 @@ def export_all(folder: Path) -> None:
 
 def export_one(model: str, precision: str, head: str, folder: Path) -> None:
     """Write one model with random weights."""
-    from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+    from edge_deeplab.converters.export import export_checkpoint
+    from edge_deeplab.converters.request import ExportRequest
 
     checkpoint = random_checkpoint(model, folder)
     if precision == "int8":

@@ -14,15 +14,12 @@ from pathlib import Path
 
 import torch
 
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency
-from edge_deeplab.models.checkpoint import (
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.quantization.calibration import calibrate

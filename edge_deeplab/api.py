@@ -84,7 +84,8 @@ def export(
     """
     progress.begin("loading torch")
     require("torch", package="torch", extra="train")
-    from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+    from edge_deeplab.converters.export import export_checkpoint
+    from edge_deeplab.converters.request import ExportRequest
     from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 
     request = ExportRequest(

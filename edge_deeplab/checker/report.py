@@ -25,10 +25,7 @@ from edge_deeplab.checker.judging import (
 from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
 from edge_deeplab.checker.partitions import Placement
 from edge_deeplab.checker.rules import default_profiles, load_profile
-from edge_deeplab.checker.tflite.signature_defs import (
-    SignatureFinding,
-    lint_signatures,
-)
+from edge_deeplab.checker.tflite.signature_defs import SignatureFinding, lint_signatures
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph

@@ -19,8 +19,9 @@ from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint, resolve_targets
+from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError

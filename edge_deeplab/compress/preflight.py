@@ -13,7 +13,7 @@ from edge_deeplab.config import (
     Recipe,
 )
 from edge_deeplab.converters.capture import SIZE_MULTIPLE, nearest_good_size
-from edge_deeplab.converters.export import ExportRequest
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint

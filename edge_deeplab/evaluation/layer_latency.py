@@ -16,8 +16,9 @@ import torch
 from torch import nn
 
 from edge_deeplab.config import PruningSection
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.evaluation.bench import Latency, measure_latency
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.pruning.allot import Steps

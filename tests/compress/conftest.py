@@ -14,7 +14,7 @@ from edge_deeplab.compress import measures, summary
 from edge_deeplab.compress.job import Watch
 from edge_deeplab.compress.report import Training
 from edge_deeplab.config import CompressRecipe
-from edge_deeplab.converters.export import ExportRequest
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.evaluation.bench import Latency
 from edge_deeplab.formats.manifest import write_manifest

@@ -14,12 +14,8 @@ from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.mending import Mended
-from edge_deeplab.converters.export import (
-    ExportRequest,
-    export_checkpoint,
-    resolve_targets,
-    write_target,
-)
+from edge_deeplab.converters.export import export_checkpoint, write_target
+from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError

@@ -8,7 +8,8 @@ import torch
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import (

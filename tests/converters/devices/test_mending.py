@@ -11,12 +11,7 @@ from edge_deeplab.checker.rules import Profile, load_profile, parse_profile
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices import mending
 from edge_deeplab.converters.devices.atrous_forms import one_form
-from edge_deeplab.converters.devices.mending import (
-    Mended,
-    foresee,
-    lower_mended,
-    profiles_of,
-)
+from edge_deeplab.converters.devices.mending import Mended, foresee, lower_mended, profiles_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.converters.export import ExportRequest, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.evaluation.cost import count_network
