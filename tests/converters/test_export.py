@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from edge_deeplab import api
 from edge_deeplab.checker.judging import ProfileReport, Verdict, judge
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.converters import export, versions
@@ -28,6 +29,8 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
+from edge_deeplab.progress import Silent
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import CLASSES, NORMALISATION
@@ -111,6 +114,33 @@ class TestAroundTheLowering:
             "street-fp16.mlpackage",
             "manifest.json",
         }
+
+    def test_api_export_takes_plain_values_and_tells_every_stage(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        stages: list[str] = []
+
+        class Told(Silent):
+            def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+                stages.append(what)
+
+        (artifact,) = api.export(
+            str(checkpoint.path), "onnx", head="fast", output=str(tmp_path), progress=Told()
+        )
+        assert artifact.to_json()["path"] == str(tmp_path / "street-fp32.onnx")
+        assert artifact.to_json()["operators"] == {"ok": 1, "slow": 0, "fallback": 0, "rejected": 0}
+        assert stages == [
+            "loading torch",
+            "capturing street at 64x64",
+            "lowering to onnx fp32",
+            "checking onnx fp32",
+        ]
+
+    def test_api_export_of_no_model_to_int8_takes_the_shipped_quantized_one(
+        self, tmp_path: Path
+    ) -> None:
+        (artifact,) = api.export(targets="onnx", precision="int8", output=tmp_path)
+        assert artifact.path.name == f"{DEFAULT_QUANTIZED}.onnx"
 
     def test_manifest_tells_what_lies_beside_it(
         self, checkpoint: Checkpoint, tmp_path: Path
