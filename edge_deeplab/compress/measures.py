@@ -17,7 +17,7 @@ from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
-from edge_deeplab.compress.steps import Finished, Step
+from edge_deeplab.compress.steps import Finished, Make, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.noise import quietly
@@ -110,7 +110,9 @@ def check(job: Job, exported: Exported, section: ExportSection) -> dict[TargetNa
     settings = {"profiles": list(section.profiles)}
     packages = _packages(section.targets)
     name, inputs = f"check-{exported.name}", exported.done.outputs
-    document = _measured(job, Measurement(name, settings, inputs, packages, make))
+    document = _document_of(
+        job, Step(name, settings, inputs, packages, _writing("check.json", make))
+    )
     return {target: _count_verdicts(document[target]) for target in exported.files}
 
 
@@ -146,7 +148,8 @@ def parity(
     settings = {"split": section.split, "limit": section.limit}
     packages = ("torch", "timm", "numpy", "pillow", *_packages(list(exported.files)))
     name = f"parity-{exported.name}"
-    return _read_scores(_measured(job, Measurement(name, settings, inputs, packages, make)))
+    step = Step(name, settings, inputs, packages, _writing("parity.json", make))
+    return _read_scores(_document_of(job, step))
 
 
 def bench(
@@ -167,7 +170,8 @@ def bench(
     inputs = {f"{e.name}/{name}": sha for e in exports for name, sha in e.done.outputs.items()}
     settings = {"threads": section.threads, "rounds": section.rounds}
     packages = _packages(list(exports[0].files))
-    document = _measured(job, Measurement("bench", settings, inputs, packages, make))
+    step = Step("bench", settings, inputs, packages, _writing("bench.json", make))
+    document = _document_of(job, step)
     return {
         target: [_read_times(entry) for entry in document[target]]
         for target in exports[0].files
@@ -175,34 +179,19 @@ def bench(
     }
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A step that gives one document.
-
-    Args:
-        name: of the step; its first word is the file's name.
-        settings: JSON values.
-        inputs: hashes of what it reads.
-        packages: those that it depends on.
-        measure: makes the document.
-    """
-
-    name: str
-    settings: Document
-    inputs: Mapping[str, str]
-    packages: Sequence[str]
-    measure: Callable[[], Document]
-
-
-def _measured(job: Job, wanted: Measurement) -> Document:
-    """Return a measurement's document, made or found."""
+def _writing(name: str, measure: Callable[[], Document]) -> Make:
+    """Return what makes a step's one output, a measurement's document, as a file of that name."""
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        path = folder / f"{wanted.name.partition('-')[0]}.json"
-        write_atomically(path, json.dumps(wanted.measure(), indent=2, allow_nan=False) + "\n")
+        path = folder / name
+        write_atomically(path, json.dumps(measure(), indent=2, allow_nan=False) + "\n")
         return [path]
 
-    step = Step(wanted.name, wanted.settings, wanted.inputs, wanted.packages, make)
+    return make
+
+
+def _document_of(job: Job, step: Step) -> Document:
+    """Return a measurement's document, made or found."""
     (path,) = job.run(step).paths()
     document: Document = read_json(path)
     return document

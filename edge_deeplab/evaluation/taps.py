@@ -130,18 +130,18 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     program = read_package(path).program
     named = {
         output.name: output.name
-        for step in program.steps
+        for step in program.operations
         for output in step.outputs
         if len(output.shape) == 4
     }
     quantized = {
         step.outputs[0].name: step.arguments["input"].name
-        for step in program.steps
+        for step in program.operations
         if step.operator == "quantize" and isinstance(step.arguments["input"], Reference)
     }
     dequantized = {
         step.outputs[0].name: quantized[step.arguments["input"].name]
-        for step in program.steps
+        for step in program.operations
         if step.operator == "dequantize"
         and isinstance(step.arguments["input"], Reference)
         and step.arguments["input"].name in quantized

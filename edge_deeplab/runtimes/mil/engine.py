@@ -78,14 +78,18 @@ def _image_input(package: Package, path: Path) -> ImageTensor:
 def _scores_behind(program: Program, path: str) -> str:
     """Return the name of the scores: the first output, or the value whose argmax it is."""
     name = program.outputs[0]
-    step = program.producer(name)
-    if step is not None and step.outputs[0].dtype in _NUMPY_NAMES:
+    operation = program.producer(name)
+    if operation is not None and operation.outputs[0].dtype in _NUMPY_NAMES:
         return name
-    while step is not None and step.operator in _PASSED_BY:
-        arguments: Any = step.arguments
-        argument = arguments["values"][0] if step.operator == "concat" else arguments["x"]
-        step = program.producer(argument.name) if isinstance(argument, Reference) else None
-    scores = step.arguments["x"] if step is not None and step.operator == "reduce_argmax" else None
+    while operation is not None and operation.operator in _PASSED_BY:
+        arguments: Any = operation.arguments
+        argument = arguments["values"][0] if operation.operator == "concat" else arguments["x"]
+        operation = program.producer(argument.name) if isinstance(argument, Reference) else None
+    scores = (
+        operation.arguments["x"]
+        if operation is not None and operation.operator == "reduce_argmax"
+        else None
+    )
     if not isinstance(scores, Reference):
         raise ArtifactError(
             f"{path} gives class ids that no reduce_argmax makes, so it has no scores to read; "
