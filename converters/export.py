@@ -41,7 +41,6 @@ from edge_deeplab.formats.manifest import (
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.quantization.calibration import passes
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
 from edge_deeplab.targets import TARGETS, TargetName
@@ -136,13 +135,9 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
     """Return what is captured: the checkpoint with quantizers, or with zeros, where these were asked for."""
     if request.calibrate is not None:
         recipe = QatRecipe()
-        source = open_dataset(
-            request.calibrate, recipe.data.splits[0], max_pixels=request.max_pixels
-        )
-        images = min(recipe.quantization.calibration_images, len(source))
-        total = images * passes(recipe.quantization.estimator)
-        progress.begin(f"calibrating {checkpoint.name}", total, "images")
-        quantization = quantize(checkpoint, recipe, source, progress=progress.advance)
+        split, max_pixels = recipe.data.splits[0], request.max_pixels
+        source = open_dataset(request.calibrate, split, max_pixels=max_pixels)
+        quantization = quantize(checkpoint, recipe, source, progress=progress)
         checkpoint = checkpoint.with_quantization(quantization)
     if request.sparsity is not None:
         warning = say_who_gains_nothing(resolve_targets(request.targets))

@@ -130,14 +130,14 @@ def parity(
             job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
         )
         trials = open_trials(list(exported.files.values()), open_artifact, dataset)
-        with job.watch.counting(f"parity of {exported.name}", len(dataset)) as progress:
-            report = measure_parity(
-                trials,
-                reference.path,
-                lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
-                dataset,
-                progress=progress,
-            )
+        job.progress.begin(f"parity of {exported.name}", len(dataset), "images")
+        report = measure_parity(
+            trials,
+            reference.path,
+            lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
+            dataset,
+            progress=job.progress.advance,
+        )
         return _scores(report, list(exported.files))
 
     inputs = {
@@ -253,10 +253,10 @@ def _without_times(document: Document) -> Document:
 
 def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[Document]:
     runtimes = [open_artifact(path, threads=section.threads) for path in paths]
-    with job.watch.counting(f"timing {len(paths)} files", section.rounds) as progress:
-        measured = measure_latency(
-            runtimes, rounds=section.rounds, threads=section.threads, progress=progress
-        )
+    job.progress.begin(f"timing {len(paths)} files", section.rounds, "rounds")
+    measured = measure_latency(
+        runtimes, rounds=section.rounds, threads=section.threads, progress=job.progress.advance
+    )
     return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
 
 

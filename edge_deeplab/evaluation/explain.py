@@ -25,7 +25,7 @@ from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 from edge_deeplab.text import printable
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")

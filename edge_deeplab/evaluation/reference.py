@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError
-from edge_deeplab.files import path_inside
-from edge_deeplab.models.shipped import BEST_FILE, resolve_checkpoint, shipped_checkpoints
+from edge_deeplab.files import BEST_FILE, path_inside
+from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
 
 log = logging.getLogger(__name__)
 
