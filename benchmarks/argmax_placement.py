@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.evaluation.bench import measure_latency
@@ -64,10 +64,9 @@ def file_of(folder: Path, target: str, precision: str, form: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_DEQUANTIZED_FIRST[target](exact.read_bytes()))
         return path
-    head = resolve_head(form)
     checkpoint = open_checkpoint(DEFAULT_QUANTIZED if precision == "int8" else None)
-    settings = ([target], precision, None, head.head, folder / form)
-    return export_checkpoint(checkpoint, *settings, asked=head.asked)[0].path
+    request = ExportRequest([target], precision, head=form, output=folder / form)
+    return export_checkpoint(checkpoint, request)[0].path
 
 
 def compare(

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge_deeplab.converters.devices.atrous_forms import DEINTERLACE, NATIVE, ZERO_INSERT
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import resize_image
@@ -41,9 +42,8 @@ def exported(checkpoint: Checkpoint, form: str, target: str, precision: str, fol
     """Return the file of a form; one that lies in the folder is taken as it is."""
     for path in (folder / form).glob(f"*-{precision}{TARGETS[target].ending}"):
         return path
-    (artifact,) = export_checkpoint(
-        checkpoint, [target], precision, output_dir=folder / form, atrous=form
-    )
+    request = ExportRequest([target], precision, atrous=form, output=folder / form)
+    (artifact,) = export_checkpoint(checkpoint, request)
     return artifact.path
 
 

@@ -40,11 +40,13 @@ def export_all(folder: Path) -> None:
 def export_one(model: str, precision: str, head: str, folder: Path) -> None:
     """Write one model with random weights."""
     from edge_deeplab.converters.export import export_checkpoint
+    from edge_deeplab.converters.request import ExportRequest
 
     checkpoint = random_checkpoint(model, folder)
     if precision == "int8":
         checkpoint = quantized(checkpoint)
-    export_checkpoint(checkpoint, ["tflite", "onnx"], precision, SIZE_HW, head, folder)  # type: ignore[arg-type]
+    request = ExportRequest(["tflite", "onnx"], precision, SIZE_HW, head, output=folder)
+    export_checkpoint(checkpoint, request)
 
 
 def random_checkpoint(model: str, folder: Path) -> "Checkpoint":

@@ -14,16 +14,12 @@ from pathlib import Path
 
 import torch
 
-from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency
-from edge_deeplab.models.checkpoint import (
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.quantization.calibration import calibrate
@@ -73,16 +69,8 @@ def main() -> None:
         checkpoint = quantized(widened_checkpoint(Path(folder)))
         paths = [arguments.peer]
         for name in ("exact", "fast"):
-            head = resolve_head(name)
-            (artifact,) = export_checkpoint(
-                checkpoint,
-                ["tflite"],
-                "int8",
-                None,
-                head.head,
-                Path(folder) / name,
-                asked=head.asked,
-            )
+            request = ExportRequest(["tflite"], "int8", head=name, output=Path(folder) / name)
+            (artifact,) = export_checkpoint(checkpoint, request)
             paths.append(artifact.path)
         runtimes = [open_artifact(path, threads=1) for path in paths]
         for latency in measure_latency(runtimes, rounds=arguments.rounds, threads=1):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import ARGMAX, CAST, PAD, PERMUTE, RELU
 from edge_deeplab.converters.program import ProgramEditor
 
 
@@ -24,8 +25,8 @@ def take_uint8_nhwc(program: ExportedProgram) -> ExportedProgram:
     _, channels, height, width = image.meta["val"].shape
     readers = list(image.users)
     editor.replace_input(torch.zeros(1, height, width, channels, dtype=torch.uint8))
-    pixels = editor.call(torch.ops.aten._to_copy.default, image, like=image, dtype=torch.float32)
-    planes = editor.call(torch.ops.aten.permute.default, pixels, [0, 3, 1, 2], like=pixels)
+    pixels = editor.call(CAST, image, like=image, dtype=torch.float32)
+    planes = editor.call(PERMUTE, pixels, [0, 3, 1, 2], like=pixels)
     for reader in readers:
         reader.replace_input_with(image, planes)
     return editor.finish()
@@ -39,7 +40,7 @@ def give_channels_last(program: ExportedProgram) -> ExportedProgram:
     """
     editor = ProgramEditor(program)
     output = editor.output()
-    turned = editor.call(torch.ops.aten.permute.default, output, [0, 2, 3, 1], like=output)
+    turned = editor.call(PERMUTE, output, [0, 2, 3, 1], like=output)
     editor.graph.output_node().replace_input_with(output, turned)
     return editor.finish()
 
@@ -52,12 +53,12 @@ def argmax_over_last(program: ExportedProgram) -> ExportedProgram:
         cancels.
     """
     editor = ProgramEditor(program)
-    for argmax in editor.calls(torch.ops.aten.argmax.default):
+    for argmax in editor.calls(ARGMAX):
         arguments: Any = argmax.args
         logits, axis, *rest = arguments
         if axis != 1:
             continue
-        turned = editor.call(torch.ops.aten.permute.default, logits, [0, 2, 3, 1], like=logits)
+        turned = editor.call(PERMUTE, logits, [0, 2, 3, 1], like=logits)
         argmax.args = (turned, 3, *rest)
     return editor.finish()
 
@@ -77,11 +78,10 @@ def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
     for pool in editor.calls(torch.ops.aten.max_pool2d.default):
         arguments: Any = pool.args
         source, window, stride, *settings = arguments
-        if len(settings) == 1 and source.target is torch.ops.aten.relu.default:
+        if len(settings) == 1 and source.target is RELU:
             top, left = settings[0]
             sides = [left, left, top, top]
-            zeros = torch.ops.aten.constant_pad_nd.default
-            pool.args = (editor.call(zeros, source, sides, 0.0, like=source), window, stride)
+            pool.args = (editor.call(PAD, source, sides, 0.0, like=source), window, stride)
     return editor.finish()
 
 

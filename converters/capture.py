@@ -40,11 +40,13 @@ class CanonicalGraph:
             `head`.
         head: "classes" ((1, H, W) int32 class ids) or "logits" ((1, K, H, W) float32).
         size_hw: height and width in pixels.
+        sparse: whether weights were set to zero for a file to leave out.
     """
 
     program: ExportedProgram
     head: Head
     size_hw: tuple[int, int]
+    sparse: bool = False
 
     @property
     def is_quantized(self) -> bool:

@@ -1,56 +1,49 @@
-"""From a checkpoint to artifacts: one capture, one file a target, and a manifest beside them.
+"""From a checkpoint to artifacts: one capture, one lowering a target, and a manifest beside them.
 
-Every artifact is written to a temporary sibling and renamed when complete, so a failure, a full
-disk included, leaves what stood there before.
+The idea to hold: the file that was lowered and judged is the file that is kept. Every artifact is written to a
+temporary sibling and renamed when complete, so a failure, a full disk included, leaves what stood there before.
 """
 
-import logging
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any
 
 from edge_deeplab import __version__
-from edge_deeplab.checker.rules import Profile, default_profiles
-from edge_deeplab.converters.capture import CanonicalGraph, capture, check_size
-from edge_deeplab.converters.devices.atrous_forms import (
-    AUTO,
-    NATIVE,
-    AtrousChoice,
-    ask_for,
-    check_atrous,
-    multiply_adds,
-    one_form,
+from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
+from edge_deeplab.checker.rules import VERDICTS, Profile, default_profiles
+from edge_deeplab.config import QatRecipe
+from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
+from edge_deeplab.converters.devices.mending import (
+    UNMENDED,
+    Mended,
+    foresee,
+    lower_mended,
+    profiles_of,
 )
-from edge_deeplab.converters.devices.mending import Mended, choose_atrous_forms, mend, profiles_of
-from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.versions import check_installed, installed_versions
-from edge_deeplab.description import Description, Head
-from edge_deeplab.errors import ConfigError, unknown_choice
-from edge_deeplab.files import check_writable, replace_when_complete
+from edge_deeplab.converters.versions import installed_versions
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.description import Description
+from edge_deeplab.files import replace_when_complete
 from edge_deeplab.formats.manifest import (
     ManifestEntry,
     content_bytes,
     content_sha256,
     write_manifest,
 )
+from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.targets import TARGETS, Precision, TargetName
-
-logger = logging.getLogger(__name__)
-
-HEADS: tuple[Head, ...] = ("classes", "logits")
-ALL_TARGETS = "all"
-WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")
-"""Weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-_BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
-DEFAULT_FOLDER = Path("exports")
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.quantization.qat import quantize
+from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
+from edge_deeplab.targets import TARGETS, TargetName
 
 
 @dataclass(frozen=True)
@@ -83,43 +76,36 @@ class ExportedArtifact:
     rewrites: tuple[AskedRewrite, ...] = ()
     atrous: tuple[AtrousChoice, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the artifact as plain JSON values."""
+        return {
+            "target": self.target,
+            "precision": self.precision,
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "size_hw": list(self.size_hw),
+            "operators": {verdict: self.operators.get(verdict, 0) for verdict in VERDICTS},
+            "seconds": round(self.seconds, 2),
+        }
+
 
 def export_checkpoint(
-    checkpoint: Checkpoint,
-    targets: Sequence[str],
-    precision: str = "fp32",
-    size_hw: tuple[int, int] | None = None,
-    head: Head = "classes",
-    output_dir: Path = DEFAULT_FOLDER,
-    *,
-    asked: Sequence[AskedRewrite] = (),
-    any_size: bool = False,
-    atrous: str = NATIVE,
-    profiles: Sequence[str] = (),
-    on_step: Callable[[str], None] = logger.debug,
-) -> list[ExportedArtifact]:
+    checkpoint: Checkpoint, request: ExportRequest, progress: Progress = SILENT
+) -> tuple[ExportedArtifact, ...]:
     """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
 
     Args:
         checkpoint: what to export.
-        targets: keys of `TARGETS`, or "all".
-        precision: one of `PRECISIONS`; "int8" for a quantized checkpoint.
-        size_hw: input height and width, multiples of 16; None takes the size it was trained for.
-        head: "classes" (class ids come out) or "logits".
-        output_dir: folder of the artifacts; made when absent.
-        asked: rewrites beside those that every export runs, in order.
-        any_size: allow other sizes; what they cost is logged.
-        atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
-            profile, the default one where none is named, runs on its fast path.
-        profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
-        on_step: told what begins.
+        request: to what, and how.
+        progress: told what is under way.
 
     Returns:
         One artifact a target, in the order given.
 
     Raises:
-        ConfigError: for an unknown target, precision, head, atrous form, profile or rewrite, for a bad size, or for a
-            precision that the checkpoint has no numbers for.
+        ConfigError: for values that do not go together, or do not fit the checkpoint.
+        DataError: when the data to calibrate with cannot be used.
         UnsupportedOperatorError: when a profile would not load a file however it is rewritten.
         CheckpointError: when tensors do not fit the model.
         CaptureError: when the model cannot be captured.
@@ -127,68 +113,64 @@ def export_checkpoint(
         MissingDependencyError: when a target's converter is not installed.
         OutputError: when the folder cannot be written.
     """
-    size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
-    targets = resolve_targets(targets)
-    check_output(precision, head)
-    check_quantized(checkpoint, precision)
-    check_targets(targets, precision)
-    check_size(size_hw, any_size=any_size)
-    check_atrous(atrous)
-    judges = profiles_of(profiles, targets)
-    check_writable(output_dir, "folder")
-    for target in targets:
-        check_installed(target)
-    on_step(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
-    model, normalisation = checkpoint.build(), checkpoint.info.normalisation
-    graph = capture(model, normalisation, size_hw, head, checkpoint.quantization, asked)
-    rewritten = cache(graph.rewritten)
+    request.check(checkpoint)
+    checkpoint = _prepared(checkpoint, request, progress)
+    graph = _captured(checkpoint, request, progress)
+    targets = resolve_targets(request.targets)
+    judges = profiles_of(request.profiles, targets)
     artifacts = []
     for target in targets:
-        description = describe(checkpoint, graph, target, precision)
-        plan = _plan(graph, description, atrous, judges[target], on_step)
-        on_step(f"exporting to {target} {precision}{_cost(plan.atrous)}")
-        names = [profile.name for profile in judges[target]]
-        artifact = export_graph(rewritten(plan.asked), description, output_dir, names)
-        artifacts.append(replace(artifact, rewrites=(*asked, *plan.asked), atrous=plan.atrous))
-    write_manifest(output_dir, [_manifest_entry(a, checkpoint, head) for a in artifacts])
-    return artifacts
+        description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
+        plan = foresee(graph, description, request.atrous, judges[target])
+        _tell_cost(plan.atrous, target, progress)
+        artifact = export_graph(graph, description, request.output, plan, judges[target], progress)
+        rewrites = (*request.rewrites, *artifact.rewrites)
+        artifacts.append(replace(artifact, rewrites=rewrites))
+    entries = [_manifest_entry(a, checkpoint, graph.head) for a in artifacts]
+    write_manifest(request.output, entries)
+    return tuple(artifacts)
 
 
-def _plan(
-    graph: CanonicalGraph,
-    description: Description,
-    atrous: str,
-    profiles: Sequence[Profile],
-    on_step: Callable[[str], None],
-) -> Mended:
-    """Return what one target's file asks for; to choose or to mend, it is lowered and judged first."""
-    target = description.target
-    assert target is not None, "a file is made for a target"
-
-    def lower(tried: CanonicalGraph, folder: Path) -> Path:
-        on_step(f"checking {target} {description.precision}")
-        path = folder / f"tried{TARGETS[target].ending}"
-        write_target(tried, description, path)
-        return path
-
-    if atrous == AUTO:
-        start = choose_atrous_forms(graph, lower, profiles, target)
-    else:
-        choices = one_form(graph.program, atrous)
-        start = Mended(ask_for(choices, f"--atrous {atrous}"), choices)
-    return mend(graph, lower, profiles, start)
+def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> Checkpoint:
+    """Return what is captured: the checkpoint with quantizers, or with zeros, where these were asked for."""
+    if request.calibrate is not None:
+        recipe = QatRecipe()
+        split, max_pixels = recipe.data.splits[0], request.max_pixels
+        source = open_dataset(request.calibrate, split, max_pixels=max_pixels)
+        quantization = quantize(checkpoint, recipe, source, progress=progress)
+        checkpoint = checkpoint.with_quantization(quantization)
+    if request.sparsity is not None:
+        warning = say_who_gains_nothing(resolve_targets(request.targets))
+        if warning is not None:
+            progress.note(warning)
+        checkpoint = sparsify(checkpoint, parse_sparsity(request.sparsity))
+    return checkpoint
 
 
-def _cost(choices: Sequence[AtrousChoice]) -> str:
-    """Return what the chosen atrous forms cost, for the log; nothing when all are native."""
+def _captured(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> CanonicalGraph:
+    size_hw = request.size_of(checkpoint)
+    progress.begin(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
+    graph = capture(
+        checkpoint.build(),
+        checkpoint.info.normalisation,
+        size_hw,
+        request.form.head,
+        checkpoint.quantization,
+        request.rewrites,
+    )
+    return replace(graph, sparse=checkpoint.info.sparsity is not None)
+
+
+def _tell_cost(choices: Sequence[AtrousChoice], target: TargetName, progress: Progress) -> None:
+    """Tell what the chosen atrous forms cost; nothing when all are native."""
     counts = Counter(choice.chosen for choice in choices)
     if set(counts) <= {NATIVE}:
-        return ""
+        return
     forms = ", ".join(f"{count} {form}" for form, count in sorted(counts.items()))
     chosen, native = multiply_adds(choices), multiply_adds(choices, NATIVE)
-    return (
-        f" (atrous convolutions: {forms}; {chosen / 1e6:.1f} million multiply-adds, "
-        f"natively {native / 1e6:.1f})"
+    progress.note(
+        f"atrous convolutions of {target}: {forms}; {chosen / 1e6:.1f} million multiply-adds, "
+        f"natively {native / 1e6:.1f}"
     )
 
 
@@ -196,7 +178,9 @@ def export_graph(
     graph: CanonicalGraph,
     description: Description,
     output_dir: Path,
-    profiles: Sequence[str] = (),
+    plan: Mended = UNMENDED,
+    profiles: Sequence[Profile] = (),
+    progress: Progress = SILENT,
 ) -> ExportedArtifact:
     """Lower a canonical graph to one target and count the verdicts on the file's operators.
 
@@ -205,19 +189,28 @@ def export_graph(
         description: what the artifact is to say of itself; its target and precision are what is
             written.
         output_dir: folder of the artifact.
-        profiles: names of those that give the verdicts; none takes the target's default.
+        plan: what the file is first written with.
+        profiles: those that give the verdicts, and that it is written again for; with none the target's default judges.
+        progress: told what is under way.
     """
-    from edge_deeplab.checker.report import count_verdicts
-
     start, target = time.perf_counter(), description.target
     assert target is not None, "a file is made for a target"
-    judges = tuple(profiles) or tuple(p.name for p in default_profiles(target))
     name = description.checkpoint.removesuffix(f"-{description.precision}")
     path = output_dir / f"{name}-{description.precision}{TARGETS[target].ending}"
     with replace_when_complete(path) as temporary:
-        write_target(graph, description, temporary)
-        with quietly():
-            operators = count_verdicts(temporary, judges) if judges else {}  # no rules: not checked
+
+        def lower(tried: CanonicalGraph) -> Path:
+            progress.begin(f"lowering to {target} {description.precision}")
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            write_target(tried, description, temporary)
+            progress.begin(f"checking {target} {description.precision}")
+            return temporary
+
+        if profiles:
+            plan, reports = lower_mended(graph, lower, profiles, plan)
+        else:
+            reports = _judged(lower(graph.rewritten(plan.asked)), default_profiles(target))
     return ExportedArtifact(
         target=target,
         precision=description.precision,
@@ -225,10 +218,20 @@ def export_graph(
         bytes=content_bytes(path),
         sha256=content_sha256(path),
         size_hw=graph.size_hw,
-        operators=operators,
-        profiles=judges,
+        operators=count_worst([[v.verdict for v in report.verdicts] for report in reports]),
+        profiles=tuple(report.profile for report in reports),
         seconds=time.perf_counter() - start,
+        rewrites=plan.asked,
+        atrous=plan.atrous,
     )
+
+
+def _judged(path: Path, judges: Sequence[Profile]) -> tuple[ProfileReport, ...]:
+    """Return what profiles say of a file, which is not read where there are no rules."""
+    if not judges:
+        return ()
+    file = read_graph(path)
+    return tuple(judge(file, profile) for profile in judges)
 
 
 def write_target(graph: CanonicalGraph, description: Description, path: Path) -> None:
@@ -249,71 +252,6 @@ def write_target(graph: CanonicalGraph, description: Description, path: Path) ->
     getattr(lowering, f"write_{target}")(graph, description, path)
 
 
-def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
-    """Return targets by name, each once; "all" stands for all of them.
-
-    Raises:
-        ConfigError: for an unknown one; the choices are listed.
-    """
-    for name in names:
-        if name not in (*TARGETS, ALL_TARGETS):
-            raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
-    if ALL_TARGETS in names:
-        return tuple(TARGETS)
-    return tuple(cast(TargetName, name) for name in dict.fromkeys(names))
-
-
-def check_output(precision: str, head: str) -> None:
-    """Check precision and head against their choices.
-
-    Raises:
-        ConfigError: for an unknown one.
-    """
-    if head not in HEADS:
-        raise unknown_choice("head", head, HEADS)
-    if precision not in PRECISIONS:
-        problem = unknown_choice("precision", precision, PRECISIONS)
-        raise ConfigError(f"{problem}; {_BEFORE_IOS_17}")
-
-
-def check_targets(targets: Sequence[TargetName], precision: str) -> None:
-    """Check that all targets have a precision.
-
-    Raises:
-        ConfigError: naming the first that has not.
-    """
-    for target in targets:
-        if precision not in TARGETS[target].precisions:
-            have = " ".join(
-                f"--target {n}" for n, t in TARGETS.items() if precision in t.precisions
-            )
-            raise ConfigError(
-                f"precision {precision} came for {target}, which has {', '.join(TARGETS[target].precisions)}; "
-                f"a target that has it was expected; pass {have}, or another precision"
-            )
-
-
-def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
-    """Check that a precision is one that the checkpoint has the numbers for.
-
-    Raises:
-        ConfigError: for int8 from a float checkpoint, and for another precision from a quantized one.
-    """
-    quantized = checkpoint.quantization is not None
-    if quantized == (precision == "int8"):
-        return
-    if quantized:
-        raise ConfigError(
-            f"precision {precision} came with {checkpoint.name}, a quantized checkpoint whose float weights were never "
-            "scored alone; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
-        )
-    raise ConfigError(
-        f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
-        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training; "
-        f"{_BEFORE_IOS_17}"
-    )
-
-
 def describe(
     checkpoint: Checkpoint, graph: CanonicalGraph, target: TargetName, precision: str
 ) -> Description:
@@ -327,6 +265,7 @@ def describe(
             "edge-deeplab": __version__,
             "packages": installed_versions("torch", *TARGETS[target].packages),
             "training": dict(checkpoint.info.provenance),
+            **({"sparsity": checkpoint.info.sparsity} if graph.sparse else {}),
         },
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edge_deeplab.converters.boundary import calling
+from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.to_onnx import OPSET
 from edge_deeplab.errors import require, unknown_choice
 

@@ -1,4 +1,4 @@
-"""Keeps what third-party converters print away from the result on stdout and the errors on stderr.
+"""Where third-party converters are called: their errors are mapped once, and what they print is kept away.
 
 Converters print progress bars, banners and warnings, from Python and from C++. While they run, all
 of it becomes DEBUG log records, which `--debug` shows; what went wrong reaches the user as an
@@ -14,6 +14,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import IO
+
+from edge_deeplab.errors import ConversionError, EdgeDeepLabError
+from edge_deeplab.text import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -78,3 +81,27 @@ def _root_logger_at(level: int) -> Iterator[None]:
 def _log_lines(sink: IO[str]) -> None:
     sink.seek(0)
     _DEBUG_LOG.write(sink.read())
+
+
+@contextmanager
+def calling(converter: str, target: str) -> Iterator[None]:
+    """Run a third-party converter inside the block.
+
+    Args:
+        converter: its name, for the error.
+        target: what it converts to, for the error.
+
+    Raises:
+        ConversionError: for whatever it raises, other than a file that could not be written (OSError)
+            and this project's own errors, which pass.
+    """
+    try:
+        with quietly():
+            yield
+    except (EdgeDeepLabError, OSError):
+        raise
+    except Exception as error:
+        raise ConversionError(
+            f"{converter} failed to convert to {target} ({type(error).__name__}: {first_line(error)}); a graph that it "
+            "can lower was expected; run edge-deeplab doctor to test the installed converters, and --debug for the rest"
+        ) from error

@@ -18,7 +18,7 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
-from edge_deeplab.formats.operator_names import identifier
+from edge_deeplab.formats.operator_names import identifier, module_of
 
 _ORIGIN = ("nn_module_stack", "stack_trace")
 """What a node's metadata tells of where it stands in the model."""
@@ -46,9 +46,15 @@ class ProgramEditor:
         self._constants: dict[str, Any] = dict(program.constants)
         self._example_inputs = program.example_inputs
 
-    def calls(self, target: Any) -> list[fx.Node]:
-        """Return the nodes that call an operator, in order."""
-        return self.graph.find_nodes(op="call_function", target=target)
+    def calls(self, target: Any, modules: frozenset[str] | None = None) -> list[fx.Node]:
+        """Return the nodes that call an operator, in order.
+
+        Args:
+            target: operator overload.
+            modules: dotted paths of those in which they stand, by their names; None takes every node.
+        """
+        nodes = self.graph.find_nodes(op="call_function", target=target)
+        return [node for node in nodes if modules is None or module_of(node.name) in modules]
 
     def call(self, target: Any, *args: Any, like: fx.Node, **kwargs: Any) -> fx.Node:
         """Insert a call after a node.

@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
+from edge_deeplab.converters.aten import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    PERMUTE,
     QUANTIZE,
+    QUANTIZE_CHANNELS,
 )
+from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.normalise_in_int8 import (
     PIXEL_ZERO_POINT,
     normalisation_of,
     reads_shifted_pixels,
 )
 
-_PERMUTE = torch.ops.aten.permute.default
-QUANTIZE_CHANNELS = torch.ops.quantized_decomposed.quantize_per_channel.default
 _SHIFT = 128
 
 
@@ -41,7 +41,7 @@ def take_normalised_nhwc(program: ExportedProgram) -> ExportedProgram:
     image, quantize = editor.input(), editor.calls(QUANTIZE)[0]
     _, channels, height, width = image.meta["val"].shape
     editor.replace_input(torch.zeros(1, height, width, channels))
-    planes = editor.call(_PERMUTE, image, [0, 3, 1, 2], like=image)
+    planes = editor.call(PERMUTE, image, [0, 3, 1, 2], like=image)
     quantize.args = (planes, *quantize.args[1:])
     return editor.finish()
 
@@ -69,7 +69,7 @@ def take_uint8_pixels(program: ExportedProgram) -> ExportedProgram:
     image = editor.input()
     _, channels, height, width = image.meta["val"].shape
     editor.replace_input(torch.zeros(1, height, width, channels, dtype=torch.uint8))
-    planes = editor.call(_PERMUTE, image, [0, 3, 1, 2], like=image)
+    planes = editor.call(PERMUTE, image, [0, 3, 1, 2], like=image)
     dequantize.replace_input_with(quantize, planes)
     return editor.finish()
 
@@ -121,7 +121,7 @@ def dequantize_for_each_reader(program: ExportedProgram) -> ExportedProgram:
     editor = ProgramEditor(program)
     for dequantize in editor.calls(DEQUANTIZE):
         readers = list(dequantize.users)
-        if len(readers) > 1 and any(reader.target is _PERMUTE for reader in readers):
+        if len(readers) > 1 and any(reader.target is PERMUTE for reader in readers):
             for reader in readers:
                 own = editor.call(DEQUANTIZE, *dequantize.args, like=dequantize)
                 reader.replace_input_with(dequantize, own)

@@ -1,17 +1,18 @@
 """Canonical graph to a Core ML package, through coremltools."""
 
 import importlib
+import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
-from edge_deeplab.converters.coreml_file import remove_chance
+from edge_deeplab.converters.noise import calling
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
-from edge_deeplab.quantization.sparsity import PROVENANCE_KEY, SMALLEST
+from edge_deeplab.quantization.sparsity import SMALLEST
 
 _CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 """Pass that multiplies the scales around a quantized addition until the output's is 1; no other target has those."""
@@ -32,8 +33,8 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         graph: the canonical graph, taken as it is.
         description: embedded in the file; its precision is "fp32", "fp16" (computed in float16) or, of a quantized
             graph, "int8" (iOS 17: weights and activations in int8, what lies between them in float16). "w8", "w6"
-            and "w4" store weights in so many bits and compute in float16. In fp32 and fp16, where its provenance says
-            that weights are sparse, the file leaves their zeros out.
+            and "w4" store weights in so many bits and compute in float16. In fp32 and fp16 the file leaves the zeros
+            of sparse weights out.
         path: folder to write.
 
     Raises:
@@ -45,17 +46,13 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         model = _convert(coremltools, graph, description.precision)
         if description.precision in _WEIGHT_BITS:
             model = _store_weights_in(coremltools, model, _WEIGHT_BITS[description.precision])
-        elif description.precision != "int8" and _is_sparse(description):
+        elif description.precision != "int8" and graph.sparse:
             model = _leave_zeros_out(coremltools, model)
         model.user_defined_metadata[METADATA_KEY] = description.to_json()
         model.short_description = f"{description.model}, {len(description.classes)} classes"
         model.license = description.licence
         model.save(str(path))
         remove_chance(path)
-
-
-def _is_sparse(description: Description) -> bool:
-    return PROVENANCE_KEY in description.provenance.get("training", {})
 
 
 def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
@@ -99,3 +96,35 @@ def _store_weights_in(coremltools: Any, model: Any, bits: int) -> Any:
         return compress.linear_quantize_weights(model, settings)
     palettes = compress.OpPalettizerConfig(mode="kmeans", nbits=bits)
     return compress.palettize_weights(model, compress.OptimizationConfig(global_config=palettes))
+
+
+_DATE = "com.github.apple.coremltools.conversion_date"
+
+
+def remove_chance(package: Path) -> None:
+    """Rewrite a package, in place, without what changes from run to run: dates, random identifiers, order of maps.
+
+    Args:
+        package: `.mlpackage` folder that coremltools has written.
+    """
+    manifest = json.loads((package / "Manifest.json").read_text())
+    root = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
+    _rewrite_program(package / "Data" / root["path"])
+    stable = {
+        old: str(uuid.uuid5(uuid.NAMESPACE_URL, entry["path"]))
+        for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["itemInfoEntries"] = {
+        stable[old]: entry for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["rootModelIdentifier"] = stable[manifest["rootModelIdentifier"]]
+    text = json.dumps(manifest, indent=4, sort_keys=True)
+    (package / "Manifest.json").write_text(text + "\n")
+
+
+def _rewrite_program(path: Path) -> None:
+    proto: Any = importlib.import_module("coremltools.proto.Model_pb2")
+    model = proto.Model()
+    model.ParseFromString(path.read_bytes())
+    model.description.metadata.userDefined.pop(_DATE, None)
+    path.write_bytes(model.SerializeToString(deterministic=True))

@@ -8,9 +8,9 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters import onnx_file
 from edge_deeplab.converters.adapters import label_by_name, take_uint8_nhwc
-from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
-from edge_deeplab.converters.onnx_float16 import convert_to_float16
+from edge_deeplab.converters.float16 import convert_to_float16
+from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import (
     reads_pixels,
     take_uint8_pixels,

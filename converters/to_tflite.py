@@ -13,8 +13,8 @@ from edge_deeplab.converters.adapters import (
     pad_zeros_before_max_pool,
     take_uint8_nhwc,
 )
-from edge_deeplab.converters.boundary import calling
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
+from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import (
     dequantize_for_each_reader,
     quantize_weights_in_graph,

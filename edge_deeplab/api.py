@@ -16,6 +16,7 @@ from edge_deeplab.progress import SILENT, Progress
 if TYPE_CHECKING:
     from edge_deeplab.child.limits import Allowance
     from edge_deeplab.config import Recipe
+    from edge_deeplab.converters.export import ExportedArtifact
     from edge_deeplab.data.dataset import FolderDataset
     from edge_deeplab.description import Normalisation
     from edge_deeplab.evaluation.class_map import ClassMap
@@ -341,6 +342,60 @@ def _run_options(
 
 
 # -- export
+
+
+def export(
+    model: "NamedCheckpoint" = None,
+    targets: str | Sequence[str] = ("all",),
+    *,
+    precision: str | None = None,
+    calibrate: str | Path | None = None,
+    sparsity: str | None = None,
+    head: str = "exact",
+    size_hw: tuple[int, int] | None = None,
+    atrous: str = "native",
+    profiles: str | Sequence[str] = (),
+    any_size: bool = False,
+    output: str | Path = "exports",
+    max_pixels: int = MAX_PIXELS,
+    allow_pickle: bool = False,
+    unsafe_pickle: bool = False,
+    progress: Progress = SILENT,
+) -> "tuple[ExportedArtifact, ...]":
+    """Export a checkpoint to files that describe themselves, count verdicts, and write `manifest.json` beside them.
+
+    Keywords that are not told here are the fields of `converters.export.ExportRequest`; results and errors are those of
+    `converters.export.export_checkpoint`.
+
+    Args:
+        model: as for `load`; None is the shipped checkpoint, for int8 without `calibrate` the shipped quantized one.
+        allow_pickle: as for `load`.
+        unsafe_pickle: as for `load`.
+        progress: told every stage.
+    """
+    progress.begin("loading torch")
+    from edge_deeplab.converters.export import export_checkpoint
+    from edge_deeplab.converters.request import ExportRequest
+    from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
+
+    request = ExportRequest(
+        targets=(targets,) if isinstance(targets, str) else tuple(targets),
+        precision=precision,
+        size_hw=size_hw,
+        head=head,
+        atrous=atrous,
+        profiles=(profiles,) if isinstance(profiles, str) else tuple(profiles),
+        any_size=any_size,
+        output=Path(output),
+        calibrate=None if calibrate is None else Path(calibrate),
+        max_pixels=max_pixels,
+        sparsity=sparsity,
+    )
+    if model is None and precision == "int8" and calibrate is None:
+        model = DEFAULT_QUANTIZED
+    checkpoint = load(model, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
+    return export_checkpoint(checkpoint, request, progress)
+
 
 # -- check
 

@@ -19,7 +19,8 @@ The message of each is one sentence in three parts: what came, what was expected
 it and exits with code 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from types import ModuleType
 
@@ -31,7 +32,13 @@ class EdgeDeepLabError(Exception):
 
 
 class ConfigError(EdgeDeepLabError, ValueError):
-    """A setting, name, size or recipe that cannot be meant."""
+    """A setting, name, size or recipe that cannot be meant.
+
+    Attributes:
+        field: of the request whose value alone is wrong, whatever the others are; None where it is something else.
+    """
+
+    field: str | None = None
 
 
 class RequestError(ConfigError):
@@ -147,6 +154,16 @@ def unknown_choice(kind: str, value: object, choices: Sequence[str]) -> ConfigEr
     close = get_close_matches(str(value), choices, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return ConfigError(f"unknown {kind} {value!r}{hint}; choose one of: {', '.join(choices)}")
+
+
+@contextmanager
+def checking(field: str) -> Iterator[None]:
+    """Let a ConfigError of the block say which field's value it is about."""
+    try:
+        yield
+    except ConfigError as error:
+        error.field = field
+        raise
 
 
 def require(module: str, *, package: str, extra: str) -> ModuleType:

@@ -325,5 +325,6 @@ def describe_quantized(
         checkpoint.info,
         results={},
         pruning=pruning,
+        sparsity=None,
         provenance=provenance_after(checkpoint, recipe, sources),
     )

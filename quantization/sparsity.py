@@ -13,9 +13,6 @@ from torch import nn
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
 
-PROVENANCE_KEY = "sparsity"
-"""Where a checkpoint's provenance says which of its weights are zero."""
-
 SMALLEST = 2048
 """Weights of a layer below which it stays dense: there is nothing to save."""
 
@@ -97,10 +94,8 @@ def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
         )
     for name in sparse:
         tensors[name] = tensors[name] * _staying(tensors[name], pattern)
-    provenance = {**checkpoint.info.provenance, PROVENANCE_KEY: str(pattern)}
-    return replace(
-        checkpoint, info=replace(checkpoint.info, provenance=provenance), tensors=tensors
-    )
+    info = replace(checkpoint.info, sparsity=str(pattern))
+    return replace(checkpoint, info=info, tensors=tensors)
 
 
 def sparse_weights(model: nn.Module, pattern: Sparsity) -> list[str]:

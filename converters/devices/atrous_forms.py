@@ -15,11 +15,7 @@ from torch.export import ExportedProgram
 from edge_deeplab.checker.facts import facts_of
 from edge_deeplab.checker.rules import VERDICTS, Profile
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.atrous import (
-    AtrousConvolution,
-    atrous_convolutions,
-    reach_of,
-)
+from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions, reach_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.deinterlace import phases_of
 from edge_deeplab.errors import unknown_choice

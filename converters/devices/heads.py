@@ -1,5 +1,6 @@
 """What an export gives out, as `--head` names it: where the class map is taken, or the scores."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_deeplab.converters.capture import SIZE_MULTIPLE
@@ -21,7 +22,7 @@ class HeadForm:
     asked: tuple[AskedRewrite, ...] = ()
 
 
-HEAD_FORMS: dict[str, HeadForm] = {
+HEAD_FORMS: Mapping[str, HeadForm] = {
     "exact": HeadForm("classes"),
     "fast": HeadForm("classes", (AskedRewrite("argmax-before-upsampling", reason="--head fast"),)),
     "logits": HeadForm("logits"),
@@ -41,18 +42,21 @@ def resolve_head(name: str) -> HeadForm:
     return HEAD_FORMS[name]
 
 
-def check_head_size(name: str, size_hw: tuple[int, int]) -> None:
-    """Refuse a head that is made by rewrites at a size where those fit nothing.
+def check_head_size(asked: Sequence[AskedRewrite], size_hw: tuple[int, int]) -> None:
+    """Refuse the fast head's rewrite, however it was asked for, at a size where it fits nothing.
 
     Args:
-        name: a key of `HEAD_FORMS`.
+        asked: all rewrites.
         size_hw: height and width that are exported.
 
     Raises:
         ConfigError: when the size is no multiple of 16.
     """
-    if HEAD_FORMS[name].asked and any(side % SIZE_MULTIPLE for side in size_hw):
-        raise ConfigError(
-            f"head {name} came with size {size_hw[0]}x{size_hw[1]}, where logits are not enlarged by a whole ratio; "
-            f"multiples of {SIZE_MULTIPLE} were expected; choose such a size, or pass --head exact"
-        )
+    (rewrite,) = HEAD_FORMS["fast"].asked
+    for request in asked:
+        if request.name == rewrite.name and any(side % SIZE_MULTIPLE for side in size_hw):
+            raise ConfigError(
+                f"{request.reason or request.name} came with size {size_hw[0]}x{size_hw[1]}, where logits are not "
+                f"enlarged by a whole ratio; multiples of {SIZE_MULTIPLE} were expected; choose such a size, or pass "
+                "--head exact"
+            )

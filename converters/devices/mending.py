@@ -1,25 +1,29 @@
-"""An export for named devices: lowered, checked as a file, rewritten where a rule knows what mends, and checked again.
+"""An export for named devices: written, checked as a file, and written again only where a rule names a further rewrite.
 
-The idea to hold: files are judged, never graphs, so what is said of an export is what `check` will say of it.
+The idea to hold: files are judged, never graphs, so what is said of an export is what `check` will say of it. What is
+rewritten before is chosen by the operators that the file is expected to have, so that one lowering is the usual number.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_deeplab.checker.report import ProfileReport, judge
+from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.atrous_forms import (
+    AUTO,
     DEINTERLACE,
+    NATIVE,
     ZERO_INSERT,
     AtrousChoice,
     ask_for,
     choose_forms,
+    one_form,
 )
-from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.devices.expected import expect_operators
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.read import read_graph
@@ -30,8 +34,10 @@ MOST_ROUNDS = 3
 
 _ATROUS = (ZERO_INSERT, DEINTERLACE)
 
-Lower = Callable[[CanonicalGraph, Path], Path]
-"""Writes the file of a graph into a folder and returns its path."""
+Lower = Callable[[CanonicalGraph], Path]
+"""Writes the file of a graph, in place of one that it wrote before, and returns its path."""
+Judged = list[tuple[Profile, ProfileReport]]
+"""What each profile says of a file."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class Mended:
 
     asked: tuple[AskedRewrite, ...] = ()
     atrous: tuple[AtrousChoice, ...] = ()
+
+
+UNMENDED = Mended()
 
 
 def profiles_of(
@@ -65,73 +74,72 @@ def profiles_of(
     return {target: [p for p in profiles if p.format == target] for target in targets}
 
 
-def mend(graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], start: Mended) -> Mended:
-    """Return the rewrites after which no rule of the profiles names another.
+def foresee(
+    graph: CanonicalGraph, description: Description, atrous: str, profiles: Sequence[Profile]
+) -> Mended:
+    """Return what a file asks for, as far as that is told before it is written.
+
+    Args:
+        graph: the canonical graph.
+        description: of the file.
+        atrous: form of atrous convolutions, one of `ATROUS`; for "auto" the first profile chooses, with none the
+            target's default.
+        profiles: of the devices that the file is for.
+    """
+    assert description.target is not None, "a file is made for a target"
+    judges = [*profiles, *default_profiles(description.target)]
+    if atrous == AUTO and judges:
+        expected = expect_operators(graph.program, description)
+        choices = choose_forms(graph.program, expected, judges[0])
+        start = Mended(ask_for(choices, f"--atrous auto, {judges[0].name}"), choices)
+    else:
+        choices = one_form(graph.program, NATIVE if atrous == AUTO else atrous)
+        start = Mended(ask_for(choices, f"--atrous {atrous}"), choices)
+    if not profiles:
+        return start
+    rewritten = graph.rewritten(start.asked)
+    expected = expect_operators(rewritten.program, description)
+    return _further(rewritten, expected, _judged(expected, profiles), start)
+
+
+def lower_mended(
+    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], start: Mended
+) -> tuple[Mended, tuple[ProfileReport, ...]]:
+    """Write a file of which no rule of the profiles names a rewrite any more.
 
     Args:
         graph: the canonical graph.
         lower: writes its file.
-        profiles: of the file's format; with none there is nothing to mend.
-        start: what is asked for already; the form of atrous convolutions is only chosen where none is.
+        profiles: of the file's format.
+        start: what is asked for already, as `foresee` gives it.
+
+    Returns:
+        What the file was written with, and what the profiles say of it.
 
     Raises:
         UnsupportedOperatorError: when a profile would not load the file however it is rewritten.
     """
     mended = start
-    if not profiles:
-        return mended
-    for _ in range(MOST_ROUNDS):
-        file, reports = _judged(graph, lower, profiles, mended)
-        further = _further(graph, file, profiles, reports, mended)
-        if further == mended:
+    for rounds_left in reversed(range(MOST_ROUNDS + 1)):
+        file = read_graph(lower(graph.rewritten(mended.asked)))
+        judged = _judged(file, profiles)
+        further = _further(graph, file, judged, mended)
+        if further.asked == mended.asked or not rounds_left:
             break
         mended = further
-    else:
-        _, reports = _judged(graph, lower, profiles, mended)
+    reports = tuple(report for _, report in judged)
     _refuse_rejected(reports)
-    return mended
+    return mended, reports
 
 
-def _judged(
-    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], mended: Mended
-) -> tuple[FileGraph, list[ProfileReport]]:
-    """Return the file of a mended graph, and what the profiles say of it."""
-    file = _lowered(graph.rewritten(mended.asked), lower)
-    with quietly():
-        return file, [judge(file, profile) for profile in profiles]
+def _judged(file: FileGraph, profiles: Sequence[Profile]) -> Judged:
+    return [(profile, judge(file, profile)) for profile in profiles]
 
 
-def choose_atrous_forms(
-    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], target: TargetName
-) -> Mended:
-    """Return each atrous convolution's cheapest form that a profile runs on its fast path.
-
-    Args:
-        graph: the canonical graph.
-        lower: writes its file.
-        profiles: the first one judges; with none the target's default does.
-        target: what is exported to.
-    """
-    profile = profiles[0] if profiles else default_profiles(target)[0]
-    choices = choose_forms(graph.program, _lowered(graph, lower), profile)
-    return Mended(ask_for(choices, f"--atrous auto, {profile.name}"), choices)
-
-
-def _lowered(graph: CanonicalGraph, lower: Lower) -> FileGraph:
-    with tempfile.TemporaryDirectory() as folder, quietly():
-        return read_graph(lower(graph, Path(folder)))
-
-
-def _further(
-    graph: CanonicalGraph,
-    file: FileGraph,
-    profiles: Sequence[Profile],
-    reports: Sequence[ProfileReport],
-    before: Mended,
-) -> Mended:
+def _further(graph: CanonicalGraph, file: FileGraph, judged: Judged, before: Mended) -> Mended:
     """Return what was asked for before, and what the rules name now."""
     asked, atrous = list(before.asked), before.atrous
-    for profile, report in zip(profiles, reports, strict=True):
+    for profile, report in judged:
         for name, (modules, rules) in _named_by(profile, report).items():
             if name not in _ATROUS:
                 _ask(asked, AskedRewrite(name, modules, ", ".join(rules)))

@@ -2,16 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import ADD, CONCATENATE, CONVOLUTION, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-
-_ADD = torch.ops.aten.add.Tensor
-_CONCATENATE = torch.ops.aten.cat.default
-_CONVOLUTION = torch.ops.aten.conv2d.default
-_RESIZE = torch.ops.aten.upsample_bilinear2d.vec
 
 
 def add_pooled_features(program: ExportedProgram) -> ExportedProgram:
@@ -26,7 +21,7 @@ def add_pooled_features(program: ExportedProgram) -> ExportedProgram:
     Ensures: no such resize; outputs agree up to the order of float additions.
     """
     editor = ProgramEditor(program)
-    for convolution in editor.calls(_CONVOLUTION):
+    for convolution in editor.calls(CONVOLUTION):
         parts = _concatenated(convolution)
         if parts and _is_resized_pixel(parts[-1]) and _is_plain_1x1(editor, convolution):
             _split(editor, convolution, parts)
@@ -36,13 +31,13 @@ def add_pooled_features(program: ExportedProgram) -> ExportedProgram:
 def _concatenated(convolution: fx.Node) -> list[fx.Node]:
     """Return the parts of the channel concatenation that only this convolution reads, else nothing."""
     source: Any = convolution.args[0]
-    if source.target is not _CONCATENATE or len(source.users) != 1 or source.args[1:] != (1,):
+    if source.target is not CONCATENATE or len(source.users) != 1 or source.args[1:] != (1,):
         return []
     return list(source.args[0])
 
 
 def _is_resized_pixel(node: fx.Node) -> bool:
-    return node.target is _RESIZE and _size_hw(node.args[0]) == (1, 1)
+    return node.target is RESIZE and _size_hw(node.args[0]) == (1, 1)
 
 
 def _is_plain_1x1(editor: ProgramEditor, convolution: fx.Node) -> bool:
@@ -63,8 +58,8 @@ def _split(editor: ProgramEditor, convolution: fx.Node, parts: list[fx.Node]) ->
     map_weight = editor.add_constant(f"{path}.map_weight", weight[:, :map_channels].clone())
     pixel_weight = editor.add_constant(f"{path}.pixel_weight", weight[:, map_channels:].clone())
 
-    joined = editor.call(_CONCATENATE, parts[:-1], 1, like=concatenation)
+    joined = editor.call(CONCATENATE, parts[:-1], 1, like=concatenation)
     bias = convolution.args[2:3]
-    projected = editor.call(_CONVOLUTION, joined, map_weight, *bias, like=convolution)
-    pooled = editor.call(_CONVOLUTION, pixel, pixel_weight, like=projected)  # (N, K, 1, 1)
-    convolution.replace_all_uses_with(editor.call(_ADD, projected, pooled, like=pooled))
+    projected = editor.call(CONVOLUTION, joined, map_weight, *bias, like=convolution)
+    pooled = editor.call(CONVOLUTION, pixel, pixel_weight, like=projected)  # (N, K, 1, 1)
+    convolution.replace_all_uses_with(editor.call(ADD, projected, pooled, like=pooled))

@@ -21,15 +21,10 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import ARGMAX, CAST, CONCATENATE, DEQUANTIZE, QUANTIZE, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
-from edge_deeplab.converters.rewrites.selection import within
 
-_ARGMAX = torch.ops.aten.argmax.default
-_CAST = torch.ops.aten._to_copy.default
-_CONCATENATE = torch.ops.aten.cat.default
 _RESHAPE = torch.ops.aten.view.default
-_RESIZE = torch.ops.aten.upsample_bilinear2d.vec
 
 
 def argmax_before_upsampling(
@@ -42,7 +37,7 @@ def argmax_before_upsampling(
     Ensures: the same shape and type; ids that half the height gives, to the nearest row. No bit equality.
     """
     editor = ProgramEditor(program)
-    for argmax in within(editor.calls(_ARGMAX), modules):
+    for argmax in editor.calls(ARGMAX, modules):
         resize = _enlarged_for(argmax)
         if resize is not None:
             half_hw = _halve_height(resize)
@@ -56,7 +51,7 @@ def _enlarged_for(argmax: fx.Node) -> fx.Node | None:
     source, axes = arguments[0], arguments[1:]
     while len(source.users) == 1 and source.target in (QUANTIZE, DEQUANTIZE):
         source = source.args[0]
-    if axes != (1,) or source.target is not _RESIZE or len(source.users) != 1:
+    if axes != (1,) or source.target is not RESIZE or len(source.users) != 1:
         return None
     logits, _, align_corners = source.args[:3]
     height = source.meta["val"].shape[2]
@@ -75,7 +70,7 @@ def _halve_height(resize: fx.Node) -> list[int]:
 def _as_int32(argmax: fx.Node) -> fx.Node:
     """Return the cast of the ids where it is their only reader: half of the bytes to copy."""
     readers = list(argmax.users)
-    return readers[0] if len(readers) == 1 and readers[0].target is _CAST else argmax
+    return readers[0] if len(readers) == 1 and readers[0].target is CAST else argmax
 
 
 def _double_rows(editor: ProgramEditor, ids: fx.Node, half_hw: list[int]) -> None:
@@ -83,7 +78,7 @@ def _double_rows(editor: ProgramEditor, ids: fx.Node, half_hw: list[int]) -> Non
     half, width = half_hw
     readers = list(ids.users)
     rows = editor.call(_RESHAPE, ids, [1, half, 1, width], like=ids)
-    twice = editor.call(_CONCATENATE, [rows, rows], 2, like=rows)
+    twice = editor.call(CONCATENATE, [rows, rows], 2, like=rows)
     doubled = editor.call(_RESHAPE, twice, [1, 2 * half, width], like=twice)
     for reader in readers:
         reader.replace_input_with(ids, doubled)

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import fx
 
+from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
 
-CONVOLUTION = torch.ops.aten.conv2d.default
 Pair = tuple[int, int]
 
 

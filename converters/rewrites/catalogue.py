@@ -11,10 +11,12 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.rewrites.argmax_before_upsampling import argmax_before_upsampling
-from edge_deeplab.converters.rewrites.clamp_relu6 import clamp_relu6
 from edge_deeplab.converters.rewrites.deinterlace import deinterlace
-from edge_deeplab.converters.rewrites.expand_hard_sigmoid import expand_hard_sigmoid
-from edge_deeplab.converters.rewrites.expand_hard_swish import expand_hard_swish
+from edge_deeplab.converters.rewrites.hard_activations import (
+    clamp_relu6,
+    expand_hard_sigmoid,
+    expand_hard_swish,
+)
 from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_resize
 from edge_deeplab.converters.rewrites.split_groups import split_groups
 from edge_deeplab.converters.rewrites.zero_insert import zero_insert

@@ -17,23 +17,26 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.atrous import (
-    AtrousConvolution,
-    atrous_convolutions,
+from edge_deeplab.converters.aten import (
+    DEQUANTIZE,
+    HARD_SWISH,
+    HARD_TANH,
+    PAD,
+    PERMUTE,
+    QUANTIZE,
+    RELU,
+    SLICE,
 )
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
+from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions
 
-_PAD = torch.ops.aten.constant_pad_nd.default
-_PERMUTE = torch.ops.aten.permute.default
 _RESHAPE = torch.ops.aten.reshape.default
-_SLICE = torch.ops.aten.slice.Tensor
 
 _POINTWISE = (
-    torch.ops.aten.relu.default,
-    torch.ops.aten.hardtanh.default,
+    RELU,
+    HARD_TANH,
     torch.ops.aten.clamp.default,
-    torch.ops.aten.hardswish.default,
+    HARD_SWISH,
     QUANTIZE,
     DEQUANTIZE,
 )
@@ -208,7 +211,7 @@ def _moving(tensor: fx.Node, steps: list[Step]) -> list[Step]:
 
 def _cutting(batch: int, channels: int, height: Phases, width: Phases) -> list[Step]:
     """Return the moves from (N, C, H, W) to its phases, (rates N, C, h, w)."""
-    steps: list[Step] = [(_PERMUTE, [0, 2, 3, 1])]
+    steps: list[Step] = [(PERMUTE, [0, 2, 3, 1])]
     steps += [
         _every(axis, p.first, p.first + p.step * p.read, p.step)
         for axis, p in ((1, height), (2, width))
@@ -216,38 +219,38 @@ def _cutting(batch: int, channels: int, height: Phases, width: Phases) -> list[S
     ]
     zeros = [0, 0, width.before, width.after, height.before, height.after]
     if any(zeros):
-        steps.append((_PAD, zeros, 0.0))
+        steps.append((PAD, zeros, 0.0))
     row = width.count * width.length * channels
     if height.count > 1:
-        steps += [(_RESHAPE, [batch, height.length, height.count, row]), (_PERMUTE, [2, 0, 1, 3])]
+        steps += [(_RESHAPE, [batch, height.length, height.count, row]), (PERMUTE, [2, 0, 1, 3])]
     rows = height.count * batch * height.length
     if width.count > 1:
-        steps += [(_RESHAPE, [rows, width.length, width.count, channels]), (_PERMUTE, [2, 0, 1, 3])]
+        steps += [(_RESHAPE, [rows, width.length, width.count, channels]), (PERMUTE, [2, 0, 1, 3])]
     phases = width.count * height.count * batch
-    steps += [(_RESHAPE, [phases, height.length, width.length, channels]), (_PERMUTE, [0, 3, 1, 2])]
+    steps += [(_RESHAPE, [phases, height.length, width.length, channels]), (PERMUTE, [0, 3, 1, 2])]
     return steps
 
 
 def _interlacing(batch: int, channels: int, height: Phases, width: Phases) -> list[Step]:
     """Return the moves from phases, (rates N, K, h, w), to the one map of them, (N, K, H, W)."""
-    steps: list[Step] = [(_PERMUTE, [0, 2, 3, 1])]
+    steps: list[Step] = [(PERMUTE, [0, 2, 3, 1])]
     rows = height.count * batch * height.outputs
     if width.count > 1:
         steps += [
             (_RESHAPE, [width.count, rows, width.outputs, channels]),
-            (_PERMUTE, [1, 2, 0, 3]),
+            (PERMUTE, [1, 2, 0, 3]),
         ]
     row = width.size * channels
     if height.count > 1:
-        steps += [(_RESHAPE, [height.count, batch, height.outputs, row]), (_PERMUTE, [1, 2, 0, 3])]
+        steps += [(_RESHAPE, [height.count, batch, height.outputs, row]), (PERMUTE, [1, 2, 0, 3])]
     steps.append((_RESHAPE, [batch, height.size, width.size, channels]))
     steps += [
         _every(axis, 0, p.end, p.every)
         for axis, p in ((1, height), (2, width))
         if p.end < p.size or p.every > 1
     ]
-    return [*steps, (_PERMUTE, [0, 3, 1, 2])]
+    return [*steps, (PERMUTE, [0, 3, 1, 2])]
 
 
 def _every(axis: int, first: int, end: int, step: int) -> Step:
-    return _SLICE, axis, first, end, step
+    return SLICE, axis, first, end, step

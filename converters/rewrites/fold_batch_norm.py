@@ -10,12 +10,11 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
 from edge_deeplab.models.quantization import half_scales
 
 _BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
-_CONVOLUTION = torch.ops.aten.conv2d.default
 
 
 def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
@@ -37,7 +36,7 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
 
 
 def _can_fold(editor: ProgramEditor, node: fx.Node) -> bool:
-    only_read_here = node.target is _CONVOLUTION and len(node.users) == 1
+    only_read_here = node.target is CONVOLUTION and len(node.users) == 1
     return only_read_here and (editor.is_constant(node.args[1]) or _is_dequantized(node.args[1]))
 
 
@@ -54,7 +53,7 @@ def _fold(editor: ProgramEditor, convolution: fx.Node, norm: fx.Node) -> None:
     quantized = _is_dequantized(weight)
     path = editor.module_path(weight.args[0] if quantized else weight)
     folded = editor.call(
-        _CONVOLUTION,
+        CONVOLUTION,
         image,
         (_fold_integers if quantized else _fold_floats)(editor, weight, gain),
         editor.add_constant(f"{path}.folded_bias", folded_bias.float()),

@@ -12,12 +12,10 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import DEQUANTIZE, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE
-from edge_deeplab.converters.rewrites.selection import within
 
 _MULTIPLY = torch.ops.aten.matmul.default
-_RESIZE = torch.ops.aten.upsample_bilinear2d.vec
 _Sides = tuple[tuple[int, int], ...]
 
 
@@ -31,7 +29,7 @@ def integer_ratio_resize(
     Ensures: no such resize in the modules; outputs agree up to float32 rounding of the sums.
     """
     editor = ProgramEditor(program)
-    resizes = within(editor.calls(_RESIZE), modules)
+    resizes = editor.calls(RESIZE, modules)
     sides = {resize: _sides(resize) for resize in resizes if not _is_shared(resize)}
     for resize in sides:
         _multiply(editor, resize, sides[resize])

@@ -6,17 +6,17 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
+from edge_deeplab.converters.aten import (
+    CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    MULTIPLY,
     QUANTIZE,
 )
+from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.models.quantization import ACTIVATION_LEVELS, WEIGHT_LEVELS, half_scales
 
 _SUBTRACT = torch.ops.aten.sub.Tensor
-_MULTIPLY = torch.ops.aten.mul.Tensor
-_CONVOLUTION = torch.ops.aten.conv2d.default
 
 PIXEL_ZERO_POINT = ACTIVATION_LEVELS[0]
 """Integers of pixels under a scale of 1: 0..255 less 128."""
@@ -58,7 +58,7 @@ def normalise_in_int8(program: ExportedProgram) -> ExportedProgram:
         DEQUANTIZE_CHANNELS, *constants, 0, *WEIGHT_LEVELS, torch.int8, like=subtract
     )
     settings: tuple[Any, ...] = ([1, 1], [0, 0], [1, 1], len(scales))
-    normalised = editor.call_before(_CONVOLUTION, pixels, factors, bias, *settings, like=subtract)
+    normalised = editor.call_before(CONVOLUTION, pixels, factors, bias, *settings, like=subtract)
     normalised.meta["nn_module_stack"] = {_NAME: (_NAME, "torch.nn.Conv2d")}
     quantize.replace_input_with(multiply, normalised)
     return editor.finish()
@@ -67,7 +67,7 @@ def normalise_in_int8(program: ExportedProgram) -> ExportedProgram:
 def normalisation_of(editor: ProgramEditor) -> tuple[fx.Node, fx.Node, fx.Node] | None:
     """Return the subtraction, multiplication and quantizer that the picture goes through; None where it does not."""
     chain = [editor.input()]
-    for target in (_SUBTRACT, _MULTIPLY, QUANTIZE):
+    for target in (_SUBTRACT, MULTIPLY, QUANTIZE):
         readers = list(chain[-1].users)
         if len(readers) != 1 or readers[0].target is not target:
             return None

@@ -1,18 +1,20 @@
-"""The rewrites, in the order they run: the one list to read."""
+"""The rewrites, in the order they run: the one list to read; and the two that keep house, first and last of it."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+import torch
+from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
-from edge_deeplab.converters.rewrites.insert_quantizers import insert_quantizers
-from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
-from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
-from edge_deeplab.converters.rewrites.round_biases import round_biases
+from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
+from edge_deeplab.formats.operator_names import operator_name
 from edge_deeplab.models.quantization import Quantization
 
 Rewrite = Callable[[ExportedProgram], ExportedProgram]
@@ -53,3 +55,67 @@ def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> Expo
     for request in asked:
         program = name_operators(get_rewrite(request.name).apply(program, request.modules))
     return program
+
+
+_COPIES = (torch.ops.aten.clone.default, torch.ops.aten.alias.default)
+_TYPE_CHECK = torch.ops.aten._assert_tensor_metadata.default
+
+
+def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
+    """Drop copies (dropout leaves one in evaluation mode) and run-time checks of types.
+
+    Requires: a functional program, so that a copy and its source never diverge.
+    Ensures: no clone, alias or type check; every output bit is the same.
+    """
+    editor = ProgramEditor(program)
+    for operator in _COPIES:
+        for copy in editor.calls(operator):
+            source = copy.args[0]
+            assert isinstance(source, fx.Node)
+            copy.replace_all_uses_with(source)
+    for check in editor.calls(_TYPE_CHECK):
+        editor.graph.erase_node(check)
+    return editor.finish()
+
+
+_WRAPPED = "model."
+"""What the export wrapper holds the model under; no part of the model's own paths."""
+
+_NAMED = "edge_deeplab_named"
+"""Mark of operators that carry their name, which a second naming leaves alone."""
+
+
+def name_operators(program: ExportedProgram) -> ExportedProgram:
+    """Name operators after module and operation, constants after their path in the checkpoint.
+
+    Operators that would be called the same are numbered.
+
+    Requires: nothing; an operator outside of any module is named by its operation alone.
+    Ensures: the same graph under names that `formats.operator_names.module_of` reads back.
+    """
+    editor = ProgramEditor(program)
+    editor.shorten_paths(_WRAPPED)
+    unnamed = [
+        node
+        for node in editor.graph.nodes
+        if node.op == "call_function" and not node.meta.get(_NAMED)
+    ]
+    editor.forget_names(unnamed)
+    for node in unnamed:
+        node._rename(operator_name(_module_path(node), _operation(node)))
+        node.meta[_NAMED] = True
+    return editor.finish()
+
+
+def _module_path(node: fx.Node) -> str:
+    """Return the path of the innermost module that the node was traced in."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path: str = stack[-1][0] if stack else ""
+    return f"{path}.".removeprefix(_WRAPPED)
+
+
+def _operation(node: fx.Node) -> str:
+    """Return the operator's name without its overload, "conv2d"."""
+    target: Any = node.target
+    name: str = getattr(target, "overloadpacket", target).__name__
+    return name

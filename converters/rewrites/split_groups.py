@@ -7,17 +7,19 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
+from edge_deeplab.converters.aten import (
+    CONCATENATE,
+    CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    HARD_TANH,
     QUANTIZE,
+    RELU,
+    SLICE,
 )
+from edge_deeplab.converters.program import ProgramEditor
 
-_CONCATENATE = torch.ops.aten.cat.default
-_CONVOLUTION = torch.ops.aten.conv2d.default
-_SLICE = torch.ops.aten.slice.Tensor
-_ACTIVATIONS = (torch.ops.aten.relu.default, torch.ops.aten.hardtanh.default)
+_ACTIVATIONS = (RELU, HARD_TANH)
 _GROUPS = 6
 """Place of the number of groups among a convolution's arguments."""
 
@@ -34,7 +36,7 @@ def split_groups(
     Ensures: no other groups in the modules; the same products are summed: bit-equal in int8.
     """
     editor = ProgramEditor(program)
-    for node in editor.calls(_CONVOLUTION):
+    for node in editor.calls(CONVOLUTION):
         grouped = _describe(editor, node)
         if grouped and (modules is None or editor.module_path(grouped.stored) in modules):
             (_make_depthwise if grouped.is_depthwise else _cut)(editor, grouped)
@@ -106,7 +108,7 @@ def _make_depthwise(editor: ProgramEditor, grouped: _Grouped) -> None:
     channels = grouped.weight.shape[1] * grouped.groups
     image, _, *settings = node.args
     settings[_GROUPS - 2] = channels
-    node.replace_all_uses_with(editor.call(_CONVOLUTION, image, constant, *settings, like=node))
+    node.replace_all_uses_with(editor.call(CONVOLUTION, image, constant, *settings, like=node))
 
 
 def _cut(editor: ProgramEditor, grouped: _Grouped) -> None:
@@ -117,7 +119,7 @@ def _cut(editor: ProgramEditor, grouped: _Grouped) -> None:
         for follower in tail[1:]:  # activation, quantize, dequantize: once a part
             last = editor.call(follower.target, last, *follower.args[1:], like=last)
         parts.append(last)
-    joined = editor.call(_CONCATENATE, parts, 1, like=last)
+    joined = editor.call(CONCATENATE, parts, 1, like=last)
     if tail[-1].target is DEQUANTIZE:
         joined = _requantize(editor, joined, tail[-1])
     tail[-1].replace_all_uses_with(joined)
@@ -144,7 +146,7 @@ def _convolve_group(
     per_group, filters = grouped.weight.shape[1], len(grouped.weight) // grouped.groups
     outputs = slice(group * filters, (group + 1) * filters)
     ends = (group * per_group, (group + 1) * per_group)
-    part = editor.call(_SLICE, image, 1, *ends, like=like)
+    part = editor.call(SLICE, image, 1, *ends, like=like)
     if image.target is DEQUANTIZE:
         part = _requantize(editor, part, image)
     if settings and settings[0] is not None:
@@ -154,8 +156,8 @@ def _convolve_group(
     if grouped.is_quantized:
         scales = [_slice_of(editor, constant, outputs) for constant in weight.args[1:3]]
         own = editor.call(DEQUANTIZE_CHANNELS, own, *scales, *weight.args[3:], like=part)
-        return editor.call(_CONVOLUTION, part, own, *settings, like=own)
-    return editor.call(_CONVOLUTION, part, own, *settings, like=part)
+        return editor.call(CONVOLUTION, part, own, *settings, like=own)
+    return editor.call(CONVOLUTION, part, own, *settings, like=part)
 
 
 def _slice_of(editor: ProgramEditor, constant: Any, outputs: slice) -> fx.Node:

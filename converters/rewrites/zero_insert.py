@@ -8,13 +8,9 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import CONVOLUTION
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.atrous import (
-    CONVOLUTION,
-    AtrousConvolution,
-    Pair,
-    atrous_convolutions,
-)
+from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, Pair, atrous_convolutions
 
 
 def zero_insert(program: ExportedProgram, modules: frozenset[str] | None = None) -> ExportedProgram:

@@ -135,6 +135,12 @@ def judge(
     return replace(report, verdicts=tuple(seen))
 
 
+def count_worst(said: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Return how many operators have each verdict, by the worst of what several profiles say of the same operators."""
+    worst = Counter(max(verdicts, key=VERDICTS.index) for verdicts in zip(*said, strict=True))
+    return {verdict: worst[verdict] for verdict in VERDICTS}
+
+
 def report_by(
     graph: FileGraph, profile: Profile, verdicts: tuple[Verdict, ...], stop: Stop | None = None
 ) -> ProfileReport:

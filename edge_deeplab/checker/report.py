@@ -3,7 +3,6 @@
 Reading (`read`), judging (`judging`) and measuring (`xnnpack`, `optimized_onnx`) meet here; nothing is printed.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,11 +24,8 @@ from edge_deeplab.checker.judging import (
 )
 from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
 from edge_deeplab.checker.partitions import Placement
-from edge_deeplab.checker.rules import VERDICTS, default_profiles, load_profile
-from edge_deeplab.checker.tflite.signature_defs import (
-    SignatureFinding,
-    lint_signatures,
-)
+from edge_deeplab.checker.rules import default_profiles, load_profile
+from edge_deeplab.checker.tflite.signature_defs import SignatureFinding, lint_signatures
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph
@@ -42,7 +38,6 @@ __all__ = [
     "ProfileReport",
     "Verdict",
     "check_artifact",
-    "count_verdicts",
     "dilated_depthwise",
     "judge",
 ]
@@ -139,21 +134,6 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
         optimized=optimized,
         fusion=predict_fusion(graph) if graph.format == "onnx" else None,
     )
-
-
-def count_verdicts(path: Path, profiles: Sequence[str] = ()) -> dict[str, int]:
-    """Return how many operators of a file are ok, slow, fallback and rejected, each by the worst that a profile says.
-
-    Arguments and errors as for `check_artifact`.
-    """
-    reports = check_artifact(path, profiles).profiles
-    return count_worst([[verdict.verdict for verdict in report.verdicts] for report in reports])
-
-
-def count_worst(said: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Return how many operators have each verdict, by the worst of what several profiles say of the same operators."""
-    worst = Counter(max(verdicts, key=VERDICTS.index) for verdicts in zip(*said, strict=True))
-    return {verdict: worst[verdict] for verdict in VERDICTS}
 
 
 def dilated_depthwise(graph: FileGraph) -> list[Operator]:

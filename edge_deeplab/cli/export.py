@@ -1,9 +1,8 @@
 """`edge-deeplab export`: a checkpoint becomes Core ML, TFLite and ONNX files that describe themselves."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,20 +13,18 @@ from edge_deeplab.cli.output import (
     JsonOption,
     UnsafePickleOption,
     ending_cleanly,
+    naming_options,
     parse_size,
     print_json,
-    reading_option,
 )
-from edge_deeplab.cli.sparsity import pattern_with_warning
-from edge_deeplab.cli.terminal import say
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import ConfigError, require
-from edge_deeplab.targets import TargetName
 
 if TYPE_CHECKING:
-    from edge_deeplab.converters.devices.heads import HeadForm
     from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.models.checkpoint import Checkpoint
+
+_OPTIONS = {"targets": "--target", "size_hw": "--size", "profiles": "--profile"}
+"""Options that are not spelled as the request's field."""
 
 
 def export(
@@ -103,153 +100,35 @@ def export(
 
     Example: edge-deeplab export runs/street --target tflite --precision fp16 --size 368x480
     """
+    from edge_deeplab import api
+
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
-        require("torch", package="torch", extra="train")
-        from edge_deeplab.converters.devices.heads import check_head_size
-        from edge_deeplab.converters.export import check_targets, export_checkpoint
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.formats.manifest import read_manifest
-        from edge_deeplab.models.shipped import open_checkpoint
-
-        if size_hw is not None and not any_size:
-            _check_size(size_hw)
-        targets, form = _read_options(target, precision, head, atrous, profile, sparsity)
-        if precision is not None:
-            check_targets(targets, precision)
-        check_writable(output, "folder")
-        read_manifest(output)  # which is brought up to date at the end
-        opened = open_checkpoint(
-            _default_for(checkpoint, precision, calibrate),
-            allow_pickle=allow_pickle,
-            unsafe_pickle=unsafe_pickle,
-        )
-        if calibrate is not None:
-            opened = calibrated(opened, calibrate, max_pixels)
-        if sparsity is not None:
-            opened = _sparsified(opened, sparsity, targets, precision)
-        check_head_size(head, size_hw or opened.info.size_hw)
-        with progress_steps() as on_step:
-            artifacts = export_checkpoint(
-                opened,
-                targets,
-                precision or ("fp32" if opened.quantization is None else "int8"),
-                size_hw,
-                form.head,
-                output,
-                asked=form.asked,
-                any_size=any_size,
+        with naming_options(_OPTIONS), drawn_progress() as progress:
+            artifacts = api.export(
+                checkpoint,
+                target or ("all",),
+                precision=precision,
+                calibrate=calibrate,
+                sparsity=sparsity,
+                head=head,
+                size_hw=size_hw,
                 atrous=atrous,
                 profiles=profile or (),
-                on_step=on_step,
+                any_size=any_size,
+                output=output,
+                max_pixels=max_pixels,
+                allow_pickle=allow_pickle,
+                unsafe_pickle=unsafe_pickle,
+                progress=progress,
             )
         if as_json:
-            print_json({"artifacts": [artifact_to_json(a) for a in artifacts]})
+            print_json({"artifacts": [artifact.to_json() for artifact in artifacts]})
         else:
             print_table(artifacts)
 
 
-def _check_size(size_hw: tuple[int, int]) -> None:
-    from edge_deeplab.converters.capture import check_size
-
-    with reading_option("--size"):
-        check_size(size_hw, any_size=False)
-
-
-def _read_options(
-    target: Sequence[str] | None,
-    precision: str | None,
-    head: str,
-    atrous: str,
-    profile: Sequence[str] | None,
-    sparsity: str | None,
-) -> "tuple[Sequence[TargetName], HeadForm]":
-    """Return the targets and the head that options mean; each value is checked by itself.
-
-    Raises:
-        typer.BadParameter: for the first that cannot be meant.
-    """
-    from edge_deeplab.checker.rules import load_profile
-    from edge_deeplab.converters.devices.atrous_forms import check_atrous
-    from edge_deeplab.converters.devices.heads import resolve_head
-    from edge_deeplab.converters.export import check_output, resolve_targets
-    from edge_deeplab.quantization.sparsity import parse_sparsity
-
-    with reading_option("--target"):
-        targets = resolve_targets(target or ["all"])
-    with reading_option("--head"):
-        form = resolve_head(head)
-    with reading_option("--precision"):
-        if precision is not None:
-            check_output(precision, form.head)
-    with reading_option("--atrous"):
-        check_atrous(atrous)
-    with reading_option("--profile"):
-        for name in profile or ():
-            load_profile(name)
-    with reading_option("--sparsity"):
-        if sparsity is not None:
-            parse_sparsity(sparsity)
-    return targets, form
-
-
-def _default_for(
-    checkpoint: str | None, precision: str | None, calibrate: Path | None
-) -> str | None:
-    """Return the checkpoint that was named, or the shipped quantized one where int8 was asked for."""
-    from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, shipped_checkpoints
-
-    shipped = DEFAULT_QUANTIZED in shipped_checkpoints()
-    if checkpoint is None and precision == "int8" and calibrate is None and shipped:
-        return DEFAULT_QUANTIZED
-    return checkpoint
-
-
-def calibrated(checkpoint: "Checkpoint", data: Path, max_pixels: int) -> "Checkpoint":
-    """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
-    from edge_deeplab.cli.progress import drawn_progress
-    from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.dataset import open_dataset
-    from edge_deeplab.quantization.qat import quantize
-
-    recipe = QatRecipe()
-    source = open_dataset(data, recipe.data.splits[0], max_pixels=max_pixels)
-    with drawn_progress() as progress:
-        return checkpoint.with_quantization(quantize(checkpoint, recipe, source, progress=progress))
-
-
-def _sparsified(
-    checkpoint: "Checkpoint", text: str, targets: Sequence[TargetName], precision: str | None
-) -> "Checkpoint":
-    """Return a checkpoint with small weights set to zero; says which targets gain nothing."""
-    from edge_deeplab.converters.export import WEIGHT_ONLY
-    from edge_deeplab.quantization.sparsity import sparsify
-
-    if precision in WEIGHT_ONLY:
-        raise ConfigError(
-            f"--sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of iOS 16 "
-            "stores a weight either sparse or in few bits; leave one of the two out"
-        )
-    return sparsify(checkpoint, pattern_with_warning(text, targets))
-
-
-def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
-    """Return an artifact as JSON values."""
-    from edge_deeplab.checker.rules import VERDICTS
-
-    return {
-        "target": artifact.target,
-        "precision": artifact.precision,
-        "path": str(artifact.path),
-        "bytes": artifact.bytes,
-        "sha256": artifact.sha256,
-        "size_hw": list(artifact.size_hw),
-        "operators": {verdict: artifact.operators.get(verdict, 0) for verdict in VERDICTS},
-        "seconds": round(artifact.seconds, 2),
-    }
-
-
-def print_table(artifacts: "list[ExportedArtifact]") -> None:
+def print_table(artifacts: "Sequence[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
     from rich.table import Table
 
@@ -276,24 +155,3 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
         for asked in artifact.rewrites:
             where = "everywhere" if asked.modules is None else ", ".join(sorted(asked.modules))
             console.print(f"  rewritten: {asked.name} ({asked.reason}) at {where}")
-
-
-@contextmanager
-def progress_steps() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows the step at work: a spinner on a terminal, a line a step elsewhere.
-
-    It keeps its own handle of stderr, which converters are cut off from while they run.
-    """
-    import os
-    import sys
-
-    from edge_deeplab.cli.terminal import Terminal, stderr_is_terminal, styled
-
-    if not stderr_is_terminal():
-        yield lambda step: say(step, err=True)
-        return
-    with (
-        os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream,
-        Terminal(file=stream).status("starting") as status,
-    ):
-        yield lambda step: status.update(styled(step))

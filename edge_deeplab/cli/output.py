@@ -164,6 +164,25 @@ def reading_option(option: str) -> Iterator[None]:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
+@contextmanager
+def naming_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Say with exit code 2 which option's value alone is wrong, where a request was refused for one.
+
+    Args:
+        options: by the request's field, as they are spelled; others are spelled as their field.
+
+    Raises:
+        typer.BadParameter: for the block's ConfigError that names a field.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if error.field is None:
+            raise
+        option = options.get(error.field, f"--{error.field.replace('_', '-')}")
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
 def finite(value: float | None) -> float | None:
     """Return an option's number; a callback of options with a range, which "nan" is neither below nor above.
 

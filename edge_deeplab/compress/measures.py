@@ -11,16 +11,17 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.checker.report import check_artifact, count_worst
+from edge_deeplab.checker.judging import count_worst
+from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished, Make, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
-from edge_deeplab.converters.devices.heads import resolve_head
-from edge_deeplab.converters.export import export_checkpoint, resolve_targets
+from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError
@@ -71,19 +72,13 @@ def precisions_of(stage: Stage, section: ExportSection) -> list[str]:
 
 def export(job: Job, stage: Stage, precision: str, section: ExportSection) -> Exported:
     """Return the files of a stage; errors as for `export_checkpoint`."""
-    form, checkpoint = resolve_head(section.head), stage.checkpoint
-    targets = resolve_targets(section.targets)
+    checkpoint, targets = stage.checkpoint, resolve_targets(section.targets)
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        artifacts = export_checkpoint(
-            checkpoint,
-            targets,
-            precision,
-            head=form.head,
-            output_dir=folder,
-            asked=form.asked,
-            profiles=section.profiles,
+        request = ExportRequest(
+            targets, precision, head=section.head, profiles=section.profiles, output=folder
         )
+        artifacts = export_checkpoint(checkpoint, request)
         return [*(artifact.path for artifact in artifacts), folder / MANIFEST]
 
     suffix = "" if stage.is_quantized else f"-{precision}"

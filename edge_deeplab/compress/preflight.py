@@ -1,5 +1,7 @@
 """What can be known to fail is said before the first step: hours of training must not end at a missing folder."""
 
+from pathlib import Path
+
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.sections import check_sections
 from edge_deeplab.config import (
@@ -11,9 +13,7 @@ from edge_deeplab.config import (
     Recipe,
 )
 from edge_deeplab.converters.capture import SIZE_MULTIPLE, nearest_good_size
-from edge_deeplab.converters.devices.heads import resolve_head
-from edge_deeplab.converters.devices.mending import profiles_of
-from edge_deeplab.converters.export import resolve_targets
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint
@@ -47,7 +47,7 @@ def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Non
     if recipe.qat is not None:
         _check_qat(checkpoint, recipe.qat, job)
     if recipe.export is not None:
-        _check_export(checkpoint, recipe.export)
+        _check_export(checkpoint, recipe.export, job.output)
     if recipe.parity is not None:
         _check_parity(checkpoint, recipe.parity, job)
 
@@ -78,12 +78,7 @@ def _check_training(checkpoint: Checkpoint, recipe: Recipe, job: Job, *, trains:
         check_batch(crops, recipe, processes=1)
 
 
-def _check_export(checkpoint: Checkpoint, section: ExportSection) -> None:
-    targets = resolve_targets(section.targets)
-    resolve_head(section.head)
-    profiles_of(section.profiles, targets)
-    for target in targets:
-        check_installed(target)
+def _check_export(checkpoint: Checkpoint, section: ExportSection, output: Path) -> None:
     size_hw = checkpoint.info.size_hw
     good_hw = nearest_good_size(size_hw)
     if size_hw != good_hw:
@@ -92,6 +87,10 @@ def _check_export(checkpoint: Checkpoint, section: ExportSection) -> None:
             f"that are multiples of {SIZE_MULTIPLE} were expected; train it at {good_hw[0]}x{good_hw[1]}, or leave "
             "[export] out and run edge-deeplab export --size"
         )
+    request = ExportRequest(
+        section.targets, head=section.head, profiles=section.profiles, output=output
+    )
+    request.check(checkpoint)
 
 
 def _check_parity(checkpoint: Checkpoint, section: ParitySection, job: Job) -> None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.capture import capture
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE, find_operator
+from edge_deeplab.converters.rewrites.quantizers import find_operator
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import CaptureError, EdgeDeepLabError

@@ -19,6 +19,7 @@ from torch import nn
 from edge_deeplab.config import PruningSection
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.progress import SILENT, Progress
@@ -173,7 +174,7 @@ def compare_latency(
 
 
 def _open_whole(checkpoint: Checkpoint, target: str, folder: Path) -> Runtime:
-    (artifact,) = export_checkpoint(checkpoint, [target], output_dir=folder)
+    (artifact,) = export_checkpoint(checkpoint, ExportRequest([target], output=folder))
     return open_artifact(artifact.path, threads=THREADS)
 
 

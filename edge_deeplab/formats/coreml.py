@@ -26,7 +26,7 @@ from edge_deeplab.formats.graph import (
     TensorSpec,
     height_and_width,
 )
-from edge_deeplab.formats.module_paths import find_module
+from edge_deeplab.formats.operator_names import find_module
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,

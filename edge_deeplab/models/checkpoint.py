@@ -61,6 +61,7 @@ class CheckpointInfo:
         quantization: activation quantizers, as `Quantization.to_document` gives them; None for a float checkpoint.
         pruning: lineage of a pruned checkpoint: `parent` and `parent_sha256`, `budgets` asked and met, and what was
             `removed` by module path; None for full widths. The widths themselves are those of the tensors.
+        sparsity: which single weights are zero for a file to leave out, as `parse_sparsity` reads it, or None.
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
@@ -74,6 +75,7 @@ class CheckpointInfo:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     quantization: Mapping[str, Any] | None = None
     pruning: Mapping[str, Any] | None = None
+    sparsity: str | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -270,6 +272,7 @@ def _read_info(document: Fields) -> CheckpointInfo:
         normalisation=normalisation_of(document),
         size_hw=size_of(document),
         licence=document.prose("licence") if document.has("licence") else "",
+        sparsity=document.text("sparsity") if document.has("sparsity") else None,
         **{
             key: document.table(key) if document.has(key) else default
             for key, default in _OPTIONAL_TABLES.items()

@@ -246,4 +246,6 @@ def _describe_pruned(
     if checkpoint.info.pruning is not None:
         lineage["parent_pruning"] = checkpoint.info.pruning
     provenance = provenance_after(checkpoint, recipe, sources)
-    return replace(checkpoint.info, results={}, pruning=lineage, provenance=provenance)
+    return replace(
+        checkpoint.info, results={}, pruning=lineage, sparsity=None, provenance=provenance
+    )

@@ -3,7 +3,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edge_deeplab.checker.report import check_artifact, count_verdicts
+from edge_deeplab.checker.judging import count_worst
+from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.errors import ArtifactError, ConfigError
 
 
@@ -120,14 +121,19 @@ def test_check_artifact_other_ending_lists_the_known_ones(tmp_path):
         check_artifact(tmp_path / "model.pth")
 
 
-def test_count_verdicts_counts_by_the_default_profile(tflite_report, onnx_path, mlpackage_path):
+def count_verdicts(path, profiles=()):
+    reports = check_artifact(path, profiles).profiles
+    return count_worst([[verdict.verdict for verdict in report.verdicts] for report in reports])
+
+
+def test_count_worst_counts_by_the_default_profile(tflite_report, onnx_path, mlpackage_path):
     measured = tflite_report.profiles[0].count()
     assert measured == {"ok": 1, "slow": 0, "fallback": 1, "rejected": 0}
     assert count_verdicts(onnx_path) == {"ok": 2, "slow": 1, "fallback": 0, "rejected": 0}
     assert count_verdicts(mlpackage_path) == {"ok": 3, "slow": 0, "fallback": 0, "rejected": 0}
 
 
-def test_count_verdicts_by_several_profiles_takes_the_worst_for_each_operator(onnx_path):
+def test_count_worst_by_several_profiles_takes_the_worst_for_each_operator(onnx_path):
     alone = [count_verdicts(onnx_path, [name]) for name in ("onnx-nnapi", "onnx-cpu")]
     both = count_verdicts(onnx_path, ["onnx-nnapi", "onnx-cpu"])
     assert both["ok"] <= min(counts["ok"] for counts in alone)

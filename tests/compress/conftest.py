@@ -12,6 +12,7 @@ import torch
 from edge_deeplab.compress import measures, summary
 from edge_deeplab.compress.report import Training
 from edge_deeplab.config import CompressRecipe
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.formats.manifest import write_manifest
@@ -119,14 +120,12 @@ class Stopper:
 def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
     """Files that hold a hash, runtimes that answer as the float checkpoint, and a clock that stands still."""
 
-    def export_checkpoint(
-        source: Checkpoint, targets: Sequence[str], precision: str, *, output_dir: Path, **_: Any
-    ) -> list[Any]:
-        stem = f"{source.name.removesuffix('-int8')}-{precision}"
-        paths = [output_dir / f"{stem}{ENDINGS[target]}" for target in targets]
+    def export_checkpoint(source: Checkpoint, request: ExportRequest) -> list[Any]:
+        stem = f"{source.name.removesuffix('-int8')}-{request.precision}"
+        paths = [request.output / f"{stem}{ENDINGS[target]}" for target in request.targets]
         for path in paths:
             path.write_text(hashlib.sha256((source.sha256 + path.name).encode()).hexdigest())
-        write_manifest(output_dir, [{"file": path.name} for path in paths])
+        write_manifest(request.output, [{"file": path.name} for path in paths])
         return [type("Artifact", (), {"path": path}) for path in paths]
 
     def check_artifact(path: Path, profiles: Sequence[str]) -> Any:

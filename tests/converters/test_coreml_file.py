@@ -8,8 +8,7 @@ from coremltools.models import MLModel
 from coremltools.proto import Model_pb2
 
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.coreml_file import remove_chance
-from edge_deeplab.converters.to_coreml import write_coreml
+from edge_deeplab.converters.to_coreml import remove_chance, write_coreml
 from edge_deeplab.description import Head
 from edge_deeplab.formats.manifest import content_sha256
 from tests.converters.conftest import describe

@@ -3,14 +3,20 @@
 import errno
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from edge_deeplab import api
+from edge_deeplab.checker.judging import ProfileReport, Verdict, judge
+from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.devices.heads import resolve_head
-from edge_deeplab.converters.export import export_checkpoint, resolve_targets
+from edge_deeplab.converters.devices.mending import Mended
+from edge_deeplab.converters.export import export_checkpoint, write_target
+from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
@@ -23,6 +29,8 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
+from edge_deeplab.progress import Silent
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import CLASSES, NORMALISATION
@@ -57,10 +65,11 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(description.to_json())
 
     monkeypatch.setattr(export, "write_target", write)
+    verdict = Verdict("Conv", "only", None, "ok", "a test")
     monkeypatch.setattr(
-        "edge_deeplab.checker.report.count_verdicts", lambda path, profiles: {"ok": 1}
+        export, "_judged", lambda path, judges: (ProfileReport("made", (verdict,)),)
     )
-    monkeypatch.setattr(export, "one_form", lambda program, name: ())
+    monkeypatch.setattr(export, "foresee", lambda *arguments: Mended())
     monkeypatch.setattr(
         export,
         "capture",
@@ -75,7 +84,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_export_of_mobilenetv2_matches_its_checkpoint(
     checkpoint: Checkpoint, tmp_path: Path, image_64: torch.Tensor
 ) -> None:
-    artifacts = export_checkpoint(checkpoint, ["all"], head="logits", output_dir=tmp_path)
+    artifacts = export_checkpoint(checkpoint, ExportRequest(head="logits", output=tmp_path))
     images = image_64[None].numpy()
     expected = open_artifact(checkpoint.path).logits(images)
     for artifact in artifacts:
@@ -96,7 +105,9 @@ class TestAroundTheLowering:
     def test_artifacts_are_named_after_checkpoint_and_precision(
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
-        artifacts = export_checkpoint(checkpoint, ["onnx", "coreml"], "fp16", output_dir=tmp_path)
+        artifacts = export_checkpoint(
+            checkpoint, ExportRequest(["onnx", "coreml"], "fp16", output=tmp_path)
+        )
         assert [a.path.name for a in artifacts] == ["street-fp16.onnx", "street-fp16.mlpackage"]
         assert {p.name for p in tmp_path.iterdir()} == {
             "street-fp16.onnx",
@@ -104,28 +115,54 @@ class TestAroundTheLowering:
             "manifest.json",
         }
 
+    def test_api_export_takes_plain_values_and_tells_every_stage(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        stages: list[str] = []
+
+        class Told(Silent):
+            def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+                stages.append(what)
+
+        (artifact,) = api.export(
+            str(checkpoint.path), "onnx", head="fast", output=str(tmp_path), progress=Told()
+        )
+        assert artifact.to_json()["path"] == str(tmp_path / "street-fp32.onnx")
+        assert artifact.to_json()["operators"] == {"ok": 1, "slow": 0, "fallback": 0, "rejected": 0}
+        assert stages == [
+            "loading torch",
+            "capturing street at 64x64",
+            "lowering to onnx fp32",
+            "checking onnx fp32",
+        ]
+
+    def test_api_export_of_no_model_to_int8_takes_the_shipped_quantized_one(
+        self, tmp_path: Path
+    ) -> None:
+        (artifact,) = api.export(targets="onnx", precision="int8", output=tmp_path)
+        assert artifact.path.name == f"{DEFAULT_QUANTIZED}.onnx"
+
     def test_manifest_tells_what_lies_beside_it(
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
-        (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        (artifact,) = export_checkpoint(checkpoint, ExportRequest(["onnx"], output=tmp_path))
         document = json.loads((tmp_path / "manifest.json").read_text())
         (entry,) = document["artifacts"]
         assert entry["file"] == "street-fp32.onnx"
         assert entry["sha256"] == content_sha256(artifact.path) == artifact.sha256
         assert entry["bytes"] == artifact.path.stat().st_size
         assert entry["size_hw"] == [64, 64]
-        assert entry["operators"] == {"ok": 1}
+        assert entry["operators"] == {"ok": 1, "slow": 0, "fallback": 0, "rejected": 0}
+        assert entry["profiles"] == ["made"]
         assert entry["checkpoint"] == {"name": "street", "sha256": checkpoint.sha256}
         assert entry["versions"]["torch"] == torch.__version__.partition("+")[0]
 
     def test_manifest_tells_the_rewrites_that_were_asked_for(
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
-        asked = (
-            *resolve_head("fast").asked,
-            AskedRewrite("split-groups", frozenset({"b", "a"}), "a rule"),
-        )
-        export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path, asked=asked)
+        asked = (AskedRewrite("split-groups", frozenset({"b", "a"}), "a rule"),)
+        request = ExportRequest(["onnx"], head="fast", output=tmp_path, asked=asked)
+        export_checkpoint(checkpoint, request)
         (entry,) = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
         assert entry["head"] == "classes"
         assert entry["rewrites"] == [
@@ -136,9 +173,9 @@ class TestAroundTheLowering:
     def test_manifest_keeps_earlier_artifacts_that_still_exist(
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
-        export_checkpoint(checkpoint, ["onnx", "tflite"], output_dir=tmp_path)
+        export_checkpoint(checkpoint, ExportRequest(["onnx", "tflite"], output=tmp_path))
         (tmp_path / "street-fp32.tflite").unlink()
-        export_checkpoint(checkpoint, ["onnx"], "fp16", output_dir=tmp_path)
+        export_checkpoint(checkpoint, ExportRequest(["onnx"], "fp16", output=tmp_path))
         document = json.loads((tmp_path / "manifest.json").read_text())
         assert [e["file"] for e in document["artifacts"]] == [
             "street-fp16.onnx",
@@ -150,25 +187,26 @@ class TestAroundTheLowering:
     ) -> None:
         (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
         with pytest.raises(OutputError, match="not a manifest of this project"):
-            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+            export_checkpoint(checkpoint, ExportRequest(["onnx"], output=tmp_path))
         assert (tmp_path / "manifest.json").read_text() == '{"name": "a web app"}'
 
     def test_size_defaults_to_the_training_size(
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
-        (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        (artifact,) = export_checkpoint(checkpoint, ExportRequest(["onnx"], output=tmp_path))
         assert artifact.size_hw == SIZE_HW
 
     def test_any_size_lets_a_bad_size_pass(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
         (artifact,) = export_checkpoint(
-            checkpoint, ["onnx"], size_hw=(65, 97), output_dir=tmp_path, any_size=True
+            checkpoint,
+            ExportRequest(["onnx"], size_hw=(65, 97), output=tmp_path, any_size=True),
         )
         assert artifact.size_hw == (65, 97)
 
     def test_disk_full_leaves_earlier_artifact_untouched(
         self, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+        export_checkpoint(checkpoint, ExportRequest(["onnx"], output=tmp_path))
         before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
         def fill_disk(graph: CanonicalGraph, description: Description, path: Path) -> None:
@@ -177,7 +215,7 @@ class TestAroundTheLowering:
 
         monkeypatch.setattr(export, "write_target", fill_disk)
         with pytest.raises(OutputError, match="No space left on device"):
-            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
+            export_checkpoint(checkpoint, ExportRequest(["onnx"], output=tmp_path))
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
     def test_folder_that_cannot_be_made_is_an_output_error(
@@ -185,7 +223,9 @@ class TestAroundTheLowering:
     ) -> None:
         (tmp_path / "file").write_text("not a folder")
         with pytest.raises(OutputError, match="choose another --output"):
-            export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path / "file" / "exports")
+            export_checkpoint(
+                checkpoint, ExportRequest(["onnx"], output=tmp_path / "file" / "exports")
+            )
 
 
 @pytest.mark.parametrize(
@@ -195,17 +235,32 @@ class TestAroundTheLowering:
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
         ({"precision": "int4"}, "before it choose w8, w6 or w4"),
         ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate.*w8, w6 or w4"),
-        ({"head": "mask"}, "choose one of: classes, logits"),
+        ({"head": "mask"}, "choose one of: exact, fast, logits, classes"),
+        ({"atrous": "dilated"}, "native, zero-insert, deinterlace, auto"),
+        ({"asked": [AskedRewrite("split-group")]}, "did you mean 'split-groups'"),
+        ({"head": "fast", "size_hw": (65, 97), "any_size": True}, "pass --head exact"),
+        (
+            {
+                "asked": [AskedRewrite("argmax-before-upsampling")],
+                "size_hw": (65, 97),
+                "any_size": True,
+            },
+            "argmax-before-upsampling came with size 65x97",
+        ),
+        ({"profiles": ["tflite-gpu"]}, "add --target tflite"),
+        ({"precision": "w8"}, "pass --target coreml"),
+        ({"sparsity": "0.5", "precision": "w8", "targets": ["coreml"]}, "leave one of the two out"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],
 )
 def test_export_refuses_what_cannot_be_meant(
     checkpoint: Checkpoint, tmp_path: Path, arguments: dict[str, object], message: str
 ) -> None:
+    def export(**fields: Any) -> None:
+        export_checkpoint(checkpoint, ExportRequest(**fields))
+
     with pytest.raises(ConfigError, match=message):
-        export_checkpoint(
-            **{"checkpoint": checkpoint, "targets": ["onnx"], "output_dir": tmp_path, **arguments}
-        )  # type: ignore[arg-type]
+        export(**{"targets": ["onnx"], "output": tmp_path, **arguments})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,14 +279,16 @@ def test_export_without_a_converter_names_the_extra_before_writing_anything(
         lambda package: None if package == "litert-torch" else installed(package),
     )
     with pytest.raises(MissingDependencyError, match=r"litert-torch.*edge-deeplab\[tflite\]"):
-        export_checkpoint(checkpoint, ["onnx", "tflite"], output_dir=tmp_path)
+        export_checkpoint(checkpoint, ExportRequest(["onnx", "tflite"], output=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_with_atrous_auto_records_forms_and_reasons(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    (artifact,) = export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path, atrous="auto")
+    (artifact,) = export_checkpoint(
+        checkpoint, ExportRequest(["onnx"], output=tmp_path, atrous="auto")
+    )
     (entry,) = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
     forms = {choice["module"]: choice["form"] for choice in entry["atrous"]}
     assert forms["aspp.branches.1.0"] == "deinterlace"  # onnx-cpu: depthwise at a rate is slow
@@ -248,3 +305,54 @@ def test_export_with_atrous_auto_records_forms_and_reasons(
         for operator in read_graph(artifact.path).operators
         if operator.convolution and operator.module in rewritten
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("targets", ["onxn"]),
+        ("precision", "fp8"),
+        ("size_hw", (65, 97)),
+        ("head", "mask"),
+        ("atrous", "dilated"),
+        ("profiles", ["tflite-cpu"]),
+        ("sparsity", "half"),
+        ("asked", [AskedRewrite("nothing")]),
+    ],
+)
+def test_request_says_which_field_cannot_be_meant(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ExportRequest(**{field: value})
+    assert caught.value.field == field
+
+
+def test_export_with_head_fast_is_the_fast_head(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    request = ExportRequest(["onnx"], head="fast", output=tmp_path)
+    (artifact,) = export_checkpoint(checkpoint, request)
+    assert [asked.name for asked in artifact.rewrites] == ["argmax-before-upsampling"]
+    ids = open_artifact(artifact.path).predict(np.zeros((1, *SIZE_HW, 3), np.uint8))
+    assert (ids[:, ::2] == ids[:, 1::2]).all()
+
+
+PROFILES = ("tflite-gpu", "onnx-cpu", "coreml-ane-a12")
+"""Each has a rule that names a rewrite of the network's atrous convolutions."""
+
+
+def test_export_for_profiles_lowers_each_file_once(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered: list[str | None] = []
+
+    def write(graph: CanonicalGraph, description: Description, path: Path) -> None:
+        lowered.append(description.target)
+        write_target(graph, description, path)
+
+    monkeypatch.setattr(export, "write_target", write)
+    artifacts = export_checkpoint(checkpoint, ExportRequest(profiles=PROFILES, output=tmp_path))
+    assert lowered == list(TARGETS)
+    rewritten = {artifact.target: artifact.rewrites for artifact in artifacts}
+    assert {asked.name for asked in rewritten["onnx"]} == {"deinterlace"}
+    for artifact, name in zip(artifacts, ("coreml-ane-a12", "tflite-gpu", "onnx-cpu"), strict=True):
+        assert artifact.profiles == (name,)
+        report = judge(read_graph(artifact.path), load_profile(name))
+        assert artifact.operators == report.count()

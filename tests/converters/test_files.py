@@ -11,8 +11,8 @@ import pytest
 
 from edge_deeplab.checker.tflite.operator_signatures import read_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
+from edge_deeplab.converters.float16 import convert_to_float16
 from edge_deeplab.converters.onnx_file import simplify_if_equal
-from edge_deeplab.converters.onnx_float16 import convert_to_float16
 from edge_deeplab.converters.tflite_file import TFLiteFile
 from edge_deeplab.description import Head
 from edge_deeplab.errors import ConversionError

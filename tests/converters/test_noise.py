@@ -7,8 +7,7 @@ import warnings
 
 import pytest
 
-from edge_deeplab.converters.boundary import calling
-from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.noise import calling, quietly
 from edge_deeplab.errors import ConversionError, MissingDependencyError
 
 

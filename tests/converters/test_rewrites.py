@@ -17,9 +17,7 @@ from edge_deeplab.converters.adapters import (
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
-from edge_deeplab.converters.rewrites.name_operators import name_operators
-from edge_deeplab.converters.rewrites.pipeline import rewrites
-from edge_deeplab.converters.rewrites.remove_no_ops import remove_no_ops
+from edge_deeplab.converters.rewrites.pipeline import name_operators, remove_no_ops, rewrites
 from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.aspp import ASPP
 from tests.converters.conftest import randomise_batch_norm

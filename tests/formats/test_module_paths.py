@@ -1,6 +1,6 @@
 import pytest
 
-from edge_deeplab.formats.module_paths import find_module
+from edge_deeplab.formats.operator_names import find_module
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,12 @@ def int8_files(
 
 def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
     path = folder / f"small-int8{TARGETS[target].ending}"
-    description = Description(
+    write_target(graph, describe_int8(target), path)
+    return path
+
+
+def describe_int8(target: str) -> Description:
+    return Description(
         model="small",
         checkpoint="small",
         checkpoint_sha256="0" * 64,
@@ -133,8 +138,6 @@ def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
         normalisation=NORMALISATION,
         licence="Apache-2.0",
     )
-    write_target(graph, description, path)
-    return path
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from torch import nn
 
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.tflite.versions import lint_versions
+from edge_deeplab.converters.aten import DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.heads import HEAD_FORMS
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE_CHANNELS
 from edge_deeplab.description import Normalisation
 from edge_deeplab.formats.stored.read import compare_stored, read_stored
 from edge_deeplab.models.quantization import (

@@ -6,7 +6,11 @@ import pytest
 
 from edge_deeplab.checker.judging import judge
 from edge_deeplab.checker.rules import load_profile, profile_names
+from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.devices.expected import expect_operators
 from edge_deeplab.formats.read import read_graph
+from tests.converters.devices.test_expected import compare
+from tests.quantization.conftest import describe_int8
 
 Counts = tuple[int, int, int, int, int | None]
 
@@ -52,3 +56,11 @@ def test_profiles_say_of_the_int8_file_what_they_always_said(
     profiles = [load_profile(name) for name in profile_names()]
     reports = [judge(graph, profile) for profile in profiles if profile.format == target]
     assert {r.profile: (*r.count().values(), r.partitions) for r in reports} == SAID[target]
+
+
+@pytest.mark.parametrize("target", SAID)
+def test_int8_convolutions_are_those_expected(
+    canonical: CanonicalGraph, int8_files: dict[str, Path], target: str
+) -> None:
+    expected = expect_operators(canonical.program, describe_int8(target))
+    assert compare(expected, read_graph(int8_files[target])) == 3

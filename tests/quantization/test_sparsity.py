@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import (
@@ -65,9 +66,9 @@ def test_smallest_weights_of_each_layer_go(checkpoint: Checkpoint) -> None:
             assert torch.equal(weight[~gone], before[~gone])
         else:
             assert torch.equal(weight, before), name
-    assert sparse.info.provenance["sparsity"] == "0.75"
+    assert sparse.info.sparsity == "0.75"
     assert sparse.sha256 == checkpoint.sha256
-    assert "sparsity" not in checkpoint.info.provenance
+    assert checkpoint.info.sparsity is None
 
 
 def test_of_every_four_neighbours_two_stay(checkpoint: Checkpoint) -> None:
@@ -88,7 +89,9 @@ def test_core_ml_leaves_zeros_out_and_computes_the_same(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     sparse = sparsify(checkpoint, Sparsity(0.5))
-    (artifact,) = export_checkpoint(sparse, ["coreml"], "fp32", head="logits", output_dir=tmp_path)
+    request = ExportRequest(["coreml"], "fp32", head="logits", output=tmp_path)
+    (artifact,) = export_checkpoint(sparse, request)
+    assert open_artifact(artifact.path).description.provenance["sparsity"] == "0.5"
     weights = sum(tensor.numel() for tensor in checkpoint.tensors.values())
     assert artifact.bytes < 0.65 * 4 * weights  # dense: four bytes a weight
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 48, 3), np.uint8)

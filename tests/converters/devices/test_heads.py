@@ -12,6 +12,7 @@ from torch import nn
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.heads import HEAD_FORMS, check_head_size, resolve_head
 from edge_deeplab.converters.export import write_target
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
@@ -55,7 +56,14 @@ def test_classes_is_another_name_of_exact() -> None:
 
 
 def test_check_head_size_refuses_only_heads_that_are_made_by_rewrites() -> None:
-    check_head_size("exact", (65, 97))
-    check_head_size("fast", (64, 96))
+    fast = resolve_head("fast").asked
+    check_head_size(resolve_head("exact").asked, (65, 97))
+    check_head_size(fast, (64, 96))
     with pytest.raises(ConfigError, match="head fast came with size 64x97"):
-        check_head_size("fast", (64, 97))
+        check_head_size(fast, (64, 97))
+
+
+def test_check_head_size_refuses_the_rewrite_that_was_asked_for_by_hand() -> None:
+    by_hand = (AskedRewrite("split-groups"), AskedRewrite("argmax-before-upsampling"))
+    with pytest.raises(ConfigError, match="argmax-before-upsampling came with size 64x97"):
+        check_head_size(by_hand, (64, 97))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.checker.report import judge
+from edge_deeplab.checker.judging import judge
 from edge_deeplab.checker.rules import Profile, load_profile, parse_profile
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices import mending
 from edge_deeplab.converters.devices.atrous_forms import one_form
-from edge_deeplab.converters.devices.mending import Mended, mend, profiles_of
+from edge_deeplab.converters.devices.mending import Mended, foresee, lower_mended, profiles_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.to_onnx import write_onnx
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
@@ -40,10 +40,24 @@ def graph() -> CanonicalGraph:
     return capture(Atrous().eval(), NORMALISATION, SIZE_HW, "logits")
 
 
-def lower(graph: CanonicalGraph, folder: Path) -> Path:
-    path = folder / "tried.onnx"
-    write_onnx(graph, describe("onnx", "fp32", "logits"), path)
-    return path
+DESCRIPTION = describe("onnx", "fp32", "logits")
+
+
+class Lowering:
+    """Writes the file of a graph, and counts how often."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.passes = folder / "tried.onnx", 0
+
+    def __call__(self, graph: CanonicalGraph) -> Path:
+        self.passes += 1
+        write_onnx(graph, DESCRIPTION, self.path)
+        return self.path
+
+
+@pytest.fixture
+def lower(tmp_path: Path) -> Lowering:
+    return Lowering(tmp_path)
 
 
 def profile(*rules: dict[str, object]) -> Profile:
@@ -62,39 +76,52 @@ NO_RATES = {
 }
 
 
-def test_what_a_rule_names_is_rewritten_and_the_file_is_then_ok(
-    graph: CanonicalGraph, tmp_path: Path
+def test_what_a_rule_names_is_rewritten_in_one_lowering_and_the_file_is_then_ok(
+    graph: CanonicalGraph, lower: Lowering
 ) -> None:
     device = profile(NO_RATES)
-    mended = mend(graph, lower, [device], Mended())
+    plan = foresee(graph, DESCRIPTION, "native", [device])
+    mended, (report,) = lower_mended(graph, lower, [device], plan)
     assert [(a.modules, a.reason) for a in mended.asked] == [
         (frozenset({"depthwise"}), "device.rate")
     ]
     assert mended.atrous[0].chosen == mended.asked[0].name
-    file = read_graph(lower(graph.rewritten(mended.asked), tmp_path))
-    assert judge(file, device).count()["slow"] == 0
+    assert report == judge(read_graph(lower.path), device)
+    assert report.count()["slow"] == 0
+    assert lower.passes == 1
 
 
-def test_nothing_is_asked_for_where_no_rule_speaks(graph: CanonicalGraph) -> None:
-    assert mend(graph, lower, [profile()], Mended()) == Mended()
-    assert mend(graph, lower, [], Mended()) == Mended()
+def test_what_was_not_foreseen_is_rewritten_in_a_second_lowering(
+    graph: CanonicalGraph, lower: Lowering
+) -> None:
+    mended, (report,) = lower_mended(graph, lower, [profile(NO_RATES)], Mended())
+    assert {a.reason for a in mended.asked} == {"device.rate"}
+    assert report.count()["slow"] == 0
+    assert lower.passes == 2
 
 
-def test_form_that_was_asked_for_is_kept(graph: CanonicalGraph) -> None:
-    start = Mended((AskedRewrite("zero-insert", None, "--atrous zero-insert"),))
-    assert mend(graph, lower, [profile(NO_RATES)], start) == start
+def test_nothing_is_asked_for_where_no_rule_speaks(graph: CanonicalGraph, lower: Lowering) -> None:
+    assert foresee(graph, DESCRIPTION, "native", [profile()]).asked == ()
+    assert lower_mended(graph, lower, [profile()], Mended())[0] == Mended()
+    assert lower.passes == 1
 
 
-def test_rewrites_of_several_rules_are_collected(graph: CanonicalGraph) -> None:
+def test_form_that_was_asked_for_is_kept(graph: CanonicalGraph, lower: Lowering) -> None:
+    start = foresee(graph, DESCRIPTION, "zero-insert", [profile(NO_RATES)])
+    assert [request.reason for request in start.asked] == ["--atrous zero-insert"]
+    assert lower_mended(graph, lower, [profile(NO_RATES)], start)[0] == start
+
+
+def test_rewrites_of_several_rules_are_collected(graph: CanonicalGraph, lower: Lowering) -> None:
     resize = {**NO_RATES, "id": "device.resize", "operators": ["Resize"], "when": [{}]}
     resize |= {"reason": "no resize", "mend": "integer-ratio-resize"}
-    mended = mend(graph, lower, [profile(NO_RATES, resize)], Mended())
+    mended, _ = lower_mended(graph, lower, [profile(NO_RATES, resize)], Mended())
     assert {a.reason for a in mended.asked} == {"device.rate", "device.resize"}
     assert "integer-ratio-resize" in {a.name for a in mended.asked}
 
 
 def test_rejected_operator_that_nothing_mends_is_refused_with_its_reason(
-    graph: CanonicalGraph,
+    graph: CanonicalGraph, lower: Lowering
 ) -> None:
     rule = {**NO_RATES, "id": "device.no", "operators": ["Resize"], "when": [{}]}
     del rule["mend"]
@@ -102,7 +129,7 @@ def test_rejected_operator_that_nothing_mends_is_refused_with_its_reason(
     with pytest.raises(
         UnsupportedOperatorError, match=r"profile device .*Resize.*it has no resize"
     ):
-        mend(graph, lower, [rejecting], Mended())
+        lower_mended(graph, lower, [rejecting], Mended())
 
 
 def test_modules_that_a_later_rule_names_are_asked_for_too() -> None:
@@ -116,7 +143,7 @@ def test_modules_that_a_later_rule_names_are_asked_for_too() -> None:
 
 
 def test_rejection_that_the_last_round_brings_is_refused_too(
-    graph: CanonicalGraph, monkeypatch: pytest.MonkeyPatch
+    graph: CanonicalGraph, lower: Lowering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rejected = {**NO_RATES, "id": "device.phases", "operators": ["Slice", "Concat", "Transpose"]}
     rejected |= {"when": [{}], "verdict": "rejected", "reason": "it moves nothing"}
@@ -127,7 +154,8 @@ def test_rejection_that_the_last_round_brings_is_refused_too(
         mending, "choose_forms", lambda program, file, profile: one_form(program, "deinterlace")
     )
     with pytest.raises(UnsupportedOperatorError, match="it moves nothing"):
-        mend(graph, lower, [mends], Mended())
+        lower_mended(graph, lower, [mends], Mended())
+    assert lower.passes == 2
 
 
 def test_profiles_are_sorted_by_target_and_others_are_refused() -> None:

@@ -6,12 +6,8 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import DEQUANTIZE, DEQUANTIZE_CHANNELS, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import (
-    DEQUANTIZE,
-    DEQUANTIZE_CHANNELS,
-    QUANTIZE,
-)
 from tests.converters.test_rewrites import trace
 
 IMAGE_SCALE, RESULT_SCALE, WEIGHT_SCALE = 2.0**-5, 2.0**-4, 2.0**-7

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.argmax_before_upsampling import argmax_before_upsampling
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
 from tests.converters.rewrites.graphs import seeded
 from tests.converters.test_rewrites import operations, run, trace
 

@@ -5,14 +5,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import DEQUANTIZE, DEQUANTIZE_CHANNELS, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.catalogue import get_rewrite
 from edge_deeplab.converters.rewrites.deinterlace import deinterlace
-from edge_deeplab.converters.rewrites.insert_quantizers import (
-    DEQUANTIZE,
-    DEQUANTIZE_CHANNELS,
-    QUANTIZE,
-)
 from edge_deeplab.converters.rewrites.zero_insert import upsample_filter
 from tests.converters.test_rewrites import operations, run, trace
 

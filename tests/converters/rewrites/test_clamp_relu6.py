@@ -9,8 +9,8 @@ from torch import nn
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.rewrites.clamp_relu6 import clamp_relu6
-from edge_deeplab.converters.rewrites.name_operators import name_operators
+from edge_deeplab.converters.rewrites.hard_activations import clamp_relu6
+from edge_deeplab.converters.rewrites.pipeline import name_operators
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import NORMALISATION, describe

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.converters.rewrites.expand_hard_swish import expand_hard_swish
-from edge_deeplab.converters.rewrites.name_operators import name_operators
+from edge_deeplab.converters.rewrites.hard_activations import expand_hard_swish
+from edge_deeplab.converters.rewrites.pipeline import name_operators
 from tests.converters.rewrites.graphs import in_order, seeded
 from tests.converters.test_rewrites import operations, run, trace
 

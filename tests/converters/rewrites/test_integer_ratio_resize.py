@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_resize
-from edge_deeplab.converters.rewrites.name_operators import name_operators
+from edge_deeplab.converters.rewrites.pipeline import name_operators
 from tests.converters.rewrites.graphs import in_order, seeded
 from tests.converters.test_rewrites import operations, run, trace
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.rewrites.normalise_in_int8 import integer_factors, normalise_in_int8
-from edge_deeplab.converters.rewrites.round_biases import round_biases
+from edge_deeplab.converters.rewrites.quantizers import round_biases
 from tests.converters.test_rewrites import operations, run, trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE
-from edge_deeplab.converters.rewrites.name_operators import name_operators
+from edge_deeplab.converters.rewrites.pipeline import name_operators
 from edge_deeplab.converters.rewrites.split_groups import split_groups
 from tests.converters.rewrites.graphs import in_order, quantized, seeded
 from tests.converters.test_rewrites import operations, run, trace

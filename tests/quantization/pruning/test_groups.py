@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.evaluation.cost import count_network
@@ -130,9 +131,8 @@ def test_pruned_network_keeps_multiples_of_eight_and_is_exported(
                 (layer.out_channels, before.out_channels),
             ):
                 assert now % 8 == 0 or then in (3, CLASSES) or now == then, path
-    (artifact,) = export_checkpoint(
-        checkpoint, ["onnx"], "fp32", head="logits", output_dir=tmp_path / "files"
-    )
+    request = ExportRequest(["onnx"], "fp32", head="logits", output=tmp_path / "files")
+    (artifact,) = export_checkpoint(checkpoint, request)
     image = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
     expected = TorchRuntime(checkpoint).logits(image)
     found = open_artifact(artifact.path).logits(image)

@@ -246,7 +246,7 @@ def test_zeros_among_single_weights_outlive_fine_tuning(
         assert zero.float().mean() > 0.49
         assert zero.equal(best.tensors[name] == 0), name
         assert not best.tensors[name].equal(start.tensors[name]), "what stays is trained"
-    assert best.info.provenance["sparsity"] == pattern
+    assert best.info.sparsity == pattern
     assert best.info.pruning is not None
     assert best.info.pruning["sparsity"] == pattern
 

@@ -1,13 +1,13 @@
-"""Rewrite: a checkpoint's quantizers as quantize and dequantize operators, weights as the integers they become."""
+"""Rewrites: what a checkpoint's quantizers make of a graph: operators between floats and integers, integer weights."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
 from torch import fx
 from torch.export import ExportedProgram
 
+from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE, DEQUANTIZE_CHANNELS, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.errors import CaptureError
 from edge_deeplab.formats.operator_names import module_of, operator_name
@@ -19,11 +19,6 @@ from edge_deeplab.models.quantization import (
     Quantization,
     quantize_weight,
 )
-
-QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
-DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
-DEQUANTIZE_CHANNELS = torch.ops.quantized_decomposed.dequantize_per_channel.default
-_CONVOLUTION = torch.ops.aten.conv2d.default
 
 NORMALISED = "mul"
 """Name of the operator whose result the network takes: the last one of the export wrapper's normalisation."""
@@ -43,7 +38,7 @@ def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> E
     for quantizer in quantization.activations:
         for name in quantizer.tensors:
             _insert(editor, find_operator(operators, name), quantizer)
-    for convolution in editor.calls(_CONVOLUTION):
+    for convolution in editor.calls(CONVOLUTION):
         path = editor.module_path(convolution.args[1])
         if path in quantization.weight_scales:
             _store_integers(editor, convolution, path, quantization.weight_scales[path])
@@ -97,3 +92,28 @@ def _store_integers(
         DEQUANTIZE_CHANNELS, *constants, 0, *WEIGHT_LEVELS, torch.int8, like=convolution
     )
     convolution.replace_input_with(weight, dequantized)
+
+
+def round_biases(program: ExportedProgram) -> ExportedProgram:
+    """Round each bias to a whole multiple of input scale times weight scale.
+
+    TFLite and ONNX Runtime store a bias as such an int32. Rounded here, the canonical graph adds the same number, and
+    results that lie near a rounding boundary fall to the same side.
+
+    Requires: convolutions of a dequantized tensor with a dequantized weight (others are left alone).
+    Ensures: each bias moves by at most half of that product.
+    """
+    editor = ProgramEditor(program)
+    for convolution in editor.calls(CONVOLUTION):
+        arguments: Any = convolution.args
+        if len(arguments) > 2 and editor.is_constant(arguments[2]) and _is_int8(*arguments[:2]):
+            image, weight, bias, *_ = arguments
+            step = image.args[1] * editor.constant(weight.args[1]).double()
+            whole = torch.round(editor.constant(bias).double() / step) * step
+            rounded = editor.add_constant(f"{editor.module_path(bias)}.bias", whole.float())
+            convolution.replace_input_with(bias, rounded)
+    return editor.finish()
+
+
+def _is_int8(image: fx.Node, weight: fx.Node) -> bool:
+    return image.target is DEQUANTIZE and weight.target is DEQUANTIZE_CHANNELS

@@ -1,0 +1,27 @@
+"""Operators of canonical graphs that several modules look for or add: torch's own, and those of int8 graphs."""
+
+import torch
+import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
+
+_aten = torch.ops.aten
+_quantized = torch.ops.quantized_decomposed
+
+ADD = _aten.add.Tensor
+ARGMAX = _aten.argmax.default
+CAST = _aten._to_copy.default
+CONCATENATE = _aten.cat.default
+CONVOLUTION = _aten.conv2d.default
+HARD_SIGMOID = _aten.hardsigmoid.default
+HARD_SWISH = _aten.hardswish.default
+HARD_TANH = _aten.hardtanh.default
+MULTIPLY = _aten.mul.Tensor
+PAD = _aten.constant_pad_nd.default
+PERMUTE = _aten.permute.default
+RELU = _aten.relu.default
+RESIZE = _aten.upsample_bilinear2d.vec
+SLICE = _aten.slice.Tensor
+
+QUANTIZE = _quantized.quantize_per_tensor.default
+DEQUANTIZE = _quantized.dequantize_per_tensor.default
+QUANTIZE_CHANNELS = _quantized.quantize_per_channel.default
+DEQUANTIZE_CHANNELS = _quantized.dequantize_per_channel.default

@@ -1,0 +1,181 @@
+"""What an export is asked for, checked once: each value by itself, then all of them against a checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.converters.capture import check_size
+from edge_deeplab.converters.devices.atrous_forms import NATIVE, check_atrous
+from edge_deeplab.converters.devices.heads import HeadForm, check_head_size, resolve_head
+from edge_deeplab.converters.devices.mending import profiles_of
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
+from edge_deeplab.converters.versions import check_installed
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.errors import ConfigError, checking, unknown_choice
+from edge_deeplab.files import check_writable
+from edge_deeplab.formats.manifest import read_manifest
+from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.quantization.sparsity import parse_sparsity
+from edge_deeplab.targets import TARGETS, Precision, TargetName
+
+ALL_TARGETS = "all"
+WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")
+"""Weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+_BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is exported, and how; each value is checked by itself when a request is made.
+
+    Args:
+        targets: keys of `TARGETS`, or "all".
+        precision: one of `PRECISIONS`; None is "int8" of a quantized checkpoint, else "fp32".
+        size_hw: input height and width, multiples of 16; None takes the size that a checkpoint was trained for.
+        head: what comes out, a key of `HEAD_FORMS`.
+        atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
+            profile, the default one where none is named, runs on its fast path.
+        profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
+        any_size: allow other sizes; what they cost is logged.
+        output: folder of the artifacts; made when absent.
+        calibrate: data folder that a float checkpoint is quantized on first, without training.
+        max_pixels: largest image of it that is read.
+        sparsity: which weights are set to zero first, as `parse_sparsity` reads it.
+        asked: rewrites beside those that every export runs, in order.
+
+    Raises:
+        ConfigError: for a value that cannot be meant; it says in which field.
+    """
+
+    targets: Sequence[str] = (ALL_TARGETS,)
+    precision: str | None = None
+    size_hw: tuple[int, int] | None = None
+    head: str = "exact"
+    atrous: str = NATIVE
+    profiles: Sequence[str] = ()
+    any_size: bool = False
+    output: Path = Path("exports")
+    calibrate: Path | None = None
+    max_pixels: int = MAX_PIXELS
+    sparsity: str | None = None
+    asked: Sequence[AskedRewrite] = ()
+
+    def __post_init__(self) -> None:
+        """Check each value by itself."""
+        with checking("size_hw"):
+            if self.size_hw is not None and not self.any_size:
+                check_size(self.size_hw, any_size=False)
+        with checking("targets"):
+            resolve_targets(self.targets)
+        with checking("head"):
+            resolve_head(self.head)
+        with checking("precision"):
+            if self.precision is not None:
+                _check_precision(self.precision)
+        with checking("atrous"):
+            check_atrous(self.atrous)
+        with checking("profiles"):
+            for name in self.profiles:
+                load_profile(name)
+        with checking("sparsity"):
+            if self.sparsity is not None:
+                parse_sparsity(self.sparsity)
+        with checking("asked"):
+            for request in self.asked:
+                get_rewrite(request.name)
+
+    @property
+    def form(self) -> HeadForm:
+        """The head, and the rewrites that make it."""
+        return resolve_head(self.head)
+
+    @property
+    def rewrites(self) -> tuple[AskedRewrite, ...]:
+        """The rewrites that the head and the caller ask for, in order."""
+        return (*self.form.asked, *self.asked)
+
+    def precision_of(self, checkpoint: Checkpoint) -> str:
+        """Return the precision of a checkpoint's files."""
+        return self.precision or ("int8" if self._quantizes(checkpoint) else "fp32")
+
+    def size_of(self, checkpoint: Checkpoint) -> tuple[int, int]:
+        """Return the height and width of a checkpoint's files."""
+        return self.size_hw or checkpoint.info.size_hw
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Check that a checkpoint can be exported so, as far as that can be told before any work.
+
+        Raises:
+            ConfigError: for values that do not go together, or do not fit the checkpoint.
+            MissingDependencyError: when a target's converter is not installed.
+            OutputError: when the folder cannot be written, or has a manifest of something else.
+        """
+        targets, precision = resolve_targets(self.targets), self.precision_of(checkpoint)
+        _check_targets(targets, precision)
+        _check_quantized(checkpoint, precision, quantized=self._quantizes(checkpoint))
+        if self.sparsity is not None and precision in WEIGHT_ONLY:
+            raise ConfigError(
+                f"--sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of "
+                "iOS 16 stores a weight either sparse or in few bits; leave one of the two out"
+            )
+        check_size(self.size_of(checkpoint), any_size=self.any_size)
+        check_head_size(self.rewrites, self.size_of(checkpoint))
+        profiles_of(self.profiles, targets)
+        check_writable(self.output, "folder")
+        read_manifest(self.output)  # which is brought up to date at the end
+        for target in targets:
+            check_installed(target)
+
+    def _quantizes(self, checkpoint: Checkpoint) -> bool:
+        return checkpoint.quantization is not None or self.calibrate is not None
+
+
+def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
+    """Return targets by name, each once; "all" stands for all of them.
+
+    Raises:
+        ConfigError: for an unknown one; the choices are listed.
+    """
+    for name in names:
+        if name not in (*TARGETS, ALL_TARGETS):
+            raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
+    if ALL_TARGETS in names:
+        return tuple(TARGETS)
+    return tuple(cast(TargetName, name) for name in dict.fromkeys(names))
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        problem = unknown_choice("precision", precision, PRECISIONS)
+        raise ConfigError(f"{problem}; {_BEFORE_IOS_17}")
+
+
+def _check_targets(targets: Sequence[TargetName], precision: str) -> None:
+    for target in targets:
+        if precision not in TARGETS[target].precisions:
+            have = " ".join(
+                f"--target {n}" for n, t in TARGETS.items() if precision in t.precisions
+            )
+            raise ConfigError(
+                f"precision {precision} came for {target}, which has {', '.join(TARGETS[target].precisions)}; "
+                f"a target that has it was expected; pass {have}, or another precision"
+            )
+
+
+def _check_quantized(checkpoint: Checkpoint, precision: str, *, quantized: bool) -> None:
+    """Refuse int8 of float weights without scales, and another precision of quantized ones."""
+    if quantized == (precision == "int8"):
+        return
+    if quantized:
+        raise ConfigError(
+            f"precision {precision} came with {checkpoint.name}, a quantized checkpoint whose float weights were never "
+            "scored alone; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
+        )
+    raise ConfigError(
+        f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
+        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training; "
+        f"{_BEFORE_IOS_17}"
+    )
