@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     NamedRecipe = Recipe | Mapping[str, object] | str | Path | None
     """A recipe of the verb's kind, what its file would hold, the file's path, or None for the defaults."""
 
+    NamedChain = CompressRecipe | Mapping[str, object] | str | Path
+    """The recipe of a chain, what its file would hold, or the file's path."""
+
 
 Given = TypeVar("Given")
 
@@ -546,19 +549,45 @@ def open_artifact(
 
 # -- compress
 
-# -- what the keywords of several verbs mean
 
+def compress(
+    checkpoint: "NamedCheckpoint" = None,
+    *,
+    data: str | Path,
+    recipe: "NamedChain",
+    output: str | Path,
+    workers: int = 1,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = SILENT,
+) -> "ChainReport":
+    """Prune, quantize, export, check, score and time in steps that are never done twice; stopped anywhere it goes on.
 
-def _path(given: "Given | str") -> "Given | Path":
-    """Return a path that came as text; everything else as it is."""
-    return Path(given) if isinstance(given, str) else given
+    Args:
+        checkpoint: a float checkpoint, as for `load`; also the reference of all scores.
+        data: as for `train`.
+        recipe: a `CompressRecipe`, what its file would hold, or its path; a section that is left out leaves its steps
+            out.
+        output: folder of checkpoints, exports, report.json, report.md and pareto.png.
+        workers: processes that draw crops.
+        max_pixels: a larger image is refused.
+        progress: told a line a step, and what a step tells.
 
+    Raises:
+        ConfigError: when the recipe or the checkpoint cannot be used.
+        DataError: when a split is missing, has other classes, or fewer images than a batch.
+        MissingDependencyError: when a step's package is not installed.
+        StepError: when a step fails; the steps before it are kept.
+        OutputError: when another chain is at work in the folder, or it cannot be written.
+    """
+    progress.begin("loading torch")
+    from edge_deeplab.compress.chain import compress as run
+    from edge_deeplab.compress.job import Job
+    from edge_deeplab.config import CompressRecipe, recipe_from
+    from edge_deeplab.files import check_writable
 
-def _paths(artifacts: Artifacts) -> tuple[Path, ...]:
-    """Return the paths of exported files."""
-    several = (
-        artifacts
-        if isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
-        else [artifacts]
+    chosen = recipe_from(CompressRecipe, recipe)
+    check_writable(Path(output), "folder")
+    start = load(checkpoint)
+    return run(
+        start, chosen, Job(Path(data), Path(output), workers, progress, max_pixels=max_pixels)
     )
-    return tuple(Path(each) if isinstance(each, str | Path) else each.path for each in several)

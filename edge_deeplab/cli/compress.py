@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab import api
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
@@ -45,19 +47,16 @@ def compress(
     --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import drawn_progress
-        from edge_deeplab.compress.chain import compress as run_chain
-        from edge_deeplab.compress.job import Job
-        from edge_deeplab.config import CompressRecipe, load_recipe_as
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.models.shipped import open_checkpoint
-
-        chosen = load_recipe_as(CompressRecipe, recipe)
-        check_writable(output, "folder")
-        start = open_checkpoint(checkpoint)
         with drawn_progress() as progress:
-            job = Job(data, output, workers, progress, max_pixels=max_pixels)
-            report = run_chain(start, chosen, job)
+            report = api.compress(
+                checkpoint,
+                data=data,
+                recipe=recipe,
+                output=output,
+                workers=workers,
+                max_pixels=max_pixels,
+                progress=progress,
+            )
         _show(report, output, as_json=as_json)
         if not report.passed:
             raise typer.Exit(1)
