@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from edge_deeplab.checker.onnx_fusion import Fusion
-from edge_deeplab.checker.partitions import Placement
+from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.runtimes.optimized_onnx import Optimized
 from edge_deeplab.runtimes.xnnpack import Measurement
@@ -21,7 +21,7 @@ def name_operators(operators: Sequence[Operator], places: Collection[int]) -> li
 
 
 def xnnpack_to_json(
-    graph: FileGraph, predicted: Placement | None, measured: Measurement
+    graph: FileGraph, predicted: Partitioning | None, measured: Measurement
 ) -> dict[str, Any]:
     """Return what XNNPACK took, what it was predicted to take, and whether the two are one.
 
@@ -52,7 +52,7 @@ def xnnpack_to_json(
 
 
 def xnnpack_warnings(
-    graph: FileGraph, predicted: Placement | None, measured: Measurement
+    graph: FileGraph, predicted: Partitioning | None, measured: Measurement
 ) -> list[str]:
     """Return where the prediction of XNNPACK's partitions and the interpreter differ; nothing where they agree."""
     if measured.refusal is not None or predicted is None:
@@ -93,7 +93,7 @@ def fusion_warnings(predicted: Fusion, measured: Optimized) -> list[str]:
     ]
 
 
-def _loading_warnings(predicted: Placement | None, measured: Measurement) -> list[str]:
+def _loading_warnings(predicted: Partitioning | None, measured: Measurement) -> list[str]:
     if measured.refusal is not None and predicted is not None:
         return [f"no rule foresaw that {measured.told_refusal}"]
     if measured.refusal is None and predicted is None:

@@ -80,7 +80,7 @@ _YES_AND_NO: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Explanation:
+class ExplainedRule:
     """A rule, and where it holds.
 
     Args:
@@ -110,19 +110,19 @@ class Explanation:
         }
 
 
-def explain_rule(rule_id: str) -> Explanation:
+def explain_rule(rule_id: str) -> ExplainedRule:
     """Return a rule by its id, and the profiles that have it.
 
     Raises:
         ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
     """
     if rule_id == OBSERVED.id:
-        return Explanation(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
+        return ExplainedRule(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
     families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
     if rule_id not in families:
         raise _unknown_rule(rule_id, tuple(families))
     rule = next(r for r in load_family(families[rule_id]).rules if r.id == rule_id)
-    return Explanation(rule, profiles_with(rule))
+    return ExplainedRule(rule, profiles_with(rule))
 
 
 def profiles_with(rule: Rule) -> tuple[str, ...]:

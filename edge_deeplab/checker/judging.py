@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edge_deeplab.checker.facts import facts_of
 from edge_deeplab.checker.onnx_fusion import predict_fusion
-from edge_deeplab.checker.partitions import Placement, place_operators, share_of
+from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
 from edge_deeplab.checker.rules import VERDICTS, Profile, Rule
 from edge_deeplab.checker.setting_facts import Fact
 from edge_deeplab.formats.graph import FileGraph, Operator
@@ -205,7 +205,9 @@ def predict_verdicts(
     return tuple(verdicts)
 
 
-def place_by(graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]) -> Placement | None:
+def place_by(
+    graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]
+) -> Partitioning | None:
     """Return where operators run by a profile's verdicts; None for a file that does not load."""
     if any(verdict.verdict == "rejected" for verdict in verdicts):
         return None

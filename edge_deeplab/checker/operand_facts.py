@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from edge_deeplab.checker.setting_facts import Fact
 from edge_deeplab.checker.tflite.litert_versions import is_registered
-from edge_deeplab.formats.graph import Operator, Quantization, TensorSpec
+from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec
 
 OPERAND_FACTS: Mapping[str, str] = {
     "types": 'element types of the data it reads and computes, each once ("int8", "float32/int8")',
@@ -143,7 +143,7 @@ def _bias(operator: Operator) -> str:
     return "constant" if bias.constant else "computed"
 
 
-def _requantization(operator: Operator, weight: Quantization | None) -> float | None:
+def _requantization(operator: Operator, weight: TensorQuantization | None) -> float | None:
     data = _data_inputs(operator)
     if weight is None or not data or not operator.outputs:
         return None

@@ -24,7 +24,7 @@ from edge_deeplab.checker.judging import (
     predict_verdicts,
 )
 from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
-from edge_deeplab.checker.partitions import Placement
+from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.checker.rules import DEFAULT_PROFILES, VERDICTS, load_profile
 from edge_deeplab.checker.tflite.signature_defs import (
     SignatureFinding,
@@ -69,7 +69,7 @@ class ArtifactReport:
     xnnpack: Measurement | None = None
     version_findings: tuple[VersionFinding, ...] = ()
     signature_findings: tuple[SignatureFinding, ...] = ()
-    placement: Placement | None = None
+    placement: Partitioning | None = None
     optimized: Optimized | None = None
     fusion: Fusion | None = None
 
@@ -161,7 +161,7 @@ def dilated_depthwise(graph: FileGraph) -> list[Operator]:
     return [operator for operator in graph.operators if operator.dilated_depthwise]
 
 
-def _foresee_xnnpack(graph: FileGraph) -> Placement | None:
+def _foresee_xnnpack(graph: FileGraph) -> Partitioning | None:
     """Return what XNNPACK is predicted to take of a TFLite file; None where it is predicted not to load."""
     profile = load_profile("tflite-xnnpack")
     return place_by(graph, profile, predict_verdicts(graph, profile, gather_facts(graph)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from edge_deeplab.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edge_deeplab.checker.explain import Explanation
+    from edge_deeplab.checker.explain import ExplainedRule
 
 
 def explain(rule_id: str, *, as_json: bool) -> None:
@@ -23,7 +23,7 @@ def explain(rule_id: str, *, as_json: bool) -> None:
         _show(explanation)
 
 
-def _show(explanation: "Explanation") -> None:
+def _show(explanation: "ExplainedRule") -> None:
     from rich.table import Table
 
     from edge_deeplab.checker.explain import CONFIDENCE_WORDS, describe_condition

@@ -9,7 +9,7 @@ from edge_deeplab.checker.agreement import (
     xnnpack_warnings,
 )
 from edge_deeplab.checker.onnx_fusion import Fusion
-from edge_deeplab.checker.partitions import Placement
+from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.runtimes.optimized_onnx import Optimized
 from edge_deeplab.runtimes.xnnpack import Measurement
@@ -25,7 +25,7 @@ def graph(tmp_path):
     return FileGraph(tmp_path / "a.tflite", "tflite", {}, operators)
 
 
-PREDICTED = Placement(partitions=((0,), (2,)), left_out=(1,), share=1.0)
+PREDICTED = Partitioning(partitions=((0,), (2,)), left_out=(1,), share=1.0)
 
 
 def measured(*partitions):

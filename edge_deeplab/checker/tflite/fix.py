@@ -87,7 +87,7 @@ def _mend_in_child(path: Path, copy: Path) -> int:
     limits = Limits.for_file(path.stat().st_size, runs=RUNS)
     places = {"source": str(path.absolute()), "copy": str(copy.absolute())}
     try:
-        answer = ask_once(__name__, "mend", subject=str(path), limits=limits, **places)
+        answer = ask_once(__name__, "write_proven", subject=str(path), limits=limits, **places)
     except ArtifactError as error:
         reason = error.ending if isinstance(error, ChildError) else error
         raise ArtifactError(f"{path} was not mended, no copy was kept: {reason}") from error
@@ -96,10 +96,10 @@ def _mend_in_child(path: Path, copy: Path) -> int:
 
 def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     """Return what the bounded child answers."""
-    return {"mend": mend}
+    return {"write_proven": write_proven_copy}
 
 
-def mend(source: str, copy: str) -> dict[str, Any]:
+def write_proven_copy(source: str, copy: str) -> dict[str, Any]:
     """Write the copy and prove it; runs in the child.
 
     Args:
