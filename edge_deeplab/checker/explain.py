@@ -14,12 +14,13 @@ from edge_deeplab.checker.rules import (
     load_profile,
     profile_names,
 )
+from edge_deeplab.checker.verdicts import Confidence
 from edge_deeplab.errors import ConfigError
 
-CONFIDENCE_WORDS: Mapping[str, str] = {
-    "source": "read in the runtime's source or documentation",
-    "measured": "measured",
-    "reported": "reported by others",
+CONFIDENCE_WORDS: Mapping[Confidence, str] = {
+    Confidence.SOURCE: "read in the runtime's source or documentation",
+    Confidence.MEASURED: "measured",
+    Confidence.REPORTED: "reported by others",
 }
 _COMPARISON_WORDS: Mapping[str, str] = {
     "above": "above",
@@ -86,17 +87,19 @@ class ExplainedRule:
     Args:
         rule: as its file has it, conditions on devices undecided.
         profiles: names of the profiles that have it.
+        verdict: its verdict, or "as observed" where what was observed decides.
     """
 
     rule: Rule
     profiles: tuple[str, ...]
+    verdict: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
         rule = self.rule
         return {
             "rule": rule.id,
-            "verdict": rule.verdict,
+            "verdict": self.verdict,
             "condition": describe_condition(rule),
             "operators": list(rule.operators),
             "when": [dict(alternative) for alternative in rule.when],
@@ -117,12 +120,13 @@ def explain_rule(rule_id: str) -> ExplainedRule:
         ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
     """
     if rule_id == OBSERVED.id:
-        return ExplainedRule(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
+        core_ml = tuple(name for name in profile_names() if name.startswith("coreml-"))
+        return ExplainedRule(OBSERVED, core_ml, "as observed")
     families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
     if rule_id not in families:
         raise _unknown_rule(rule_id, tuple(families))
     rule = next(r for r in load_family(families[rule_id]).rules if r.id == rule_id)
-    return ExplainedRule(rule, profiles_with(rule))
+    return ExplainedRule(rule, profiles_with(rule), rule.verdict)
 
 
 def profiles_with(rule: Rule) -> tuple[str, ...]:

@@ -12,72 +12,14 @@ from dataclasses import dataclass, replace
 from edge_deeplab.checker.facts import facts_of
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
-from edge_deeplab.checker.rules import VERDICTS, Profile, Rule
+from edge_deeplab.checker.rules import Profile, Rule
 from edge_deeplab.checker.setting_facts import Fact
+from edge_deeplab.checker.verdicts import Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.runtimes.optimized_onnx import Optimized
 from edge_deeplab.runtimes.xnnpack import Measurement
 
 Facts = Mapping[str, Fact]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a profile says of one operator.
-
-    Args:
-        operator: its type.
-        name: its name in the file.
-        module: dotted path of the layer it came from, or None.
-        verdict: "ok", "slow", "fallback" or "rejected".
-        reason: one sentence.
-        rule: id of the rule that decided, or None for "ok".
-        source: where the rule was read or measured, or None.
-        date: when, or None.
-        confidence: "source", "measured" or "reported", or None.
-        rewrite: what mends it, or None.
-    """
-
-    operator: str
-    name: str
-    module: str | None
-    verdict: str
-    reason: str
-    rule: str | None = None
-    source: str | None = None
-    date: str | None = None
-    confidence: str | None = None
-    rewrite: str | None = None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An operator that an accelerator does not take.
-
-    Args:
-        operator: its type.
-        name: its name in the file.
-        module: dotted path of the layer it came from, or None.
-    """
-
-    operator: str
-    name: str
-    module: str | None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where an accelerator stops that takes nothing after the first operator it does not know.
-
-    Args:
-        at: that operator.
-        operators_after: number of operators after it; all of them run on the processor.
-        share_after: their share of the multiply-adds; None where a shape is open or there are none.
-    """
-
-    at: LeftOut
-    operators_after: int
-    share_after: float | None
 
 
 @dataclass(frozen=True)
@@ -97,17 +39,17 @@ class ProfileReport:
     """
 
     profile: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Judgement, ...]
     partitions: int | None = None
     accelerator_share: float | None = None
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
     observed: bool = False
 
-    def count(self) -> dict[str, int]:
+    def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""
         counts = Counter(verdict.verdict for verdict in self.verdicts)
-        return {verdict: counts[verdict] for verdict in VERDICTS}
+        return {verdict: counts[verdict] for verdict in Verdict}
 
 
 def judge(
@@ -136,7 +78,7 @@ def judge(
 
 
 def report_by(
-    graph: FileGraph, profile: Profile, verdicts: tuple[Verdict, ...], stop: Stop | None = None
+    graph: FileGraph, profile: Profile, verdicts: tuple[Judgement, ...], stop: Stop | None = None
 ) -> ProfileReport:
     """Return a profile's verdicts with where operators run by them.
 
@@ -174,7 +116,7 @@ def gather_facts(graph: FileGraph) -> list[Facts]:
 
 def predict_verdicts(
     graph: FileGraph, profile: Profile, known: Sequence[Facts]
-) -> tuple[Verdict, ...]:
+) -> tuple[Judgement, ...]:
     """Return the verdicts that follow from the file alone.
 
     Some operators are left out because one that they read is, or one that reads them: those are judged once more,
@@ -195,7 +137,7 @@ def predict_verdicts(
         if written_outside.intersection(operator.reads):
             facts[place]["reads_left_out"] = True
             verdicts[place] = _judge_operator(operator, profile, facts[place])
-        if verdicts[place].verdict == "fallback":
+        if verdicts[place].verdict is Verdict.FALLBACK:
             written_outside.update(key for key in operator.writes if key)
     read_outside = {key for place in _left_out(verdicts) for key in graph.operators[place].reads}
     for place, operator in enumerate(graph.operators):
@@ -206,10 +148,10 @@ def predict_verdicts(
 
 
 def place_by(
-    graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]
+    graph: FileGraph, profile: Profile, verdicts: Sequence[Judgement]
 ) -> Partitioning | None:
     """Return where operators run by a profile's verdicts; None for a file that does not load."""
-    if any(verdict.verdict == "rejected" for verdict in verdicts):
+    if any(verdict.verdict is Verdict.REJECTED for verdict in verdicts):
         return None
     pruned = (
         [place for place, o in enumerate(graph.operators) if facts_of(o)["unpacks_constant"]]
@@ -219,20 +161,20 @@ def place_by(
     return place_operators(graph.operators, _left_out(verdicts), pruned)
 
 
-def _left_out(verdicts: Sequence[Verdict]) -> list[int]:
-    return [place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"]
+def _left_out(verdicts: Sequence[Judgement]) -> list[int]:
+    return [place for place, verdict in enumerate(verdicts) if verdict.verdict is Verdict.FALLBACK]
 
 
-def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Verdict:
+def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Judgement:
     rule = profile.worst_rule(facts)
     if rule is None:
         identity = operator.type, operator.name, operator.module
-        return Verdict(*identity, "ok", profile.ok_reason)
+        return Judgement(*identity, Verdict.OK, profile.ok_reason)
     return _verdict_by(rule, operator, facts)
 
 
-def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
-    return Verdict(
+def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Judgement:
+    return Judgement(
         operator.type,
         operator.name,
         operator.module,
@@ -247,12 +189,11 @@ def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
 
 
 def _add_measured(
-    operator: Operator, predicted: Verdict, profile: Profile, facts: Facts
-) -> Verdict:
+    operator: Operator, predicted: Judgement, profile: Profile, facts: Facts
+) -> Judgement:
     """Return the verdict of what was seen where it is worse than the predicted one."""
     seen = _judge_operator(operator, profile, facts)
-    worse = VERDICTS.index(seen.verdict) > VERDICTS.index(predicted.verdict)
-    return seen if worse else predicted
+    return seen if seen.verdict > predicted.verdict else predicted
 
 
 def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
@@ -271,7 +212,7 @@ def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts
     return {**loaded, "delegated": operator.index in measurement.delegated}
 
 
-def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
+def _find_stop(graph: FileGraph, verdicts: Sequence[Judgement]) -> Stop | None:
     """Return the first operator that is left out, with what comes after it; None where none is."""
     first = next(iter(_left_out(verdicts)), None)
     if first is None:
@@ -280,18 +221,18 @@ def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
     return Stop(_identify(graph.operators[first]), len(after), share_of(after, graph.operators))
 
 
-def _end_at(stop: Stop, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def _end_at(stop: Stop, verdicts: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """Return the verdicts with all after the stop left out as well, for the stop's own reason."""
     first = len(verdicts) - stop.operators_after - 1
     cause = verdicts[first]
     return tuple(
         verdict
-        if place <= first or verdict.verdict in ("fallback", "rejected")
-        else Verdict(
+        if place <= first or verdict.verdict >= Verdict.FALLBACK
+        else Judgement(
             verdict.operator,
             verdict.name,
             verdict.module,
-            "fallback",
+            Verdict.FALLBACK,
             f"it comes after {cause.operator} {cause.name}, where the accelerator stops: all from there on runs on "
             "the processor",
             rule=cause.rule,

@@ -17,7 +17,6 @@ from edge_deeplab.checker.agreement import (
 )
 from edge_deeplab.checker.judging import (
     ProfileReport,
-    Verdict,
     gather_facts,
     judge,
     place_by,
@@ -25,12 +24,13 @@ from edge_deeplab.checker.judging import (
 )
 from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
 from edge_deeplab.checker.partitions import Partitioning
-from edge_deeplab.checker.rules import DEFAULT_PROFILES, VERDICTS, load_profile
+from edge_deeplab.checker.rules import DEFAULT_PROFILES, load_profile
 from edge_deeplab.checker.tflite.signature_defs import (
     SignatureFinding,
     lint_signatures,
 )
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.runtimes.optimized_onnx import Optimized, measure_optimized
@@ -40,7 +40,6 @@ __all__ = [
     "ArtifactReport",
     "FileGraph",
     "ProfileReport",
-    "Verdict",
     "check_artifact",
     "count_verdicts",
     "dilated_depthwise",
@@ -76,7 +75,7 @@ class ArtifactReport:
     @property
     def rejected(self) -> bool:
         """Whether some profile does not load the file."""
-        return any(profile.count()["rejected"] for profile in self.profiles)
+        return any(profile.count()[Verdict.REJECTED] for profile in self.profiles)
 
     def warnings(self) -> list[str]:
         """Return one sentence for each prediction that the runtimes of this machine do not bear out."""
@@ -150,10 +149,10 @@ def count_verdicts(path: Path, profiles: Sequence[str] = ()) -> dict[str, int]:
     return count_worst([[verdict.verdict for verdict in report.verdicts] for report in reports])
 
 
-def count_worst(said: Sequence[Sequence[str]]) -> dict[str, int]:
+def count_worst(said: Sequence[Sequence[Verdict]]) -> dict[str, int]:
     """Return how many operators have each verdict, by the worst of what several profiles say of the same operators."""
-    worst = Counter(max(verdicts, key=VERDICTS.index) for verdicts in zip(*said, strict=True))
-    return {verdict: worst[verdict] for verdict in VERDICTS}
+    worst = Counter(max(verdicts) for verdicts in zip(*said, strict=True))
+    return {verdict: worst[verdict] for verdict in Verdict}
 
 
 def dilated_depthwise(graph: FileGraph) -> list[Operator]:

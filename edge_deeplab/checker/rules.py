@@ -29,11 +29,8 @@ from string import Formatter
 from typing import Any
 
 from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Fact
+from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError, unknown_choice
-
-VERDICTS = ("ok", "slow", "fallback", "rejected")
-"""From best to worst."""
-CONFIDENCES = ("source", "measured", "reported")
 
 DEFAULT_PROFILES: Mapping[str, str] = {
     "tflite": "tflite-xnnpack",
@@ -66,11 +63,11 @@ class Rule:
 
     Args:
         id: "<TOML file>.<what it is about>", unique.
-        verdict: one of `VERDICTS`.
+        verdict: what becomes of the operator.
         reason: one sentence with facts in braces.
         source: where it was read or measured.
         date: when, as year and month.
-        confidence: one of `CONFIDENCES`.
+        confidence: how it is known.
         operators: operator types it is about; empty for all.
         when: alternatives, each a table of facts and what they must be: a value, or a comparison ({above = 1}).
         rewrite: what mends it, or None.
@@ -78,11 +75,11 @@ class Rule:
     """
 
     id: str
-    verdict: str
+    verdict: Verdict
     reason: str
     source: str
     date: str
-    confidence: str
+    confidence: Confidence
     operators: tuple[str, ...] = ()
     when: tuple[Condition, ...] = ({},)
     rewrite: str | None = None
@@ -152,7 +149,7 @@ class Profile:
     def worst_rule(self, facts: Mapping[str, Fact]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""
         matching = [rule for rule in self.rules if rule.matches(facts)]
-        return max(matching, key=lambda rule: VERDICTS.index(rule.verdict), default=None)
+        return max(matching, key=lambda rule: rule.verdict, default=None)
 
 
 def family_names() -> tuple[str, ...]:
@@ -278,18 +275,22 @@ def _parse_rule(profile: str, entry: Mapping[str, Any]) -> Rule:
     known = {field.name for field in fields(Rule)}
     optional = {"operators", "when", "rewrite", "mend"}
     _check_keys(where, entry, known - optional, optional)
+    try:
+        verdict, confidence = Verdict(entry["verdict"]), Confidence(entry["confidence"])
+    except ValueError as error:
+        raise ConfigError(
+            f"{where} has verdict {entry['verdict']!r} and confidence {entry['confidence']!r}; "
+            f"one of {', '.join(Verdict)} and one of {', '.join(Confidence)} were expected"
+        ) from error
     rule = Rule(
         **{
             **entry,
+            "verdict": verdict,
+            "confidence": confidence,
             "operators": tuple(entry.get("operators", ())),
             "when": tuple(entry.get("when", ({},))),
         }
     )
-    if rule.verdict not in VERDICTS or rule.confidence not in CONFIDENCES:
-        raise ConfigError(
-            f"{where} has verdict {rule.verdict!r} and confidence {rule.confidence!r}; "
-            f"one of {', '.join(VERDICTS)} and one of {', '.join(CONFIDENCES)} were expected"
-        )
     for alternative in rule.when:
         _check_condition(where, alternative)
     for text in (rule.reason, rule.source, rule.rewrite or ""):

@@ -35,7 +35,7 @@ def _show(explanation: "ExplainedRule") -> None:
     table.add_column(overflow="fold")
     rows = {
         "rule": rule.id,
-        "verdict": rule.verdict,
+        "verdict": explanation.verdict,
         "speaks about": describe_condition(rule),
         "reason": rule.reason,
         "what mends it": rule.rewrite or "nothing known",

@@ -9,18 +9,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edge_deeplab.checker.report import (
-    ArtifactReport,
-    ProfileReport,
-    Verdict,
-    dilated_depthwise,
-)
+from edge_deeplab.checker.report import ArtifactReport, ProfileReport, dilated_depthwise
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding
+from edge_deeplab.checker.verdicts import Judgement, Verdict
 from edge_deeplab.cli.terminal import stacked, styled
 from edge_deeplab.formats.graph import FileGraph
 
-_STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.SLOW: "yellow",
+    Verdict.FALLBACK: "magenta",
+    Verdict.REJECTED: "bold red",
+}
 _NARROWEST_TABLE = 110
 _MOST_NAMES = 4
 """Operators or layers that a row names before it only counts them."""
@@ -136,9 +137,9 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
         report: what a profile says.
         width: columns of the terminal; where a table would break words, each row is a stanza.
     """
-    groups: dict[tuple[str | None, str], list[Verdict]] = {}
+    groups: dict[tuple[str | None, str], list[Judgement]] = {}
     for verdict in report.verdicts:
-        if verdict.verdict != "ok":
+        if verdict.verdict is not Verdict.OK:
             groups.setdefault((verdict.rule, verdict.reason), []).append(verdict)
     if not groups:
         return None
@@ -162,7 +163,7 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
 class _Row:
     """What is shown of operators that have one verdict for one reason."""
 
-    verdict: str
+    verdict: Verdict
     operators: list[str]
     layers: list[str]
     reason: str
@@ -171,7 +172,7 @@ class _Row:
     rewrite: str
 
 
-def _verdict_row(verdicts: list[Verdict]) -> _Row:
+def _verdict_row(verdicts: list[Judgement]) -> _Row:
     first = verdicts[0]
     counts = Counter(verdict.operator for verdict in verdicts)
     operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]

@@ -232,7 +232,7 @@ def _sparsified(
 
 def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
     """Return an artifact as JSON values."""
-    from edge_deeplab.checker.rules import VERDICTS
+    from edge_deeplab.checker.verdicts import Verdict
 
     return {
         "target": artifact.target,
@@ -241,7 +241,7 @@ def artifact_to_json(artifact: "ExportedArtifact") -> dict[str, Any]:
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "size_hw": list(artifact.size_hw),
-        "operators": {verdict: artifact.operators.get(verdict, 0) for verdict in VERDICTS},
+        "operators": {verdict: artifact.operators.get(verdict, 0) for verdict in Verdict},
         "seconds": round(artifact.seconds, 2),
     }
 
@@ -250,12 +250,12 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
     from rich.table import Table
 
-    from edge_deeplab.checker.rules import VERDICTS
+    from edge_deeplab.checker.verdicts import Verdict
     from edge_deeplab.cli.terminal import stdout_console
 
     table = Table("target", "precision")
     table.add_column("path", overflow="fold")
-    for header in ("MB", "s", *VERDICTS):
+    for header in ("MB", "s", *Verdict):
         table.add_column(header, justify="right")
     for artifact in artifacts:
         table.add_row(
@@ -264,7 +264,7 @@ def print_table(artifacts: "list[ExportedArtifact]") -> None:
             str(artifact.path),
             f"{artifact.bytes / 1e6:.1f}",
             f"{artifact.seconds:.1f}",
-            *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
+            *(str(artifact.operators.get(verdict, 0)) for verdict in Verdict),
         )
     console = stdout_console()
     console.print(table)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_deeplab.checker.report import count_worst
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.measures import Document, Exported
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished
@@ -128,7 +129,7 @@ def _describe_file(
 
 def _count_verdicts(check: Document) -> dict[str, int]:
     """Return how many operators are ok, slow, fallback and rejected, each by the worst that a profile says."""
-    return count_worst([[v["verdict"] for v in p["verdicts"]] for p in check["profiles"]])
+    return count_worst([[Verdict(v["verdict"]) for v in p["verdicts"]] for p in check["profiles"]])
 
 
 def _failures(entry: Document, section: ParitySection | None) -> list[str]:

@@ -2,9 +2,9 @@
 
 2,000 mutants of tiny files, a third of each format, are read, linted and judged; a few of them go through the whole
 command and through the interpreter. Memory is measured on mutants of 100 kB and more: there it stays below ten times
-the file's size. Any file may ask for 16 MiB (`source.ReadingBudget`), because a record costs more than the few bytes that an
-honest operator takes. tracemalloc sees what Python holds; what protobuf parses is bounded by its number of messages
-(`wire`).
+the file's size. Any file may ask for 16 MiB (`source.ReadingBudget`), because a record costs more than the few bytes
+that an honest operator takes. tracemalloc sees what Python holds; what protobuf parses is bounded by its number of
+messages (`wire`).
 """
 
 import json

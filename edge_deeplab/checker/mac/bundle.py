@@ -17,8 +17,9 @@ from edge_deeplab.checker.mac.result import (
     PlannedOperation,
     read_result,
 )
-from edge_deeplab.checker.report import ArtifactReport, ProfileReport, Verdict
+from edge_deeplab.checker.report import ArtifactReport, ProfileReport
 from edge_deeplab.checker.rules import Rule, load_profile
+from edge_deeplab.checker.verdicts import Confidence, Judgement, Verdict
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.coreml import read_mil
@@ -27,12 +28,12 @@ from edge_deeplab.formats.manifest import content_sha256
 
 OBSERVED = Rule(
     id="observed",
-    verdict="as observed",
+    verdict=Verdict.OK,  # in words "as observed": the plan decides
     reason="a Mac's compute plan tells where Core ML runs the operator: ok on the profile's device, fallback on "
     "another, rejected where the package does not load",
     source="MLComputePlan of coremltools, in the result that check --merge was given",
     date="the day of that run",
-    confidence="measured",
+    confidence=Confidence.MEASURED,
 )
 """What `check --merge` puts in place of the rules of Core ML's profiles."""
 _PLACEHOLDER = 'PACKAGE_SHA256 = ""'
@@ -136,31 +137,33 @@ def _observe(
 
 
 def _verdict(
-    operator: Operator, predicted: Verdict, target: _Target, plan: ObservedPlan, result: MacResult
-) -> Verdict:
+    operator: Operator, predicted: Judgement, target: _Target, plan: ObservedPlan, result: MacResult
+) -> Judgement:
     """Return what was observed of an operator; the prediction where nothing was."""
     observed = replace(
         predicted,
         rule=OBSERVED.id,
         source=f"MLComputePlan of coremltools {result.coremltools}, {target.compute_units}",
         date=result.date,
-        confidence="measured",
+        confidence=Confidence.MEASURED,
         rewrite=None,
     )
     where = f"observed on {result.machine}"
     if plan.error is not None:
         return replace(
-            observed, verdict="rejected", reason=f"{where}: Core ML does not load it ({plan.error})"
+            observed,
+            verdict=Verdict.REJECTED,
+            reason=f"{where}: Core ML does not load it ({plan.error})",
         )
     planned = plan.find(operator)
     if planned is None or planned.preferred is None:
         return predicted
     if planned.preferred == target.device:
         reason = f"{where}: Core ML prefers the {_DEVICES[target.device]}"
-        return replace(observed, verdict="ok", reason=reason)
+        return replace(observed, verdict=Verdict.OK, reason=reason)
     return replace(
         observed,
-        verdict="fallback",
+        verdict=Verdict.FALLBACK,
         reason=f"{where}: {_preference(planned)}",
         rewrite=predicted.rewrite,
     )
