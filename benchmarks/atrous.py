@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab.converters.devices.atrous_forms import DEINTERLACE, NATIVE, ZERO_INSERT
-from edge_deeplab.converters.export import TARGETS, export_checkpoint
+from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import resize_image
@@ -24,6 +24,7 @@ from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, open_checkpoint
 from edge_deeplab.runtimes.base import ImagesNHWC, Runtime
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TARGETS
 
 FORMS = (NATIVE, DEINTERLACE, ZERO_INSERT)
 

@@ -22,9 +22,9 @@ from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.runtimes.artifact import ArtifactRuntime
 from edge_deeplab.runtimes.engine import Engine, TimedEngine
 from edge_deeplab.runtimes.inputs import Tensor
+from edge_deeplab.runtimes.interpreter import TFLiteEngine
 from edge_deeplab.runtimes.onnx import OnnxEngine
 from edge_deeplab.runtimes.open import open_artifact
-from edge_deeplab.runtimes.tflite import TFLiteEngine
 
 ENGINES: Mapping[str, Callable[[Path, int], Engine]] = {
     ".onnx": OnnxEngine,

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import cast, get_args
 
 from edge_deeplab import __version__
-from edge_deeplab.checker.rules import DEFAULT_PROFILES, Profile
+from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.converters.capture import CanonicalGraph, capture, check_size
 from edge_deeplab.converters.devices.atrous_forms import (
     AUTO,
@@ -27,10 +29,7 @@ from edge_deeplab.converters.devices.atrous_forms import (
 from edge_deeplab.converters.devices.mending import Mended, choose_atrous_forms, mend, profiles_of
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.to_coreml import write_coreml
-from edge_deeplab.converters.to_onnx import write_onnx
-from edge_deeplab.converters.to_tflite import write_tflite
-from edge_deeplab.converters.versions import BY_TARGET, check_installed, installed_versions
+from edge_deeplab.converters.versions import check_installed, installed_versions
 from edge_deeplab.description import Description, Head
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.files import check_writable, replace_when_complete
@@ -41,36 +40,17 @@ from edge_deeplab.formats.manifest import (
     write_manifest,
 )
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.targets import TARGETS, Precision, TargetName
 
 logger = logging.getLogger(__name__)
 
 HEADS: tuple[Head, ...] = ("classes", "logits")
 ALL_TARGETS = "all"
-WEIGHT_ONLY = ("w8", "w6", "w4")
-"""Core ML alone: weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
-PRECISIONS = ("fp32", "fp16", "int8", *WEIGHT_ONLY)
+WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")
+"""Weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
 DEFAULT_FOLDER = Path("exports")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A file format and its lowering.
-
-    Args:
-        ending: of the file or folder.
-        write: writes (canonical graph, description, path).
-    """
-
-    ending: str
-    write: Callable[[CanonicalGraph, Description, Path], None]
-
-
-TARGETS: dict[str, Target] = {
-    "coreml": Target(".mlpackage", write_coreml),
-    "tflite": Target(".tflite", write_tflite),
-    "onnx": Target(".onnx", write_onnx),
-}
 
 
 @dataclass(frozen=True)
@@ -91,7 +71,7 @@ class ExportedArtifact:
         atrous: the form of each atrous convolution, and what the other forms would have cost.
     """
 
-    target: str
+    target: TargetName
     precision: str
     path: Path
     bytes: int
@@ -182,16 +162,17 @@ def _plan(
     on_step: Callable[[str], None],
 ) -> Mended:
     """Return what one target's file asks for; to choose or to mend, it is lowered and judged first."""
+    target = description.target
+    assert target is not None, "a file is made for a target"
 
     def lower(tried: CanonicalGraph, folder: Path) -> Path:
-        on_step(f"checking {description.target} {description.precision}")
-        target = TARGETS[description.target]
-        path = folder / f"tried{target.ending}"
-        target.write(tried, description, path)
+        on_step(f"checking {target} {description.precision}")
+        path = folder / f"tried{TARGETS[target].ending}"
+        write_target(tried, description, path)
         return path
 
     if atrous == AUTO:
-        start = choose_atrous_forms(graph, lower, profiles, description.target)
+        start = choose_atrous_forms(graph, lower, profiles, target)
     else:
         choices = one_form(graph.program, atrous)
         start = Mended(ask_for(choices, f"--atrous {atrous}"), choices)
@@ -228,17 +209,17 @@ def export_graph(
     """
     from edge_deeplab.checker.report import count_verdicts
 
-    start = time.perf_counter()
-    judges = tuple(profiles) or (DEFAULT_PROFILES[description.target],)
-    target = TARGETS[description.target]
+    start, target = time.perf_counter(), description.target
+    assert target is not None, "a file is made for a target"
+    judges = tuple(profiles) or tuple(p.name for p in default_profiles(target))
     name = description.checkpoint.removesuffix(f"-{description.precision}")
-    path = output_dir / f"{name}-{description.precision}{target.ending}"
+    path = output_dir / f"{name}-{description.precision}{TARGETS[target].ending}"
     with replace_when_complete(path) as temporary:
-        target.write(graph, description, temporary)
+        write_target(graph, description, temporary)
         with quietly():
-            operators = count_verdicts(temporary, judges)
+            operators = count_verdicts(temporary, judges) if judges else {}  # no rules: not checked
     return ExportedArtifact(
-        target=description.target,
+        target=target,
         precision=description.precision,
         path=path,
         bytes=content_bytes(path),
@@ -250,7 +231,25 @@ def export_graph(
     )
 
 
-def resolve_targets(names: Sequence[str]) -> tuple[str, ...]:
+def write_target(graph: CanonicalGraph, description: Description, path: Path) -> None:
+    """Write the file of a canonical graph for the target that its description names.
+
+    Args:
+        graph: the canonical graph.
+        description: what the file is to say of itself.
+        path: the file, or the folder of a package.
+
+    Raises:
+        ConversionError: when the lowering fails.
+        MissingDependencyError: when the target's converter is not installed.
+    """
+    target = description.target
+    assert target is not None, "a file is made for a target"
+    lowering = import_module(f"{__package__}.to_{target}")
+    getattr(lowering, f"write_{target}")(graph, description, path)
+
+
+def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
     """Return targets by name, each once; "all" stands for all of them.
 
     Raises:
@@ -259,7 +258,9 @@ def resolve_targets(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in (*TARGETS, ALL_TARGETS):
             raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
-    return tuple(TARGETS) if ALL_TARGETS in names else tuple(dict.fromkeys(names))
+    if ALL_TARGETS in names:
+        return tuple(TARGETS)
+    return tuple(cast(TargetName, name) for name in dict.fromkeys(names))
 
 
 def check_output(precision: str, head: str) -> None:
@@ -275,18 +276,21 @@ def check_output(precision: str, head: str) -> None:
         raise ConfigError(f"{problem}; {_BEFORE_IOS_17}")
 
 
-def check_targets(targets: Sequence[str], precision: str) -> None:
+def check_targets(targets: Sequence[TargetName], precision: str) -> None:
     """Check that all targets have a precision.
 
     Raises:
-        ConfigError: for weight-only precisions of another target than Core ML.
+        ConfigError: naming the first that has not.
     """
-    others = [target for target in targets if target != "coreml"]
-    if precision in WEIGHT_ONLY and others:
-        raise ConfigError(
-            f"precision {precision} came for {others[0]}; weight-only precisions are Core ML's; "
-            "pass --target coreml, or --precision fp16 or int8"
-        )
+    for target in targets:
+        if precision not in TARGETS[target].precisions:
+            have = " ".join(
+                f"--target {n}" for n, t in TARGETS.items() if precision in t.precisions
+            )
+            raise ConfigError(
+                f"precision {precision} came for {target}, which has {', '.join(TARGETS[target].precisions)}; "
+                f"a target that has it was expected; pass {have}, or another precision"
+            )
 
 
 def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
@@ -311,7 +315,7 @@ def check_quantized(checkpoint: Checkpoint, precision: str) -> None:
 
 
 def describe(
-    checkpoint: Checkpoint, graph: CanonicalGraph, target: str, precision: str
+    checkpoint: Checkpoint, graph: CanonicalGraph, target: TargetName, precision: str
 ) -> Description:
     """Return what an artifact of this checkpoint says of itself."""
     return checkpoint.describe(
@@ -321,7 +325,7 @@ def describe(
         size_hw=graph.size_hw,
         provenance={
             "edge-deeplab": __version__,
-            "packages": installed_versions("torch", *BY_TARGET[target]),
+            "packages": installed_versions("torch", *TARGETS[target].packages),
             "training": dict(checkpoint.info.provenance),
         },
     )
@@ -343,6 +347,6 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: st
         "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
         "versions": {
             "edge-deeplab": __version__,
-            **installed_versions("torch", *BY_TARGET[artifact.target]),
+            **installed_versions("torch", *TARGETS[artifact.target].packages),
         },
     }

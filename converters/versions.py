@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from edge_deeplab.errors import MissingDependencyError
+from edge_deeplab.targets import TARGETS, TargetName
 
 TESTED: dict[str, str] = {
     "torch": "2.13.0",
@@ -17,13 +18,6 @@ TESTED: dict[str, str] = {
     "coremltools": "9.0",
 }
 """The set that the exports were measured with (the constraints file pins the same)."""
-
-BY_TARGET: dict[str, tuple[str, ...]] = {
-    "coreml": ("coremltools",),
-    "tflite": ("litert-torch", "ai-edge-litert"),
-    "onnx": ("onnx", "onnxscript", "onnxsim", "onnxruntime"),
-}
-"""The packages that each target needs beside torch; the extra that installs them has the target's name."""
 
 
 def installed_version(package: str) -> str | None:
@@ -40,15 +34,15 @@ def installed_versions(*packages: str) -> dict[str, str]:
     return {package: number for package, number in found.items() if number is not None}
 
 
-def check_installed(target: str) -> None:
+def check_installed(target: TargetName) -> None:
     """Check that a target's packages are installed.
 
     Args:
-        target: a key of `BY_TARGET`.
+        target: a key of `TARGETS`.
 
     Raises:
         MissingDependencyError: naming the first that is not, and the extra.
     """
-    for package in BY_TARGET[target]:
+    for package in TARGETS[target].packages:
         if installed_version(package) is None:
             raise MissingDependencyError(package, extra=target)

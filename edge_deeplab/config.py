@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.targets import TARGETS, TargetName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -270,11 +271,7 @@ class ExportSection(_Section):
         profiles: devices that the files are for, as `export --profile`.
     """
 
-    targets: Annotated[tuple[Literal["coreml", "tflite", "onnx"], ...], Field(min_length=1)] = (
-        "coreml",
-        "tflite",
-        "onnx",
-    )
+    targets: Annotated[tuple[TargetName, ...], Field(min_length=1)] = tuple(TARGETS)
     precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "int8")
     head: str = "exact"
     profiles: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.targets import TARGETS, TargetName
 
 FORMAT = "edge-deeplab/1"
 METADATA_KEY = "edge_deeplab"
@@ -65,7 +66,7 @@ class Description:
         model: model name, for example "deeplabv3plus_efficientnet_lite0".
         checkpoint: name of the checkpoint it was exported from (a shipped name or a file name, never a path).
         checkpoint_sha256: hash of that checkpoint file.
-        target: "onnx", "tflite" or "coreml".
+        target: what the file is made for; None of what runs in torch and is no file.
         precision: "fp32", "fp16" or "int8".
         head: "classes" (int class ids come out) or "logits".
         size_hw: input height and width in pixels.
@@ -79,7 +80,7 @@ class Description:
     model: str
     checkpoint: str
     checkpoint_sha256: str
-    target: str
+    target: TargetName | None
     precision: str
     head: Head
     size_hw: tuple[int, int]
@@ -189,7 +190,7 @@ def _read_description(document: Fields) -> Description:
         model=document.text("model"),
         checkpoint=checked_name(document.text("checkpoint")),
         checkpoint_sha256=document.text("checkpoint_sha256", empty=True),
-        target=document.text("target"),
+        target=document.choice("target", tuple(TARGETS)),
         precision=document.text("precision"),
         head=document.choice("head", get_args(Head)),
         size_hw=size_of(document),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_deeplab.checker.report import ProfileReport, judge
-from edge_deeplab.checker.rules import DEFAULT_PROFILES, Profile, load_profile
+from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.atrous_forms import (
@@ -24,6 +24,7 @@ from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.read import read_graph
+from edge_deeplab.targets import TargetName
 
 MOST_ROUNDS = 3
 """What a rewrite leaves may be mended in turn; more than twice has not been seen."""
@@ -47,7 +48,9 @@ class Mended:
     atrous: tuple[AtrousChoice, ...] = ()
 
 
-def profiles_of(names: Sequence[str], targets: Sequence[str]) -> dict[str, list[Profile]]:
+def profiles_of(
+    names: Sequence[str], targets: Sequence[TargetName]
+) -> dict[TargetName, list[Profile]]:
     """Return, by target, the profiles among those named that read its files.
 
     Raises:
@@ -100,7 +103,7 @@ def _judged(
 
 
 def choose_atrous_forms(
-    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], target: str
+    graph: CanonicalGraph, lower: Lower, profiles: Sequence[Profile], target: TargetName
 ) -> Mended:
     """Return each atrous convolution's cheapest form that a profile runs on its fast path.
 
@@ -110,7 +113,7 @@ def choose_atrous_forms(
         profiles: the first one judges; with none the target's default does.
         target: what is exported to.
     """
-    profile = profiles[0] if profiles else load_profile(DEFAULT_PROFILES[target])
+    profile = profiles[0] if profiles else default_profiles(target)[0]
     choices = choose_forms(graph.program, _lowered(graph, lower), profile)
     return Mended(ask_for(choices, f"--atrous auto, {profile.name}"), choices)
 

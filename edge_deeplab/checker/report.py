@@ -24,7 +24,7 @@ from edge_deeplab.checker.judging import (
 )
 from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
 from edge_deeplab.checker.partitions import Partitioning
-from edge_deeplab.checker.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.checker.rules import default_profiles, load_profile
 from edge_deeplab.checker.tflite.signature_defs import (
     SignatureFinding,
     lint_signatures,
@@ -124,7 +124,7 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
     loaded = [load_profile(name) for name in profiles]
     graph = read_graph(path)
     if not loaded:
-        loaded = [load_profile(DEFAULT_PROFILES[graph.format])]
+        loaded = default_profiles(graph.format)
     measured = measure_xnnpack(path) if graph.format == "tflite" else None
     optimized = measure_optimized(path) if graph.format == "onnx" else None
     asked = [profile for profile in loaded if profile.format == graph.format]

@@ -31,13 +31,7 @@ from typing import Any
 from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Fact
 from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError, unknown_choice
-
-DEFAULT_PROFILES: Mapping[str, str] = {
-    "tflite": "tflite-xnnpack",
-    "onnx": "onnx-cpu",
-    "coreml": "coreml-ane-a14",
-}
-"""Profile that a file of each format is held against when none is named."""
+from edge_deeplab.targets import TARGETS, TargetName
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "above": lambda fact, limit: fact > limit,
@@ -135,7 +129,7 @@ class Profile:
     """
 
     name: str
-    format: str
+    format: TargetName
     title: str
     ok_reason: str
     rules: tuple[Rule, ...]
@@ -178,6 +172,12 @@ def load_profile(name: str) -> Profile:
     suffix = name.removeprefix(f"{family.name}-")
     variant = next((v for v in family.variants if v.suffix == suffix), None)
     return family if variant is None else _profile_of(family, variant)
+
+
+def default_profiles(target: TargetName) -> list[Profile]:
+    """Return the profile that a target's files are held against when none is named; none where there are no rules."""
+    name = TARGETS[target].default_profile
+    return [] if name is None else [load_profile(name)]
 
 
 @cache

@@ -14,7 +14,6 @@ from edge_deeplab.checker.explain import (
     profiles_with,
 )
 from edge_deeplab.checker.rules import (
-    DEFAULT_PROFILES,
     Profile,
     Rule,
     family_names,
@@ -22,12 +21,8 @@ from edge_deeplab.checker.rules import (
     load_profile,
     profile_names,
 )
+from edge_deeplab.targets import TARGETS
 
-_FORMATS = {
-    "tflite": "TFLite",
-    "onnx": "ONNX",
-    "coreml": "Core ML",
-}
 _OPENING = """\
 # What each target runs
 
@@ -57,9 +52,9 @@ def write_page() -> str:
     """Return the page as Markdown."""
     families = [load_family(name) for name in family_names()]
     sections = [_OPENING, _profiles_table()]
-    for file_format, title in _FORMATS.items():
+    for file_format, target in TARGETS.items():
         own = [family for family in families if family.format == file_format]
-        sections += [f"## {title}\n", *(_section(family) for family in own)]
+        sections += [f"## {target.label}\n", *(_section(family) for family in own)]
     return "\n".join(sections)
 
 
@@ -71,7 +66,8 @@ def _profiles_table() -> str:
 
 
 def _profile_row(profile: Profile) -> str:
-    default = " (taken when none is named)" if profile.name in DEFAULT_PROFILES.values() else ""
+    is_default = profile.name == TARGETS[profile.format].default_profile
+    default = " (taken when none is named)" if is_default else ""
     return f"| `{profile.name}`{default} | {_cell(profile.title)} | {len(profile.rules)} |"
 
 

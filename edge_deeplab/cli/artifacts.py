@@ -7,6 +7,7 @@ from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.files import path_inside
 from edge_deeplab.formats.manifest import MANIFEST
+from edge_deeplab.targets import target_of
 
 _MOST_ARTIFACTS = 10_000
 EXPORTS = Path("exports")
@@ -30,7 +31,7 @@ def expand_artifacts(paths: Sequence[Path], *, asked: bool = True) -> list[Path]
                 f"no ARTIFACT came and there is no {path / MANIFEST}; exported files were expected; "
                 "run edge-deeplab export --target all first, or name the files"
             )
-        is_folder = path.is_dir() and path.suffix.lower() != ".mlpackage"
+        is_folder = path.is_dir() and target_of(path) is None
         expanded += _listed_artifacts(path / MANIFEST) if is_folder else [path]
     return expanded
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:
     from edge_deeplab.checker.tflite.versions import VersionFinding
@@ -33,7 +34,7 @@ def fix_files(paths: Sequence[Path], output: Path | None) -> dict[Path, dict[str
     """
     from edge_deeplab.checker.tflite.fix import fix_versions
 
-    files = [path for path in paths if path.suffix.lower() == _TFLITE]
+    files = [path for path in paths if target_of(path) == "tflite"]
     if not files:
         raise ConfigError(
             "--fix came without a .tflite file that can be read; one was expected, because only TFLite has opcode "

@@ -10,6 +10,7 @@ import typer
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import EdgeDeepLabError, MissingDependencyError, require
+from edge_deeplab.targets import TargetName
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.capture import CanonicalGraph
@@ -64,7 +65,7 @@ def examine(on_step: Callable[[str], None]) -> list[Finding]:
     from tempfile import TemporaryDirectory
 
     from edge_deeplab.converters.capture import capture
-    from edge_deeplab.converters.export import TARGETS
+    from edge_deeplab.targets import TARGETS
 
     with TemporaryDirectory() as folder:
         checkpoint = tiny_checkpoint(Path(folder))
@@ -76,13 +77,15 @@ def examine(on_step: Callable[[str], None]) -> list[Finding]:
         return findings
 
 
-def examine_target(checkpoint: "Checkpoint", graph: "CanonicalGraph", target: str) -> Finding:
+def examine_target(
+    checkpoint: "Checkpoint", graph: "CanonicalGraph", target: TargetName
+) -> Finding:
     """Export to one target, run the artifact and compare its logits with torch's.
 
     Args:
         checkpoint: what the graph was captured from; the artifact is written beside it.
         graph: canonical graph with logits.
-        target: a key of `converters.export.TARGETS`.
+        target: a key of `TARGETS`.
     """
     import numpy as np
 

@@ -31,13 +31,12 @@ from edge_deeplab.cli.scoring import (
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
+from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:
     from edge_deeplab.data.dataset import SegmentationDataset
     from edge_deeplab.evaluation.class_map import ClassMap
     from edge_deeplab.runtimes.base import Runtime
-
-ARTIFACT_ENDINGS = (".onnx", ".tflite", ".mlpackage")
 
 
 def evaluate(
@@ -165,7 +164,7 @@ class Protocol:
 
 def is_artifact(argument: str | None) -> bool:
     """Tell whether an argument means an exported file rather than a checkpoint, by its ending."""
-    return argument is not None and argument.rstrip("/").endswith(ARTIFACT_ENDINGS)
+    return argument is not None and target_of(Path(argument)) is not None
 
 
 def _check_stride(output_stride: int) -> None:

@@ -23,6 +23,7 @@ from edge_deeplab.cli.sparsity import pattern_with_warning
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, require
+from edge_deeplab.targets import TargetName
 
 if TYPE_CHECKING:
     from edge_deeplab.converters.devices.heads import HeadForm
@@ -163,7 +164,7 @@ def _read_options(
     atrous: str,
     profile: Sequence[str] | None,
     sparsity: str | None,
-) -> "tuple[Sequence[str], HeadForm]":
+) -> "tuple[Sequence[TargetName], HeadForm]":
     """Return the targets and the head that options mean; each value is checked by itself.
 
     Raises:
@@ -216,7 +217,7 @@ def calibrated(checkpoint: "Checkpoint", data: Path, max_pixels: int) -> "Checkp
 
 
 def _sparsified(
-    checkpoint: "Checkpoint", text: str, targets: Sequence[str], precision: str | None
+    checkpoint: "Checkpoint", text: str, targets: Sequence[TargetName], precision: str | None
 ) -> "Checkpoint":
     """Return a checkpoint with small weights set to zero; says which targets gain nothing."""
     from edge_deeplab.converters.export import WEIGHT_ONLY

@@ -75,7 +75,8 @@ class _Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._what, self._total, self._unit, self._done = "", None, "", 0
+        self._what, self._unit, self._done = "", "", 0
+        self._total: int | None = None
         self._began = self._told = time.monotonic()
 
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:

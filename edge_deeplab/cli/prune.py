@@ -95,7 +95,6 @@ def prune(
         from edge_deeplab.cli.prune_report import print_pruned, rank_groups
         from edge_deeplab.cli.sparsity import pattern_with_warning
         from edge_deeplab.config import PruneRecipe
-        from edge_deeplab.converters.export import TARGETS
         from edge_deeplab.data.dataset import open_dataset
         from edge_deeplab.files import check_writable
         from edge_deeplab.models.checkpoint import load_checkpoint
@@ -103,6 +102,7 @@ def prune(
         from edge_deeplab.quantization.pruning.prune import check_float
         from edge_deeplab.quantization.pruning.run import train_pruned
         from edge_deeplab.quantization.sparsity import parse_sparsity
+        from edge_deeplab.targets import TARGETS
         from edge_deeplab.training.finetune import check_sources
         from edge_deeplab.training.run_folder import check_unused
 

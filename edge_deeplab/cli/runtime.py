@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from edge_deeplab.runtime_names import RuntimeName
+from edge_deeplab.targets import RuntimeName
 
 RuntimeOption = Annotated[
     RuntimeName | None,

@@ -20,7 +20,6 @@ from edge_deeplab.config import BenchSection, ExportSection, ParitySection
 from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint, resolve_targets
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError
@@ -33,6 +32,7 @@ from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.targets import TARGETS, TargetName
 
 Document = dict[str, Any]
 """JSON values."""
@@ -53,7 +53,7 @@ class Exported:
 
     stage: Stage
     precision: str
-    files: Mapping[str, Path]
+    files: Mapping[TargetName, Path]
     done: Finished
 
     @property
@@ -229,5 +229,5 @@ def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[
     return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
 
 
-def _packages(targets: Sequence[str]) -> list[str]:
-    return [package for target in targets for package in BY_TARGET[target]]
+def _packages(targets: Sequence[TargetName]) -> list[str]:
+    return [package for target in targets for package in TARGETS[target].packages]

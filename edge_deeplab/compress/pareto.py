@@ -6,6 +6,7 @@ from typing import Any
 
 from edge_deeplab.compress.measures import Document
 from edge_deeplab.errors import require
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 
 _AXES: tuple[tuple[str, Callable[[Document], float | None]], ...] = (
@@ -13,8 +14,6 @@ _AXES: tuple[tuple[str, Callable[[Document], float | None]], ...] = (
     ("size, MB", lambda entry: entry["bytes"] / 1e6),
     ("multiply-adds, G", lambda entry: entry["multiply_adds"] / 1e9),
 )
-_MARKERS = {"tflite": "o", "onnx": "s", "coreml": "^"}
-_LABELS = {"tflite": "TFLite", "onnx": "ONNX", "coreml": "Core ML"}
 
 
 def draw_pareto(report: Document, path: Path) -> None:
@@ -77,7 +76,7 @@ def _draw_panel(
             cost,
             entry["miou"],
             color=colours[_variant(entry)],
-            marker=_MARKERS[entry["target"]],
+            marker=TARGETS[entry["target"]].marker,
             s=60,
             zorder=3,
         )
@@ -106,7 +105,9 @@ def _draw_legend(
     ]
     targets = dict.fromkeys(entry["target"] for entry in files)
     handles += [
-        pyplot.Line2D([], [], color="black", marker=_MARKERS[t], linestyle="", label=_LABELS[t])
+        pyplot.Line2D(
+            [], [], color="black", marker=TARGETS[t].marker, linestyle="", label=TARGETS[t].label
+        )
         for t in targets
     ]
     handles.append(pyplot.Line2D([], [], color="black", linewidth=1, label="no file beats it"))

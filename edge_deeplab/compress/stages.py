@@ -11,7 +11,6 @@ from pathlib import Path
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import PruneRecipe, PruningSection, QatRecipe, Recipe
-from edge_deeplab.converters.versions import BY_TARGET
 from edge_deeplab.data.dataset import FolderDataset
 from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
@@ -22,6 +21,7 @@ from edge_deeplab.quantization.calibration import passes
 from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.quantization.pruning.run import train_pruned
 from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.run_folder import STATE_FILE
 
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
@@ -86,7 +86,7 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
     settings = {name: getattr(section, name) for name in ("runtime", "round_to", "floor")}
     inputs = {"checkpoint": parent.checkpoint.sha256}
-    packages = ("torch", "timm", "numpy", *BY_TARGET[section.runtime])
+    packages = ("torch", "timm", "numpy", *TARGETS[section.runtime].packages)
     return job.run(Step("latency", settings, inputs, packages, make))
 
 

@@ -14,6 +14,7 @@ from edge_deeplab.compress.steps import Finished
 from edge_deeplab.config import ParitySection
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.formats.manifest import content_bytes
+from edge_deeplab.targets import TargetName
 from edge_deeplab.training.run_folder import LOG_FILE
 
 CHECKPOINTS_FOLDER, EXPORTS_FOLDER = "checkpoints", "exports"
@@ -103,7 +104,7 @@ def _training_time(folder: Path) -> Document:
 
 
 def _describe_file(
-    part: Measured, target: str, costs: Document, section: ParitySection | None
+    part: Measured, target: TargetName, costs: Document, section: ParitySection | None
 ) -> Document:
     path = part.exported.files[target]
     scores = part.scores["files"][target] if part.scores is not None else {}

@@ -17,6 +17,7 @@ from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.targets import TARGETS, TargetName, target_of
 
 Values = Mapping[str, npt.NDArray[np.float32]]
 """By operator name, (C, H, W) float32."""
@@ -39,8 +40,9 @@ def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
         ArtifactError: for another format, and ChildError when the file harms its process.
         MissingDependencyError: without the package that runs it.
     """
-    if path.suffix not in _TAPS:
-        raise ArtifactError(f"{path} is none of {', '.join(_TAPS)}; an exported file was expected")
+    if target_of(path) not in _TAPS:
+        known = ", ".join(TARGETS[target].ending for target in _TAPS)
+        raise ArtifactError(f"{path} is none of {known}; an exported file was expected")
     pixels = image_hwc.shape[0] * image_hwc.shape[1]
     size = content_bytes(path) + pixels * _BYTES_A_PIXEL
     limits = Limits.for_file(size, threads=available_cpus(), runs=_RUNS)
@@ -57,7 +59,9 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     values: dict[str, npt.NDArray[np.float32]] = {}
 
     def tap_file(path: str, image_hwc: npt.NDArray[np.uint8]) -> Mapping[str, Any]:
-        values.update(_TAPS[Path(path).suffix](Path(path), image_hwc))
+        target = target_of(Path(path))
+        assert target is not None, "the parent looked"
+        values.update(_TAPS[target](Path(path), image_hwc))
         return {"names": list(values)}
 
     return {"tap": tap_file, "value": lambda name: {"value": values[name]}}
@@ -151,10 +155,10 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     }
 
 
-_TAPS: Mapping[str, Callable[[Path, npt.NDArray[np.uint8]], Values]] = {
-    ".onnx": _tap_onnx,
-    ".tflite": _tap_tflite,
-    ".mlpackage": _tap_coreml,
+_TAPS: Mapping[TargetName, Callable[[Path, npt.NDArray[np.uint8]], Values]] = {
+    "onnx": _tap_onnx,
+    "tflite": _tap_tflite,
+    "coreml": _tap_coreml,
 }
 
 

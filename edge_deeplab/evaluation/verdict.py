@@ -12,8 +12,7 @@ from typing import Any
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
 from edge_deeplab.evaluation.evaluate import Evaluation, finite_or_none
-
-TARGET_OF_ENDING = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
+from edge_deeplab.targets import target_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class ArtifactParity:
         low, high = (finite_or_none(v) for v in self.delta_interval)
         return {
             "path": str(self.path),
-            "target": about.target if about else TARGET_OF_ENDING.get(self.path.suffix),
+            "target": about.target if about else target_of(self.path),
             "precision": about.precision if about else None,
             "runtime": self.runtime,
             "size_hw": list(own.size_hw) if own else None,

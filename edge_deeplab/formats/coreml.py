@@ -41,7 +41,7 @@ _DATA = ("x", "weight", "bias")
 _HALF = "FLOAT16"
 
 
-def read_mil(path: Path) -> FileGraph:
+def read_coreml(path: Path) -> FileGraph:
     """Return what a Core ML package holds.
 
     Args:

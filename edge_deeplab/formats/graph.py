@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_deeplab.targets import TargetName
+
 Shape = tuple[int | None, ...]
 """Sizes by axis; None where the file leaves one open."""
 
@@ -167,7 +169,7 @@ class FileGraph:
     """
 
     path: Path
-    format: str
+    format: TargetName
     versions: Mapping[str, int]
     operators: tuple[Operator, ...]
     notes: tuple[str, ...] = ()

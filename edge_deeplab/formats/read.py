@@ -1,19 +1,12 @@
 """Picks the reader of a file by its ending."""
 
-from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from edge_deeplab.errors import ArtifactError
-from edge_deeplab.formats.coreml import read_mil
 from edge_deeplab.formats.graph import FileGraph
-from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.formats.tflite import read_tflite
-
-READERS: dict[str, Callable[[Path], FileGraph]] = {
-    ".tflite": read_tflite,
-    ".onnx": read_onnx,
-    ".mlpackage": read_mil,
-}
+from edge_deeplab.targets import TargetName, endings, target_of
 
 
 def read_graph(path: Path) -> FileGraph:
@@ -26,10 +19,21 @@ def read_graph(path: Path) -> FileGraph:
         ArtifactError: when it cannot be read, or its ending is another.
         MissingDependencyError: when the package that knows the format is not installed.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    target = target_of(path)
+    if target is None:
         raise ArtifactError(
-            f"{path} ends in {path.suffix or 'nothing'}; one of {', '.join(READERS)} was expected; "
+            f"{path} ends in {path.suffix or 'nothing'}; one of {endings()} was expected; "
             "export a checkpoint with edge-deeplab export, or name another file"
         )
-    return reader(path)
+    if not is_readable(target):
+        raise ArtifactError(
+            f"{path} is a {target} file, whose operators are not read yet: it is not checked; a file of another target "
+            "was expected"
+        )
+    graph: FileGraph = getattr(import_module(f"{__package__}.{target}"), f"read_{target}")(path)
+    return graph
+
+
+def is_readable(target: TargetName) -> bool:
+    """Tell whether a target's files have a reader."""
+    return find_spec(f"{__package__}.{target}") is not None

@@ -33,6 +33,7 @@ from edge_deeplab.models.deeplab import DeepLabV3Plus, backbone_of, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.models.widths import fit_widths, widths_fit
+from edge_deeplab.targets import TargetName
 from edge_deeplab.text import printable
 
 FORMAT = "edge-deeplab-checkpoint/1"
@@ -124,7 +125,7 @@ class Checkpoint:
     def describe(
         self,
         *,
-        target: str,
+        target: TargetName | None,
         precision: str,
         head: Head,
         size_hw: tuple[int, int],

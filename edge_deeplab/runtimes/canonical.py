@@ -42,7 +42,7 @@ class CanonicalRuntime:
         self.size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
         quantization = checkpoint.quantization
         self.description: Description | None = checkpoint.describe(
-            target="canonical",
+            target=None,
             precision="fp32" if quantization is None else "int8",
             head="logits",
             size_hw=self.size_hw,

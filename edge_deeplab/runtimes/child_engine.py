@@ -9,9 +9,9 @@ from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Allowance, Limits
 from edge_deeplab.errors import ChildError
 from edge_deeplab.formats.manifest import content_bytes
-from edge_deeplab.runtime_names import RuntimeName
 from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor, Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.targets import RuntimeName
 
 SERVICE = "edge_deeplab.runtimes.engine_service"
 

@@ -14,7 +14,7 @@ import numpy as np
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.runtimes.inputs import Tensor
-from edge_deeplab.runtimes.tflite import (
+from edge_deeplab.runtimes.interpreter import (
     gives_scores,
     open_interpreter,
     read_description,

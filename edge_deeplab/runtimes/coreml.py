@@ -1,6 +1,7 @@
-"""Core ML itself, through coremltools, on macOS. Elsewhere the MIL reference evaluator reads the same file."""
+"""What runs a .mlpackage: Core ML itself, through coremltools, on macOS; elsewhere the MIL reference evaluator."""
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.coreml_package import locate_model
+from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor
 
 
@@ -86,3 +88,24 @@ def _image_input(feature: Any, path: Path) -> ImageTensor:
     array = feature.type.multiArrayType
     dtype = array.ArrayDataType.Name(array.dataType).lower()
     return image_tensor(feature.name, list(array.shape), dtype, path=str(path))
+
+
+def _core_ml() -> EngineFactory:
+    require("coremltools", package="coremltools", extra="coreml")
+    return CoreMLEngine
+
+
+def _mil_reference() -> EngineFactory:
+    from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
+
+    import_coremltools_alone()
+    from edge_deeplab.runtimes.mil.engine import MILEngine
+
+    return MILEngine
+
+
+ENGINES: Mapping[str, Callable[[], EngineFactory]] = {
+    "core-ml": _core_ml,
+    "mil-reference": _mil_reference,
+}
+"""By the runtime's name; each function imports what the engine needs and returns what makes one."""

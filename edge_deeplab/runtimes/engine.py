@@ -37,6 +37,10 @@ class Engine(Protocol):
         ...
 
 
+EngineFactory = Callable[..., Engine]
+"""Makes an engine of a path and its settings."""
+
+
 class TimedEngine(Engine, Protocol):
     """An engine that times itself where it runs."""
 

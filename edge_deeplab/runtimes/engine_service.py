@@ -2,28 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_deeplab.errors import require
-from edge_deeplab.runtime_names import RuntimeName
-from edge_deeplab.runtimes.engine import Engine, execute
+from edge_deeplab.runtimes.engine import Engine, EngineFactory, execute
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
-
-EngineFactory = Callable[..., Engine]
-"""Makes an engine of a path and its settings."""
+from edge_deeplab.targets import RuntimeName, target_run_by
 
 
 def service(engine: RuntimeName) -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     """Return the functions that answer requests, with everything that the engine imports imported.
 
     Args:
-        engine: a key of `ENGINES`.
+        engine: what is to run the file; `ENGINES` of its target's module has it.
     """
-    served = _Served(ENGINES[engine]())
+    module = import_module(f"{__package__}.{target_run_by(engine)}")
+    served = _Served(module.ENGINES[engine]())
     return {
         "open": served.open,
         "run": served.run,
@@ -84,55 +81,3 @@ def image_to_json(image: ImageTensor) -> dict[str, Any]:
         "dtype": np.dtype(image.dtype).name,
         "quantization": None if quantization is None else vars(quantization),
     }
-
-
-def _onnxruntime() -> EngineFactory:
-    require("onnxruntime", package="onnxruntime", extra="onnx")
-    from edge_deeplab.runtimes.onnx import OnnxEngine
-
-    return OnnxEngine
-
-
-def _interpreter() -> EngineFactory:
-    from edge_deeplab.runtimes.tflite import TFLiteEngine, load_interpreter_module
-
-    load_interpreter_module()
-    return TFLiteEngine
-
-
-def _interpreter_builtin() -> EngineFactory:
-    return partial(_interpreter(), delegate=False)
-
-
-def _compiled_model() -> EngineFactory:
-    require("ai_edge_litert.compiled_model", package="ai-edge-litert", extra="tflite")
-    from edge_deeplab.runtimes.compiled_model import CompiledModelEngine
-
-    return CompiledModelEngine
-
-
-def _core_ml() -> EngineFactory:
-    require("coremltools", package="coremltools", extra="coreml")
-    from edge_deeplab.runtimes.coreml import CoreMLEngine
-
-    return CoreMLEngine
-
-
-def _mil_reference() -> EngineFactory:
-    from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
-
-    import_coremltools_alone()
-    from edge_deeplab.runtimes.mil.engine import MILEngine
-
-    return MILEngine
-
-
-ENGINES: Mapping[RuntimeName, Callable[[], EngineFactory]] = {
-    "onnxruntime": _onnxruntime,
-    "interpreter": _interpreter,
-    "interpreter-builtin": _interpreter_builtin,
-    "compiled-model": _compiled_model,
-    "core-ml": _core_ml,
-    "mil-reference": _mil_reference,
-}
-"""Engines by name; each function imports what the engine needs and returns what makes one."""

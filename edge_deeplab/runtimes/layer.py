@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Limits
+from edge_deeplab.runtimes.interpreter import load_interpreter_module
 from edge_deeplab.runtimes.onnx import open_session
-from edge_deeplab.runtimes.tflite import load_interpreter_module
+from edge_deeplab.targets import target_of
 
 
 class LayerRuntime:
@@ -58,7 +59,7 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     opened: dict[str, Callable[[], Any]] = {}
 
     def open_layer(path: str, threads: int) -> Mapping[str, Any]:
-        opener = _open_tflite if path.endswith(".tflite") else _open_onnx
+        opener = _open_tflite if target_of(Path(path)) == "tflite" else _open_onnx
         name, opened[path] = opener(Path(path), threads)
         return {"name": name}
 

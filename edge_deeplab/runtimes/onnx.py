@@ -1,11 +1,13 @@
 """ONNX Runtime, on the CPU. Loads no torch, and onnx itself only to tap the scores of a class-map file."""
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only_input
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.text import first_line
@@ -114,3 +116,12 @@ def _scores_behind(graph: Any, path: str) -> str:
         )
     scores: str = node.input[0]
     return scores
+
+
+def _onnxruntime() -> EngineFactory:
+    require("onnxruntime", package="onnxruntime", extra="onnx")
+    return OnnxEngine
+
+
+ENGINES: Mapping[str, Callable[[], EngineFactory]] = {"onnxruntime": _onnxruntime}
+"""By the runtime's name; the function imports what the engine needs and returns what makes one."""

@@ -60,7 +60,7 @@ class TorchRuntime:
         self.path = checkpoint.path
         self.size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
         self.description: Description | None = checkpoint.describe(
-            target="torch",
+            target=None,
             precision="fp32" if checkpoint.quantization is None else "int8",
             head="logits",
             size_hw=self.size_hw,

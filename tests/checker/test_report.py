@@ -116,7 +116,7 @@ def test_check_artifact_unknown_profile_is_told_before_the_file_is_read(tmp_path
 
 
 def test_check_artifact_other_ending_lists_the_known_ones(tmp_path):
-    with pytest.raises(ArtifactError, match=r"ends in \.pth; one of \.tflite, \.onnx, \.mlpackage"):
+    with pytest.raises(ArtifactError, match=r"ends in \.pth; one of \.mlpackage, \.tflite, \.onnx"):
         check_artifact(tmp_path / "model.pth")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge_deeplab.checker.facts import FACTS, facts_of
 from edge_deeplab.checker.rules import (
-    DEFAULT_PROFILES,
+    default_profiles,
     family_names,
     load_family,
     load_profile,
@@ -15,6 +15,7 @@ from edge_deeplab.checker.rules import (
     profile_names,
 )
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.targets import TARGETS
 from tests.checker.operator_builders import dense, depthwise, dequantized, operator
 from tests.checker.rule_examples_coreml import COREML_EXAMPLES
 from tests.checker.rule_examples_nnapi import NNAPI_EXAMPLES
@@ -245,7 +246,7 @@ def test_rules_name_rewrites_that_exist():
 
 
 def test_default_profiles_read_the_format_they_stand_for():
-    assert all(load_profile(name).format == key for key, name in DEFAULT_PROFILES.items())
+    assert all(default_profiles(target)[0].format == target for target in TARGETS)
 
 
 def test_worst_rule_of_several_is_the_worst_verdict():

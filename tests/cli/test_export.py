@@ -7,13 +7,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from edge_deeplab import targets
 from edge_deeplab.cli import doctor
 from edge_deeplab.cli.app import app
 from edge_deeplab.converters import export
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.versions import BY_TARGET, TESTED, installed_versions
+from edge_deeplab.converters.versions import TESTED, installed_versions
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConversionError, MissingDependencyError
+from edge_deeplab.targets import TARGETS
 
 runner = CliRunner()
 
@@ -26,7 +28,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def only_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the fastest of the targets."""
-    monkeypatch.setattr(export, "TARGETS", {"onnx": export.TARGETS["onnx"]})
+    monkeypatch.setattr(targets, "TARGETS", {"onnx": targets.TARGETS["onnx"]})
 
 
 def test_export_json_is_one_document_with_the_promised_keys(
@@ -106,7 +108,7 @@ def test_doctor_tells_missing_from_failed(
     def write(graph: CanonicalGraph, description: Description, path: Path) -> None:
         raise error
 
-    monkeypatch.setattr(export, "TARGETS", {"onnx": export.Target(".onnx", write)})
+    monkeypatch.setattr(export, "write_target", write)
     graph = CanonicalGraph(None, "logits", doctor.SIZE_HW)  # type: ignore[arg-type]
     monkeypatch.setattr("edge_deeplab.converters.capture.capture", lambda *arguments: graph)
     result = runner.invoke(app, ["doctor"])
@@ -116,7 +118,7 @@ def test_doctor_tells_missing_from_failed(
 
 
 def test_tested_versions_are_the_pinned_ones_of_every_target() -> None:
-    needed = {package for packages in BY_TARGET.values() for package in packages}
+    needed = {package for target in TARGETS.values() for package in target.packages}
     assert needed <= set(TESTED)
     pinned = (Path(__file__).resolve().parents[2] / "constraints.txt").read_text().splitlines()
     assert {f"{package}=={number}" for package, number in TESTED.items()} <= set(pinned)

@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.description import ClassInfo, Description, Head, Normalisation
 from edge_deeplab.models.aspp import ASPP
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.targets import TARGETS
 
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for index in range(5))
@@ -125,7 +126,7 @@ def exported(
     def export(target: str, precision: str, head: Head) -> Path:
         folder = tmp_path_factory.mktemp("exported")
         path = folder / f"tiny-{precision}-{head}{TARGETS[target].ending}"
-        TARGETS[target].write(canonical(head), describe(target, precision, head), path)
+        write_target(canonical(head), describe(target, precision, head), path)
         return path
 
     return export

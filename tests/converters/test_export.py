@@ -2,7 +2,6 @@
 
 import errno
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 from edge_deeplab.converters import export, versions
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.heads import resolve_head
-from edge_deeplab.converters.export import TARGETS, Target, export_checkpoint, resolve_targets
+from edge_deeplab.converters.export import export_checkpoint, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
@@ -25,6 +24,7 @@ from edge_deeplab.models.checkpoint import (
 )
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import CLASSES, NORMALISATION
 
 SIZE_HW = (64, 64)
@@ -56,9 +56,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(graph: CanonicalGraph, description: Description, path: Path) -> None:
         path.write_text(description.to_json())
 
-    monkeypatch.setattr(
-        export, "TARGETS", {name: Target(target.ending, write) for name, target in TARGETS.items()}
-    )
+    monkeypatch.setattr(export, "write_target", write)
     monkeypatch.setattr(
         "edge_deeplab.checker.report.count_verdicts", lambda path, profiles: {"ok": 1}
     )
@@ -177,9 +175,7 @@ class TestAroundTheLowering:
             path.write_bytes(b"half of it")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setitem(
-            export.TARGETS, "onnx", replace(export.TARGETS["onnx"], write=fill_disk)
-        )
+        monkeypatch.setattr(export, "write_target", fill_disk)
         with pytest.raises(OutputError, match="No space left on device"):
             export_checkpoint(checkpoint, ["onnx"], output_dir=tmp_path)
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.check import check
 from edge_deeplab.errors import ArtifactError
-from edge_deeplab.formats.coreml import read_mil
+from edge_deeplab.formats.coreml import read_coreml
 
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
@@ -24,7 +24,7 @@ def read_for_the_evaluator(path):
     return read_package(path)
 
 
-@pytest.fixture(params=[read_mil, read_for_the_evaluator], ids=["check", "evaluator"])
+@pytest.fixture(params=[read_coreml, read_for_the_evaluator], ids=["check", "evaluator"])
 def read(request):
     """Each of the two readers of packages."""
     return request.param
@@ -177,7 +177,7 @@ def test_read_mil_weight_in_a_nested_block_is_checked_too(tiny, tmp_path):
     value.blobFileValue.fileName = "@model_path/weights/weight.bin"
     value.blobFileValue.offset = 4096
     with pytest.raises(ArtifactError, match="ends after 64 bytes"):
-        read_mil(builder.save(tmp_path / "nested.mlpackage"))
+        read_coreml(builder.save(tmp_path / "nested.mlpackage"))
 
 
 def test_check_package_without_its_weights_ends_with_code_1_and_one_sentence(mlpackage_path):

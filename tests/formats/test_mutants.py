@@ -21,7 +21,7 @@ from onnx import helper
 from typer.testing import CliRunner
 
 from edge_deeplab.checker.report import ArtifactReport, check_artifact, judge
-from edge_deeplab.checker.rules import DEFAULT_PROFILES, load_profile
+from edge_deeplab.checker.rules import default_profiles
 from edge_deeplab.checker.tflite.signature_defs import lint_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
 from edge_deeplab.cli.check import check
@@ -53,7 +53,7 @@ def survive(path):
     assert time.process_time() - start < SECONDS_EACH
     assert "\n" not in sentence
     if graph is not None:
-        judged = judge(graph, load_profile(DEFAULT_PROFILES[graph.format]))
+        judged = judge(graph, default_profiles(graph.format)[0])
         assert len(judged.verdicts) == len(graph.operators)
         assert json.dumps(ArtifactReport(graph, (judged,)).to_json())
     return graph

@@ -15,7 +15,7 @@ from PIL import Image
 
 from edge_deeplab.compress.steps import Step, run_step
 from edge_deeplab.converters.capture import CanonicalGraph, capture
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
@@ -27,6 +27,7 @@ from edge_deeplab.models.shipped import shipped_checkpoints
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.targets import TARGETS
 from tests.fuzz.documents import dump_toml
 from tests.fuzz.flatbuffer import pack
 from tests.fuzz.models import SPECIFICATION
@@ -120,7 +121,7 @@ def _write_targets(folder: Path, name: str, graph: CanonicalGraph) -> None:
     for key, target in TARGETS.items():
         description = describe(key, precision, sha256, graph.head)
         with quietly():
-            target.write(graph, description, folder / f"{name}{target.ending}")
+            write_target(graph, description, folder / f"{name}{target.ending}")
 
 
 def _write_foreign(folder: Path) -> None:

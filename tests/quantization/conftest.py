@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.models.aspp import ASPP
@@ -22,6 +22,7 @@ from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.train import train
 
 SIZE_HW = (32, 48)
@@ -131,7 +132,7 @@ def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
         normalisation=NORMALISATION,
         licence="Apache-2.0",
     )
-    TARGETS[target].write(graph, description, path)
+    write_target(graph, description, path)
     return path
 
 

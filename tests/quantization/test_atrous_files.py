@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.export import TARGETS
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TARGETS
 from tests.quantization.conftest import write_int8
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from tests.tiny_files import custom_path, tflite_path, tiny
 
@@ -92,7 +93,6 @@ def sample(tiny_network: Any) -> Sample:
 def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function (target, precision, head) -> file of the tiny network; each is written once."""
     from edge_deeplab.converters.capture import capture
-    from edge_deeplab.converters.export import TARGETS
 
     folder = tmp_path_factory.mktemp("tiny")
 
@@ -100,7 +100,7 @@ def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     def export(target: str, precision: str = "fp32", head: Any = "classes") -> Path:
         graph = capture(tiny_network, NORMALISATION, SIZE_HW, head)
         path = folder / f"{head}-{precision}{ENDINGS[target]}"
-        TARGETS[target].write(graph, describe(target, precision, head), path)
+        write_target(graph, describe(target, precision, head), path)
         return path
 
     return export

@@ -137,8 +137,8 @@ def test_scores_that_would_take_gigabytes_are_refused(shape: tuple[int, ...]) ->
 def test_runtime_gives_the_same_in_a_child_as_in_process(
     export_tiny: Callable[..., Path], images: np.ndarray
 ) -> None:
+    from edge_deeplab.runtimes.interpreter import TFLiteEngine
     from edge_deeplab.runtimes.onnx import OnnxEngine
-    from edge_deeplab.runtimes.tflite import TFLiteEngine
 
     for engine, target in ((OnnxEngine, "onnx"), (TFLiteEngine, "tflite")):
         path = export_tiny(target)

@@ -22,9 +22,10 @@ from edge_deeplab.checker.rules import Rule, load_profile
 from edge_deeplab.checker.verdicts import Confidence, Judgement, Verdict
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.files import write_atomically
-from edge_deeplab.formats.coreml import read_mil
+from edge_deeplab.formats.coreml import read_coreml
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.manifest import content_sha256
+from edge_deeplab.targets import target_of
 
 OBSERVED = Rule(
     id="observed",
@@ -69,7 +70,7 @@ def write_mac_script(package: Path, output: Path) -> None:
         MissingDependencyError: without coremltools.
         OutputError: when the script cannot be written.
     """
-    if package.suffix.lower() != ".mlpackage":
+    if target_of(package) != "coreml":
         raise ConfigError(
             f"--mac-script came with {package}; an .mlpackage was expected, because the script asks Core ML; "
             "name the Core ML file"
@@ -79,7 +80,7 @@ def write_mac_script(package: Path, output: Path) -> None:
             f"the script would be written to {output}, into the package itself; another place was expected; "
             "name a file beside it"
         )
-    read_mil(package)
+    read_coreml(package)
     source = (files(__package__) / "script.py").read_text("utf-8")
     if source.count(_PLACEHOLDER) != 1:
         raise AssertionError("the script has lost the place of the package's hash")

@@ -16,6 +16,7 @@ from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, ConfigError
 from edge_deeplab.files import replace_when_complete
+from edge_deeplab.targets import target_of
 
 RUNS = 8
 """How often the proof runs a model: both files on four inputs."""
@@ -59,13 +60,13 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
         MissingDependencyError: without ai-edge-litert.
         OutputError: when the place cannot be written.
     """
-    if path.suffix.lower() != ".tflite":
+    if target_of(path) != "tflite":
         raise ConfigError(
             f"--fix came with {path}; a .tflite file was expected, because only TFLite has opcode versions; "
             "leave --fix out"
         )
     target = output or fixed_path(path)
-    if target.suffix.lower() != ".tflite":
+    if target_of(target) != "tflite":
         raise ConfigError(
             f"the mended copy of {path.name} would be written to {target}; a .tflite file was expected, because "
             "readers go by the ending; name another --output"

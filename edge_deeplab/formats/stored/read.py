@@ -16,12 +16,14 @@ from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.onnx import open_onnx
 from edge_deeplab.formats.stored.reader import StoredReader
 from edge_deeplab.formats.stored.tflite import open_tflite
+from edge_deeplab.targets import TARGETS, TargetName, target_of
 
-_OPENERS: Mapping[str, Callable[[Path], StoredReader]] = {
-    ".onnx": open_onnx,
-    ".tflite": open_tflite,
-    ".mlpackage": open_coreml,
+_OPENERS: Mapping[TargetName, Callable[[Path], StoredReader]] = {
+    "onnx": open_onnx,
+    "tflite": open_tflite,
+    "coreml": open_coreml,
 }
+"""Targets whose files store integers that are read back."""
 _DAMAGED = (
     ValueError,
     TypeError,
@@ -42,12 +44,12 @@ def read_stored(path: Path) -> StoredFile:
             form that is not read.
         MissingDependencyError: without the package that knows the format.
     """
-    if path.suffix not in _OPENERS:
-        raise ArtifactError(
-            f"{path} is none of {', '.join(_OPENERS)}; a quantized file was expected"
-        )
+    target = target_of(path)
+    if target is None or target not in _OPENERS:
+        known = ", ".join(TARGETS[name].ending for name in _OPENERS)
+        raise ArtifactError(f"{path} is none of {known}; a quantized file was expected")
     try:
-        reader = _OPENERS[path.suffix](path)
+        reader = _OPENERS[target](path)
         tensors = {name: reader.tensor(name) for name in reader.names}
     except _DAMAGED as error:
         raise unreadable(path, "a quantized model", str(error)) from error

@@ -11,9 +11,10 @@ from torch import nn
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.heads import HEAD_FORMS, check_head_size, resolve_head
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import NORMALISATION, SIZE_HW, describe
 
 
@@ -40,7 +41,7 @@ def test_fast_head_of_each_target_gives_the_canonical_ids(
     assert 0 < (fast != exact).mean() < 0.2
     assert np.array_equal(fast[::2], fast[1::2])
     path = tmp_path / f"fast{TARGETS[target].ending}"
-    TARGETS[target].write(graph_of("fast"), describe(target, "fp32", "classes"), path)
+    write_target(graph_of("fast"), describe(target, "fp32", "classes"), path)
     runtime = open_artifact(path)
     images = image_hwc[None].numpy()
     assert np.array_equal(runtime.predict(images)[0], fast)

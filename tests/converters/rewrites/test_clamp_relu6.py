@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.clamp_relu6 import clamp_relu6
 from edge_deeplab.converters.rewrites.name_operators import name_operators
 from edge_deeplab.formats.read import read_graph
+from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import NORMALISATION, describe
 from tests.converters.rewrites.graphs import in_order, quantized, seeded
 from tests.converters.test_rewrites import operations, run, trace
@@ -55,7 +56,7 @@ def lowered(graph: CanonicalGraph, target: str, folder: Path) -> list[tuple[str,
     """Return type and fused activation of each operator of the file."""
     folder.mkdir()
     path = folder / f"relu6{TARGETS[target].ending}"
-    TARGETS[target].write(graph, describe(target, "fp32", "logits"), path)
+    write_target(graph, describe(target, "fp32", "logits"), path)
     return [
         (operator.type, operator.attributes.get("fused_activation_function"))
         for operator in read_graph(path).operators

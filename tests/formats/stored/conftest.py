@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from edge_deeplab.converters.capture import capture
-from edge_deeplab.converters.export import TARGETS
 from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.read import read_stored
 from edge_deeplab.models.aspp import ASPP
@@ -16,6 +15,7 @@ from edge_deeplab.models.decoder import Decoder
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.targets import TARGETS
 from tests.quantization.conftest import (
     CLASSES,
     NORMALISATION,

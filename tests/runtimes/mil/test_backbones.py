@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edge_deeplab.converters.capture import capture
-from edge_deeplab.converters.export import TARGETS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.models.backbones import BACKBONES
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.runtimes import open_artifact
@@ -26,7 +26,7 @@ def test_export_of_backbone_gives_the_numbers_of_torch(backbone: str, tmp_path: 
 
     path = tmp_path / "backbone.mlpackage"
     graph = capture(model, NORMALISATION, SIZE_HW, "classes")
-    TARGETS["coreml"].write(graph, describe("coreml", "fp32", "classes"), path)
+    write_target(graph, describe("coreml", "fp32", "classes"), path)
     runtime = open_artifact(path, threads=1)
     np.testing.assert_allclose(runtime.logits(images), expected, atol=1e-4)
     assert (runtime.predict(images) == expected.argmax(axis=1)).mean() > 0.999

@@ -13,7 +13,7 @@ import pytest
 from edge_deeplab.description import METADATA_KEY, parse_description
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.tflite_metadata import read_metadata
-from edge_deeplab.runtimes import tflite
+from edge_deeplab.runtimes import interpreter
 from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor
 from tests.runtimes.conftest import CLASSES
 
@@ -83,4 +83,4 @@ def test_load_interpreter_module_falls_back_to_tflite_runtime(
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     monkeypatch.setitem(sys.modules, "tflite_runtime", ModuleType("tflite_runtime"))
     monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", old)
-    assert tflite.load_interpreter_module() == ("tflite-runtime", old)
+    assert interpreter.load_interpreter_module() == ("tflite-runtime", old)
