@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from edge_deeplab.checker.facts import FACTS
 from edge_deeplab.checker.mac.bundle import OBSERVED
 from edge_deeplab.checker.rules import (
     Condition,
@@ -30,54 +31,6 @@ _COMPARISON_WORDS: Mapping[str, str] = {
     "not_in": "none of",
     "not_multiple_of": "no multiple of",
 }
-_NAMES: Mapping[str, str] = {
-    "api": "API level",
-    "computed_as": "quantized element type",
-    "dtype": "element type",
-    "engine": "engine generation",
-    "height_out": "rows",
-    "highest_rank": "number of axes",
-    "kernel_h": "kernel rows",
-    "kernel_w": "kernel columns",
-    "output_dtype": "output type",
-    "output_rank": "number of output axes",
-    "rank": "number of axes",
-    "sized_by": "size given by",
-    "weight_dtype": "weight type",
-    "width_out": "columns",
-    "window": "window entries",
-    "window_h": "window rows",
-    "window_w": "window columns",
-}
-"""Words for facts whose names are short."""
-_YES_AND_NO: Mapping[str, tuple[str, str]] = {
-    "align_corners": ("corners aligned", "corners not aligned"),
-    "antialias": ("smoothing", "no smoothing"),
-    "ceil_mode": ("sizes rounded up", "sizes rounded down"),
-    "depthwise": ("each channel convolved alone", "channels convolved together"),
-    "delegated": ("the delegate taking it", "the delegate leaving it"),
-    "feeds_left_out": ("a reader of its result left out", "all readers of its result taken"),
-    "grouped": ("several groups of several channels", "one group or one channel each"),
-    "half_pixel": ("samples at pixel centres", "samples off pixel centres"),
-    "has_bias": ("a bias", "no bias"),
-    "int8_compute": ("integer arithmetic in hardware", "no integer arithmetic in hardware"),
-    "known": ("a known type", "an unknown type"),
-    "loads": ("the file loading", "the file not loading"),
-    "loads_without_delegate": (
-        "its own kernels alone loading it",
-        "its own kernels refusing it as well",
-    ),
-    "nested": ("standing in a branch or loop body", "standing in the main graph"),
-    "others_constant": ("all further inputs stored", "a further input computed"),
-    "rates_equal": ("equal rates", "unequal rates"),
-    "reads_left_out": ("what it reads computed outside", "what it reads computed inside"),
-    "reduces_depth": ("its last axis reduced", "its last axis kept"),
-    "square": ("as many rows as columns", "more rows than columns or fewer"),
-    "static_shape": ("known sizes", "an open size"),
-    "weight_constant": ("a stored weight", "a computed weight"),
-    "whole_ratio": ("a whole ratio", "a ratio that is not whole"),
-}
-"""Words for facts that hold or not."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +103,6 @@ def describe_condition(rule: Rule) -> str:
     return "; or ".join(described)
 
 
-def fact_words(name: str) -> str:
-    """Return what a fact is called in a sentence: "kernel rows" for "kernel_h"."""
-    return _NAMES.get(name, name.replace("_", " "))
-
-
 def _subject(rule: Rule, alternative: Condition, *, first: bool) -> str:
     """Return the operators that an alternative is about; nothing where those named before still stand."""
     wanted = alternative.get("type")
@@ -169,9 +117,10 @@ def _subject(rule: Rule, alternative: Condition, *, first: bool) -> str:
 
 
 def _describe(name: str, wanted: Any) -> str:
-    words = fact_words(name)
+    fact = FACTS[name]
+    words = fact.told_as
     if isinstance(wanted, bool):
-        return _YES_AND_NO.get(name, (words, f"not {words}"))[0 if wanted else 1]
+        return (fact.yes_and_no or (words, f"not {words}"))[0 if wanted else 1]
     if not isinstance(wanted, Mapping):
         return f"{words} {wanted}"
     return " and ".join(

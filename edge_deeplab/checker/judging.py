@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_deeplab.checker.facts import facts_of
+from edge_deeplab.checker.facts import Value, facts_of
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
 from edge_deeplab.checker.rules import Profile, Rule
-from edge_deeplab.checker.setting_facts import Fact
 from edge_deeplab.checker.verdicts import Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.runtimes.optimized_onnx import Optimized
 from edge_deeplab.runtimes.xnnpack import Measurement
 
-Facts = Mapping[str, Fact]
+Facts = Mapping[str, Value]
 
 
 @dataclass(frozen=True)

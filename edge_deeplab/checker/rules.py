@@ -25,10 +25,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from string import Formatter
 from typing import Any
 
-from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Fact
+from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Value
 from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.targets import TARGETS, TargetName
@@ -86,7 +87,7 @@ class Rule:
             name for text in (self.reason, self.source, self.rewrite) for name in _named_in(text)
         )
 
-    def matches(self, facts: Mapping[str, Fact]) -> bool:
+    def matches(self, facts: Mapping[str, Value]) -> bool:
         """Tell whether the rule speaks about an operator with these facts."""
         if self.operators and facts["type"] not in self.operators:
             return False
@@ -107,7 +108,7 @@ class Variant:
     """
 
     suffix: str
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Profile:
     accelerator: bool = True
     prunes_unpacking: bool = False
 
-    def worst_rule(self, facts: Mapping[str, Fact]) -> Rule | None:
+    def worst_rule(self, facts: Mapping[str, Value]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""
         matching = [rule for rule in self.rules if rule.matches(facts)]
         return max(matching, key=lambda rule: rule.verdict, default=None)
@@ -211,7 +212,7 @@ def _profile_of(family: Profile, variant: Variant) -> Profile:
     )
 
 
-def _rule_on(rule: Rule, facts: Mapping[str, Fact]) -> Rule:
+def _rule_on(rule: Rule, facts: Mapping[str, Value]) -> Rule:
     """Return a rule as it reads on a device; one that never holds there has no alternatives left."""
     holding = (
         alternative
@@ -227,7 +228,7 @@ def _rule_on(rule: Rule, facts: Mapping[str, Fact]) -> Rule:
     )
 
 
-def _fill(text: str, facts: Mapping[str, Fact]) -> str:
+def _fill(text: str, facts: Mapping[str, Value]) -> str:
     """Return a text with the facts of a device in place of their names in braces; other braces stay."""
     for name, fact in facts.items():
         text = text.replace(f"{{{name}}}", str(fact))
@@ -246,7 +247,9 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         {"format", "title", "ok_reason"},
         {"rules", "variants", *_SWITCHES},
     )
-    rules = tuple(_parse_rule(name, entry) for entry in document.get("rules", ()))
+    rules = tuple(
+        _parse_rule(name, document["format"], entry) for entry in document.get("rules", ())
+    )
     if len({rule.id for rule in rules}) != len(rules):
         raise ConfigError(f"profile {name} has two rules of one id; ids are unique; rename one")
     return Profile(
@@ -270,7 +273,7 @@ def _parse_variant(profile: str, entry: Mapping[str, Any]) -> Variant:
     return Variant(entry["suffix"], entry["facts"])
 
 
-def _parse_rule(profile: str, entry: Mapping[str, Any]) -> Rule:
+def _parse_rule(profile: str, file_format: str, entry: Mapping[str, Any]) -> Rule:
     where = f"rule {entry.get('id', '(without id)')} of profile {profile}"
     known = {field.name for field in fields(Rule)}
     optional = {"operators", "when", "rewrite", "mend"}
@@ -292,26 +295,29 @@ def _parse_rule(profile: str, entry: Mapping[str, Any]) -> Rule:
         }
     )
     for alternative in rule.when:
-        _check_condition(where, alternative)
-    for text in (rule.reason, rule.source, rule.rewrite or ""):
-        _check_placeholders(where, text)
+        _check_comparisons(where, alternative)
+    for name in (*chain.from_iterable(rule.when), *rule.named_facts):
+        _check_fact(where, file_format, name)
     return rule
 
 
-def _check_placeholders(where: str, text: str) -> None:
-    for name in _named_in(text):
-        if name not in FACTS:
-            raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+def _check_fact(where: str, file_format: str, name: str) -> None:
+    if name not in FACTS:
+        raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+    formats = FACTS[name].formats
+    if formats and file_format not in formats:
+        raise ConfigError(
+            f"{where} asks for {name}, which {file_format} files do not tell; a fact of theirs was expected; "
+            f"only {' and '.join(formats)} files tell this one"
+        )
 
 
 def _named_in(text: str | None) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(text or "") if name is not None]
 
 
-def _check_condition(where: str, alternative: Condition) -> None:
-    for name, wanted in alternative.items():
-        if name not in FACTS:
-            raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+def _check_comparisons(where: str, alternative: Condition) -> None:
+    for wanted in alternative.values():
         for comparison in wanted if isinstance(wanted, Mapping) else ():
             if comparison not in _COMPARISONS:
                 raise unknown_choice(f"comparison in {where}", comparison, tuple(_COMPARISONS))
@@ -328,7 +334,7 @@ def _check_keys(
             raise unknown_choice(f"key in {where}", key, sorted({*required, *optional}))
 
 
-def _holds(fact: Fact | None, wanted: Any) -> bool:
+def _holds(fact: Value | None, wanted: Any) -> bool:
     if fact is None:
         return False
     if isinstance(wanted, Mapping):
