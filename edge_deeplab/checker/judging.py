@@ -15,8 +15,8 @@ from edge_deeplab.checker.partitions import Partitioning, place_operators, share
 from edge_deeplab.checker.rules import Profile, Rule
 from edge_deeplab.checker.verdicts import Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
+from edge_deeplab.runtimes.observers.optimized_onnx import Optimized
+from edge_deeplab.runtimes.observers.xnnpack import Measurement
 
 Facts = Mapping[str, Value]
 

@@ -33,8 +33,8 @@ from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph
-from edge_deeplab.runtimes.optimized_onnx import Optimized, measure_optimized
-from edge_deeplab.runtimes.xnnpack import Measurement, measure_xnnpack
+from edge_deeplab.runtimes.observers.optimized_onnx import Optimized, measure_optimized
+from edge_deeplab.runtimes.observers.xnnpack import Measurement, measure_xnnpack
 
 __all__ = [
     "ArtifactReport",

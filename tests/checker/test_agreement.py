@@ -11,8 +11,8 @@ from edge_deeplab.checker.agreement import (
 from edge_deeplab.checker.onnx_fusion import Fusion
 from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
+from edge_deeplab.runtimes.observers.optimized_onnx import Optimized
+from edge_deeplab.runtimes.observers.xnnpack import Measurement
 
 
 @pytest.fixture

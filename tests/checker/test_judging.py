@@ -11,8 +11,8 @@ from edge_deeplab.checker.judging import gather_facts, judge
 from edge_deeplab.checker.rules import load_profile, parse_profile
 from edge_deeplab.formats.graph import FileGraph, Operator, TensorSpec
 from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
+from edge_deeplab.runtimes.observers.optimized_onnx import Optimized
+from edge_deeplab.runtimes.observers.xnnpack import Measurement
 
 RULE = {
     "id": "p.argmax",

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.runtimes.optimized_onnx import measure_optimized
+from edge_deeplab.runtimes.observers.optimized_onnx import measure_optimized
 
 CHANNELS = 8
 

@@ -19,7 +19,7 @@ from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.cli import check_tables
 from edge_deeplab.cli.check import check
 from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.runtimes.xnnpack import Measurement
+from edge_deeplab.runtimes.observers.xnnpack import Measurement
 
 
 @pytest.fixture

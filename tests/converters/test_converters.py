@@ -12,8 +12,8 @@ from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.description import Head
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.formats.read import read_graph
+from edge_deeplab.runtimes.observers.xnnpack import measure_xnnpack
 from edge_deeplab.runtimes.open import open_artifact
-from edge_deeplab.runtimes.xnnpack import measure_xnnpack
 from tests.converters.conftest import CLASSES, SIZE_HW, describe
 
 Exported = Callable[[str, str, Head], Path]

@@ -4,8 +4,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError
-from edge_deeplab.runtimes import xnnpack
-from edge_deeplab.runtimes.xnnpack import Node, find_partitions, measure_xnnpack
+from edge_deeplab.runtimes.observers import xnnpack
+from edge_deeplab.runtimes.observers.xnnpack import Node, find_partitions, measure_xnnpack
 from tests.hostile_files import write_crash_when_opened
 
 CHANNELS = 8
