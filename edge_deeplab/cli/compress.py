@@ -1,7 +1,7 @@
 """`edge-deeplab compress`: from a float checkpoint to measured int8 files, in steps that are never done twice."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,10 @@ from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOptio
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from edge_deeplab.compress.job import Watch
+    from edge_deeplab.compress.report import ChainReport
 
 
 def compress(
@@ -55,7 +58,7 @@ def compress(
         job = Job(data, output, workers, _watch(), max_pixels=max_pixels)
         report = run_chain(start, chosen, job)
         _show(report, output, as_json=as_json)
-        if not report["passed"]:
+        if not report.passed:
             raise typer.Exit(1)
 
 
@@ -67,16 +70,34 @@ def _watch() -> "Watch":
     return Watch(lambda line: say(line, err=True), training_progress, counting)
 
 
-def _show(report: dict[str, Any], output: Path, *, as_json: bool) -> None:
+def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:
     """Print the report on stdout and one sentence for each failure on stderr."""
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.compress.tables import report_table
 
     if as_json:
-        print_json({"output": str(output), **report})
+        print_json({"output": str(output), **report.to_json()})
     else:
-        if report["files"]:
+        if report.files:
             stdout_console().print(report_table(report))
         say(f"checkpoints, exports and reports: {output}")
-    for sentence in report["failures"]:
+    for sentence in report.failures:
         say(f"failed: {sentence}", err=True)
+
+
+def report_table(report: "ChainReport") -> "Table":
+    """Return one row a file."""
+    from rich.table import Table
+
+    from edge_deeplab.compress.tables import (
+        NUMBER_HEADERS,
+        TEXT_HEADERS,
+        file_cells,
+        report_title,
+    )
+
+    table = Table(*TEXT_HEADERS, title=report_title(report))
+    for header in NUMBER_HEADERS:
+        table.add_column(header, justify="right")
+    for file in report.files:
+        table.add_row(*file_cells(file))
+    return table

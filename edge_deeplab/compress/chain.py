@@ -4,7 +4,6 @@ from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.lock import held_alone
 from edge_deeplab.compress.measures import (
-    Document,
     Exported,
     bench,
     check,
@@ -13,6 +12,7 @@ from edge_deeplab.compress.measures import (
     precisions_of,
 )
 from edge_deeplab.compress.preflight import check_chain
+from edge_deeplab.compress.report import ChainReport
 from edge_deeplab.compress.sections import sparsity_warnings
 from edge_deeplab.compress.stages import Stage, prune, quantize_aware
 from edge_deeplab.compress.summary import Measured, summarise
@@ -20,7 +20,7 @@ from edge_deeplab.config import CompressRecipe
 from edge_deeplab.models.checkpoint import Checkpoint
 
 
-def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> Document:
+def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainReport:
     """Run the chain and return its report; what an earlier run has finished is found, not done again.
 
     Args:

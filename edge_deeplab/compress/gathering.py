@@ -4,11 +4,12 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from edge_deeplab.compress.measures import Document, Exported
+from edge_deeplab.compress.measures import Exported
 from edge_deeplab.compress.pareto import draw_pareto
+from edge_deeplab.compress.report import CHECKPOINTS_FOLDER, EXPORTS_FOLDER, ChainReport
 from edge_deeplab.compress.stages import Stage
-from edge_deeplab.compress.summary import CHECKPOINTS_FOLDER, EXPORTS_FOLDER
 from edge_deeplab.compress.tables import report_markdown
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import OutputError
@@ -18,13 +19,13 @@ from edge_deeplab.files import (
     replace_when_complete,
     write_atomically,
 )
-from edge_deeplab.formats.manifest import MANIFEST, content_sha256, write_manifest
+from edge_deeplab.formats.manifest import MANIFEST, ManifestEntry, content_sha256, write_manifest
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
 
 
 def gather(
-    output: Path, stages: Sequence[Stage], exports: Sequence[Exported], report: Document
+    output: Path, stages: Sequence[Stage], exports: Sequence[Exported], report: ChainReport
 ) -> None:
     """Copy checkpoints and artifacts out of their steps and write the report, each of them atomically.
 
@@ -45,15 +46,17 @@ def gather(
     for exported in exports:
         for path in exported.files.values():
             _copy(path, output / EXPORTS_FOLDER)
-    for name in sorted(_listed(_read_report(output)) - _listed(report)):
+    document = report.to_json()
+    gathered = _listed(document)
+    for name in sorted(_listed_before(output) - gathered):
         _remove(output, name)
     if exports:
         _write_manifest_anew(output / EXPORTS_FOLDER, exports)
     for name in (REPORT, TABLE, PLOT):
         remove_leftovers(output / name)
-    write_atomically(output / REPORT, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    write_atomically(output / REPORT, json.dumps(document, indent=2, allow_nan=False) + "\n")
     write_atomically(output / TABLE, report_markdown(report))
-    if PLOT in _listed(report):
+    if PLOT in gathered:
         with replace_when_complete(output / PLOT) as temporary:
             draw_pareto(report, temporary)
 
@@ -71,21 +74,19 @@ def _copy(path: Path, folder: Path) -> None:
             shutil.copyfile(path, temporary)
 
 
-def _read_report(output: Path) -> Document:
-    """Return the report of an earlier run; one that lists nothing where none can be read."""
+def _listed_before(output: Path) -> set[str]:
+    """Return what the report of an earlier run lists; nothing where none can be read."""
     try:
-        report: Document = read_json(output / REPORT)
-        _listed(report)
+        return _listed(read_json(output / REPORT))
     except (OSError, ValueError, KeyError, TypeError):
-        return {"stages": [], "files": []}
-    return report
+        return set()
 
 
-def _listed(report: Document) -> set[str]:
+def _listed(document: Any) -> set[str]:
     """Return what `gather` makes beside a report and its table, by name in the run's folder."""
-    files = report["files"]
+    files = document["files"]
     names = [entry["path"] for entry in files]
-    names += [stage["checkpoint"] for stage in report["stages"] if stage["training"]]
+    names += [stage["checkpoint"] for stage in document["stages"] if stage["training"]]
     listed = {name for name in names if _is_gathered(PurePosixPath(name))}
     if files:
         listed.add(f"{EXPORTS_FOLDER}/{MANIFEST}")
@@ -129,6 +130,6 @@ def _write_manifest_anew(folder: Path, exports: Sequence[Exported]) -> None:
         write_manifest(temporary.parent, [entry for e in exports for entry in _manifest(e)])
 
 
-def _manifest(exported: Exported) -> list[Document]:
-    entries: list[Document] = read_json(exported.done.folder / MANIFEST)["artifacts"]
+def _manifest(exported: Exported) -> list[ManifestEntry]:
+    entries: list[ManifestEntry] = read_json(exported.done.folder / MANIFEST)["artifacts"]
     return entries

@@ -6,14 +6,16 @@ nothing but files and data; times are the one thing that two runs do not share.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.checker.report import check_artifact
+from edge_deeplab.checker.report import check_artifact, count_worst
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
@@ -35,7 +37,7 @@ from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.targets import TARGETS, TargetName
 
 Document = dict[str, Any]
-"""JSON values."""
+"""JSON values, as they are kept with a step; no other module sees them."""
 
 _TIMES = ("latency_ms", "seconds")
 
@@ -105,19 +107,23 @@ def export(job: Job, stage: Stage, precision: str, section: ExportSection) -> Ex
     return Exported(stage, precision, files, done)
 
 
-def check(job: Job, exported: Exported, section: ExportSection) -> Document:
-    """Return the operator report of each file, by target, as `check --json` gives it."""
+def check(job: Job, exported: Exported, section: ExportSection) -> dict[TargetName, dict[str, int]]:
+    """Return by target how many operators of a file have each verdict; its whole report is kept with the step."""
 
     def make() -> Document:
         return {t: _check_file(t, path, section) for t, path in exported.files.items()}
 
     settings = {"profiles": list(section.profiles)}
     packages = _packages(section.targets)
-    return _measured(job, "check", exported.name, settings, exported.done.outputs, packages, make)
+    name, inputs = f"check-{exported.name}", exported.done.outputs
+    document = _measured(job, Measurement(name, settings, inputs, packages, make))
+    return {target: _count_verdicts(document[target]) for target in exported.files}
 
 
-def parity(job: Job, reference: Checkpoint, exported: Exported, section: ParitySection) -> Document:
-    """Return the scores of files against the reference, as `parity --json` gives them, without times.
+def parity(
+    job: Job, reference: Checkpoint, exported: Exported, section: ParitySection
+) -> ExportScores:
+    """Return the scores of files against the reference; what `parity --json` gives is kept with the step.
 
     Raises:
         StepError: when a file cannot be run, or the reference or the data fails.
@@ -145,10 +151,13 @@ def parity(job: Job, reference: Checkpoint, exported: Exported, section: ParityS
     }
     settings = {"split": section.split, "limit": section.limit}
     packages = ("torch", "timm", "numpy", "pillow", *_packages(list(exported.files)))
-    return _measured(job, "parity", exported.name, settings, inputs, packages, make)
+    name = f"parity-{exported.name}"
+    return _read_scores(_measured(job, Measurement(name, settings, inputs, packages, make)))
 
 
-def bench(job: Job, exports: Sequence[Exported], section: BenchSection) -> Document:
+def bench(
+    job: Job, exports: Sequence[Exported], section: BenchSection
+) -> dict[TargetName, list[Times]]:
     """Return by target the times of every file that a runtime of devices runs here, in the order of `exports`.
 
     Ratios are to the first, the unpruned fp32 file; all files of a target are timed in one interleaved run.
@@ -163,29 +172,68 @@ def bench(job: Job, exports: Sequence[Exported], section: BenchSection) -> Docum
 
     inputs = {f"{e.name}/{name}": sha for e in exports for name, sha in e.done.outputs.items()}
     settings = {"threads": section.threads, "rounds": section.rounds}
-    return _measured(job, "bench", "", settings, inputs, _packages(list(exports[0].files)), make)
+    packages = _packages(list(exports[0].files))
+    document = _measured(job, Measurement("bench", settings, inputs, packages, make))
+    return {
+        target: [_read_times(entry) for entry in document[target]]
+        for target in exports[0].files
+        if target in document
+    }
 
 
-def _measured(
-    job: Job,
-    kind: str,
-    of: str,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    packages: Sequence[str],
-    measure: Callable[[], Document],
-) -> Document:
-    """Return a measurement, made or found."""
+@dataclass(frozen=True)
+class Measurement:
+    """A step that gives one document.
+
+    Args:
+        name: of the step; its first word is the file's name.
+        settings: JSON values.
+        inputs: hashes of what it reads.
+        packages: those that it depends on.
+        measure: makes the document.
+    """
+
+    name: str
+    settings: Document
+    inputs: Mapping[str, str]
+    packages: Sequence[str]
+    measure: Callable[[], Document]
+
+
+def _measured(job: Job, wanted: Measurement) -> Document:
+    """Return a measurement's document, made or found."""
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        path = folder / f"{kind}.json"
-        write_atomically(path, json.dumps(measure(), indent=2, allow_nan=False) + "\n")
+        path = folder / f"{wanted.name.partition('-')[0]}.json"
+        write_atomically(path, json.dumps(wanted.measure(), indent=2, allow_nan=False) + "\n")
         return [path]
 
-    name = f"{kind}-{of}" if of else kind
-    (path,) = job.run(Step(name, settings, inputs, packages, make)).paths()
+    step = Step(wanted.name, wanted.settings, wanted.inputs, wanted.packages, make)
+    (path,) = job.run(step).paths()
     document: Document = read_json(path)
     return document
+
+
+def _count_verdicts(check: Document) -> dict[str, int]:
+    """Return how many operators are ok, slow, fallback and rejected, each by the worst that a profile says."""
+    return count_worst([[Verdict(v["verdict"]) for v in p["verdicts"]] for p in check["profiles"]])
+
+
+def _read_scores(document: Document) -> ExportScores:
+    names = [field.name for field in fields(Scores)]
+    return ExportScores(
+        document["reference"]["miou"],
+        document["images"],
+        {
+            target: Scores(**{name: entry[name] for name in names})
+            for target, entry in document["files"].items()
+        },
+    )
+
+
+def _read_times(entry: Document) -> Times:
+    latency = entry["latency_ms"]
+    return Times(latency["median"], latency["p95"], entry["threads"], entry["ratio_to_first"])
 
 
 def _check_file(target: str, path: Path, section: ExportSection) -> Document:

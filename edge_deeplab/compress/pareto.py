@@ -1,22 +1,22 @@
 """The chain's report as a picture: mIoU against latency, size and multiply-adds, and which files no other beats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.compress.measures import Document
+from edge_deeplab.compress.report import ChainReport, FileReport
 from edge_deeplab.errors import require
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 
-_AXES: tuple[tuple[str, Callable[[Document], float | None]], ...] = (
-    ("latency, ms", lambda entry: entry["latency_ms"] and entry["latency_ms"]["median"]),
-    ("size, MB", lambda entry: entry["bytes"] / 1e6),
-    ("multiply-adds, G", lambda entry: entry["multiply_adds"] / 1e9),
+_AXES: tuple[tuple[str, Callable[[FileReport], float | None]], ...] = (
+    ("latency, ms", lambda file: None if file.times is None else file.times.median_ms),
+    ("size, MB", lambda file: file.bytes / 1e6),
+    ("multiply-adds, G", lambda file: file.stage.multiply_adds / 1e9),
 )
 
 
-def draw_pareto(report: Document, path: Path) -> None:
+def draw_pareto(report: ChainReport, path: Path) -> None:
     """Draw every file as a point in three panels, and through those that no other beats a line.
 
     Args:
@@ -30,19 +30,21 @@ def draw_pareto(report: Document, path: Path) -> None:
     matplotlib.use("Agg")
     pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
     figure, panels = pyplot.subplots(1, len(_AXES), figsize=(13, 4.6), sharey=True)
-    colours = _colours(report["files"])
+    colours = _colours(report.files)
     for panel, (title, cost_of) in zip(panels, _AXES, strict=True):
-        points = [(cost, entry) for entry in report["files"] if (cost := cost_of(entry))]
-        _draw_panel(panel, [(c, e) for c, e in points if e["miou"] is not None], colours)
-        panel.axhline(report["reference"]["miou"], color="grey", linestyle=":", linewidth=1)
+        points = [
+            (cost, file.scores.miou, file)
+            for file in report.files
+            if (cost := cost_of(file)) and file.scores.miou is not None
+        ]
+        _draw_panel(panel, points, colours)
+        panel.axhline(report.miou, color="grey", linestyle=":", linewidth=1)
         panel.set_xlabel(title)
         panel.set_xlim(left=0)
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("mIoU, points")
-    _draw_legend(figure, pyplot, report["files"], colours)
-    title = (
-        f"{printable(report['reference']['name'])}: mIoU against what it costs (grey: reference)"
-    )
+    _draw_legend(figure, pyplot, report.files, colours)
+    title = f"{printable(report.name)}: mIoU against what it costs (grey: reference)"
     figure.suptitle(title, parse_math=False)
     figure.tight_layout(rect=(0, 0.14, 1, 1))
     figure.savefig(path, dpi=120)
@@ -63,47 +65,50 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 
 def _draw_panel(
-    panel: Any, points: Sequence[tuple[float, Document]], colours: dict[tuple[str, str], Any]
+    panel: Any,
+    points: Sequence[tuple[float, float, FileReport]],
+    colours: Mapping[tuple[str, str], str],
 ) -> None:
-    front = pareto_front([(cost, entry["miou"]) for cost, entry in points])
+    """Draw files as (cost, mIoU, file)."""
+    front = pareto_front([(cost, miou) for cost, miou, _ in points])
     if front:
         costs, scores = zip(*front, strict=True)
         panel.step(costs, scores, where="post", color="black", linewidth=1, alpha=0.6)
     else:
         panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center")
-    for cost, entry in points:
+    for cost, miou, file in points:
         panel.scatter(
             cost,
-            entry["miou"],
-            color=colours[_variant(entry)],
-            marker=TARGETS[entry["target"]].marker,
+            miou,
+            color=colours[_variant(file)],
+            marker=TARGETS[file.target].marker,
             s=60,
             zorder=3,
         )
 
 
-def _variant(entry: Document) -> tuple[str, str]:
-    return entry["stage"], entry["precision"]
+def _variant(file: FileReport) -> tuple[str, str]:
+    return file.stage.stage, file.precision
 
 
 def _name(stage: str, precision: str) -> str:
     return stage if stage.endswith(precision) else f"{stage} {precision}"
 
 
-def _colours(files: Sequence[Document]) -> dict[tuple[str, str], Any]:
+def _colours(files: Sequence[FileReport]) -> dict[tuple[str, str], str]:
     """Return a colour for each stage and precision."""
-    variants = dict.fromkeys(_variant(entry) for entry in files)
+    variants = dict.fromkeys(_variant(file) for file in files)
     return {variant: f"C{index % 10}" for index, variant in enumerate(variants)}
 
 
 def _draw_legend(
-    figure: Any, pyplot: Any, files: Sequence[Document], colours: dict[tuple[str, str], Any]
+    figure: Any, pyplot: Any, files: Sequence[FileReport], colours: Mapping[tuple[str, str], str]
 ) -> None:
     handles = [
         pyplot.Line2D([], [], color=colour, marker="o", linestyle="", label=_name(*variant))
         for variant, colour in colours.items()
     ]
-    targets = dict.fromkeys(entry["target"] for entry in files)
+    targets = dict.fromkeys(file.target for file in files)
     handles += [
         pyplot.Line2D(
             [], [], color="black", marker=TARGETS[t].marker, linestyle="", label=TARGETS[t].label

@@ -1,11 +1,9 @@
-"""The chain's report as one table: for a terminal, and as Markdown beside the files."""
+"""The chain's report as one table: its cells, for a terminal, and as Markdown beside the files."""
 
-from rich.table import Table
-
-from edge_deeplab.compress.measures import Document
+from edge_deeplab.compress.report import ChainReport, FileReport, StageReport
 from edge_deeplab.text import markdown
 
-_TEXT, _NUMBERS = (
+TEXT_HEADERS, NUMBER_HEADERS = (
     ("stage", "target", "precision"),
     ("mIoU", "difference", "95 % interval", "MB", "multiply-adds, G", "ms", "time, of fp32"),
 )
@@ -15,62 +13,52 @@ _NOTE = (
 )
 
 
-def report_table(report: Document) -> Table:
-    """Return one row a file."""
-    table = Table(*_TEXT, title=_title(report))
-    for header in _NUMBERS:
-        table.add_column(header, justify="right")
-    for entry in report["files"]:
-        table.add_row(*_cells(entry))
-    return table
-
-
-def report_markdown(report: Document) -> str:
+def report_markdown(report: ChainReport) -> str:
     """Return the table and what failed, as Markdown."""
     rows = [
-        [*_TEXT, *_NUMBERS],
-        [*["---"] * len(_TEXT), *["---:"] * len(_NUMBERS)],
-        *(map(markdown, _cells(entry)) for entry in report["files"]),
+        [*TEXT_HEADERS, *NUMBER_HEADERS],
+        [*["---"] * len(TEXT_HEADERS), *["---:"] * len(NUMBER_HEADERS)],
+        *(map(markdown, file_cells(file)) for file in report.files),
     ]
-    title = markdown(_title(report))
+    title = markdown(report_title(report))
     lines = [f"# {title}", "", *(f"| {' | '.join(row)} |" for row in rows), "", _NOTE]
-    for stage in report["stages"]:
+    for stage in report.stages:
         lines += ["", markdown(_stage_line(stage))]
-    lines += [f"\nfailed: {markdown(sentence)}" for sentence in report["failures"]]
+    lines += [f"\nfailed: {markdown(sentence)}" for sentence in report.failures]
     return "\n".join(lines) + "\n"
 
 
-def _title(report: Document) -> str:
-    name, miou = report["reference"]["name"], report["reference"]["miou"]
-    scored = "" if miou is None else f": {miou:.2f} mIoU on {report['images']} images"
-    return f"compressed from {name}{scored}"
+def report_title(report: ChainReport) -> str:
+    """Return what the table is of."""
+    scored = "" if report.miou is None else f": {report.miou:.2f} mIoU on {report.images} images"
+    return f"compressed from {report.name}{scored}"
 
 
-def _stage_line(stage: Document) -> str:
+def _stage_line(stage: StageReport) -> str:
     line = (
-        f"{stage['stage']}: {stage['checkpoint']}, {stage['parameters'] / 1e6:.2f} M parameters, "
-        f"{stage['multiply_adds'] / 1e9:.2f} G multiply-adds"
+        f"{stage.stage}: {stage.checkpoint}, {stage.parameters / 1e6:.2f} M parameters, "
+        f"{stage.multiply_adds / 1e9:.2f} G multiply-adds"
     )
-    training = stage["training"]
-    if training is None:
+    if stage.training is None:
         return line + "."
-    return f"{line}; {training['epochs']} epochs in {training['minutes']:g} minutes."
+    return f"{line}; {stage.training.epochs} epochs in {stage.training.minutes:g} minutes."
 
 
-def _cells(entry: Document) -> list[str]:
-    low, high = entry["delta_interval"] or (None, None)
-    times = entry["latency_ms"] or {}
+def file_cells(file: FileReport) -> list[str]:
+    """Return a file's row, under `TEXT_HEADERS` and `NUMBER_HEADERS`."""
+    scores, times = file.scores, file.times
+    low, high = scores.delta_interval or (None, None)
     return [
-        entry["stage"],
-        entry["target"],
-        entry["precision"],
-        _number(entry["miou"], ".2f"),
-        _number(entry["delta_miou"], "+z.2f"),
+        file.stage.stage,
+        file.target,
+        file.precision,
+        _number(scores.miou, ".2f"),
+        _number(scores.delta_miou, "+z.2f"),
         "-" if low is None else f"{low:+z.2f} to {high:+z.2f}",
-        f"{entry['bytes'] / 1e6:.2f}",
-        f"{entry['multiply_adds'] / 1e9:.2f}",
-        _number(times.get("median"), ".2f"),
-        _number(entry["ratio_to_reference"], ".3f"),
+        f"{file.bytes / 1e6:.2f}",
+        f"{file.stage.multiply_adds / 1e9:.2f}",
+        _number(None if times is None else times.median_ms, ".2f"),
+        _number(None if times is None else times.ratio_to_first, ".3f"),
     ]
 
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
 from edge_deeplab.cli.artifacts import expand_artifacts
+from edge_deeplab.compress.report import ExportScores, Scores
 from tests.compress.conftest import save_tiny_checkpoint
 
 runner = CliRunner()
@@ -100,9 +101,9 @@ def test_file_that_loses_too_much_is_named_and_ends_with_1(
     )
 
 
-def _lose_nine_points(*_: object) -> dict[str, object]:
-    scores = {"miou": 1.0, "delta_miou": -9.0, "delta_interval": [-10.0, -8.0]}
-    return {"reference": {"miou": 10.0}, "images": 2, "files": {"onnx": scores}}
+def _lose_nine_points(*_: object) -> ExportScores:
+    scores = Scores(miou=1.0, delta_miou=-9.0, delta_interval=(-10.0, -8.0))
+    return ExportScores(reference_miou=10.0, images=2, files={"onnx": scores})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import torch
 
 from edge_deeplab.compress import measures, summary
 from edge_deeplab.compress.job import Watch
+from edge_deeplab.compress.report import Training
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.evaluation.bench import Latency
@@ -147,5 +148,5 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
 
     for stand_in in (export_checkpoint, check_artifact, open_artifact, measure_latency):
         monkeypatch.setattr(measures, stand_in.__name__, stand_in)
-    training = {"epochs": 2, "minutes": 0.1}
+    training = Training(epochs=2, minutes=0.1)
     monkeypatch.setattr(summary, "_training_time", lambda folder: training)

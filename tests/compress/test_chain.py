@@ -178,18 +178,18 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     export = recipe.export.model_copy(update={"precisions": ("fp32",)})  # type: ignore[union-attr]
     chosen = CompressRecipe(prune=only_prune, export=export)
     report = compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
-    assert not report["passed"]
-    assert [failure.partition(" ")[0] for failure in report["failures"]] == [
+    assert not report.passed
+    assert [failure.partition(" ")[0] for failure in report.failures] == [
         "exports/tiny-fp32.tflite",
         "exports/tiny-pruned-fp32.tflite",
     ]
-    before, after = report["stages"]
-    assert after["multiply_adds"] <= 0.6 * before["multiply_adds"]
-    kept = load_checkpoint(tmp_path / "run" / after["checkpoint"])
+    before, after = report.stages
+    assert after.multiply_adds <= 0.6 * before.multiply_adds
+    kept = load_checkpoint(tmp_path / "run" / after.checkpoint)
     assert kept.name == "tiny-pruned"
-    assert kept.sha256 == after["sha256"]
+    assert kept.sha256 == after.sha256
     assert kept.info.pruning is not None
-    assert report["files"][0]["miou"] is None
+    assert report.files[0].scores.miou is None
     assert not (tmp_path / "run" / "pareto.png").exists()
 
 
@@ -245,7 +245,7 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
         )
         job = Job(data, tmp_path / "run", 0, stopper.watch())
         report = compress(checkpoint, CompressRecipe(prune=chosen), job)
-        return {step["step"]: step["key"] for step in report["steps"]}
+        return dict(report.steps)
 
     with pytest.raises(KeyboardInterrupt):
         run(latency=0.8)

@@ -9,6 +9,7 @@ import pytest
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
+from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.models.checkpoint import Checkpoint
 
@@ -66,7 +67,8 @@ def test_files_behind_a_link_are_never_removed(tmp_path: Path) -> None:
     listed = {"stages": [{"checkpoint": "checkpoints/old.safetensors", "training": {"epochs": 1}}]}
     listed["files"] = [{"path": "exports/thesis.pdf", "miou": None}]
     (output / "report.json").write_text(json.dumps(listed))
-    report = {"stages": [], "files": [], "failures": [], "reference": {"name": "a", "miou": None}}
+    reference = StageReport("reference", "a", "0" * 64, 1, 1, (32, 48), None)
+    report = ChainReport([reference], None, None, [], [], [])
     gather(output, [], [], report)
     assert names_in(elsewhere) == {"thesis.pdf"}
     assert names_in(output / "checkpoints") == set()

@@ -1,57 +1,63 @@
 """What the chain's report says as a table and as a picture."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from edge_deeplab.cli.compress import report_table
 from edge_deeplab.cli.terminal import Terminal
 from edge_deeplab.compress.pareto import draw_pareto, pareto_front
-from edge_deeplab.compress.tables import report_markdown, report_table
+from edge_deeplab.compress.report import (
+    ChainReport,
+    FileReport,
+    Scores,
+    StageReport,
+    Times,
+    Training,
+)
+from edge_deeplab.compress.tables import report_markdown
+from edge_deeplab.targets import TargetName
+
+REFERENCE = StageReport("reference", "street", "0" * 64, 4_000_000, 2_000_000_000, (32, 48), None)
+PRUNED = StageReport(
+    stage="pruned",
+    checkpoint="checkpoints/street-pruned.safetensors",
+    sha256="1" * 64,
+    parameters=2_000_000,
+    multiply_adds=1_250_000_000,
+    size_hw=(32, 48),
+    training=Training(epochs=20, minutes=81.5),
+)
 
 
-def entry(stage: str, target: str, miou: float | None, latency_ms: float | None) -> dict[str, Any]:
-    scored = miou is not None
-    return {
-        "stage": stage,
-        "target": target,
-        "precision": "fp32",
-        "bytes": 2_500_000,
-        "multiply_adds": 1_250_000_000,
-        "miou": miou,
-        "delta_miou": miou - 60 if scored else None,
-        "delta_interval": [-1.0, 0.5] if scored else None,
-        "latency_ms": latency_ms and {"median": latency_ms},
-        "ratio_to_reference": latency_ms and latency_ms / 8,
-    }
+def pruned_file(target: TargetName, miou: float, latency_ms: float | None) -> FileReport:
+    return FileReport(
+        stage=PRUNED,
+        target=target,
+        precision="fp32",
+        path=f"exports/a{target}",
+        bytes=2_500_000,
+        operators={"ok": 1, "slow": 0, "fallback": 0, "rejected": 0},
+        scores=Scores(miou, miou - 60, (-1.0, 0.5), 0.99, 50.0, "some runtime"),
+        times=None if latency_ms is None else Times(latency_ms, latency_ms, 1, latency_ms / 8),
+        passed=True,
+    )
 
 
 @pytest.fixture
-def report() -> dict[str, Any]:
-    stages = [
-        {
-            "stage": "reference",
-            "checkpoint": "street",
-            "parameters": 4_000_000,
-            "multiply_adds": 2_000_000_000,
-            "training": None,
-        },
-        {
-            "stage": "pruned",
-            "checkpoint": "checkpoints/street-pruned.safetensors",
-            "parameters": 2_000_000,
-            "multiply_adds": 1_250_000_000,
-            "training": {"epochs": 20, "minutes": 81.5},
-        },
-    ]
-    return {
-        "reference": {"name": "street", "miou": 60.0},
-        "images": 5,
-        "stages": stages,
-        "files": [entry("pruned", "tflite", 59.5, 4.0), entry("pruned", "coreml", 59.0, None)],
-        "failures": ["a.tflite is bad"],
-    }
+def report() -> ChainReport:
+    files = [pruned_file("tflite", 59.5, 4.0), pruned_file("coreml", 59.0, None)]
+    return ChainReport(
+        stages=[REFERENCE, PRUNED],
+        miou=60.0,
+        images=5,
+        files=files,
+        steps=[],
+        failures=["a.tflite is bad"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_front_holds_the_points_that_no_other_beats(points: Any, front: Any) -> 
     assert pareto_front(points) == front
 
 
-def test_markdown_has_a_row_a_file_and_the_cost_of_each_training(report: dict[str, Any]) -> None:
+def test_markdown_has_a_row_a_file_and_the_cost_of_each_training(report: ChainReport) -> None:
     text = report_markdown(report)
     row = "| pruned | tflite | fp32 | 59.50 | -0.50 | -1.00 to +0.50 | 2.50 | 1.25 | 4.00 | 0.500 |"
     assert row in text
@@ -76,17 +82,19 @@ def test_markdown_has_a_row_a_file_and_the_cost_of_each_training(report: dict[st
     assert "failed: a.tflite is bad" in text
 
 
-def test_loss_that_rounds_to_nothing_has_no_minus(report: dict[str, Any]) -> None:
-    report["files"][0]["delta_miou"] = -0.0004
+def test_loss_that_rounds_to_nothing_has_no_minus(report: ChainReport) -> None:
+    first = report.files[0]
+    scores = replace(first.scores, delta_miou=-0.0004)
+    report = replace(report, files=[replace(first, scores=scores)])
     assert "| +0.00 |" in report_markdown(report)
 
 
 def test_names_that_would_be_markup_are_shown_in_markdown_and_in_the_picture(
-    report: dict[str, Any], tmp_path: Path
+    report: ChainReport, tmp_path: Path
 ) -> None:
     name = "a|b\n<script>`x`</script> [c](d) $\\frac$"
-    report["reference"]["name"] = report["stages"][0]["checkpoint"] = name
-    report["failures"] = [f"{name} is bad"]
+    stages = [replace(REFERENCE, checkpoint=name)]
+    report = replace(report, stages=stages, failures=[f"{name} is bad"])
     shown = "a\\|b\ufffd\\<script\\>\\`x\\`\\</script\\> \\[c\\](d) $\\\\frac$"
     text = report_markdown(report)
     assert text.startswith(f"# compressed from {shown}: 60.00 mIoU on 5 images\n")
@@ -96,7 +104,7 @@ def test_names_that_would_be_markup_are_shown_in_markdown_and_in_the_picture(
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
-def test_table_says_the_same(report: dict[str, Any]) -> None:
+def test_table_says_the_same(report: ChainReport) -> None:
     console = Terminal(width=160)
     with console.capture() as captured:
         console.print(report_table(report))
@@ -106,10 +114,10 @@ def test_table_says_the_same(report: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("measured", ["everything", "no times"])
 def test_picture_is_drawn_and_the_same_each_time(
-    report: dict[str, Any], measured: str, tmp_path: Path
+    report: ChainReport, measured: str, tmp_path: Path
 ) -> None:
     if measured == "no times":
-        report["files"] = [entry("pruned", "coreml", 59.0, None)]
+        report = replace(report, files=report.files[1:])
     draw_pareto(report, tmp_path / "a.png")
     draw_pareto(report, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
