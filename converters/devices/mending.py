@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_deeplab.checker.report import ProfileReport, judge
+from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.capture import CanonicalGraph

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from edge_deeplab.checker.facts import FACTS
-from edge_deeplab.checker.mac.bundle import OBSERVED
+from edge_deeplab.checker.judging import OBSERVED
 from edge_deeplab.checker.rules import (
     Condition,
     Rule,
@@ -15,7 +15,7 @@ from edge_deeplab.checker.rules import (
     load_profile,
     profile_names,
 )
-from edge_deeplab.checker.verdicts import Confidence
+from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError
 
 CONFIDENCE_WORDS: Mapping[Confidence, str] = {
@@ -31,6 +31,18 @@ _COMPARISON_WORDS: Mapping[str, str] = {
     "not_in": "none of",
     "not_multiple_of": "no multiple of",
 }
+
+
+_OBSERVED = Rule(
+    id=OBSERVED,
+    verdict=Verdict.OK,  # in words "as observed": the plan decides
+    reason="a Mac's compute plan tells where Core ML runs the operator: ok on the profile's device, fallback on "
+    "another, rejected where the package does not load",
+    source="MLComputePlan of coremltools, in the result that check --merge was given",
+    date="the day of that run",
+    confidence=Confidence.MEASURED,
+)
+"""What `check --merge` puts in place of the rules of Core ML's profiles."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +84,9 @@ def explain_rule(rule_id: str) -> ExplainedRule:
     Raises:
         ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
     """
-    if rule_id == OBSERVED.id:
-        core_ml = tuple(name for name in profile_names() if name.startswith("coreml-"))
-        return ExplainedRule(OBSERVED, core_ml, "as observed")
+    if rule_id == OBSERVED:
+        core_ml = tuple(n for n in profile_names() if load_profile(n).observed_by == "mac")
+        return ExplainedRule(_OBSERVED, core_ml, "as observed")
     families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
     if rule_id not in families:
         raise _unknown_rule(rule_id, tuple(families))

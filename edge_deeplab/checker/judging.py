@@ -1,24 +1,27 @@
 """What a profile says of a file: a verdict for every operator, and where they run by it.
 
-The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What a runtime
-of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side. Nothing
-predicted depends on the machine that checks.
+The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What was
+observed comes after, for the profile it is about, so that both can be told side by side. Nothing predicted depends on
+the machine that checks.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from edge_deeplab.checker.agreement import Comparison, compare, identify
 from edge_deeplab.checker.facts import Value, facts_of
+from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
 from edge_deeplab.checker.rules import Profile, Rule
-from edge_deeplab.checker.verdicts import Judgement, LeftOut, Stop, Verdict
+from edge_deeplab.checker.verdicts import Confidence, Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.observers.optimized_onnx import Optimized
-from edge_deeplab.runtimes.observers.xnnpack import Measurement
 
 Facts = Mapping[str, Value]
+OBSERVED = "observed"
+"""What stands in place of a rule's id where an observation decided."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ProfileReport:
             are none, or the profile has no accelerator.
         left_out: operators that the accelerator is predicted to leave, in the file's order.
         stopped_at: where it stops, for one that takes nothing after the first operator it does not know.
-        observed: whether all this is what a device was seen to do, not a prediction.
+        comparison: what was observed, beside what was predicted; None where nothing was observed.
     """
 
     profile: str
@@ -43,40 +46,64 @@ class ProfileReport:
     accelerator_share: float | None = None
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
-    observed: bool = False
+    comparison: Comparison | None = None
 
     def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""
         counts = Counter(verdict.verdict for verdict in self.verdicts)
         return {verdict: counts[verdict] for verdict in Verdict}
 
+    @property
+    def decided(self) -> bool:
+        """Whether all this is what the profile's device was seen to do, not a prediction."""
+        if self.comparison is None:
+            return False
+        return self.comparison.observation.decides and self.comparison.observation.tells
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {
+            "profile": self.profile,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "partitions": self.partitions,
+            "accelerator_share": self.accelerator_share,
+            "left_out": [asdict(operator) for operator in self.left_out],
+            "stopped_at": self.stopped_at and asdict(self.stopped_at),
+            "observed": self.comparison and self.comparison.to_json(),
+        }
+
 
 def judge(
-    graph: FileGraph, profile: Profile, measurement: Measurement | Optimized | None = None
+    graph: FileGraph, profile: Profile, observation: Observation | None = None
 ) -> ProfileReport:
     """Return what a profile says of every operator, and where they run by it.
 
     Args:
         graph: the file's operators.
         profile: its rules.
-        measurement: what a profile of measured facts judges by as well; it changes verdicts, not the placement.
+        observation: what the profile's observer saw; it changes verdicts, and the placement where it decides.
     """
     known = gather_facts(graph)
     verdicts = predict_verdicts(graph, profile, known)
     stop = _find_stop(graph, verdicts) if profile.stops_at_first_unsupported else None
     if stop is not None:
         verdicts = _end_at(stop, verdicts)
-    report = report_by(graph, profile, verdicts, stop)
-    if not profile.measured or measurement is None:
-        return report
-    seen = (
-        _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
+    if observation is None:
+        return _report_by(graph, profile, verdicts, stop)
+    predicted = place_by(graph, profile, verdicts)
+    comparison = compare(graph, str(profile.observed_by), observation, predicted)
+    if observation.decides:
+        seen = tuple(_decide(verdict, observation, place) for place, verdict in enumerate(verdicts))
+        return replace(_report_by(graph, profile, seen), comparison=comparison)
+    seen = tuple(
+        _add_observed(operator, verdict, profile, {**facts, **observation.facts_at(operator.index)})
         for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
     )
-    return replace(report, verdicts=tuple(seen))
+    report = _report_by(graph, profile, verdicts, stop)
+    return replace(report, verdicts=seen, comparison=comparison)
 
 
-def report_by(
+def _report_by(
     graph: FileGraph, profile: Profile, verdicts: tuple[Judgement, ...], stop: Stop | None = None
 ) -> ProfileReport:
     """Return a profile's verdicts with where operators run by them.
@@ -97,7 +124,7 @@ def report_by(
         verdicts,
         len(placement.partitions),
         placement.share,
-        tuple(_identify(graph.operators[place]) for place in placement.left_out),
+        tuple(identify(graph.operators[place]) for place in placement.left_out),
         stop,
     )
 
@@ -187,28 +214,36 @@ def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Judgement:
     )
 
 
-def _add_measured(
+def _add_observed(
     operator: Operator, predicted: Judgement, profile: Profile, facts: Facts
 ) -> Judgement:
-    """Return the verdict of what was seen where it is worse than the predicted one."""
+    """Return the verdict of what was observed where it is worse than the predicted one."""
     seen = _judge_operator(operator, profile, facts)
     return seen if seen.verdict > predicted.verdict else predicted
 
 
-def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
-    if measurement.refusal is not None:
-        refused: Facts = {
-            "runtime": measurement.runtime,
-            "loads": False,
-            "refusal": measurement.refusal,
-        }
-        if isinstance(measurement, Optimized):
-            return refused
-        return {**refused, "loads_without_delegate": measurement.loads_without_delegate}
-    loaded: Facts = {"runtime": measurement.runtime, "loads": True}
-    if isinstance(measurement, Optimized):
-        return loaded
-    return {**loaded, "delegated": operator.index in measurement.delegated}
+def _decide(predicted: Judgement, observation: Observation, place: int) -> Judgement:
+    """Return what was observed of an operator; the prediction where nothing was."""
+    where = f"observed on {observation.machine}"
+    observed = replace(
+        predicted,
+        rule=OBSERVED,
+        source=observation.version,
+        date=observation.date,
+        confidence=Confidence.MEASURED,
+        rewrite=None,
+    )
+    taken, left = observation.taken or {}, observation.left or {}
+    if observation.refusal is not None:
+        reason = f"{where}: {observation.tool} does not load it ({observation.refusal})"
+        return replace(observed, verdict=Verdict.REJECTED, reason=reason)
+    if place in taken:
+        reason = f"{where}: {taken[place]}"
+        return replace(observed, verdict=Verdict.OK, reason=reason)
+    if place in left:
+        reason, rewrite = f"{where}: {left[place]}", predicted.rewrite
+        return replace(observed, verdict=Verdict.FALLBACK, reason=reason, rewrite=rewrite)
+    return predicted
 
 
 def _find_stop(graph: FileGraph, verdicts: Sequence[Judgement]) -> Stop | None:
@@ -217,7 +252,7 @@ def _find_stop(graph: FileGraph, verdicts: Sequence[Judgement]) -> Stop | None:
     if first is None:
         return None
     after = graph.operators[first + 1 :]
-    return Stop(_identify(graph.operators[first]), len(after), share_of(after, graph.operators))
+    return Stop(identify(graph.operators[first]), len(after), share_of(after, graph.operators))
 
 
 def _end_at(stop: Stop, verdicts: Sequence[Judgement]) -> tuple[Judgement, ...]:
@@ -242,7 +277,3 @@ def _end_at(stop: Stop, verdicts: Sequence[Judgement]) -> tuple[Judgement, ...]:
         )
         for place, verdict in enumerate(verdicts)
     )
-
-
-def _identify(operator: Operator) -> LeftOut:
-    return LeftOut(operator.type, operator.name, operator.module)

@@ -44,7 +44,6 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 Condition = Mapping[str, Any]
 _SWITCHES: Mapping[str, bool] = {
-    "measured": False,
     "stops_at_first_unsupported": False,
     "accelerator": True,
     "prunes_unpacking": False,
@@ -121,7 +120,7 @@ class Profile:
         title: what it is, for people.
         ok_reason: what an operator that no rule speaks about is told; honest about how much the rules cover.
         rules: its rules.
-        measured: whether its runtime is asked as well, on this machine.
+        observed_by: name of the observer that sees what its runtime does with a file; None where none does.
         family: the TOML file's name, which is the profile's own unless the file has variants.
         variants: of a family's file, the devices it serves.
         stops_at_first_unsupported: whether what comes after the first operator that falls back falls back as well.
@@ -134,7 +133,7 @@ class Profile:
     title: str
     ok_reason: str
     rules: tuple[Rule, ...]
-    measured: bool = False
+    observed_by: str | None = None
     family: str = ""
     variants: tuple[Variant, ...] = ()
     stops_at_first_unsupported: bool = False
@@ -245,7 +244,7 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         f"profile {name}",
         document,
         {"format", "title", "ok_reason"},
-        {"rules", "variants", *_SWITCHES},
+        {"rules", "variants", "observed_by", *_SWITCHES},
     )
     rules = tuple(
         _parse_rule(name, document["format"], entry) for entry in document.get("rules", ())
@@ -258,6 +257,7 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         title=document["title"],
         ok_reason=document["ok_reason"],
         rules=rules,
+        observed_by=document.get("observed_by"),
         family=name,
         variants=tuple(_parse_variant(name, entry) for entry in document.get("variants", ())),
         **{key: bool(document.get(key, usual)) for key, usual in _SWITCHES.items()},

@@ -37,16 +37,25 @@ _LINE_EVERY_S = 10.0
 @contextmanager
 def drawn_progress() -> Iterator[Progress]:
     """Give what work is to tell its progress to; of several processes under torchrun, the first alone draws."""
-    if sys.stderr is None or not speaks():
+    handle = _stderr_handle() if speaks() else None
+    if handle is None:
         yield SILENT
         return
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace") as stream:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
         if not stderr_is_terminal():
             yield _Lines(stream)
             return
         console = Terminal(file=stream)
         with RichProgress(*_columns(), console=console, transient=True) as bars:
             yield _Bar(bars)
+
+
+def _stderr_handle() -> int | None:
+    """Return a handle of stderr; None where it is closed or stands for no file, as where it is kept in memory."""
+    try:
+        return None if sys.stderr is None else os.dup(sys.stderr.fileno())
+    except OSError:
+        return None
 
 
 class _Bar:

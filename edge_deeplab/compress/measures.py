@@ -32,6 +32,7 @@ from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import MANIFEST
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
+from edge_deeplab.runtimes.observers.registry import available_observers
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.targets import TARGETS, TargetName
@@ -239,7 +240,7 @@ def _read_times(entry: Document) -> Times:
 def _check_file(target: str, path: Path, section: ExportSection) -> Document:
     own = [profile for profile in section.profiles if load_profile(profile).format == target]
     with quietly():
-        report = check_artifact(path, own)
+        report = check_artifact(path, own, available_observers())
     return {**report.to_json(), "path": path.name}
 
 
