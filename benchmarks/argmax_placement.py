@@ -20,8 +20,9 @@ from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
-from edge_deeplab.evaluation.bench import Latency, measure_latency
+from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
+from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, open_checkpoint
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS

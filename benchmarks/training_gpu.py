@@ -19,10 +19,10 @@ from torch.optim.swa_utils import AveragedModel
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.deeplab import build_model
-from edge_deeplab.training.average import moving_average
-from edge_deeplab.training.crops import IGNORE, build_crops
+from edge_deeplab.training.crops import IGNORE, build_crops, build_loader
 from edge_deeplab.training.loss import SegmentationLoss
-from edge_deeplab.training.train import build_loader, build_optimiser, describe_run
+from edge_deeplab.training.optimiser import build_optimiser, moving_average
+from edge_deeplab.training.train import describe_run
 
 SIZE_HW = (368, 480)
 STEPS = 12

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from edge_deeplab.demo.sources import Frame, to_upright_rgb
+from edge_deeplab.demo.frames import Frame, to_upright_rgb
 from edge_deeplab.errors import DataError, require
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
-from edge_deeplab.demo.sources import Frame
+from edge_deeplab.demo.frames import Frame
 
 _POLL_S = 0.1
 _JOIN_S = 2.0

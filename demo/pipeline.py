@@ -16,11 +16,11 @@ import numpy as np
 
 from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.demo.frames import Frame, FrameSource
 from edge_deeplab.demo.latest import LatestFrames
 from edge_deeplab.demo.overlay import Overlay
 from edge_deeplab.demo.panel import Panel
 from edge_deeplab.demo.record import Sink
-from edge_deeplab.demo.sources import Frame, FrameSource
 from edge_deeplab.demo.statistics import DemoStatistics, Stopwatch
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import ArtifactError, DataError

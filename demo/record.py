@@ -15,7 +15,7 @@ from PIL import Image
 
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
-from edge_deeplab.demo.sources import Frame
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.errors import ConfigError, DataError, OutputError, require
 from edge_deeplab.files import replace_when_complete
 

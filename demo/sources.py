@@ -6,65 +6,22 @@ frames, which `demo/latest.py` does.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edge_deeplab.data.images import (
-    IMAGE_ENDINGS,
-    ImageHWC,
-    read_image,
-)
+from edge_deeplab.data.images import IMAGE_ENDINGS, read_image
 from edge_deeplab.data.pixel_limit import MAX_PIXELS, check_pixels
+from edge_deeplab.demo.camera import CameraSource
+from edge_deeplab.demo.frames import Frame, FrameSource, to_upright_rgb
 from edge_deeplab.errors import DataError, require
 
 if TYPE_CHECKING:
-    import av
     from av.container import InputContainer
 
 CAMERA = "camera"
 FOLDER_FPS = 4
 """Pictures a second at which a folder is shown and recorded."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a source.
-
-    Args:
-        image_hwc: (H, W, 3) uint8 RGB, upright.
-        timestamp_s: seconds since the source started.
-        name: unique within the source, fit for a file name.
-    """
-
-    image_hwc: ImageHWC
-    timestamp_s: float
-    name: str
-
-
-class FrameSource(Protocol):
-    """What the pipeline reads.
-
-    Attributes:
-        name: what the user called it.
-        live: whether frames go stale while nobody takes them.
-        frame_count: how many frames will come, where that is known.
-    """
-
-    name: str
-    live: bool
-    frame_count: int | None
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Give the frames in order.
-
-        Raises:
-            DataError: when one cannot be read.
-        """
-        ...
 
 
 def open_source(text: str, *, max_pixels: int = MAX_PIXELS) -> FrameSource:
@@ -80,8 +37,6 @@ def open_source(text: str, *, max_pixels: int = MAX_PIXELS) -> FrameSource:
         MissingDependencyError: when a camera or video is asked for and `av` is not installed.
     """
     if text == CAMERA or text.startswith(f"{CAMERA}:"):
-        from edge_deeplab.demo.camera import CameraSource
-
         return CameraSource(text.partition(":")[2] or "0")
     path = Path(text)
     if path.is_dir():
@@ -199,10 +154,3 @@ def images_in(folder: Path) -> list[Path]:
             "pass another folder, a video file or 'camera'"
         )
     return paths
-
-
-def to_upright_rgb(picture: "av.VideoFrame") -> ImageHWC:
-    """Return a decoded frame as (H, W, 3) uint8 RGB, turned the way its camera was held (display matrix)."""
-    image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
-    quarter_turns = round(picture.rotation / 90)  # counterclockwise, as np.rot90 counts
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns % 4 else image

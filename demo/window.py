@@ -13,7 +13,7 @@ from PIL import Image
 
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
-from edge_deeplab.demo.sources import Frame
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.text import printable
 

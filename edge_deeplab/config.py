@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge_deeplab.documents import read_toml
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.targets import TARGETS, TargetName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -32,6 +32,8 @@ SplitName = Annotated[str, AfterValidator(_without_folders)]
 
 Estimator = Literal["min-max", "mean-min-max", "percentile", "mse"]
 """How a range follows from the values seen in calibration."""
+
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
 LONGEST_CROP_SIDE = 352
@@ -311,9 +313,14 @@ class CompressRecipe(_Section):
 AnyRecipe = TypeVar("AnyRecipe", bound=_Section)
 
 
-def load_recipe(path: Path | None) -> Recipe:
-    """Read a training recipe; None gives the defaults. Errors as for `load_recipe_as`."""
-    return load_recipe_as(Recipe, path)
+def check_estimator(name: str) -> None:
+    """Check the name of a range estimator.
+
+    Raises:
+        ConfigError: when there is none of that name; the choices are listed.
+    """
+    if name not in ESTIMATORS:
+        raise unknown_choice("estimator", name, ESTIMATORS)
 
 
 def load_recipe_as(
@@ -340,16 +347,36 @@ def load_recipe_as(
     for section, values in sections.items():
         chosen = {key: value for key, value in values.items() if value is not None}
         document[section] = {**document.get(section, {}), **chosen}
+    return _validate(kind, document, "the options" if path is None else f"recipe {path}")
+
+
+def recipe_from(
+    kind: type[AnyRecipe], given: BaseModel | Mapping[str, object] | Path | str | None
+) -> AnyRecipe:
+    """Return a recipe in the form in which it was named.
+
+    Args:
+        kind: as for `load_recipe_as`.
+        given: a recipe of that kind, what its file would hold, the file's path, or None for the defaults.
+
+    Raises:
+        ConfigError: as for `load_recipe_as`.
+    """
+    if given is None or isinstance(given, str | Path):
+        return load_recipe_as(kind, None if given is None else Path(given))
+    return _validate(kind, given, "the recipe")
+
+
+def _validate(kind: type[AnyRecipe], document: object, origin: str) -> AnyRecipe:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        origin = "the options" if path is None else f"recipe {path}"
         raise ConfigError(f"{origin}: {_first_problem(kind, error)}") from error
 
 
 def _first_problem(kind: type[_Section], error: ValidationError) -> str:
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
+    where = ".".join(str(part) for part in problem["loc"]) or kind.__name__
     if problem["type"] != "extra_forbidden":
         return f"{where} came as {problem['input']!r}; {problem['msg'].lower()}"
     *section, key = problem["loc"]

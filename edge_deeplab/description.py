@@ -95,13 +95,8 @@ class Description:
         return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
 
 
-def classes_to_json(classes: Sequence[ClassInfo]) -> list[dict[str, Any]]:
-    """Return classes as plain JSON values."""
-    return [{"name": c.name, "color": list(c.color)} for c in classes]
-
-
 def classes_from_json(document: Sequence[Mapping[str, Any]]) -> tuple[ClassInfo, ...]:
-    """Return classes from values as `classes_to_json` writes them; errors as for `classes_of`."""
+    """Return classes from JSON values, each a name and a colour; errors as for `classes_of`."""
     return classes_of(Fields({"classes": document}))
 
 

@@ -2,6 +2,7 @@
 
     EdgeDeepLabError
     |-- ConfigError (also a ValueError)   a setting, size, name or recipe that cannot be meant
+    |   `-- RequestError                  an option of a verb that cannot be meant, alone or beside the others
     |-- DataError                         images, masks, folders
     |-- CheckpointError                   a checkpoint that cannot be read or does not fit
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
@@ -31,6 +32,10 @@ class EdgeDeepLabError(Exception):
 
 class ConfigError(EdgeDeepLabError, ValueError):
     """A setting, name, size or recipe that cannot be meant."""
+
+
+class RequestError(ConfigError):
+    """An option of a verb that cannot be meant, alone or beside the others; the command line ends with exit code 2."""
 
 
 class DataError(EdgeDeepLabError):

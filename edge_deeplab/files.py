@@ -14,6 +14,12 @@ from edge_deeplab.errors import OutputError
 PROBE = "edge-deeplab-probe"
 """What a folder is called that is made and removed at once, to learn whether one can be made."""
 
+BEST_FILE, LAST_FILE = "best.safetensors", "last.safetensors"
+"""The checkpoints in a run's folder; what names the folder means the best."""
+
+STATE_FILE = "state.safetensors"
+"""What a run is resumed from."""
+
 
 def path_inside(folder: Path, name: str) -> Path:
     """Return the path of something that a file says lies in a folder.

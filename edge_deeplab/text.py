@@ -1,4 +1,4 @@
-"""Text from strangers and from third-party errors, made fit for one line of a terminal or of a Markdown page."""
+"""Text for people: what came from strangers or third-party errors, fit for a line or a Markdown page, and durations."""
 
 import re
 
@@ -33,3 +33,12 @@ def first_line(message: object) -> str:
     """
     lines = (line.strip() for line in str(message).splitlines())
     return next((line for line in lines if line), "no message")
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: "90 s", "12 min", "3 h 20 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes >= 2 else f"{minutes * 60 + rest} s"

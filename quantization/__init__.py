@@ -1,1 +1,1 @@
-"""Quantization-aware training, pruning and distillation. Nothing lives here yet; exports are fp32 and fp16."""
+"""Quantization-aware training, pruning and their sensitivity: a float checkpoint becomes a smaller one."""

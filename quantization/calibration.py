@@ -4,14 +4,14 @@ Two passes over the images: the extremes of every tensor, then, for estimators t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import fx
 
-from edge_deeplab.config import Estimator
+from edge_deeplab.config import check_estimator
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import DataError, unknown_choice
+from edge_deeplab.errors import DataError
 from edge_deeplab.models.quantization import (
     IMAGE,
     ActivationQuantizer,
@@ -19,10 +19,9 @@ from edge_deeplab.models.quantization import (
     activation_quantizer,
     weight_scales,
 )
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import Placement
-
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 _BINS = 2048
 _OUTSIDE = 1e-4
@@ -36,7 +35,7 @@ def calibrate(
     normalisation: Normalisation,
     estimator: str = "mse",
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Quantization:
     """Return quantizers for a network in evaluation mode: post-training quantization, and the start of training.
 
@@ -48,7 +47,7 @@ def calibrate(
         estimator: how a range follows from the values seen: their extremes ("min-max"), the mean over images of
             each image's extremes ("mean-min-max"), all but 0.01 % of the values ("percentile"), or the range of
             the smallest squared error ("mse").
-        progress: called after each image and pass.
+        progress: told each pass over the images.
 
     Raises:
         ConfigError: for an unknown estimator.
@@ -77,21 +76,6 @@ def calibrate(
         },
         placement.keep_float,
     )
-
-
-def check_estimator(name: str) -> None:
-    """Check the name of a range estimator.
-
-    Raises:
-        ConfigError: when there is none of that name; the choices are listed.
-    """
-    if name not in ESTIMATORS:
-        raise unknown_choice("estimator", name, ESTIMATORS)
-
-
-def passes(estimator: str) -> int:
-    """Return how often an estimator sees each image."""
-    return 2 if estimator in ("percentile", "mse") else 1
 
 
 def image_quantizer(normalisation: Normalisation) -> ActivationQuantizer:
@@ -125,7 +109,7 @@ def _estimate_ranges(
     placement: Placement,
     images: Sequence[torch.Tensor],
     estimator: str,
-    progress: Callable[[], None],
+    progress: Progress,
 ) -> dict[tuple[str, ...], tuple[float, float]]:
     group_of = {name: group for group in placement.activations for name in group}
     extremes: dict[tuple[str, ...], list[list[float]]] = {g: [] for g in placement.activations}
@@ -134,6 +118,7 @@ def _estimate_ranges(
         if name in group_of:
             extremes[group_of[name]].append([float(value.min()), float(value.max())])
 
+    progress.begin("calibrating: extremes", len(images), "images")
     _show(network, images, note_extremes, progress)
     seen = {g: torch.tensor(pairs) for g, pairs in extremes.items()}
     widest = {g: (float(p[:, 0].min()), float(p[:, 1].max())) for g, p in seen.items()}
@@ -149,6 +134,7 @@ def _estimate_ranges(
             low, high = widest[group]
             histograms[group] += torch.histc(value.float(), _BINS, low, max(high, low + 1e-6))
 
+    progress.begin("calibrating: histograms", len(images), "images")
     _show(network, images, note_histogram, progress)
     fit = _fit_percentile if estimator == "percentile" else _fit_error
     return {g: fit(histograms[g], *widest[g]) for g in placement.activations}
@@ -164,13 +150,13 @@ def _show(
     network: Network,
     images: Sequence[torch.Tensor],
     see: Callable[[str, torch.Tensor], None],
-    progress: Callable[[], None],
+    progress: Progress,
 ) -> None:
     recorder = _Recorder(network, see)
     with torch.no_grad():
         for image in images:
             recorder.run(image)
-            progress()
+            progress.advance()
 
 
 def _fit_percentile(histogram: torch.Tensor, low: float, high: float) -> tuple[float, float]:

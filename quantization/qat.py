@@ -5,15 +5,14 @@ against what the float model says of the same pictures. Two events on the way: b
 and later the ranges are fixed as the files will hold them, so that the last epochs train exactly what is shipped.
 """
 
-import gc
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from edge_deeplab.config import QatRecipe
@@ -21,28 +20,109 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.files import BEST_FILE, check_writable, write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization, activation_quantizer
-from edge_deeplab.models.shipped import BEST_FILE
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.quantization.sensitivity import Ranking, rank_layers
 from edge_deeplab.quantization.trainable import TrainableNetwork
-from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_sources, identity_after, provenance_after
-from edge_deeplab.training.run_folder import RunFolder, Validator, check_unused
-from edge_deeplab.training.state import TrainingState, epochs_done
-from edge_deeplab.training.train import (
-    Listener,
+from edge_deeplab.training.loop import (
+    RunOptions,
+    Trained,
+    Training,
     build_accelerator,
-    build_loader,
-    build_loss,
-    build_optimiser,
-    train_epoch,
+    run_training,
+    score,
 )
+from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.provenance import check_sources, identity_after, provenance_after
+from edge_deeplab.training.run_folder import RunFolder, check_unused
+from edge_deeplab.training.state import OnEpoch
+
+_RANKING_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class QuantizeRequest:
+    """A float checkpoint to quantize, and how.
+
+    Args:
+        checkpoint: the float checkpoint, which is also what the network is distilled from.
+        recipe: the run; its model section is not read. Without epochs the checkpoint is calibrated and not trained.
+        sources: labelled data sets with the checkpoint's classes; ranges are calibrated on the first.
+        output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
+        keep_float: module paths to leave in float.
+
+    Raises:
+        ConfigError: when the checkpoint is quantized already, or rendered scenes are to be mixed into other classes.
+        DataError: when a set has other classes.
+        OutputError: when the folder cannot be written.
+    """
+
+    checkpoint: Checkpoint
+    recipe: QatRecipe
+    sources: Sequence[SegmentationDataset]
+    output: Path
+    keep_float: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_writable(self.output, "folder")
+        check_quantizable(self.checkpoint, self.recipe, self.sources)
+
+
+def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
+    """Calibrate a network, train it with its quantizers, and return the best quantized checkpoint.
+
+    Args:
+        request: what is quantized.
+        options: how; a run that is resumed reads its ranges from its state.
+
+    Raises:
+        ConfigError: when the network cannot be quantized, or the loss or its gradient is no longer finite.
+        DataError: when the first set is empty, or an epoch has fewer crops than a batch.
+        CheckpointError: when the run is to be resumed and left no state.
+        OutputError: when a new run, or one without epochs, finds the state of another.
+        MissingDependencyError: without nncf, unless there are no epochs.
+    """
+    checkpoint, progress = request.checkpoint, options.progress
+    request = replace(request, recipe=request.recipe.with_crops_for(checkpoint.info.size_hw))
+    trains = request.recipe.optimiser.epochs > 0
+    if not (options.resume and trains):
+        check_unused(request.output)
+    quantization = _start(request, options)
+    accelerator = build_accelerator(request.recipe)
+    before = score(checkpoint.path, options, accelerator)
+    info = describe_quantized(checkpoint, request.recipe, request.sources)
+    if trains:
+        belongs_to = identity_after(checkpoint, request.recipe, request.sources)
+        folder = RunFolder(request.output, request.recipe, belongs_to, options.validate)
+        training = _build_training(request, quantization, info, accelerator, progress)
+        trained = run_training(training, folder, accelerator, options)
+    else:
+        best = request.output / BEST_FILE
+        save_checkpoint(best, checkpoint.build(), info, quantization=quantization)
+        trained = Trained(best, score(best, options, accelerator))
+    trained = replace(trained, miou_before=before)
+    trained.tell(progress)
+    return trained
+
+
+def _start(request: QuantizeRequest, options: RunOptions) -> Quantization:
+    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
+    if options.resume and request.recipe.optimiser.epochs > 0:
+        return quantizers_to_restore(request.checkpoint, request.keep_float)
+    return quantize(
+        request.checkpoint,
+        request.recipe,
+        request.sources[0],
+        keep_float=request.keep_float,
+        progress=options.progress,
+    )
 
 
 def quantize(
@@ -51,7 +131,7 @@ def quantize(
     source: SegmentationDataset,
     *,
     keep_float: Sequence[str] = (),
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Quantization:
     """Return the quantizers of a float checkpoint after calibration: post-training quantization.
 
@@ -60,7 +140,7 @@ def quantize(
         recipe: its quantization section says how many images are looked at, and how ranges follow from them.
         source: images to look at, evenly spread over the set.
         keep_float: module paths to leave in float.
-        progress: called after each image and pass.
+        progress: told each pass over the images.
 
     Raises:
         ConfigError: when the checkpoint is quantized already, or its network cannot be, or the recipe mixes rendered
@@ -75,6 +155,7 @@ def quantize(
         recipe.quantization.calibration_images,
         checkpoint.info.size_hw,
         checkpoint.info.normalisation,
+        progress=progress,
     )
     return calibrate(
         network,
@@ -106,146 +187,77 @@ def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()
     )
 
 
-def train_quantized(
-    checkpoint: Checkpoint,
+def _build_training(
+    request: QuantizeRequest,
     quantization: Quantization,
-    recipe: QatRecipe,
-    sources: Sequence[SegmentationDataset],
-    output: Path,
-    *,
-    resume: bool = False,
-    workers: int = 1,
-    validate: Validator | None = None,
-    listen: Listener = lambda _: None,
-) -> Path:
-    """Train a calibrated network and return the path of the best quantized checkpoint.
+    info: CheckpointInfo,
+    accelerator: Accelerator,
+    progress: Progress,
+) -> Training:
+    """Return what is trained: the network with its quantizers, against the labels and the float network's opinion."""
+    checkpoint, recipe, device = request.checkpoint, request.recipe, accelerator.device
+    section = recipe.quantization
+    torch.manual_seed(recipe.seed)
+    progress.begin("loading the quantizers that are trained")
+    network = TrainableNetwork(checkpoint.build(), quantization, device.type)
+    kept = checkpoint.build()
+
+    def save(trained: nn.Module, path: Path) -> None:
+        kept.load_state_dict(float_weights(trained))
+        save_checkpoint(path, kept, info, quantization=network.quantization())
+
+    loss = build_loss(recipe, request.sources, len(checkpoint.info.classes), progress).to(device)
+    teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Training(
+        network.module,
+        build_crops(request.sources, recipe, checkpoint.info),
+        distillation(loss, teacher, section.distill, section.temperature, accelerator),
+        save,
+        averaged=False,
+        on_epoch=_events(network, recipe),
+    )
+
+
+def _events(network: TrainableNetwork, recipe: QatRecipe) -> OnEpoch:
+    """Return what freezes batch norm's statistics and fixes the ranges when their epochs have come."""
+    section, epochs = recipe.quantization, recipe.optimiser.epochs
+    ranges_from = round(section.ranges_epochs * epochs)
+    statistics_from = min(round(section.statistics_epochs * epochs), ranges_from)
+
+    def on_epoch(epoch: int) -> bool:
+        if epoch == ranges_from:
+            network.fix_ranges()
+        if epoch >= statistics_from:
+            network.freeze_statistics()
+        return epoch == ranges_from
+
+    return on_epoch
+
+
+def rank_quantizers(request: QuantizeRequest, progress: Progress = SILENT) -> Ranking:
+    """Return what each quantizer alone costs after calibration, and write it to OUTPUT/sensitivity.json.
 
     Args:
-        checkpoint: the float checkpoint, which is also what the network is distilled from.
-        quantization: from `quantize`; with no epochs it is what is saved; to resume, `quantizers_to_restore` will do.
-        recipe: the run; its model section is not read.
-        sources: labelled data sets with the checkpoint's classes.
-        output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
-        resume: go on from `output/state.safetensors`.
-        workers: processes that draw crops.
-        validate: scores a checkpoint file; without it the last model is the best.
-        listen: called after every step.
+        request: what is quantized; nothing is trained.
+        progress: told each stage.
 
     Raises:
-        ConfigError: when the checkpoint is quantized already, rendered scenes are to be mixed into other classes, or
-            the loss or its gradient is no longer finite.
-        DataError: when a set has other classes.
-        CheckpointError: when `resume` finds no state of this run.
-        OutputError: when a new run, or one without epochs, finds the state of another.
-        MissingDependencyError: without nncf, unless there are no epochs.
+        ConfigError: when the network cannot be quantized.
+        DataError: when the first set is empty.
     """
-    check_quantizable(checkpoint, recipe, sources)
-    recipe = recipe.with_crops_for(checkpoint.info.size_hw)
-    if not resume or recipe.optimiser.epochs == 0:
-        check_unused(output)
-    info = describe_quantized(checkpoint, recipe, sources)
-    if recipe.optimiser.epochs == 0:
-        save_checkpoint(output / BEST_FILE, checkpoint.build(), info, quantization=quantization)
-        return output / BEST_FILE
-    folder = RunFolder(output, recipe, identity_after(checkpoint, recipe, sources), validate)
-    run = _Run(checkpoint, quantization, recipe, sources, workers)
-    if resume:
-        run.restore(folder)
-    while run.state.epoch < recipe.optimiser.epochs:
-        started = time.monotonic()
-        mean_loss = run.train_epoch(listen)
-        if run.accelerator.is_main_process:
-            folder.keep_epoch(run.state, lambda path: run.save(path, info), mean_loss, started)
-        run.accelerator.wait_for_everyone()
-    return folder.best
-
-
-class _Run:
-    """One quantization-aware training run: what it consists of, and its steps."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        quantization: Quantization,
-        recipe: QatRecipe,
-        sources: Sequence[SegmentationDataset],
-        workers: int,
-    ) -> None:
-        self.recipe = recipe
-        self.accelerator = build_accelerator(recipe)
-        torch.manual_seed(recipe.seed)
-        device = self.accelerator.device
-        self.crops = build_crops(sources, recipe, checkpoint.info)
-        self.loader = build_loader(self.crops, recipe, workers, self.accelerator)
-        model = checkpoint.build()
-        self.network = TrainableNetwork(model, quantization, device.type)
-        module: Any = self.network.module
-        module.to(device, memory_format=torch.channels_last)
-        if device.type == "cpu":
-            reuse_freed_memory()
-            keep_depthwise_in_float32(module)
-        self.model, self.optimiser = self.accelerator.prepare(
-            module, build_optimiser(module, recipe)
-        )
-        self.state = TrainingState(module, None, self.optimiser)
-        self.master = checkpoint.build()
-        teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        loss = build_loss(recipe, sources, len(checkpoint.info.classes)).to(device)
-        section = recipe.quantization
-        self.objective = distillation(
-            loss, teacher, section.distill, section.temperature, self.accelerator
-        )
-        epochs = recipe.optimiser.epochs
-        self.ranges_from = round(recipe.quantization.ranges_epochs * epochs)
-        statistics_from = round(recipe.quantization.statistics_epochs * epochs)
-        self.statistics_from = min(statistics_from, self.ranges_from)
-        self.crops.remember()
-
-    def restore(self, folder: RunFolder) -> None:
-        """Go on from the state in the run's folder."""
-        if epochs_done(folder.state, folder.identity) > self.ranges_from:
-            self._fix_ranges()
-        self.state.restore(folder.state, folder.identity)
-
-    def train_epoch(self, listen: Listener) -> float:
-        """Train one epoch and return the mean loss."""
-        epoch = self.state.epoch
-        if epoch == self.ranges_from:
-            self._fix_ranges()
-        self.model.train()
-        if epoch >= self.statistics_from:
-            self.network.freeze_statistics()
-        mean_loss = train_epoch(
-            epoch,
-            self.recipe,
-            self.accelerator,
-            self.model,
-            self.optimiser,
-            self.loader,
-            self.crops,
-            self.objective,
-            lambda: None,
-            listen,
-        )
-        self.state.epoch = epoch + 1
-        return mean_loss
-
-    def save(self, path: Path, info: CheckpointInfo) -> None:
-        """Write the quantized checkpoint as the run stands."""
-        self.master.load_state_dict(float_weights(self.network.module))
-        save_checkpoint(path, self.master, info, quantization=self.network.quantization())
-
-    def _fix_ranges(self) -> None:
-        self.network.fix_ranges()
-        if self.accelerator.num_processes > 1:
-            self._wrap_anew()
-
-    def _wrap_anew(self) -> None:
-        """Wrap the network for several processes again: DDP waits for the parameters that it was made with."""
-        del self.model
-        self.accelerator.free_memory()
-        gc.collect()  # the old wrapper's hooks on the parameters go with it
-        self.model = self.accelerator.prepare(self.network.module)
+    checkpoint, source = request.checkpoint, request.sources[0]
+    quantization = quantize(
+        checkpoint, request.recipe, source, keep_float=request.keep_float, progress=progress
+    )
+    info = checkpoint.info
+    images = calibration_images(
+        source, _RANKING_IMAGES, info.size_hw, info.normalisation, progress=progress
+    )
+    ranked = rank_layers(checkpoint.build(), quantization, images, progress=progress)
+    ranking = Ranking(tuple(ranked))
+    text = json.dumps(ranking.to_json(), indent=2)
+    write_atomically(request.output / "sensitivity.json", f"{text}\n")
+    return ranking
 
 
 def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -258,7 +270,11 @@ def float_weights(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def calibration_images(
-    source: SegmentationDataset, count: int, size_hw: tuple[int, int], normalisation: Normalisation
+    source: SegmentationDataset,
+    count: int,
+    size_hw: tuple[int, int],
+    normalisation: Normalisation,
+    progress: Progress = SILENT,
 ) -> list[torch.Tensor]:
     """Return up to `count` images, evenly spread over a set, each (1, 3, H, W) float32 normalised.
 
@@ -270,10 +286,12 @@ def calibration_images(
             f"data set {source.name} has no images to calibrate with; some were expected; pass a split that has"
         )
     chosen = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
-    return [
-        normalise(resize_image(source[index].image_hwc, size_hw), normalisation)
-        for index in chosen.tolist()
-    ]
+    progress.begin("reading images", len(chosen), "images")
+    images = []
+    for index in chosen.tolist():
+        images.append(normalise(resize_image(source[index].image_hwc, size_hw), normalisation))
+        progress.advance()
+    return images
 
 
 def check_quantizable(

@@ -1,14 +1,21 @@
 """Which layers quantization costs most: each quantizer alone, everything else in float."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import log10
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import fake_quantized
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+
+SAME_DB = 120.0
+"""What equal tensors are given."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,23 @@ class Sensitivity:
     agreement: float
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Every quantizer by what it alone costs, the worst first."""
+
+    quantizers: tuple[Sensitivity, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `qat --sensitivity --json`."""
+        return {"sensitivity": [asdict(one) for one in self.quantizers]}
+
+
 def rank_layers(
     model: nn.Module,
     quantization: Quantization,
     images: Sequence[torch.Tensor],
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[Sensitivity]:
     """Return every quantizer's cost, the worst first.
 
@@ -41,16 +59,17 @@ def rank_layers(
         model: the float model in evaluation mode; left as it is.
         quantization: from calibration.
         images: each (1, 3, H, W) float32, normalised; of one size.
-        progress: called after each quantizer.
+        progress: told each quantizer.
     """
     with torch.no_grad():
         expected = torch.cat([model(image) for image in images])
-        found = []
-        for module, what, alone in single_quantizers(quantization):
+        found, every = [], single_quantizers(quantization)
+        progress.begin("ranking quantizers", len(every), "quantizers")
+        for module, what, alone in every:
             simulated = fake_quantized(model, alone)
             logits = torch.cat([simulated(image) for image in images])
             found.append(Sensitivity(module, what, *_cost(expected, logits)))
-            progress()
+            progress.advance()
     return sorted(found, key=lambda s: s.snr_db)
 
 
@@ -69,3 +88,12 @@ def single_quantizers(quantization: Quantization) -> list[tuple[str, str, Quanti
 def _cost(expected: torch.Tensor, found: torch.Tensor) -> tuple[float, float]:
     same = (expected.argmax(1) == found.argmax(1)).double().mean()
     return signal_to_noise_db(expected.numpy(), found.numpy()), float(same)
+
+
+def signal_to_noise_db(signal: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> float:
+    """Return 10 log10(signal power / power of the change), at most `SAME_DB`; arrays of equal shape."""
+    power = float(np.square(signal, dtype=np.float64).sum())
+    noise = float(np.square(signal - changed, dtype=np.float64).sum())
+    if noise == 0:
+        return SAME_DB
+    return min(SAME_DB, 10 * log10(max(power, 1e-30) / noise))

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edge_deeplab.cli.artifacts import expand_artifacts
-from edge_deeplab.config import load_recipe
+from edge_deeplab.config import Recipe, load_recipe_as
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import parse_description
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json, parse_toml, read_json
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.evaluation.class_map import read_class_map
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.quantization.pruning.latency import read_table
 
@@ -50,7 +50,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "manifest.json": lambda path: expand_artifacts([path.parent]),
     "manifest": lambda path: read_manifest(path.rename(path.with_name("manifest.json")).parent),
     "dataset.toml": lambda path: open_dataset(path.parent, "test"),
-    "recipe.toml": load_recipe,
+    "recipe.toml": lambda path: load_recipe_as(Recipe, path),
     "map.toml": read_class_map,
     "latency.json": read_table,
     "description": lambda path: parse_description(path.read_text(), path="a.onnx"),

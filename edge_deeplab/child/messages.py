@@ -18,11 +18,11 @@ LARGEST_PAYLOAD = 1 << 28
 _NUMBERS = re.compile(r"[<>|][biuf][1-9]")
 """Types that an array may have: booleans, integers and floats of 1 to 8 bytes."""
 
-Values = Mapping[str, Any]
+Message = Mapping[str, Any]
 """By name, JSON values and arrays."""
 
 
-def write_message(stream: IO[bytes], kind: str, values: Values) -> None:
+def write_message(stream: IO[bytes], kind: str, values: Message) -> None:
     """Write one message.
 
     Args:

@@ -1,22 +1,21 @@
 """`edge-deeplab bench`: latency and size of exported files, side by side in one interleaved run."""
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
+from edge_deeplab import api
+from edge_deeplab.cli.options import MemoryLimitOption, RuntimeOption, TimeLimitOption, allowance
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
-from edge_deeplab.cli.runtime import RuntimeOption
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say, styled
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from edge_deeplab.evaluation.bench import Failed, Latency, Untimed
+    from edge_deeplab.evaluation.latency import BenchReport, Row
 
 
 def bench(
@@ -50,54 +49,51 @@ def bench(
     Example: edge-deeplab bench exports/*.tflite other.tflite --threads 1
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.artifacts import expand_artifacts
-        from edge_deeplab.cli.progress import counting
-        from edge_deeplab.evaluation.bench import Failed, open_timed, time_files
-        from edge_deeplab.runtimes.open import open_artifact
-        from edge_deeplab.runtimes.threads import available_cpus
-
-        used_threads = threads or available_cpus()
-        allowed = allowance(memory_limit, time_limit)
-        open_file = partial(open_artifact, threads=used_threads, allowance=allowed, runtime=runtime)
-        files = open_timed(expand_artifacts(artifacts), open_file)
-        with counting(f"timing {len(files)} files", rounds) as progress:
-            results = time_files(files, rounds=rounds, threads=used_threads, progress=progress)
+        with drawn_progress() as progress:
+            report = api.bench(
+                artifacts,
+                threads=threads,
+                rounds=rounds,
+                runtime=runtime,
+                allowance=allowance(memory_limit, time_limit),
+                progress=progress,
+            )
         if as_json:
-            print_json({"artifacts": [result.to_json() for result in results]})
+            print_json(report.to_json())
         else:
-            _show(results, f"{rounds} rounds, {used_threads} threads")
-        failures = [result for result in results if isinstance(result, Failed)]
-        for failure in failures:
+            _show(report)
+        for failure in report.failures:
             say(f"failed: {failure.error}", err=True)
-        if failures:
+        if report.failures:
             raise typer.Exit(1)
 
 
-def _show(results: "Sequence[Latency | Failed | Untimed]", title: str) -> None:
+def _show(report: "BenchReport") -> None:
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.evaluation.bench import Untimed
+    from edge_deeplab.evaluation.latency import Untimed
 
     console = stdout_console()
-    console.print(latency_table(results, title))
-    for row in results:
+    console.print(latency_table(report))
+    for row in report.rows:
         if isinstance(row, Untimed):
             console.print(f"{row.path.name}: {row.note}")
 
 
-def latency_table(results: "Sequence[Latency | Failed | Untimed]", title: str) -> "Table":
+def latency_table(report: "BenchReport") -> "Table":
     """Return one row a file: runtime, size, times, and its ratio to the first that was timed."""
     from rich.table import Table
 
+    title = f"{report.rounds} rounds, {report.threads} threads"
     table = Table("artifact", "runtime", title=title)
     for header in ("MB", "median ms", "p95 ms", "ratio to first"):
         table.add_column(header, justify="right")
-    for row in results:
+    for row in report.rows:
         table.add_row(row.path.name, row.runtime or "", *_figures(row))
     return table
 
 
-def _figures(row: "Latency | Failed | Untimed") -> "tuple[str | Text, ...]":
-    from edge_deeplab.evaluation.bench import Failed, Latency
+def _figures(row: "Row") -> "tuple[str | Text, ...]":
+    from edge_deeplab.evaluation.latency import Failed, Latency
 
     if isinstance(row, Failed):
         return "-", styled("FAILED", "bold red"), "-", "-"

@@ -114,11 +114,11 @@ def check(
         from edge_deeplab.checker.report import ArtifactReport
         from edge_deeplab.checker.rules import load_profile
         from edge_deeplab.checker.tflite.fix import fix_files
-        from edge_deeplab.cli.artifacts import expand_artifacts
         from edge_deeplab.cli.check_explain import explain
         from edge_deeplab.cli.check_same import compare
         from edge_deeplab.cli.progress import drawn_progress
         from edge_deeplab.files import check_writable
+        from edge_deeplab.formats.artifacts import expand_artifacts
         from edge_deeplab.runtimes.observers.registry import check_observe
 
         _refuse_ignored(
@@ -254,7 +254,7 @@ def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
 
 def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     """Return the files that arguments mean, and one sentence for each folder that means none."""
-    from edge_deeplab.cli.artifacts import expand_artifacts
+    from edge_deeplab.formats.artifacts import expand_artifacts
 
     paths: list[Path] = []
     failures: dict[Path, str] = {}

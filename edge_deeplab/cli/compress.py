@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
@@ -14,7 +14,6 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.compress.job import Watch
     from edge_deeplab.compress.report import ChainReport
 
 
@@ -46,6 +45,7 @@ def compress(
     --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
     """
     with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.cli.progress import drawn_progress
         from edge_deeplab.compress.chain import compress as run_chain
         from edge_deeplab.compress.job import Job
         from edge_deeplab.config import CompressRecipe, load_recipe_as
@@ -55,19 +55,12 @@ def compress(
         chosen = load_recipe_as(CompressRecipe, recipe)
         check_writable(output, "folder")
         start = open_checkpoint(checkpoint)
-        job = Job(data, output, workers, _watch(), max_pixels=max_pixels)
-        report = run_chain(start, chosen, job)
+        with drawn_progress() as progress:
+            job = Job(data, output, workers, progress, max_pixels=max_pixels)
+            report = run_chain(start, chosen, job)
         _show(report, output, as_json=as_json)
         if not report.passed:
             raise typer.Exit(1)
-
-
-def _watch() -> "Watch":
-    """Return what shows a line a step and bars on stderr."""
-    from edge_deeplab.cli.progress import counting, training_progress
-    from edge_deeplab.compress.job import Watch
-
-    return Watch(lambda line: say(line, err=True), training_progress, counting)
 
 
 def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:

@@ -3,12 +3,18 @@
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.allowance import MemoryLimitOption, TimeLimitOption, allowance
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab import api
+from edge_deeplab.cli.options import (
+    MaxPixelsOption,
+    MemoryLimitOption,
+    RuntimeOption,
+    TimeLimitOption,
+    allowance,
+)
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -17,17 +23,18 @@ from edge_deeplab.cli.output import (
     print_json,
     reading_option,
 )
-from edge_deeplab.cli.runtime import RuntimeOption
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.progress import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from edge_deeplab.data.images import ImageHWC
+    from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
-    from edge_deeplab.demo.sources import Frame, FrameSource
     from edge_deeplab.demo.statistics import DemoStatistics
 
 
@@ -85,22 +92,43 @@ def demo(
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
         from edge_deeplab.demo.sources import open_source
-        from edge_deeplab.runtimes.open import open_artifact
 
         if record is not None:
             _check_recording(record)
-        allowed = allowance(memory_limit, time_limit)
-        opened = open_artifact(artifact, threads=threads, allowance=allowed, runtime=runtime)
+        progress = stack.enter_context(drawn_progress())
+        progress.begin(f"opening {artifact.name}")
+        opened = api.open_artifact(
+            artifact,
+            threads=threads,
+            runtime=runtime,
+            allowance=allowance(memory_limit, time_limit),
+        )
         view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
         stop = threading.Event()
         stack.enter_context(stopping_on_signals(stop))
-        sinks = _open_sinks(stack, frames, stop, record, limit, headless=headless)
+        sinks = _open_sinks(stack, frames, stop, record, headless=headless)
+        totals = [n for n in (frames.frame_count, limit) if n is not None]
+        progress.begin(f"showing {frames.name}", min(totals, default=None), "pictures")
+        sinks.append(_ProgressSink(progress))
         statistics = run_demo(view, frames, sinks, limit=limit, stop=stop)
         stack.close()  # finishes the recording, before success is told
-        document = {"artifact": str(artifact), "runtime": opened.name, "source": frames.name}
-        _tell(document, statistics, record, as_json=as_json)
+        if as_json:
+            document = {
+                "artifact": str(artifact),
+                "runtime": opened.name,
+                "source": frames.name,
+                **statistics.to_json(),
+                "recorded": None if record is None else str(record),
+            }
+            print_json(document)
+            return
+        from edge_deeplab.cli.terminal import stdout_console
+
+        stdout_console().print(_table(statistics, f"{artifact} on {frames.name}"))
+        if record is not None:
+            say(f"recorded: {record}")
 
 
 def _check_recording(record: Path) -> None:
@@ -131,11 +159,10 @@ def _open_sinks(
     source: "FrameSource",
     stop: threading.Event,
     record: Path | None,
-    limit: int | None,
     *,
     headless: bool,
 ) -> "list[Sink]":
-    """Open the window, the recording and the progress bar, as asked; `stack` closes them."""
+    """Open the window and the recording, as asked; `stack` closes them."""
     sinks: list[Sink] = []
     if not headless:
         from edge_deeplab.demo.window import open_window
@@ -146,38 +173,17 @@ def _open_sinks(
         from edge_deeplab.demo.record import record as open_recording
 
         sinks.append(stack.enter_context(open_recording(record)))
-    if headless:
-        sinks.append(_ProgressSink(stack, source, limit))
     return sinks
 
 
 class _ProgressSink:
-    """Counts pictures on stderr where there is no window to watch."""
+    """Counts pictures."""
 
-    def __init__(self, stack: ExitStack, source: "FrameSource", limit: int | None) -> None:
-        from edge_deeplab.cli.progress import progress_bar
-
-        self._bar = stack.enter_context(progress_bar())
-        totals = [n for n in (source.frame_count, limit) if n is not None]
-        self._task = self._bar.add_task(source.name, total=min(totals, default=None))
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def show(self, picture_hwc: "ImageHWC", frame: "Frame") -> None:
-        self._bar.advance(self._task)
-
-
-def _tell(
-    document: dict[str, Any], statistics: "DemoStatistics", record: Path | None, *, as_json: bool
-) -> None:
-    """Print the result on stdout: one JSON document, or a table."""
-    if as_json:
-        recorded = None if record is None else str(record)
-        print_json({**document, **statistics.to_json(), "recorded": recorded})
-        return
-    from edge_deeplab.cli.terminal import stdout_console
-
-    stdout_console().print(_table(statistics, f"{document['artifact']} on {document['source']}"))
-    if record is not None:
-        say(f"recorded: {record}")
+        self._progress.advance()
 
 
 def _table(statistics: "DemoStatistics", title: str) -> "Table":

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.calibration import calibrate_with_progress
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
     DebugOption,
@@ -208,12 +207,15 @@ def _default_for(
 
 def calibrated(checkpoint: "Checkpoint", data: Path, max_pixels: int) -> "Checkpoint":
     """Return a float checkpoint with quantizers from calibration on a data folder's first split."""
+    from edge_deeplab.cli.progress import drawn_progress
     from edge_deeplab.config import QatRecipe
     from edge_deeplab.data.dataset import open_dataset
+    from edge_deeplab.quantization.qat import quantize
 
     recipe = QatRecipe()
     source = open_dataset(data, recipe.data.splits[0], max_pixels=max_pixels)
-    return checkpoint.with_quantization(calibrate_with_progress(checkpoint, recipe, source))
+    with drawn_progress() as progress:
+        return checkpoint.with_quantization(quantize(checkpoint, recipe, source, progress=progress))
 
 
 def _sparsified(

@@ -6,13 +6,12 @@ It keeps a handle of stderr of its own, because converters are cut off from stde
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -24,12 +23,8 @@ from rich.text import Text
 
 from edge_deeplab.cli.output import speaks
 from edge_deeplab.cli.terminal import Terminal, say, stderr_is_terminal, styled
-from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.text import printable
-
-if TYPE_CHECKING:
-    from edge_deeplab.training.train import Listener
-    from edge_deeplab.training.train import Progress as TrainingProgress
+from edge_deeplab.progress import SILENT, Progress, Silent
+from edge_deeplab.text import duration, printable
 
 _LINE_EVERY_S = 10.0
 
@@ -39,7 +34,7 @@ def drawn_progress() -> Iterator[Progress]:
     """Give what work is to tell its progress to; of several processes under torchrun, the first alone draws."""
     handle = _stderr_handle() if speaks() else None
     if handle is None:
-        yield SILENT
+        yield _Notes() if speaks() else SILENT
         return
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
         if not stderr_is_terminal():
@@ -56,6 +51,14 @@ def _stderr_handle() -> int | None:
         return None if sys.stderr is None else os.dup(sys.stderr.fileno())
     except OSError:
         return None
+
+
+class _Notes(Silent):
+    """Says the lines that stay and no stages, on a stderr that is no file."""
+
+    def note(self, text: str) -> None:
+        """Say a line."""
+        say(text, err=True)
 
 
 class _Bar:
@@ -104,7 +107,7 @@ class _Lines:
         rate = self._done / (now - self._began)
         line = f"{self._what}: {_counted(self._done, self._unit, self._total)}, {rate:.3g} a second"
         if self._total is not None:
-            line += f", {_duration((self._total - self._done) / rate)} left"
+            line += f", {duration((self._total - self._done) / rate)} left"
         self._write(line)
 
     def note(self, text: str) -> None:
@@ -150,68 +153,3 @@ def _columns() -> tuple[ProgressColumn, ...]:
 def _counted(done: int, unit: str, total: int | None = None) -> str:
     count = str(done) if total is None else f"{done}/{total}"
     return f"{count} {unit}".rstrip()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes >= 2 else f"{minutes * 60 + rest} s"
-
-
-_LOG_EVERY_S = 60.0
-
-
-class _Description(ProgressColumn):
-    """What is counted, as it is spelled."""
-
-    def render(self, task: Task) -> Text:
-        """Return a task's description."""
-        return styled(task.description)
-
-
-def progress_bar() -> RichProgress:
-    """Return a bar on stderr that vanishes when done and keeps quiet where stderr is no terminal."""
-    return RichProgress(
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Terminal(stderr=True),
-        transient=True,
-        disable=not (stderr_is_terminal() and speaks()),
-    )
-
-
-@contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Give a function to call after each of `total` steps of some work."""
-    with progress_bar() as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
-
-
-@contextmanager
-def training_progress() -> Iterator["Listener"]:
-    """Give a listener that shows epoch, loss, learning rate and time left."""
-    started = last_line = time.monotonic()
-    first_step: int | None = None
-    with progress_bar() as bar:
-        task = bar.add_task("starting", total=None)
-
-        def listen(progress: "TrainingProgress") -> None:
-            nonlocal last_line, first_step
-            first_step = progress.step if first_step is None else first_step
-            text = f"epoch {progress.epoch}  loss {progress.loss:.4f}  rate {progress.learning_rate:.2e}"
-            bar.update(task, description=text, completed=progress.step, total=progress.total_steps)
-            now = time.monotonic()
-            if bar.disable and speaks() and now - last_line > _LOG_EVERY_S:
-                last_line = now
-                pace = (now - started) / max(1, progress.step - first_step + 1)
-                left = pace * (progress.total_steps - progress.step) / 60
-                line = f"step {progress.step}/{progress.total_steps}  {text}  {left:.0f} min left"
-                say(line, err=True)
-
-        yield listen

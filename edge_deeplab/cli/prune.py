@@ -1,12 +1,20 @@
 """`edge-deeplab prune`: a float checkpoint becomes a smaller dense one that meets its budgets."""
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, reading_option, speaks
+from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+    speaks,
+)
+from edge_deeplab.cli.terminal import say, stdout_console
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -15,15 +23,18 @@ from edge_deeplab.cli.training import (
     TrainingDataOption,
     WorkersOption,
     recipe_with_options,
-    validator_of,
+    resumable_progress,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from edge_deeplab.config import PruneRecipe
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.quantization.pruning.latency import LatencyTable
+    from edge_deeplab.evaluation.pruned import Pruned
+    from edge_deeplab.progress import Progress
+    from edge_deeplab.quantization.pruning.sensitivity import Sweep
 
 
 def prune(
@@ -91,20 +102,8 @@ def prune(
     Example: edge-deeplab prune camvid-efficientnet-lite0 --data camvid --macs 0.5 --params 0.6 --output runs/pruned
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import training_progress
-        from edge_deeplab.cli.prune_report import print_pruned, rank_groups
-        from edge_deeplab.cli.sparsity import pattern_with_warning
+        from edge_deeplab import api
         from edge_deeplab.config import PruneRecipe
-        from edge_deeplab.data.dataset import open_dataset
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.models.checkpoint import load_checkpoint
-        from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.quantization.pruning.prune import check_float
-        from edge_deeplab.quantization.pruning.run import train_pruned
-        from edge_deeplab.quantization.sparsity import parse_sparsity
-        from edge_deeplab.targets import TARGETS
-        from edge_deeplab.training.finetune import check_sources
-        from edge_deeplab.training.run_folder import check_unused
 
         options = {
             "macs": macs,
@@ -121,38 +120,37 @@ def prune(
         chosen = recipe_with_options(
             PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options
         )
-        if sparsity is not None:
-            with reading_option("--sparsity"):
-                parse_sparsity(sparsity)
-        check_writable(output, "folder")
-        start = open_checkpoint(checkpoint)
         _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
-        check_float(start)
-        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
-        check_sources(start, chosen, sources)
-        validate = validator_of(data, chosen, max_pixels)
-        if sensitivity:
-            rank_groups(start, chosen, sources, output, as_json=as_json)
-            return
-        if not resume:
-            check_unused(output)
-        if chosen.pruning.sparsity is not None:
-            pattern_with_warning(chosen.pruning.sparsity, sorted(TARGETS))
-        table = _times_of_layers(start, chosen, output)
-        with training_progress() as listen:
-            best = train_pruned(
-                start,
-                chosen,
-                sources,
-                output,
-                latency=table,
-                resume=resume,
-                workers=workers,
-                validate=validate,
-                listen=listen,
+        with resumable_progress(output) as progress:
+            if sparsity is not None:
+                _check_sparsity(sparsity, progress)
+            run = (
+                api.sweep_groups
+                if sensitivity
+                else partial(api.prune, resume=resume, workers=workers)
+            )
+            result: Pruned | Sweep = run(
+                checkpoint,
+                data=data,
+                output=output,
+                recipe=chosen,
+                max_pixels=max_pixels,
+                progress=progress,
             )
         if speaks():
-            print_pruned(start, load_checkpoint(best), table, as_json=as_json)
+            _print(result, as_json=as_json)
+
+
+def _print(result: "Pruned | Sweep", *, as_json: bool) -> None:
+    from edge_deeplab.evaluation.pruned import Pruned
+
+    if as_json:
+        print_json(result.to_json())
+    elif isinstance(result, Pruned):
+        stdout_console().print(_costs_table(result))
+        say(f"pruned checkpoint: {result.checkpoint}")
+    else:
+        stdout_console().print(_sensitivity_table(result))
 
 
 def _refuse_ignored(
@@ -163,41 +161,57 @@ def _refuse_ignored(
     Raises:
         ConfigError: for the first of them.
     """
-    section, epochs = recipe.pruning, recipe.optimiser.epochs
-    if runtime is not None and section.latency is None:
+    if runtime is not None and recipe.pruning.latency is None:
         raise ConfigError(
             "--runtime came without a latency budget; both or neither were expected; add --latency RATIO"
         )
-    both = {
-        "--resume came with --sensitivity, which trains nothing": resume and sensitivity,
-        "--resume came with 0 epochs, which train nothing": resume and epochs == 0,
-        f"{section.rounds} rounds came with 0 epochs": section.rounds > 1 and epochs == 0,
-    }
-    for sentence, came in both.items():
-        if came:
-            raise ConfigError(f"{sentence}; one of the two was expected; leave the other out")
-
-
-def _times_of_layers(
-    checkpoint: "Checkpoint", recipe: "PruneRecipe", output: Path
-) -> "LatencyTable | None":
-    """Return what a latency budget needs, kept in OUTPUT/latency.json; None without one.
-
-    Under torchrun one process measures; the others wait, so that they do not compete for the cores, and read.
-    """
-    if recipe.pruning.latency is None:
-        return None
-    from filelock import FileLock
-
-    from edge_deeplab.cli.progress import progress_bar
-    from edge_deeplab.evaluation.layer_latency import latency_table
-
-    output.mkdir(parents=True, exist_ok=True)
-    with FileLock(output / "latency.lock"), progress_bar() as bar:
-        task = bar.add_task(f"timing layers in {recipe.pruning.runtime}", total=None)
-        return latency_table(
-            checkpoint,
-            recipe.pruning,
-            output / "latency.json",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+    if resume and sensitivity:
+        raise ConfigError(
+            "--resume came with --sensitivity, which trains nothing; one of the two was expected; leave the other out"
         )
+
+
+def _check_sparsity(pattern: str, progress: "Progress") -> None:
+    progress.begin("loading torch")
+    from edge_deeplab.quantization.sparsity import parse_sparsity
+
+    with reading_option("--sparsity"):
+        parse_sparsity(pattern)
+
+
+def _costs_table(pruned: "Pruned") -> "Table":
+    from rich.table import Table
+
+    height, width = pruned.size_hw
+    zeros = pruned.sparsity and f"zeros among the single weights: {pruned.sparsity}"
+    table = Table("what", title=f"pruned at {height}x{width}", caption=zeros)
+    for header in ("original", "pruned", "remains", "budget"):
+        table.add_column(header, justify="right")
+    before, after = pruned.original, pruned.pruned
+    rows = [
+        ("multiply-adds, G", "macs", before.multiply_adds / 1e9, after.multiply_adds / 1e9),
+        ("parameters, M", "params", before.parameters / 1e6, after.parameters / 1e6),
+    ]
+    if pruned.latency is not None:
+        told = pruned.latency
+        rows.append(("predicted latency, ms", "latency", *told.predicted_ms))
+        rows.append((f"measured in {told.runtime}, ms", "", *told.measured_ms))
+    for what, name, old, new in rows:
+        asked = pruned.budgets.get(name, {}).get("asked")
+        budget = "" if asked is None else f"{asked:g}"
+        table.add_row(what, f"{old:.3f}", f"{new:.3f}", f"{new / old:.3f}", budget)
+    return table
+
+
+def _sensitivity_table(swept: "Sweep") -> "Table":
+    from rich.table import Table
+
+    title = "each layer alone, its least important channels removed; the costliest first"
+    table = Table("layer", title=title)
+    for header in ("channels", "removed", "divergence, nats", "SNR, dB", "pixels that agree"):
+        table.add_column(header, justify="right")
+    for point in sorted(swept.points, key=lambda s: -s.divergence):
+        counts = str(point.channels), str(point.removed)
+        numbers = f"{point.divergence:.5f}", f"{point.snr_db:.1f}", f"{point.agreement:.5f}"
+        table.add_row(point.group, *counts, *numbers)
+    return table

@@ -1,19 +1,21 @@
 """`edge-deeplab qat`: a float checkpoint becomes a quantized one, calibrated and trained."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.calibration import calibrate_with_progress
-from edge_deeplab.cli.images import MaxPixelsOption
+from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
     print_json,
     reading_option,
+    speaks,
 )
+from edge_deeplab.cli.terminal import say, stdout_console
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -21,19 +23,17 @@ from edge_deeplab.cli.training import (
     RunOption,
     TrainingDataOption,
     WorkersOption,
-    print_best,
     recipe_with_options,
-    validator_of,
+    resumable_progress,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.dataset import SegmentationDataset
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.models.quantization import Quantization
+    from rich.table import Table
 
-_SENSITIVITY_IMAGES = 4
+    from edge_deeplab.config import QatRecipe
+    from edge_deeplab.quantization.sensitivity import Ranking
+    from edge_deeplab.training.loop import Trained
 
 
 def qat(
@@ -78,39 +78,37 @@ def qat(
     Example: edge-deeplab qat runs/street/best.safetensors --data street --output runs/street-int8
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import training_progress
-        from edge_deeplab.data.dataset import open_dataset
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.quantization.qat import quantizers_to_restore, train_quantized
-        from edge_deeplab.training.run_folder import check_unused
+        from edge_deeplab import api
 
         chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
-        check_writable(output, "folder")
-        start = open_checkpoint(checkpoint)
-        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
-        if not (resume or sensitivity):
-            check_unused(output)
-        if resume and chosen.optimiser.epochs and not sensitivity:
-            quantization = quantizers_to_restore(start, keep_float or ())
-        else:
-            quantization = calibrate_with_progress(start, chosen, sources[0], keep_float or ())
-        if sensitivity:
-            _rank(start, quantization, sources[0], output, as_json=as_json)
-            return
-        with training_progress() as listen:
-            best = train_quantized(
-                start,
-                quantization,
-                chosen,
-                sources,
-                output,
-                resume=resume,
-                workers=workers,
-                validate=validator_of(data, chosen, max_pixels),
-                listen=listen,
+        with resumable_progress(output) as progress:
+            run = (
+                api.rank_quantizers
+                if sensitivity
+                else partial(api.quantize, resume=resume, workers=workers)
             )
-        print_best(best, kind="quantized", as_json=as_json)
+            result: Ranking | Trained = run(
+                checkpoint,
+                data=data,
+                output=output,
+                recipe=chosen,
+                keep_float=keep_float or (),
+                max_pixels=max_pixels,
+                progress=progress,
+            )
+        if speaks():
+            _print(result, as_json=as_json)
+
+
+def _print(result: "Ranking | Trained", *, as_json: bool) -> None:
+    from edge_deeplab.training.loop import Trained
+
+    if as_json:
+        print_json(result.to_json())
+    elif isinstance(result, Trained):
+        say(f"quantized checkpoint: {result.checkpoint}")
+    else:
+        stdout_console().print(_ranking_table(result))
 
 
 def _recipe_of(
@@ -121,8 +119,7 @@ def _recipe_of(
     calibration_images: int | None,
 ) -> "QatRecipe":
     """Return the recipe with what options change of it."""
-    from edge_deeplab.config import QatRecipe
-    from edge_deeplab.quantization.calibration import check_estimator
+    from edge_deeplab.config import QatRecipe, check_estimator
 
     if estimator is not None:
         with reading_option("--estimator"):
@@ -139,39 +136,12 @@ def _recipe_of(
     )
 
 
-def _rank(
-    checkpoint: "Checkpoint",
-    quantization: "Quantization",
-    source: "SegmentationDataset",
-    output: Path,
-    *,
-    as_json: bool,
-) -> None:
-    """Rank the quantizers, write OUTPUT/sensitivity.json and print the ranking."""
-    import json
-    from dataclasses import asdict
-
+def _ranking_table(ranking: "Ranking") -> "Table":
     from rich.table import Table
 
-    from edge_deeplab.cli.progress import counting
-    from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.files import write_atomically
-    from edge_deeplab.quantization.qat import calibration_images
-    from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
-
-    info = checkpoint.info
-    images = calibration_images(source, _SENSITIVITY_IMAGES, info.size_hw, info.normalisation)
-    with counting("ranking quantizers", len(single_quantizers(quantization))) as progress:
-        ranked = rank_layers(checkpoint.build(), quantization, images, progress=progress)
-    document = {"sensitivity": [asdict(layer) for layer in ranked]}
-    write_atomically(output / "sensitivity.json", json.dumps(document, indent=2) + "\n")
-    if as_json:
-        print_json(document)
-        return
     table = Table("module", "quantizer", title="each quantizer alone, the costliest first")
     for header in ("SNR of the logits, dB", "pixels that agree"):
         table.add_column(header, justify="right")
-    for layer in ranked:
-        numbers = (f"{layer.snr_db:.1f}", f"{layer.agreement:.5f}")
-        table.add_row(layer.module, layer.what, *numbers)
-    stdout_console().print(table)
+    for one in ranking.quantizers:
+        table.add_row(one.module, one.what, f"{one.snr_db:.1f}", f"{one.agreement:.5f}")
+    return table

@@ -5,21 +5,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_deeplab.cli.images import MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, reading_option
+from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+    speaks,
+)
+from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import (
     RecipeOption,
     ResumeOption,
     RunOption,
     TrainingDataOption,
     WorkersOption,
-    print_best,
-    validator_of,
+    resumable_progress,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import Recipe
+    from edge_deeplab.progress import Progress
 
 
 def train(
@@ -54,39 +61,34 @@ def train(
     Example: edge-deeplab train --data camvid --recipe recipes/camvid-efficientnet-lite0.toml --output runs/camvid
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.cli.progress import training_progress
-        from edge_deeplab.config import load_recipe
-        from edge_deeplab.data.dataset import open_dataset
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.models.deeplab import backbone_of
-        from edge_deeplab.models.shipped import open_checkpoint
-        from edge_deeplab.training.train import train as run_training
+        from edge_deeplab import api
 
-        if model is not None:
-            with reading_option("--model"):
-                backbone_of(model)
-        check_writable(output, "folder")
-        start = None if init is None else open_checkpoint(init)
-        chosen = _with_model(load_recipe(recipe), model)
-        sources = [open_dataset(data, split, max_pixels=max_pixels) for split in chosen.data.splits]
-        validator = validator_of(data, chosen, max_pixels)
-        with training_progress() as listen:
-            best = run_training(
-                chosen,
-                sources,
+        with resumable_progress(output) as progress:
+            if model is not None:
+                _check_model(model, progress)
+            trained = api.train(
+                data,
                 output,
-                init=start,
+                recipe=recipe,
+                model=model,
+                init=init,
                 backbone_weights=backbone_weights,
                 resume=resume,
                 workers=workers,
-                validate=validator,
-                listen=listen,
+                max_pixels=max_pixels,
+                progress=progress,
             )
-        print_best(best, kind="trained", as_json=as_json)
+        if not speaks():
+            return
+        if as_json:
+            print_json(trained.to_json())
+        else:
+            say(f"trained checkpoint: {trained.checkpoint}")
 
 
-def _with_model(recipe: "Recipe", model: str | None) -> "Recipe":
-    from edge_deeplab.models.deeplab import MODEL_PREFIX, backbone_of
+def _check_model(name: str, progress: "Progress") -> None:
+    progress.begin("loading torch")
+    from edge_deeplab.models.deeplab import backbone_of
 
-    name = MODEL_PREFIX + backbone_of(model or recipe.model.name)
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
+    with reading_option("--model"):
+        backbone_of(name)

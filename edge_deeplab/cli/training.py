@@ -1,17 +1,19 @@
-"""What the training verbs share: options, and the score that decides which checkpoint is kept."""
+"""What the training verbs share: options, progress, and what is said at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.output import print_json, reading_option, speaks
+from edge_deeplab.cli.output import reading_option, speaks
 from edge_deeplab.cli.terminal import say
+from edge_deeplab.files import STATE_FILE
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import AnyRecipe, Recipe
-    from edge_deeplab.training.run_folder import Validator
+    from edge_deeplab.config import AnyRecipe
+    from edge_deeplab.progress import Progress
 
 FloatCheckpointArgument = Annotated[
     str | None, typer.Argument(help="Float checkpoint: file, run folder or shipped name.")
@@ -54,18 +56,19 @@ def recipe_with_options(
     return load_recipe_as(kind, path, **sections)
 
 
-def validator_of(data: Path, recipe: "Recipe", max_pixels: int) -> "Validator | None":
-    """Score checkpoints on the recipe's validation split; None where the recipe names none."""
-    from edge_deeplab.evaluation.validation import open_validator
+@contextmanager
+def resumable_progress(output: Path) -> Iterator["Progress"]:
+    """Give what a run tells its progress to; one that is stopped says how to go on.
 
-    return open_validator(data, recipe, max_pixels=max_pixels)
+    Args:
+        output: the run's folder.
+    """
+    from edge_deeplab.cli.progress import drawn_progress
 
-
-def print_best(best: Path, *, kind: str, as_json: bool) -> None:
-    """Print where a run's best checkpoint lies; `kind` says what it is, for people."""
-    if not speaks():
-        return
-    if as_json:
-        print_json({"checkpoint": str(best)})
-    else:
-        say(f"{kind} checkpoint: {best}")
+    try:
+        with drawn_progress() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        if speaks() and any(output.rglob(STATE_FILE)):
+            say("stopped; the same command with --resume goes on", err=True)
+        raise

@@ -26,7 +26,7 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
     Args:
         checkpoint: the float checkpoint that it starts from, which is also the reference of all scores.
         recipe: the steps.
-        job: the data, the folder and who watches. In the folder there will be `checkpoints/`, `exports/`,
+        job: the data, the folder and who is told how it stands. In the folder there will be `checkpoints/`, `exports/`,
             `report.json`, `report.md` and `pareto.png`, and each step's own files in `steps/`.
 
     Raises:
@@ -40,7 +40,7 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
     check_chain(checkpoint, recipe, job)
     with held_alone(job.output):
         for line in sparsity_warnings(recipe):
-            job.watch.tell(line)
+            job.progress.note(line)
         stages = _train(checkpoint, recipe, job)
         exports = _export(stages, recipe, job)
         measured = _measure(stages, exports, recipe, job)

@@ -1,42 +1,16 @@
-"""What every step of a chain is given: the data, how much of the machine, and who watches."""
+"""What every step of a chain is given: the data, how much of the machine, and who is told how it stands."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from edge_deeplab.compress.steps import Finished, Step, Tell, run_step
+from edge_deeplab.compress.steps import Finished, Step, run_step
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.training.train import Listener
+from edge_deeplab.progress import SILENT, Progress
 
 STEPS_FOLDER = "steps"
-
-
-@contextmanager
-def _unwatched_training() -> Iterator[Listener]:
-    yield lambda _: None
-
-
-@contextmanager
-def _unwatched_count(what: str, total: int) -> Iterator[Callable[[], None]]:
-    yield lambda: None
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is told how the chain stands; by default nobody.
-
-    Args:
-        tell: takes a line.
-        training: gives a listener for the steps of a training.
-        counting: gives, for what is counted and how many there are, a function to call after each.
-    """
-
-    tell: Tell = lambda _: None
-    training: Callable[[], AbstractContextManager[Listener]] = _unwatched_training
-    counting: Callable[[str, int], AbstractContextManager[Callable[[], None]]] = _unwatched_count
 
 
 @dataclass(frozen=True)
@@ -47,7 +21,7 @@ class Job:
         data: a data folder, as for `open_dataset`.
         output: folder of the run.
         workers: processes that draw crops.
-        watch: who is told how it stands.
+        progress: told how it stands: a line a step, and what a step tells.
         finished: the steps that are done, in order.
         max_pixels: a larger image of the data is refused.
     """
@@ -55,13 +29,13 @@ class Job:
     data: Path
     output: Path
     workers: int = 1
-    watch: Watch = field(default_factory=Watch)
+    progress: Progress = SILENT
     finished: list[Finished] = field(default_factory=list)
     max_pixels: int = MAX_PIXELS
 
     def run(self, step: Step) -> Finished:
         """Do a step, or find it done; errors as for `run_step`."""
-        done = run_step(step, self.output / STEPS_FOLDER, self.watch.tell)
+        done = run_step(step, self.output / STEPS_FOLDER, self.progress)
         self.finished.append(done)
         return done
 

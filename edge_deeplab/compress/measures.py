@@ -17,7 +17,7 @@ from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
-from edge_deeplab.compress.steps import Finished, Step
+from edge_deeplab.compress.steps import Finished, Make, Step
 from edge_deeplab.config import BenchSection, ExportSection, ParitySection
 from edge_deeplab.converters.devices.heads import resolve_head
 from edge_deeplab.converters.export import export_checkpoint, resolve_targets
@@ -117,7 +117,9 @@ def check(job: Job, exported: Exported, section: ExportSection) -> dict[TargetNa
     settings = {"profiles": list(section.profiles)}
     packages = _packages(section.targets)
     name, inputs = f"check-{exported.name}", exported.done.outputs
-    document = _measured(job, Measurement(name, settings, inputs, packages, make))
+    document = _document_of(
+        job, Step(name, settings, inputs, packages, _writing("check.json", make))
+    )
     return {target: _count_verdicts(document[target]) for target in exported.files}
 
 
@@ -135,14 +137,13 @@ def parity(
             job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
         )
         trials = open_trials(list(exported.files.values()), open_artifact, dataset)
-        with job.watch.counting(f"parity of {exported.name}", len(dataset)) as progress:
-            report = measure_parity(
-                trials,
-                reference.path,
-                lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
-                dataset,
-                progress=progress,
-            )
+        report = measure_parity(
+            trials,
+            reference.path,
+            lambda size_hw: TorchRuntime(reference, size_hw=size_hw),
+            dataset,
+            progress=job.progress,
+        )
         return _scores(report, list(exported.files))
 
     inputs = {
@@ -153,7 +154,8 @@ def parity(
     settings = {"split": section.split, "limit": section.limit}
     packages = ("torch", "timm", "numpy", "pillow", *_packages(list(exported.files)))
     name = f"parity-{exported.name}"
-    return _read_scores(_measured(job, Measurement(name, settings, inputs, packages, make)))
+    step = Step(name, settings, inputs, packages, _writing("parity.json", make))
+    return _read_scores(_document_of(job, step))
 
 
 def bench(
@@ -174,7 +176,8 @@ def bench(
     inputs = {f"{e.name}/{name}": sha for e in exports for name, sha in e.done.outputs.items()}
     settings = {"threads": section.threads, "rounds": section.rounds}
     packages = _packages(list(exports[0].files))
-    document = _measured(job, Measurement("bench", settings, inputs, packages, make))
+    step = Step("bench", settings, inputs, packages, _writing("bench.json", make))
+    document = _document_of(job, step)
     return {
         target: [_read_times(entry) for entry in document[target]]
         for target in exports[0].files
@@ -182,34 +185,19 @@ def bench(
     }
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A step that gives one document.
-
-    Args:
-        name: of the step; its first word is the file's name.
-        settings: JSON values.
-        inputs: hashes of what it reads.
-        packages: those that it depends on.
-        measure: makes the document.
-    """
-
-    name: str
-    settings: Document
-    inputs: Mapping[str, str]
-    packages: Sequence[str]
-    measure: Callable[[], Document]
-
-
-def _measured(job: Job, wanted: Measurement) -> Document:
-    """Return a measurement's document, made or found."""
+def _writing(name: str, measure: Callable[[], Document]) -> Make:
+    """Return what makes a step's one output, a measurement's document, as a file of that name."""
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        path = folder / f"{wanted.name.partition('-')[0]}.json"
-        write_atomically(path, json.dumps(wanted.measure(), indent=2, allow_nan=False) + "\n")
+        path = folder / name
+        write_atomically(path, json.dumps(measure(), indent=2, allow_nan=False) + "\n")
         return [path]
 
-    step = Step(wanted.name, wanted.settings, wanted.inputs, wanted.packages, make)
+    return make
+
+
+def _document_of(job: Job, step: Step) -> Document:
+    """Return a measurement's document, made or found."""
     (path,) = job.run(step).paths()
     document: Document = read_json(path)
     return document
@@ -271,10 +259,9 @@ def _without_times(document: Document) -> Document:
 
 def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[Document]:
     runtimes = [open_artifact(path, threads=section.threads) for path in paths]
-    with job.watch.counting(f"timing {len(paths)} files", section.rounds) as progress:
-        measured = measure_latency(
-            runtimes, rounds=section.rounds, threads=section.threads, progress=progress
-        )
+    measured = measure_latency(
+        runtimes, rounds=section.rounds, threads=section.threads, progress=job.progress
+    )
     return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
 
 

@@ -18,9 +18,8 @@ from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.qat import quantizers_to_restore
-from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.finetune import check_sources
-from edge_deeplab.training.train import check_batch
+from edge_deeplab.training.crops import build_crops, check_batch
+from edge_deeplab.training.provenance import check_sources
 
 
 def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> None:

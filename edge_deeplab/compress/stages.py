@@ -4,28 +4,28 @@ A training keeps its run folder inside its step's folder, so it goes on from its
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.steps import Finished, Step
 from edge_deeplab.config import PruneRecipe, PruningSection, QatRecipe, Recipe
-from edge_deeplab.data.dataset import FolderDataset
 from edge_deeplab.evaluation.layer_latency import latency_table
 from edge_deeplab.evaluation.validation import open_validator
-from edge_deeplab.files import replace_when_complete
+from edge_deeplab.files import STATE_FILE, replace_when_complete
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
-from edge_deeplab.models.quantization import Quantization
-from edge_deeplab.quantization.calibration import passes
 from edge_deeplab.quantization.pruning.latency import read_table
-from edge_deeplab.quantization.pruning.run import train_pruned
-from edge_deeplab.quantization.qat import quantize, quantizers_to_restore, train_quantized
+from edge_deeplab.quantization.pruning.run import PruneRequest, train_pruned
+from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 from edge_deeplab.targets import TARGETS
-from edge_deeplab.training.run_folder import STATE_FILE
+from edge_deeplab.training.loop import RunOptions
 
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "pillow")
 """What every training depends on; Pillow decodes and resizes the images."""
+
+_TRAININGS = {"prune": ("pruned", "torch-pruning"), "qat": ("int8", "nncf")}
+"""By step, what its checkpoint's name has after its parent's, and the package that it needs beside those of all."""
 
 _TIMES_FILE = "latency.json"
 
@@ -57,20 +57,11 @@ def prune(job: Job, parent: Stage, recipe: PruneRecipe) -> Stage:
 
     def train(folder: Path, resume: bool) -> Path:
         times = None if timed is None else read_table(*timed.paths())
-        with job.watch.training() as listen:
-            return train_pruned(
-                parent.checkpoint,
-                recipe,
-                job.open_splits(recipe.data.splits),
-                folder,
-                latency=times,
-                resume=resume,
-                workers=job.workers,
-                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
-                listen=listen,
-            )
+        sources = job.open_splits(recipe.data.splits)
+        request = PruneRequest(parent.checkpoint, recipe, sources, folder, times)
+        return train_pruned(request, _options(job, recipe, resume=resume)).checkpoint
 
-    step = _training_step(job, "prune", parent, "pruned", recipe, ("torch-pruning",), train)
+    step = _training_step(job, "prune", parent, recipe, train)
     if timed is not None:
         step = replace(step, inputs={**step.inputs, **timed.outputs})
     return _reach("pruned", job.run(step))
@@ -80,9 +71,9 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
     """Do the step that times layers for a latency budget, once: other times would give other widths."""
 
     def make(folder: Path, resume: bool) -> list[Path]:
-        job.watch.tell(f"latency: timing layers in {section.runtime}")
-        latency_table(parent.checkpoint, section, folder / _TIMES_FILE)
-        return [folder / _TIMES_FILE]
+        path = folder / _TIMES_FILE
+        latency_table(parent.checkpoint, section, path, progress=job.progress)
+        return [path]
 
     settings = {name: getattr(section, name) for name in ("runtime", "round_to", "floor")}
     inputs = {"checkpoint": parent.checkpoint.sha256}
@@ -91,62 +82,36 @@ def _time_layers(job: Job, parent: Stage, section: PruningSection) -> Finished:
 
 
 def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
-    """Return the quantized network; errors as for `quantize` and `train_quantized`."""
+    """Return the quantized network; errors as for `train_quantized`."""
     recipe = recipe.with_crops_for(parent.checkpoint.info.size_hw)
 
     def train(folder: Path, resume: bool) -> Path:
         sources = job.open_splits(recipe.data.splits)
-        quantization = _start_quantizers(job, parent, recipe, sources, resume=resume)
-        with job.watch.training() as listen:
-            return train_quantized(
-                parent.checkpoint,
-                quantization,
-                recipe,
-                sources,
-                folder,
-                resume=resume,
-                workers=job.workers,
-                validate=open_validator(job.data, recipe, max_pixels=job.max_pixels),
-                listen=listen,
-            )
+        request = QuantizeRequest(parent.checkpoint, recipe, sources, folder)
+        return train_quantized(request, _options(job, recipe, resume=resume)).checkpoint
 
-    step = _training_step(job, "qat", parent, "int8", recipe, ("nncf",), train)
+    step = _training_step(job, "qat", parent, recipe, train)
     return _reach("int8" if parent.made_by is None else f"{parent.name}-int8", job.run(step))
 
 
-def _start_quantizers(
-    job: Job, parent: Stage, recipe: QatRecipe, sources: Sequence[FolderDataset], *, resume: bool
-) -> Quantization:
-    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
-    if resume:
-        return quantizers_to_restore(parent.checkpoint)
-    section = recipe.quantization
-    shown = min(section.calibration_images, len(sources[0])) * passes(section.estimator)
-    with job.watch.counting("calibrating", shown) as progress:
-        return quantize(parent.checkpoint, recipe, sources[0], progress=progress)
+def _options(job: Job, recipe: Recipe, *, resume: bool) -> RunOptions:
+    validate = open_validator(job.data, recipe, max_pixels=job.max_pixels, progress=job.progress)
+    return RunOptions(resume, job.workers, validate, job.progress)
 
 
 def _training_step(
-    job: Job,
-    name: str,
-    parent: Stage,
-    suffix: str,
-    recipe: Recipe,
-    packages: Sequence[str],
-    train: Callable[[Path, bool], Path],
+    job: Job, name: str, parent: Stage, recipe: Recipe, train: Callable[[Path, bool], Path]
 ) -> Step:
     """Return the step that trains a stage's network.
 
     Args:
         job: whose data it is trained on.
-        name: the step's.
+        name: the step's, one of `_TRAININGS`.
         parent: the stage that it starts from.
-        suffix: what its checkpoint's name has after the parent's.
         recipe: the run.
-        packages: those that this training needs beside those of every one.
         train: trains in a folder, resuming or not, and returns the best checkpoint's path.
     """
-    checkpoint = parent.checkpoint
+    checkpoint, (suffix, package) = parent.checkpoint, _TRAININGS[name]
     kept = f"{checkpoint.name}-{suffix}"
     validated = [recipe.data.validation_split] if recipe.data.validation_split else []
 
@@ -160,7 +125,7 @@ def _training_step(
         name,
         {"name": kept, "recipe": recipe.model_dump(mode="json", exclude={"model"})},
         {"checkpoint": checkpoint.sha256, **job.hash_splits([*recipe.data.splits, *validated])},
-        (*_PACKAGES, *packages),
+        (*_PACKAGES, package),
         make,
         state_file=STATE_FILE,
     )

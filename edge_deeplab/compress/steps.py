@@ -20,6 +20,7 @@ from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import StepError
 from edge_deeplab.files import path_inside, write_atomically
 from edge_deeplab.formats.manifest import content_sha256
+from edge_deeplab.progress import SILENT, Progress
 
 DONE_FILE = "done.json"
 _KEY_DIGITS = 12
@@ -27,9 +28,6 @@ _KEY_DIGITS = 12
 
 Make = Callable[[Path, bool], Sequence[Path]]
 """Makes a step's outputs in its folder, going on from the state there where asked to, and returns their paths."""
-
-Tell = Callable[[str], None]
-"""Takes one line on how the chain stands."""
 
 
 @dataclass(frozen=True)
@@ -86,31 +84,33 @@ class Finished:
         return [self.folder / name for name in self.outputs]
 
 
-def run_step(step: Step, folder: Path, tell: Tell) -> Finished:
+def run_step(step: Step, folder: Path, progress: Progress = SILENT) -> Finished:
     """Do a step, or only say that it is done already.
 
     Args:
         step: what is to be done.
         folder: of all steps.
-        tell: told which of both, in one line.
+        progress: told which of both, in one line.
 
     Raises:
         StepError: when it fails; what it and others left stays.
     """
     own = folder / f"{step.name}-{step.key[:_KEY_DIGITS]}"
-    with _naming(step, tell):
+    with _naming(step, progress):
         _remove_hidden(folder.glob(".*"))
         finished = _read_finished(step, own)
         damaged = [] if finished is None else _damaged(finished)
         if finished is not None and not damaged:
-            tell(f"{step.name}: done already")
+            progress.note(f"{step.name}: done already")
             return finished
         if damaged:
-            tell(f"{step.name}: warning: {damaged[0]} is missing or was changed; it is made again")
+            progress.note(
+                f"{step.name}: warning: {damaged[0]} is missing or was changed; it is made again"
+            )
         resume = not damaged and _can_go_on(step, own)
         if not resume:
             _remove(own)
-        tell(f"{step.name}: {'going on' if resume else 'running'}")
+        progress.note(f"{step.name}: {'going on' if resume else 'running'}")
         own.mkdir(parents=True, exist_ok=True)
         return _finish(step, own, step.make(own, resume))
 
@@ -166,12 +166,12 @@ def _remove_hidden(leftovers: Iterable[Path]) -> None:
 
 
 @contextmanager
-def _naming(step: Step, tell: Tell) -> Iterator[None]:
+def _naming(step: Step, progress: Progress) -> Iterator[None]:
     """Put a step's name on what ends it."""
     try:
         yield
     except KeyboardInterrupt:
-        tell(f"{step.name}: stopped; the same command goes on from here")
+        progress.note(f"{step.name}: stopped; the same command goes on from here")
         raise
     except Exception as error:
         raise StepError(step.name, error) from error

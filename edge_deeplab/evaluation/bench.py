@@ -5,25 +5,55 @@ round by round: each round runs every file once, each round begins with another 
 rounds. A ratio is thus a median of ratios between times taken moments apart.
 """
 
-import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
+from edge_deeplab.child.limits import Allowance
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, Untimed
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
+from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.runtimes.threads import available_cpus
+from edge_deeplab.targets import RuntimeName
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
-EVALUATED = (
-    "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
-    "no device's"
-)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRequest:
+    """Which files are timed, and how.
+
+    Args:
+        artifacts: exported files of this project or anyone's, or folders that export wrote.
+        threads: CPU threads; None for all that are available.
+        rounds: how often each file is timed.
+        runtime: what runs the files; None for the default of each format.
+        allowance: memory and time that a file may take; None for the defaults.
+
+    Raises:
+        RequestError: for less than one round or thread.
+    """
+
+    artifacts: tuple[Path, ...]
+    threads: int | None = None
+    rounds: int = 30
+    runtime: RuntimeName | None = None
+    allowance: Allowance | None = None
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or (self.threads is not None and self.threads < 1):
+            raise RequestError(
+                f"{self.rounds} rounds and {self.threads} threads came; at least one of each was expected; raise it"
+            )
 
 
 class Timed(Protocol):
@@ -42,117 +72,34 @@ class Timed(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Latency:
-    """What was measured of one file.
-
-    Args:
-        path: the file.
-        runtime: runtime and version that executed it.
-        threads: CPU threads it was given.
-        bytes: size on disk; of a folder, that of all its files.
-        rounds_ms: its time in each round, in milliseconds.
-        ratio_to_first: median over rounds of its time over the first file's in the same round.
-    """
-
-    path: Path
-    runtime: str
-    threads: int
-    bytes: int
-    rounds_ms: tuple[float, ...]
-    ratio_to_first: float
-
-    @property
-    def median_ms(self) -> float:
-        """Median time in milliseconds."""
-        return statistics.median(self.rounds_ms)
-
-    @property
-    def p95_ms(self) -> float:
-        """95th percentile of the times in milliseconds."""
-        return float(np.percentile(self.rounds_ms, 95))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the measurement as plain JSON values."""
-        return {
-            "path": str(self.path),
-            "runtime": self.runtime,
-            "threads": self.threads,
-            "bytes": self.bytes,
-            "latency_ms": {"median": self.median_ms, "p95": self.p95_ms},
-            "ratio_to_first": self.ratio_to_first,
-            "note": None,
-        }
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A file that could not be opened, or failed in some round.
-
-    Args:
-        path: the file.
-        error: why, in one sentence.
-        runtime: runtime and version; None where it could not be opened.
-    """
-
-    path: Path
-    error: str
-    runtime: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values, with null for what was not measured."""
-        unknown = dict.fromkeys(("threads", "bytes", "latency_ms", "ratio_to_first"))
-        return {"path": str(self.path), "runtime": self.runtime, **unknown, "error": self.error}
-
-
-@dataclass(frozen=True)
-class Untimed:
-    """A file that nothing which devices use runs here, so that no time of it would mean anything.
-
-    Args:
-        path: the file.
-        runtime: what runs it instead.
-        bytes: size on disk; of a folder, that of all its files.
-        note: why it was not timed.
-    """
-
-    path: Path
-    runtime: str
-    bytes: int
-    note: str = EVALUATED
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what is known as plain JSON values; what was not measured is null."""
-        return {
-            "path": str(self.path),
-            "runtime": self.runtime,
-            "threads": None,
-            "bytes": self.bytes,
-            "latency_ms": None,
-            "ratio_to_first": None,
-            "note": self.note,
-        }
-
-
 Loaded = Timed | Failed | Untimed
 """A file on its way: it can be timed, or what became of it is known already."""
 
 
-def open_timed(paths: Sequence[Path], open_file: Callable[[Path], Timed]) -> list[Timed | Failed]:
-    """Open files; one that cannot be opened is a failure among them.
+def bench(request: BenchRequest, progress: Progress = SILENT) -> BenchReport:
+    """Time exported files against each other; one that cannot be opened or run is a failure among them.
 
     Args:
-        paths: the files.
-        open_file: opens one, as `edge_deeplab.runtimes.open_artifact` does.
+        request: what is asked for.
+        progress: told of each file that is opened and of each run.
+
+    Raises:
+        ConfigError: when a folder lists no artifacts, or there is no file.
     """
-    return [_open_or_fail(path, open_file) for path in paths]
-
-
-def _open_or_fail(path: Path, open_file: Callable[[Path], Timed]) -> Timed | Failed:
-    try:
-        return open_file(path)
-    except EdgeDeepLabError as error:
-        return Failed(path, str(error))
+    threads = request.threads or available_cpus()
+    files: list[Timed | Failed] = []
+    for path in expand_artifacts(request.artifacts):
+        progress.begin(f"opening {path.name}")
+        try:
+            files.append(
+                open_artifact(
+                    path, threads=threads, allowance=request.allowance, runtime=request.runtime
+                )
+            )
+        except EdgeDeepLabError as error:
+            files.append(Failed(path, str(error)))
+    rows = time_files(files, rounds=request.rounds, threads=threads, progress=progress)
+    return BenchReport(tuple(rows), request.rounds, threads)
 
 
 def measure_latency(
@@ -161,7 +108,7 @@ def measure_latency(
     rounds: int,
     threads: int,
     warm_ups: int = WARM_UPS,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[Latency]:
     """Time loaded files against each other, whatever runs them; as `time_files`, but a file that fails ends it.
 
@@ -185,8 +132,8 @@ def time_files(
     rounds: int,
     threads: int,
     warm_ups: int = WARM_UPS,
-    progress: Callable[[], None] = lambda: None,
-) -> list[Latency | Failed | Untimed]:
+    progress: Progress = SILENT,
+) -> list[Row]:
     """Time loaded files against each other, interleaved round by round; one that fails takes no further part.
 
     Files that only the MIL reference evaluator runs here stay out of it.
@@ -196,7 +143,7 @@ def time_files(
         rounds: how often each file is timed.
         threads: CPU threads that they were opened with, for the record.
         warm_ups: uncounted runs of each file before.
-        progress: called after each round.
+        progress: told of each run.
 
     Returns:
         What came of each, in their order.
@@ -222,22 +169,26 @@ def _run_rounds(
     rounds: int,
     threads: int,
     warm_ups: int,
-    progress: Callable[[], None],
-) -> list[Latency | Failed | Untimed]:
+    progress: Progress,
+) -> list[Row]:
     """Return what came of each file; one that fails is replaced by its failure, in place."""
     if not results or rounds < 1:
         raise ConfigError(
             f"{len(results)} files and {rounds} rounds came; at least one of each was expected; name a file to time"
         )
-    for index in range(len(results)):
+    times_ms = np.zeros((rounds, len(results)))
+    timed = [i for i, result in enumerate(results) if not isinstance(result, Failed | Untimed)]
+    if timed:
+        progress.begin(f"timing {len(timed)} files", (warm_ups + rounds) * len(timed), "runs")
+    for index in timed:
         for _ in range(warm_ups):
             _time_or_fail(results, index)
-    times_ms = np.zeros((rounds, len(results)))
-    if any(not isinstance(result, Failed | Untimed) for result in results):
-        for number in range(rounds):
-            for index in round_order(number, len(results)):
+            progress.advance()
+    for number in range(rounds):
+        for index in round_order(number, len(results)):
+            if index in timed:
                 times_ms[number, index] = _time_or_fail(results, index)
-            progress()
+                progress.advance()
     return _latencies(results, times_ms, threads)
 
 
@@ -255,10 +206,10 @@ def _time_or_fail(results: list[Loaded], index: int) -> float:
 
 def _latencies(
     results: Sequence[Loaded], times_ms: npt.NDArray[np.float64], threads: int
-) -> list[Latency | Failed | Untimed]:
+) -> list[Row]:
     """Return each file's latency, with its ratio to the first that was timed to the end."""
     first: int | None = None
-    latencies: list[Latency | Failed | Untimed] = []
+    latencies: list[Row] = []
     for index, result in enumerate(results):
         if isinstance(result, Failed | Untimed):
             latencies.append(result)

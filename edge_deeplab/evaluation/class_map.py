@@ -23,6 +23,11 @@ from edge_deeplab.evaluation.metrics import NO_CLASS
 ClassMap = Mapping[int, str]
 
 
+def resolve_class_map(given: ClassMap | Path | None) -> ClassMap | None:
+    """Return a class map that is given as such or as its file; errors as for `read_class_map`."""
+    return read_class_map(given) if isinstance(given, Path) else given
+
+
 def read_class_map(path: Path) -> ClassMap:
     """Read a class map file.
 

@@ -1,14 +1,23 @@
-"""What a model costs before anything is run: parameters and multiply-adds, counted on shapes alone."""
+"""What models cost before anything is run: parameters and multiply-adds, counted on shapes alone."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models import deeplab, shipped
+from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint
+from edge_deeplab.progress import SILENT, Progress
+
+SIZE_HW = (512, 512)
+OUTPUT_STRIDE = 16
+NUM_CLASSES = 21
+"""PASCAL VOC's, as in the papers' tables; size and stride are what every model is counted at."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,103 @@ class Cost:
     multiply_adds: int
 
 
+@dataclass(frozen=True)
+class ModelRow:
+    """A network that can be built.
+
+    Args:
+        name: as recipes and `build_model` take it.
+        backbone: its backbone.
+        separable: whether its ASPP and decoder use atrous separable convolutions.
+        cost: at `SIZE_HW`, `OUTPUT_STRIDE` and `NUM_CLASSES`.
+    """
+
+    name: str
+    backbone: str
+    separable: bool
+    cost: Cost
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `models --json`."""
+        return {
+            "name": self.name,
+            "backbone": self.backbone,
+            "separable": self.separable,
+            **asdict(self.cost),
+        }
+
+
+@dataclass(frozen=True)
+class CheckpointRow:
+    """A shipped checkpoint.
+
+    Args:
+        name: as a CHECKPOINT argument takes it.
+        path: its file.
+        info: what it says of itself, measured results among that.
+        cost: at `SIZE_HW`.
+    """
+
+    name: str
+    path: Path
+    info: CheckpointInfo
+    cost: Cost
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `models --json`."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "model": self.info.model,
+            "classes": [c.name for c in self.info.classes],
+            "size_hw": list(self.info.size_hw),
+            "licence": self.info.licence,
+            "results": dict(self.info.results),
+            **asdict(self.cost),
+        }
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """Networks that can be built, and checkpoints that are shipped."""
+
+    models: tuple[ModelRow, ...]
+    checkpoints: tuple[CheckpointRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `models --json`."""
+        return {
+            "size_hw": list(SIZE_HW),
+            "output_stride": OUTPUT_STRIDE,
+            "num_classes": NUM_CLASSES,
+            "models": [row.to_json() for row in self.models],
+            "checkpoints": [row.to_json() for row in self.checkpoints],
+        }
+
+
+def list_models(progress: Progress = SILENT) -> ModelList:
+    """Return every model and every shipped checkpoint with its cost.
+
+    Args:
+        progress: told of each.
+    """
+    shipped_paths = shipped.shipped_checkpoints()
+    progress.begin("counting models", len(deeplab.MODELS) + len(shipped_paths), "models")
+    models, checkpoints = [], []
+    for name in deeplab.MODELS:
+        backbone = deeplab.backbone_of(name)
+        cost = count_cost(name, NUM_CLASSES, SIZE_HW, output_stride=OUTPUT_STRIDE)
+        models.append(ModelRow(name, backbone, get_backbone(backbone).separable, cost))
+        progress.advance()
+    for name, path in shipped_paths.items():
+        checkpoint = load_checkpoint(path)
+        cost = count_network(checkpoint.build(), SIZE_HW)
+        checkpoints.append(CheckpointRow(name, path, checkpoint.info, cost))
+        progress.advance()
+    return ModelList(tuple(models), tuple(checkpoints))
+
+
 def count_cost(model: str, num_classes: int, size_hw: tuple[int, int], **arguments: Any) -> Cost:
     """Count a model by name, without memory for its weights or time for its arithmetic (meta tensors).
 
@@ -37,7 +143,7 @@ def count_cost(model: str, num_classes: int, size_hw: tuple[int, int], **argumen
         ConfigError: for an unknown name or argument.
     """
     with torch.device("meta"):
-        network = build_model(model, num_classes, **arguments).eval()
+        network = deeplab.build_model(model, num_classes, **arguments).eval()
         image = torch.empty(1, 3, *size_hw)
     return _count(network, image)
 

@@ -10,100 +10,129 @@ The protocol, which is the same for the GPU reference and for every artifact:
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
-from edge_deeplab.errors import ArtifactError
+from edge_deeplab.errors import ArtifactError, ConfigError, RequestError, require
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.metrics import (
     Counts,
-    Floats,
     Ids,
     boundary_band,
-    class_iou,
     confusion_matrix,
-    mean_iou,
-    pixel_accuracy,
 )
+from edge_deeplab.evaluation.request import ScoringRequest
+from edge_deeplab.evaluation.scores import Evaluation
+from edge_deeplab.models.shipped import open_checkpoint
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.targets import target_of
 
-Advance = Callable[[], object]
-"""Called once an image is done, for a progress bar."""
+if TYPE_CHECKING:
+    from edge_deeplab.models.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The scores of one runtime on one data set.
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRequest(ScoringRequest):
+    """What is scored, and how a checkpoint's network is applied to an image.
 
     Args:
-        runtime: name and version of what executed it.
-        class_names: the data set's, in id order.
-        size_hw: input height and width in pixels.
-        confusions: (N, K, K + 1) confusion matrices, one an image.
-        boundary_confusions: the same, within the boundary band.
-        latencies_ms: (N,) wall-clock time of each prediction, resizing not included.
-        seconds: wall-clock time of the whole evaluation, reading included.
+        model: a checkpoint, loaded or its path, a run's folder or a shipped name; an exported file's path; None for the
+            shipped checkpoint.
+        output_stride: another stride than the checkpoint was trained with.
+        scales: scales whose class probabilities are averaged.
+        flip: also average with the left-right flipped image.
+        size_hw: input height and width; None for the checkpoint's own.
+        allow_pickle: also read the tensors of a pickle.
+        unsafe_pickle: unpickle such a file in full, which runs code that its author chose.
+
+    Raises:
+        RequestError: when a checkpoint's options come with an exported file, or the other way round, or a stride cannot
+            be had.
     """
 
-    runtime: str
-    class_names: tuple[str, ...]
-    size_hw: tuple[int, int]
-    confusions: Counts
-    boundary_confusions: Counts
-    latencies_ms: Floats
-    seconds: float
+    model: "str | Checkpoint | None" = None
+    output_stride: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    size_hw: tuple[int, int] | None = None
+    allow_pickle: bool = False
+    unsafe_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        protocol = (self.output_stride, self.scales, self.flip, self.size_hw)
+        if self.artifact is not None and protocol != (None, (1.0,), False, None):
+            raise RequestError(
+                "an output stride, scales, a flip or a size came with an exported file, whose graph is fixed; "
+                "a checkpoint was expected with them; leave them out"
+            )
+        if self.artifact is None and self.runtime is not None:
+            raise RequestError(
+                f"runtime {self.runtime} came with a checkpoint, which torch runs; an exported file was expected "
+                "with it; leave it out"
+            )
+        if self.output_stride is not None:
+            require("torch", package="torch", extra="train")
+            from edge_deeplab.models.backbones import check_output_stride
+
+            try:
+                check_output_stride(self.output_stride)
+            except ConfigError as error:
+                raise RequestError(str(error)) from error
 
     @property
-    def images(self) -> int:
-        """How many images were scored."""
-        return len(self.confusions)
+    def artifact(self) -> Path | None:
+        """The exported file that is meant, by its ending; None where a checkpoint is."""
+        if isinstance(self.model, str) and target_of(Path(self.model)) is not None:
+            return Path(self.model)
+        return None
 
-    @cached_property
-    def miou(self) -> float:
-        """MIoU in points; nan when no pixel is scored."""
-        return mean_iou(self.confusions.sum(0))
 
-    @cached_property
-    def boundary_miou(self) -> float:
-        """MIoU in points within `BAND_WIDTH_PX` pixels of a label boundary, over the classes that masks hold there."""
-        return mean_iou(self.boundary_confusions.sum(0))
+def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluation:
+    """Score a checkpoint or an exported file on a labelled set.
 
-    @cached_property
-    def per_class(self) -> dict[str, float]:
-        """IoU in points by class name; nan for a class that no mask holds."""
-        iou = class_iou(self.confusions.sum(0))
-        return dict(zip(self.class_names, iou.tolist(), strict=True))
+    Args:
+        request: what is asked for.
+        progress: told of what is opened, and of each image.
 
-    @property
-    def pixel_accuracy(self) -> float:
-        """Fraction of scored pixels that are right."""
-        return pixel_accuracy(self.confusions.sum(0))
+    Raises:
+        ConfigError: for a class map that cannot be used, or does not fit.
+        DataError: for a data set, an image or a mask that cannot be read.
+        CheckpointError: for a checkpoint that cannot be opened.
+        ArtifactError: for an exported file that cannot be opened or run.
+        MissingDependencyError: without what runs it.
+    """
+    dataset, class_map = request.open_data(), request.read_class_map()
+    if request.artifact is not None:
+        progress.begin(f"opening {request.artifact.name}")
+        runtime = request.open_file(request.artifact)
+    else:
+        progress.begin("loading torch and the checkpoint")
+        runtime = _open_checkpoint(request)
+    return evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)
 
-    @property
-    def latency_ms(self) -> float:
-        """Median time of one prediction."""
-        return float(np.median(self.latencies_ms))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document of `evaluate --json`; what has no score is null."""
-        return {
-            "miou": finite_or_none(self.miou),
-            "per_class": {name: finite_or_none(iou) for name, iou in self.per_class.items()},
-            "pixel_accuracy": finite_or_none(self.pixel_accuracy),
-            "boundary_miou": finite_or_none(self.boundary_miou),
-            "images": self.images,
-            "runtime": self.runtime,
-            "size_hw": list(self.size_hw),
-            "seconds": self.seconds,
-            "latency_ms": finite_or_none(self.latency_ms),
-        }
+def _open_checkpoint(request: EvaluateRequest) -> Runtime:
+    checkpoint = request.model
+    if checkpoint is None or isinstance(checkpoint, str):
+        checkpoint = open_checkpoint(
+            checkpoint, allow_pickle=request.allow_pickle, unsafe_pickle=request.unsafe_pickle
+        )
+    from edge_deeplab.runtimes.torch import TorchRuntime
+
+    return TorchRuntime(
+        checkpoint,
+        output_stride=request.output_stride,
+        scales=request.scales,
+        flip=request.flip,
+        size_hw=request.size_hw,
+    )
 
 
 class Contestant:
@@ -169,6 +198,7 @@ class Tally:
     """
 
     def __init__(self, dataset: SegmentationDataset) -> None:
+        self._data = dataset.name
         self._class_names = tuple(c.name for c in dataset.classes)
         self._ignore_index = dataset.ignore_index
         self._confusions: list[Counts] = []
@@ -205,6 +235,8 @@ class Tally:
             np.stack(self._boundary_confusions),
             np.array(self._latencies_ms),
             time.perf_counter() - self._start,
+            contestant.runtime.path,
+            self._data,
         )
 
 
@@ -213,7 +245,7 @@ def evaluate_runtime(
     dataset: SegmentationDataset,
     *,
     class_map: ClassMap | None = None,
-    progress: Advance | None = None,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score a runtime on a data set, image by image.
 
@@ -221,7 +253,7 @@ def evaluate_runtime(
         runtime: a loaded artifact or checkpoint.
         dataset: at least one labelled image.
         class_map: what the runtime's ids mean, where its self-description does not tell.
-        progress: called after each image.
+        progress: told of each image.
 
     Raises:
         ArtifactError: when nothing tells what the runtime's ids mean.
@@ -230,14 +262,9 @@ def evaluate_runtime(
     """
     contestant = Contestant(runtime, dataset, class_map)
     tally = Tally(dataset)
+    progress.begin(f"evaluating {runtime.path.name} on {dataset.name}", len(dataset), "images")
     for index in range(len(dataset)):
         sample = dataset[index]
         tally.add(sample, *contestant.predict(sample.image_hwc))
-        if progress is not None:
-            progress()
+        progress.advance()
     return tally.evaluation(contestant)
-
-
-def finite_or_none(value: float) -> float | None:
-    """Return the number for a JSON document; None where there is no score (JSON has no nan)."""
-    return float(value) if np.isfinite(value) else None

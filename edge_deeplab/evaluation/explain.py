@@ -5,7 +5,6 @@ quantization, on the rewrites, or on the converter and runtime of one format.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,103 +15,82 @@ from torch import fx
 
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.rewrites.insert_quantizers import DEQUANTIZE, QUANTIZE, find_operator
-from edge_deeplab.errors import CaptureError, ConfigError, EdgeDeepLabError, require
+from edge_deeplab.data.images import ImageHWC
+from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.errors import CaptureError, EdgeDeepLabError
+from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
+from edge_deeplab.evaluation.reference import file_sha256, find_reference
 from edge_deeplab.evaluation.taps import Values, tap
-from edge_deeplab.files import replace_when_complete
-from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.evaluation.verdict import ParityReport
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
-from edge_deeplab.text import printable
+from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
 
 
-@dataclass(frozen=True)
-class LayerDrift:
-    """One tensor on its way along the chain.
+def explain_report(
+    report: ParityReport, image_hwc: ImageHWC, progress: Progress = SILENT
+) -> list[DriftChain]:
+    """Return the chain of every file that was measured and describes itself, by checkpoint and size.
 
     Args:
-        module: path of the module, or module and function, that computes it.
-        operator: the canonical operator's name.
-        snr_db: by step ("fake-quantized", "canonical", "file"), decibels against the step before.
+        report: what parity found.
+        image_hwc: (H, W, 3) uint8 of any size, the picture to follow.
+        progress: told of each step.
+
+    Raises:
+        CheckpointError: when the checkpoint of a file is not found.
+        CaptureError: when one cannot be captured.
+        ConfigError: when its network cannot be traced module by module.
     """
-
-    module: str
-    operator: str
-    snr_db: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """The chain of one file on one picture.
-
-    Args:
-        path: the file.
-        steps: names of the steps that were compared, in order.
-        layers: in the network's order.
-        error: why the file could not be followed; then there are no steps and layers.
-    """
-
-    path: Path
-    steps: tuple[str, ...] = ()
-    layers: tuple[LayerDrift, ...] = ()
-    error: str | None = None
-
-    def first_drift(self, step: str) -> LayerDrift | None:
-        """Return the first layer that a step leaves below `DRIFT_DB`; None when none is."""
-        return next((layer for layer in self.layers if layer.snr_db[step] < DRIFT_DB), None)
-
-    def worst(self, step: str) -> LayerDrift:
-        """Return the layer that a step leaves worst."""
-        return min(self.layers, key=lambda layer: layer.snr_db[step])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        if self.error is not None:
-            return {"path": str(self.path), "error": self.error}
-        first = {step: self.first_drift(step) for step in self.steps}
-        return {
-            "path": str(self.path),
-            "steps": list(self.steps),
-            "drift_below_db": DRIFT_DB,
-            "first_drift": {s: None if d is None else d.module for s, d in first.items()},
-            "layers": [
-                {
-                    "module": layer.module,
-                    "operator": layer.operator,
-                    "snr_db": {s: round(v, 2) for s, v in layer.snr_db.items()},
-                }
-                for layer in self.layers
-            ],
-        }
+    reference = report.reference_path
+    reference_sha256 = None if reference is None else file_sha256(reference)
+    groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
+    for artifact in report.artifacts:
+        if artifact.evaluation is not None and artifact.description is not None:
+            description = artifact.description
+            source = reference
+            if source is None or reference_sha256 != description.checkpoint_sha256:
+                source = find_reference(None, {artifact.path: description})
+            groups.setdefault((source, description.size_hw), []).append(artifact.path)
+    chains: list[DriftChain] = []
+    for (source, size_hw), paths in groups.items():
+        image = resize_image(image_hwc, size_hw)
+        chains += explain(load_checkpoint(source), paths, image, progress)
+    return chains
 
 
 def explain(
-    checkpoint: Checkpoint, paths: Sequence[Path], image_hwc: npt.NDArray[np.uint8]
-) -> list[Explanation]:
+    checkpoint: Checkpoint, paths: Sequence[Path], image_hwc: ImageHWC, progress: Progress = SILENT
+) -> list[DriftChain]:
     """Return the chain of each file on one picture; a file that cannot be tapped has an error instead.
 
     Args:
         checkpoint: what the files were exported from.
         paths: the files, all of the picture's size.
         image_hwc: (H, W, 3) uint8.
+        progress: told of each step.
 
     Raises:
         CaptureError: when the checkpoint cannot be captured.
         ConfigError: when its network cannot be traced module by module.
     """
+    progress.begin(f"following {checkpoint.name} layer by layer")
     steps, operators = _model_steps(checkpoint, image_hwc)
     found = []
     for path in paths:
+        progress.begin(f"reading the values inside {path.name}")
         try:
             values = tap(path, image_hwc)
         except EdgeDeepLabError as error:
-            found.append(Explanation(path, error=str(error)))
+            found.append(DriftChain(path, error=str(error)))
             continue
         shown = {module: values[name] for module, name in operators.items() if name in values}
         found.append(_compare(path, {**steps, "file": shown}, operators))
@@ -120,7 +98,7 @@ def explain(
 
 
 def _model_steps(
-    checkpoint: Checkpoint, image_hwc: npt.NDArray[np.uint8]
+    checkpoint: Checkpoint, image_hwc: ImageHWC
 ) -> tuple[dict[str, Values], dict[str, str]]:
     """Return the values of each step before the files by tensor name, and the operator of each tensor."""
     info, quantization = checkpoint.info, checkpoint.quantization
@@ -207,7 +185,7 @@ def _run_graph(module: Any, pixels: torch.Tensor) -> Values:
     return values
 
 
-def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, str]) -> Explanation:
+def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, str]) -> DriftChain:
     names = list(steps)
     layers = []
     for module, operator in operators.items():
@@ -219,54 +197,4 @@ def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, st
             for name, before, after in zip(names[1:], chain, chain[1:], strict=False)
         }
         layers.append(LayerDrift(module, operator, snr))
-    return Explanation(path, tuple(names[1:]), tuple(layers))
-
-
-def check_plot(path: Path) -> None:
-    """Check that a plot can be drawn to a file; arguments and errors as for `plot`."""
-    if path.suffix.lower() not in PLOT_ENDINGS:
-        raise ConfigError(
-            f"plot file {path} came; an ending of {', '.join(PLOT_ENDINGS)} was expected; rename it"
-        )
-    require("matplotlib", package="matplotlib", extra="compress")
-
-
-def plot(explanations: Sequence[Explanation], path: Path) -> None:
-    """Draw each step's signal-to-noise ratio along the network, one panel a file.
-
-    Args:
-        explanations: what to draw; those that failed are left out.
-        path: .png, .svg or .pdf to write.
-
-    Raises:
-        ConfigError: when the ending is none of these.
-        MissingDependencyError: without matplotlib.
-        OutputError: when it cannot be written; what was there stays.
-    """
-    check_plot(path)
-    explanations = [explanation for explanation in explanations if explanation.error is None]
-    if not explanations:
-        return
-    matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
-    matplotlib.use("Agg")
-    pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
-    figure, panels = pyplot.subplots(
-        len(explanations), 1, figsize=(11, 3.4 * len(explanations)), squeeze=False, sharey=True
-    )
-    for panel, explanation in zip(panels[:, 0], explanations, strict=True):
-        for step in explanation.steps:
-            panel.plot([layer.snr_db[step] for layer in explanation.layers], label=step, marker=".")
-        panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
-        panel.set_title(printable(explanation.path.name), parse_math=False)
-        panel.set_ylabel("SNR, dB")
-        every = max(1, len(explanation.layers) // 24)
-        places = range(0, len(explanation.layers), every)
-        panel.set_xticks(list(places))
-        panel.set_xticklabels(
-            [explanation.layers[i].module for i in places], rotation=60, ha="right", fontsize=7
-        )
-        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before")
-    figure.tight_layout()
-    with replace_when_complete(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-    pyplot.close(figure)
+    return DriftChain(path, tuple(names[1:]), tuple(layers))

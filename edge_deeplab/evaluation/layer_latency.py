@@ -6,20 +6,22 @@ slows both.
 
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import nn
 
 from edge_deeplab.config import PruningSection
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
-from edge_deeplab.evaluation.bench import Latency, measure_latency
+from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.pruning.allot import Steps
 from edge_deeplab.quantization.pruning.cost import LayerForm
 from edge_deeplab.quantization.pruning.latency import (
@@ -44,7 +46,7 @@ def measure_layers(
     steps: Steps,
     target: str,
     *,
-    progress: Callable[[int, int], None] = lambda _, __: None,
+    progress: Progress = SILENT,
 ) -> LatencyTable:
     """Return the times of every form of layer that a network has, at the widths that pruning can give it.
 
@@ -52,7 +54,7 @@ def measure_layers(
         checkpoint: the original.
         steps: how narrow its layers can get.
         target: "tflite" or "onnx", whose runtime executes the files on this machine, in float32 on one thread.
-        progress: told how many forms are done, and of how many.
+        progress: told each form of layer.
 
     Raises:
         ConfigError: for another target.
@@ -63,12 +65,14 @@ def measure_layers(
     plan = widths_to_measure(network, steps)
     times, wholes = {}, []
     with tempfile.TemporaryDirectory() as scratch:
+        progress.begin(f"exporting {checkpoint.name} to {target}")
         whole = _open_whole(checkpoint, target, Path(scratch))
-        for done, (form, widths) in enumerate(plan.items()):
-            progress(done, len(plan))
+        progress.begin(f"timing layers in {whole.name}", len(plan), "kinds of layer")
+        for form, widths in plan.items():
             whole_ms, shares = _measure_form(form, widths, whole, target, Path(scratch))
             wholes.append(whole_ms)
             times[form] = rising(shares)
+            progress.advance()
     whole_ms = statistics.median(wholes)
     table = LatencyTable(
         target=target,
@@ -86,58 +90,86 @@ def latency_table(
     section: PruningSection,
     path: Path,
     *,
-    progress: Callable[[int, int], None] = lambda _, __: None,
+    progress: Progress = SILENT,
 ) -> LatencyTable:
     """Return the times of layers that a latency budget needs: read where they were measured before, else measured.
+
+    Of several processes one measures; the others wait, so that they do not compete for the cores, and read.
 
     Args:
         checkpoint: the original.
         section: says in which runtime, and how narrow layers can get.
-        path: JSON file that the table is kept in.
+        path: JSON file that the table is kept in, in a folder that is made.
         progress: as for `measure_layers`.
 
     Raises:
         ConfigError: when the file cannot be read, and as for `measure_layers`.
     """
     steps = Steps(section.round_to, section.floor)
-    if path.is_file():
-        table = read_table(path)
-        same = (table.target, table.checkpoint_sha256) == (section.runtime, checkpoint.sha256)
-        if same and table.widths == widths_to_measure(cost_model(checkpoint), steps):
-            return table
-    table = measure_layers(checkpoint, steps, section.runtime, progress=progress)
-    write_table(path, table)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.is_file():
+            table = read_table(path)
+            same = (table.target, table.checkpoint_sha256) == (section.runtime, checkpoint.sha256)
+            if same and table.widths == widths_to_measure(cost_model(checkpoint), steps):
+                return table
+        table = measure_layers(checkpoint, steps, section.runtime, progress=progress)
+        write_table(path, table)
     return table
 
 
-def report_latency(table: LatencyTable, original: Checkpoint, pruned: Checkpoint) -> dict[str, Any]:
-    """Return predicted and measured time of the original and of what was made of it, as plain JSON values.
+@dataclass(frozen=True)
+class LatencyChange:
+    """Times of an original and of what was made of it, both in milliseconds.
+
+    Args:
+        runtime: what both were timed in.
+        predicted_ms: from the times of layers.
+        measured_ms: of whole files.
+        measured_ratio: from the rounds that both were timed in.
+    """
+
+    runtime: str
+    predicted_ms: tuple[float, float]
+    measured_ms: tuple[float, float]
+    measured_ratio: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `prune --json` has under "latency"."""
+        before, after = self.predicted_ms
+        return {
+            "runtime": self.runtime,
+            "threads": THREADS,
+            "predicted_ms": [before, after],
+            "predicted_ratio": after / before,
+            "measured_ms": list(self.measured_ms),
+            "measured_ratio": self.measured_ratio,
+        }
+
+
+def compare_latency(
+    table: LatencyTable, original: Checkpoint, pruned: Checkpoint, *, progress: Progress = SILENT
+) -> LatencyChange:
+    """Return predicted and measured time of the original and of what was made of it.
 
     Args:
         table: times of the original's layers.
         original: what was pruned.
-        pruned: what came of it; both are exported and timed here.
+        pruned: what came of it; both are exported in float32 and timed here, interleaved, on one thread.
+        progress: told what is exported and timed.
     """
-    measured = compare_latency([original, pruned], table.target)
-    predicted = [table.predict_ms(cost_model(checkpoint)) for checkpoint in (original, pruned)]
-    return {
-        "runtime": measured[0].runtime,
-        "threads": THREADS,
-        "predicted_ms": predicted,
-        "predicted_ratio": predicted[1] / predicted[0],
-        "measured_ms": [latency.median_ms for latency in measured],
-        "measured_ratio": measured[1].ratio_to_first,
-    }
-
-
-def compare_latency(checkpoints: Sequence[Checkpoint], target: str) -> list[Latency]:
-    """Export checkpoints in float32 and time them against the first, interleaved, on one thread."""
+    before, after = (table.predict_ms(cost_model(c)) for c in (original, pruned))
     with tempfile.TemporaryDirectory() as scratch:
+        progress.begin(f"exporting both to {table.target}")
         files = [
-            _open_whole(checkpoint, target, Path(scratch) / str(number))
-            for number, checkpoint in enumerate(checkpoints)
+            _open_whole(checkpoint, table.target, Path(scratch) / str(number))
+            for number, checkpoint in enumerate((original, pruned))
         ]
-        return measure_latency(files, rounds=_WHOLE_ROUNDS, threads=THREADS)
+        first, second = measure_latency(
+            files, rounds=_WHOLE_ROUNDS, threads=THREADS, progress=progress
+        )
+    times = (first.median_ms, second.median_ms)
+    return LatencyChange(first.runtime, (before, after), times, second.ratio_to_first)
 
 
 def _open_whole(checkpoint: Checkpoint, target: str, folder: Path) -> Runtime:

@@ -5,120 +5,114 @@ nothing but counts is kept, however large the set. An artifact that cannot be op
 as its result and the others go on; the verdict comes last.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
-import numpy as np
-
-from edge_deeplab.data.dataset import Sample, SegmentationDataset
-from edge_deeplab.description import Description
-from edge_deeplab.errors import DataError, EdgeDeepLabError
-from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import DataError, RequestError
 from edge_deeplab.evaluation.class_map import ClassMap
-from edge_deeplab.evaluation.evaluate import (
-    Advance,
-    Contestant,
-    Evaluation,
-    Tally,
-)
-from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
-from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+from edge_deeplab.evaluation.drift import check_plot, plot
+from edge_deeplab.evaluation.evaluate import Contestant, Tally
+from edge_deeplab.evaluation.metrics import Ids
+from edge_deeplab.evaluation.reference import find_reference, open_reference
+from edge_deeplab.evaluation.request import ScoringRequest
+from edge_deeplab.evaluation.trial import Size, Trial
+from edge_deeplab.evaluation.verdict import ParityReport
+from edge_deeplab.files import check_writable
+from edge_deeplab.formats.artifacts import expand_artifacts
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
-from edge_deeplab.text import first_line
-
-log = logging.getLogger(__name__)
 
 MAX_DROP = 0.5
 """Largest loss of mIoU points that passes where nothing else is asked for."""
 
 
-@dataclass
-class Trial:
-    """One artifact on its way through the images; its first failure ends it and is kept.
+@dataclass(frozen=True, kw_only=True)
+class ParityRequest(ScoringRequest):
+    """Which files are held against what.
 
     Args:
-        path: the artifact.
-        tally: its counts.
-        contestant: the opened artifact; None once it failed.
-        runtime: name of what executes it.
-        description: what it says of itself.
-        agreements: fraction of pixels that agree with the reference, one an image.
-        error: why it ended.
+        artifacts: exported files, or folders that export wrote; None for those of `exports/`.
+        reference: a checkpoint's path or shipped name; None for the one that the artifacts name, else the shipped one.
+        canonical: run the reference as its canonical graph: what a file's converter and runtime alone change.
+        max_drop: largest loss of mIoU points that passes.
+        explain: also follow, layer by layer on the first image, where the difference arises.
+        plot: draw what that found to this .png, .svg or .pdf file, which asks for `explain`.
+
+    Raises:
+        RequestError: when no file is named, the limit is no number from 0, or the plot's ending none of these.
+        MissingDependencyError: when a plot is asked for without matplotlib.
+        OutputError: when it could not be written.
     """
 
-    path: Path
-    tally: Tally
-    contestant: Contestant | None = None
-    runtime: str | None = None
-    description: Description | None = None
-    agreements: list[float] = field(default_factory=list)
-    error: str | None = None
+    artifacts: tuple[Path, ...] | None = None
+    reference: str | None = None
+    canonical: bool = False
+    max_drop: float = MAX_DROP
+    explain: bool = False
+    plot: Path | None = None
 
-    def open(
-        self,
-        open_file: Callable[[Path], Runtime],
-        dataset: SegmentationDataset,
-        class_map: ClassMap | None,
-    ) -> None:
-        """Open the artifact, in place; a failure becomes the trial's result."""
-        with self._keeping_failure():
-            runtime = open_file(self.path)
-            self.runtime, self.description = runtime.name, runtime.description
-            self.contestant = Contestant(runtime, dataset, class_map)
-
-    def run(self, sample: Sample, reference_ids: Ids) -> None:
-        """Predict and count one image, in place; a failure becomes the trial's result."""
-        if self.contestant is None:
-            return
-        with self._keeping_failure():
-            ids, latency_ms = self.contestant.predict(sample.image_hwc)
-            self.agreements.append(pixel_agreement(ids, reference_ids))
-            self.tally.add(sample, ids, latency_ms)
-
-    @contextmanager
-    def _keeping_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            # Whatever a third-party runtime raises is this artifact's result, not the command's end.
-            log.debug("%s failed", self.path, exc_info=True)
-            self.contestant = None
-            self.error = _sentence(self.path, error)
-
-    def against(
-        self, references: Mapping[tuple[int, int], Evaluation], max_drop: float
-    ) -> ArtifactParity:
-        """Return the result.
-
-        Args:
-            references: the reference's scores by input size.
-            max_drop: largest loss of mIoU points that passes.
-        """
-        if self.contestant is None:
-            return ArtifactParity(
-                self.path, self.description, self.runtime, max_drop, error=self.error
+    def __post_init__(self) -> None:
+        if self.artifacts == ():
+            raise RequestError(
+                "no artifact came; at least one was expected; name a file or a folder"
             )
-        own = self.tally.evaluation(self.contestant)
-        reference = references[own.size_hw]
-        return ArtifactParity(
-            self.path,
-            self.description,
-            self.runtime,
-            max_drop,
-            reference=reference,
-            evaluation=own,
-            pixel_agreement=float(np.mean(self.agreements)),
-            delta_interval=bootstrap_interval(reference.confusions, own.confusions),
-        )
+        if not (isfinite(self.max_drop) and self.max_drop >= 0):
+            raise RequestError(
+                f"a largest loss of {self.max_drop} points came; 0 or more was expected; pass 0.5, for example"
+            )
+        if self.plot is not None:
+            check_plot(self.plot)
+            check_writable(self.plot, "file")
 
 
-def _sentence(path: Path, error: Exception) -> str:
-    if isinstance(error, EdgeDeepLabError):
-        return str(error)
-    return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); --debug shows where"
+def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
+    """Score exported files against their reference, on the same images.
+
+    Args:
+        request: what is asked for.
+        progress: told of each file that is opened and of each prediction.
+
+    Raises:
+        ConfigError: when a folder lists no artifacts, artifacts were exported from different checkpoints and no
+            reference was asked for, or the class map cannot be used.
+        CheckpointError: when the reference is not found.
+        DataError: when the set is empty, or an image or mask cannot be read.
+        MissingDependencyError: without torch, which runs the reference.
+    """
+    paths = expand_artifacts(request.artifacts)
+    dataset, class_map = request.open_data(), request.read_class_map()
+    trials = open_trials(paths, request.open_file, dataset, class_map, progress)
+    opened = [trial for trial in trials if trial.contestant is not None]
+    named = {t.path: t.description for t in opened if t.description is not None}
+    checkpoint = find_reference(request.reference, named) if opened else None
+
+    def open_at(size_hw: Size) -> Runtime:
+        assert checkpoint is not None, "a reference is opened only for artifacts that were opened"
+        return open_reference(checkpoint, size_hw, canonical=request.canonical)
+
+    report = measure_parity(trials, checkpoint, open_at, dataset, request.max_drop, progress)
+    return _explained(report, request, dataset, progress)
+
+
+def _explained(
+    report: ParityReport,
+    request: ParityRequest,
+    dataset: SegmentationDataset,
+    progress: Progress,
+) -> ParityReport:
+    """Return the report with the chain of every file that was measured, where that is asked for."""
+    if not (request.explain or request.plot):
+        return report
+    from edge_deeplab.evaluation.explain import explain_report
+
+    chains = tuple(explain_report(report, dataset[0].image_hwc, progress))
+    if request.plot is not None and chains:
+        progress.begin(f"drawing {request.plot.name}")
+        plot(chains, request.plot)
+    return replace(report, chains=chains)
 
 
 def open_trials(
@@ -126,6 +120,7 @@ def open_trials(
     open_file: Callable[[Path], Runtime],
     dataset: SegmentationDataset,
     class_map: ClassMap | None = None,
+    progress: Progress = SILENT,
 ) -> list[Trial]:
     """Open artifacts; one that cannot be opened, or does not fit the data set, is a trial that has failed already.
 
@@ -134,9 +129,11 @@ def open_trials(
         open_file: opens one, as `edge_deeplab.runtimes.open_artifact` does.
         dataset: what they will be measured on.
         class_map: what the ids of files without self-description mean.
+        progress: told of each that is opened.
     """
     trials = [Trial(path, Tally(dataset)) for path in paths]
     for trial in trials:
+        progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)
     return trials
 
@@ -144,11 +141,10 @@ def open_trials(
 def measure_parity(
     trials: Sequence[Trial],
     reference_path: Path | None,
-    open_reference: Callable[[tuple[int, int]], Runtime],
+    open_reference: Callable[[Size], Runtime],
     dataset: SegmentationDataset,
-    *,
     max_drop: float = MAX_DROP,
-    progress: Advance | None = None,
+    progress: Progress = SILENT,
 ) -> ParityReport:
     """Run the images through the reference and every opened artifact.
 
@@ -158,7 +154,7 @@ def measure_parity(
         open_reference: gives the reference at an input size (height, width).
         dataset: the labelled images.
         max_drop: largest loss of mIoU points that passes.
-        progress: called after each image.
+        progress: told of each prediction.
 
     Raises:
         DataError: when the set is empty, or an image or mask cannot be read.
@@ -166,20 +162,35 @@ def measure_parity(
     """
     if not len(dataset):
         raise DataError(f"data set {dataset.name} has no images; at least one was expected")
-    sizes = list(dict.fromkeys(t.contestant.size_hw for t in trials if t.contestant is not None))
-    references = {size: Contestant(open_reference(size), dataset) for size in sizes}
-    tallies = {size: Tally(dataset) for size in sizes}
-    for index in range(len(dataset) if sizes else 0):
-        sample = dataset[index]
-        reference_ids: dict[tuple[int, int], Ids] = {}
-        for size, reference in references.items():
-            reference_ids[size], latency_ms = reference.predict(sample.image_hwc)
-            tallies[size].add(sample, reference_ids[size], latency_ms)
-        for trial in trials:
-            if trial.contestant is not None:
-                trial.run(sample, reference_ids[trial.contestant.size_hw])
-        if progress is not None:
-            progress()
-    evaluations = {size: tallies[size].evaluation(r) for size, r in references.items()}
+    sizes = dict.fromkeys(t.contestant.size_hw for t in trials if t.contestant is not None)
+    references: dict[Size, tuple[Contestant, Tally]] = {}
+    for size in sizes:
+        progress.begin(f"loading torch and the reference at {size[0]}x{size[1]}")
+        references[size] = Contestant(open_reference(size), dataset), Tally(dataset)
+    if references:
+        _run_images(trials, references, dataset, progress)
+    evaluations = {size: tally.evaluation(own) for size, (own, tally) in references.items()}
     artifacts = tuple(trial.against(evaluations, max_drop) for trial in trials)
     return ParityReport(reference_path, tuple(evaluations.values()), artifacts, len(dataset))
+
+
+def _run_images(
+    trials: Sequence[Trial],
+    references: Mapping[Size, tuple[Contestant, Tally]],
+    dataset: SegmentationDataset,
+    progress: Progress,
+) -> None:
+    """Run every image through the references and every opened artifact, and count what they give, in place."""
+    running = [trial for trial in trials if trial.contestant is not None]
+    predictions = len(dataset) * (len(references) + len(running))
+    progress.begin(f"parity of {len(running)} files on {dataset.name}", predictions, "predictions")
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        reference_ids: dict[Size, Ids] = {}
+        for size, (reference, tally) in references.items():
+            reference_ids[size], latency_ms = reference.predict(sample.image_hwc)
+            tally.add(sample, reference_ids[size], latency_ms)
+            progress.advance()
+        for trial in running:
+            trial.run(sample, reference_ids)
+            progress.advance()

@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_deeplab.description import Description
-from edge_deeplab.errors import CheckpointError, ConfigError
-from edge_deeplab.files import path_inside
-from edge_deeplab.models.shipped import BEST_FILE, resolve_checkpoint, shipped_checkpoints
+from edge_deeplab.errors import CheckpointError, ConfigError, require
+from edge_deeplab.files import BEST_FILE, path_inside
+from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
+from edge_deeplab.runtimes.base import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,32 @@ def find_reference(argument: str | None, descriptions: Mapping[Path, Description
         )
     artifact, description = next(iter(descriptions.items()))
     return _find_named(description, artifact, [path.parent for path in descriptions])
+
+
+def open_reference(path: Path, size_hw: tuple[int, int], *, canonical: bool = False) -> Runtime:
+    """Return a checkpoint as what artifacts are held against; torch is imported here.
+
+    Args:
+        path: the checkpoint.
+        size_hw: input height and width in pixels.
+        canonical: run its canonical graph, what a file is lowered from.
+
+    Raises:
+        CheckpointError: when it cannot be read.
+        CaptureError: when it cannot be captured.
+        MissingDependencyError: without torch.
+    """
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.models.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    if canonical:
+        from edge_deeplab.runtimes.canonical import CanonicalRuntime
+
+        return CanonicalRuntime(checkpoint, size_hw=size_hw)
+    from edge_deeplab.runtimes.torch import TorchRuntime
+
+    return TorchRuntime(checkpoint, size_hw=size_hw)
 
 
 def file_sha256(path: Path) -> str:

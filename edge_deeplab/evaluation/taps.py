@@ -125,23 +125,23 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     from edge_deeplab.runtimes.mil.evaluator import Evaluator
     from edge_deeplab.runtimes.mil.program import Reference
     from edge_deeplab.runtimes.mil.reader import read_package
-    from edge_deeplab.runtimes.torch_threads import running_torch
+    from edge_deeplab.runtimes.threads import running_torch
 
     program = read_package(path).program
     named = {
         output.name: output.name
-        for step in program.steps
+        for step in program.operations
         for output in step.outputs
         if len(output.shape) == 4
     }
     quantized = {
         step.outputs[0].name: step.arguments["input"].name
-        for step in program.steps
+        for step in program.operations
         if step.operator == "quantize" and isinstance(step.arguments["input"], Reference)
     }
     dequantized = {
         step.outputs[0].name: quantized[step.arguments["input"].name]
-        for step in program.steps
+        for step in program.operations
         if step.operator == "dequantize"
         and isinstance(step.arguments["input"], Reference)
         and step.arguments["input"].name in quantized

@@ -7,17 +7,21 @@ from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.training.run_folder import Validator
 
 
-def open_validator(data: Path, recipe: Recipe, *, max_pixels: int = MAX_PIXELS) -> Validator | None:
+def open_validator(
+    data: Path, recipe: Recipe, *, max_pixels: int = MAX_PIXELS, progress: Progress = SILENT
+) -> Validator | None:
     """Return what scores a checkpoint file on the recipe's validation split; None where the recipe names none.
 
     Args:
         data: a data folder, as for `open_dataset`.
         recipe: the run.
         max_pixels: a larger image is refused.
+        progress: told each scored image.
 
     Raises:
         DataError: when the folder has no such split.
@@ -25,4 +29,10 @@ def open_validator(data: Path, recipe: Recipe, *, max_pixels: int = MAX_PIXELS) 
     if not recipe.data.validation_split:
         return None
     dataset = open_dataset(data, recipe.data.validation_split, max_pixels=max_pixels)
-    return lambda path: evaluate_runtime(TorchRuntime(load_checkpoint(path)), dataset).miou
+
+    def validate(path: Path) -> float:
+        return evaluate_runtime(
+            TorchRuntime(load_checkpoint(path)), dataset, progress=progress
+        ).miou
+
+    return validate

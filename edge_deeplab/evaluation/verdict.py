@@ -11,7 +11,8 @@ from typing import Any
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
-from edge_deeplab.evaluation.evaluate import Evaluation, finite_or_none
+from edge_deeplab.evaluation.drift import DriftChain
+from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.targets import target_of
 
 
@@ -112,12 +113,14 @@ class ParityReport:
         references: the reference's scores at each input size that an artifact has, the first artifact's first.
         artifacts: in the order they came.
         images: how many images were seen.
+        chains: of each file that was followed layer by layer, where the difference arises.
     """
 
     reference_path: Path | None
     references: tuple[Evaluation, ...]
     artifacts: tuple[ArtifactParity, ...]
     images: int
+    chains: tuple[DriftChain, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -125,19 +128,24 @@ class ParityReport:
         return all(artifact.passed for artifact in self.artifacts)
 
     def failures(self) -> list[EdgeDeepLabError]:
-        """Return one sentence for each artifact that did not pass."""
-        return [error for a in self.artifacts if (error := a.failure()) is not None]
+        """Return one sentence for each artifact that did not pass, and for each that could not be followed."""
+        failures = [error for a in self.artifacts if (error := a.failure()) is not None]
+        unexplained = [EdgeDeepLabError(c.error) for c in self.chains if c.error is not None]
+        return failures + unexplained
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `parity --json`; `reference` is at the first artifact's size, `by_size` at each."""
-        by_size = [evaluation.to_json() for evaluation in self.references]
+        by_size = [evaluation.scores_to_json() for evaluation in self.references]
         first: dict[str, Any] = by_size[0] if by_size else {"miou": None}
-        return {
+        document = {
             "reference": {**first, "path": self._reference_path(), "by_size": by_size},
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
             "images": self.images,
             "passed": self.passed,
         }
+        if self.chains:
+            document["explain"] = [chain.to_json() for chain in self.chains]
+        return document
 
     def _reference_path(self) -> str | None:
         return None if self.reference_path is None else str(self.reference_path)

@@ -27,11 +27,10 @@ from edge_deeplab.description import (
 )
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
-from edge_deeplab.files import write_atomically
+from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.models.backbones import OUTPUT_STRIDES
 from edge_deeplab.models.deeplab import DeepLabV3Plus, backbone_of, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
-from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
 from edge_deeplab.models.widths import fit_widths, widths_fit
 from edge_deeplab.targets import TargetName
 from edge_deeplab.text import printable

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.errors import CheckpointError, require
+from edge_deeplab.files import BEST_FILE
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 DEFAULT_CHECKPOINT = "camvid-efficientnet-lite0"
 DEFAULT_QUANTIZED = "camvid-efficientnet-lite0-int8"
 """What is exported to int8 where no checkpoint is named."""
-BEST_FILE, LAST_FILE = "best.safetensors", "last.safetensors"
-"""The checkpoints in a run's folder; an argument that names the folder means the best."""
 
 
 def shipped_checkpoints() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from edge_deeplab.description import Description
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
-from edge_deeplab.runtimes.torch_threads import running_torch
+from edge_deeplab.runtimes.threads import running_torch
 
 
 class CanonicalRuntime:

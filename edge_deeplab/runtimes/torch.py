@@ -18,7 +18,7 @@ from edge_deeplab.models.picture import normalise
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
-from edge_deeplab.runtimes.torch_threads import running_torch
+from edge_deeplab.runtimes.threads import running_torch
 
 SIZE_MULTIPLE = 16
 """Rescaled pictures are rounded to it, so that every stage sees the parity it was trained with."""

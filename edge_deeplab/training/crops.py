@@ -3,20 +3,22 @@
 A crop depends on (seed, epoch, index) alone: any number of workers or GPUs, and a resumed run, see the same ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edge_deeplab.config import DataSection, Recipe
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import Augmentation
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import CheckpointInfo
+from edge_deeplab.progress import SILENT, Progress
 
 IGNORE = 255
 """Label that training ignores, whatever the data set's own ignore index is."""
@@ -83,19 +85,22 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def _remembered(self, source: SegmentationDataset, position: int) -> Sample:
         return self._memory.get((id(source), position)) or source[position]
 
-    def remember(self, *, limit_bytes: int = 2 << 30) -> None:
+    def remember(self, *, limit_bytes: int = 2 << 30, progress: Progress = SILENT) -> None:
         """Decode images once, before workers fork and share them, until `limit_bytes` are held.
 
         Decoding or rendering an image costs as much as drawing a crop from it; a CamVid-sized set fits in memory.
         """
         held = 0
-        for source in [*self.sources, *([self.rendered] if self.rendered is not None else [])]:
+        sources = [*self.sources, *([self.rendered] if self.rendered is not None else [])]
+        progress.begin("reading images", sum(map(len, sources)), "images")
+        for source in sources:
             for position in range(len(source)):
                 if held > limit_bytes:
                     return
                 sample = source[position]
                 self._memory[id(source), position] = sample
                 held += sample.image_hwc.nbytes + sample.mask_ids.nbytes
+                progress.advance()
 
 
 def build_crops(
@@ -157,10 +162,52 @@ def check_rendered(section: DataSection, sources: Sequence[SegmentationDataset])
             )
 
 
-def count_pixels(sources: Sequence[SegmentationDataset], num_classes: int) -> torch.Tensor:
-    """Return (num_classes,) int64 pixel counts over the labelled images."""
-    counts = np.zeros(256, np.int64)
-    for source in sources:
-        for i in range(len(source)):
-            counts += np.bincount(source[i].mask_ids.ravel(), minlength=256)
-    return torch.from_numpy(counts[:num_classes])
+class _EpochOrder(Sampler[int]):
+    """A permutation of the crops that depends on (seed, epoch) alone."""
+
+    def __init__(self, crops: EpochCrops) -> None:
+        self._crops = crops
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._crops.seed * 100_003 + self._crops.epoch)
+        yield from torch.randperm(len(self._crops), generator=generator).tolist()
+
+
+def build_loader(
+    crops: EpochCrops, recipe: Recipe, workers: int, accelerator: Accelerator
+) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
+    batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
+    check_batch(crops, recipe, processes)
+    loader = DataLoader(
+        crops,
+        batch // processes,
+        sampler=_EpochOrder(crops),
+        num_workers=workers,
+        drop_last=True,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    prepared: DataLoader[tuple[torch.Tensor, torch.Tensor]] = accelerator.prepare(loader)
+    return prepared
+
+
+def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
+    """Check that an epoch has crops for a batch, and a batch images for every process.
+
+    Raises:
+        DataError: when it has not.
+    """
+    batch = recipe.optimiser.batch_size
+    if batch % processes or batch < 2 * processes:
+        raise DataError(
+            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
+            "expected, because batch norm compares them; set optimiser.batch_size"
+        )
+    if len(crops) < batch:
+        raise DataError(
+            f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
+            "add images or lower optimiser.batch_size"
+        )

@@ -1,12 +1,24 @@
-"""The training loss: class-weighted cross-entropy plus Lovasz-Softmax.
+"""The training losses: class-weighted cross-entropy plus Lovasz-Softmax, and distillation.
 
 Cross-entropy weighted by inverse frequency to a small power lifts thin and rare classes without flooding the image with
 them; Lovasz-Softmax (Berman et al., arXiv 1705.08790) optimises the Jaccard index that is reported.
 """
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.training.crops import IGNORE
+
+Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Maps logits (N, K, H, W) float32, images and masks (N, H, W) to the scalar loss."""
 
 _STRIDE = 4
 """Lovasz sorts every pixel; a quarter-resolution lattice of them estimates it at a sixteenth of the cost."""
@@ -95,3 +107,66 @@ def class_weights(pixel_counts: torch.Tensor, power: float) -> torch.Tensor:
     weights = torch.ones_like(counts)
     weights[present] = (counts[present].median() / counts[present]) ** power
     return weights.float()
+
+
+def count_pixels(
+    sources: Sequence[SegmentationDataset], num_classes: int, progress: Progress = SILENT
+) -> torch.Tensor:
+    """Return (num_classes,) int64 pixel counts over the labelled images."""
+    counts = np.zeros(256, np.int64)
+    progress.begin("counting the pixels of each class", sum(map(len, sources)), "images")
+    for source in sources:
+        for i in range(len(source)):
+            counts += np.bincount(source[i].mask_ids.ravel(), minlength=256)
+            progress.advance()
+    return torch.from_numpy(counts[:num_classes])
+
+
+def build_loss(
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    num_classes: int,
+    progress: Progress = SILENT,
+) -> SegmentationLoss:
+    """Return the loss of a recipe, its class weights counted over the labelled images."""
+    power = recipe.loss.class_balance
+    weights = (
+        class_weights(count_pixels(sources, num_classes, progress), power)
+        if power > 0
+        else torch.ones(num_classes)
+    )
+    return SegmentationLoss(weights, lovasz=recipe.loss.lovasz, ignore_index=IGNORE)
+
+
+def distillation(
+    loss: SegmentationLoss,
+    teacher: nn.Module,
+    weight: float,
+    temperature: float,
+    accelerator: Accelerator,
+) -> Objective:
+    """Return the loss against labels and teacher: (1 - w) labels + w T^2 KL(teacher || student) (Hinton et al. 2015).
+
+    Args:
+        loss: against the labels.
+        teacher: the unchanged model in evaluation mode.
+        weight: w, from 0 to 1; with 0 no teacher is run.
+        temperature: T, above 0, that both opinions are softened by.
+        accelerator: gives the precision that the teacher is run in.
+    """
+
+    def objective(logits: torch.Tensor, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        if weight == 0:
+            return loss(logits, masks)  # type: ignore[no-any-return]
+        with torch.no_grad(), accelerator.autocast():
+            wanted = teacher(images).float()
+        divergence = functional.kl_div(
+            (logits / temperature).log_softmax(1),
+            (wanted / temperature).log_softmax(1),
+            reduction="none",
+            log_target=True,
+        )
+        per_pixel = divergence.sum(1).mean() * temperature**2
+        return (1 - weight) * loss(logits, masks) + weight * per_pixel  # type: ignore[no-any-return]
+
+    return objective

@@ -1,4 +1,4 @@
-"""What made a checkpoint, as the checkpoint itself tells it."""
+"""What a run is made of: how its result tells it, what a resumed run must share, and data that fits a checkpoint."""
 
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
@@ -6,6 +6,12 @@ from typing import Any
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import DataError
+from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.training.crops import check_rendered
+
+_NOT_READ = ("model",)
+"""Sections of the recipe that do not count: the checkpoint says which model it is."""
 
 
 def provenance_of(
@@ -23,3 +29,64 @@ def provenance_of(
         "data": [source.name for source in sources],
         "packages": {name: version(name) for name in ("torch", "timm", "accelerate")},
     }
+
+
+def identity(
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    start: str = "",
+    exclude: Collection[str] = (),
+) -> str:
+    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
+
+    Args:
+        recipe: the run.
+        sources: what it is trained on.
+        start: names the weights that it was told to start from; empty where the recipe alone says.
+        exclude: sections of the recipe that the run does not read.
+    """
+    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
+    run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
+    return f"{run}\n{start}" if start else run
+
+
+def check_sources(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> None:
+    """Check that data sets have a checkpoint's classes, and that a recipe mixes nothing else into them.
+
+    Raises:
+        ConfigError: when rendered scenes are to be mixed into other classes than theirs.
+        DataError: when a data set's classes differ.
+    """
+    wanted = [c.name for c in checkpoint.info.classes]
+    for source in sources:
+        found = [c.name for c in source.classes]
+        if wanted != found:
+            raise DataError(
+                f"{source.name} has the classes {', '.join(found)}; those of {checkpoint.name} were expected "
+                f"({', '.join(wanted)}); pass the data it was trained on"
+            )
+    check_rendered(recipe.data, sources)
+
+
+def provenance_after(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> dict[str, Any]:
+    """Return what made a checkpoint that starts from another: this run, and the story of the other."""
+    return {
+        **provenance_of(recipe, sources, exclude=_NOT_READ),
+        "starts_from": {
+            "checkpoint": checkpoint.name,
+            "sha256": checkpoint.sha256,
+            **checkpoint.info.provenance,
+        },
+    }
+
+
+def identity_after(
+    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+) -> str:
+    """Return what a run that starts from a checkpoint must have in common with the one it resumes."""
+    start = f"the checkpoint with sha256 {checkpoint.sha256}"
+    return identity(recipe, sources, start, exclude=_NOT_READ)

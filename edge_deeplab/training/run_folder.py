@@ -4,18 +4,15 @@ Whatever is trained, an epoch is kept in the same way: the caller says how its c
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.config import Recipe
-from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import write_atomically
-from edge_deeplab.models.shipped import BEST_FILE, LAST_FILE
+from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, write_atomically
 from edge_deeplab.training.state import TrainingState
 
-STATE_FILE = "state.safetensors"
 LOG_FILE = "log.csv"
 
 Validator = Callable[[Path], float]
@@ -50,7 +47,7 @@ class RunFolder:
 
     def keep_epoch(
         self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
-    ) -> None:
+    ) -> str:
         """Save the last checkpoint, validate it when due, keep it where it is the best, log the epoch, save the state.
 
         The state comes last: an epoch that it does not know of is done again, and then replaces its row in the log.
@@ -60,6 +57,9 @@ class RunFolder:
             write: writes the checkpoint to a path.
             mean_loss: over the epoch's steps.
             started: `time.monotonic()` at the epoch's start.
+
+        Returns:
+            What the epoch gave, in one line for people.
         """
         write(self.path / LAST_FILE)
         miou = self._validate_if_due(state)
@@ -69,6 +69,7 @@ class RunFolder:
         seconds = f"{time.monotonic() - started:.1f}"
         _log_epoch(self.path / LOG_FILE, state.epoch, f"{mean_loss:.5f}", scored, seconds)
         state.save(self.state, self.identity)
+        return self._tell_epoch(state, mean_loss, miou)
 
     def _validate_if_due(self, state: TrainingState) -> float | None:
         """Return the last checkpoint's validation mIoU, in points; None in epochs that are not validated."""
@@ -77,6 +78,15 @@ class RunFolder:
         if self.validate is None or not due:
             return None
         return self.validate(self.path / LAST_FILE)
+
+    def _tell_epoch(self, state: TrainingState, mean_loss: float, miou: float | None) -> str:
+        line = f"epoch {state.epoch}/{self.recipe.optimiser.epochs}: loss {mean_loss:.3f}"
+        if miou is not None:
+            line += f", validation mIoU {miou:.2f}"
+        if state.best_miou is None:
+            return line
+        of = "" if state.best_epoch is None else f" in epoch {state.best_epoch}"
+        return f"{line} (best {state.best_miou:.2f}{of})"
 
 
 def check_unused(path: Path) -> None:
@@ -92,25 +102,6 @@ def check_unused(path: Path) -> None:
         )
 
 
-def identity(
-    recipe: Recipe,
-    sources: Sequence[SegmentationDataset],
-    start: str = "",
-    exclude: Collection[str] = (),
-) -> str:
-    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
-
-    Args:
-        recipe: the run.
-        sources: what it is trained on.
-        start: names the weights that it was told to start from; empty where the recipe alone says.
-        exclude: sections of the recipe that the run does not read.
-    """
-    names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
-    run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
-    return f"{run}\n{start}" if start else run
-
-
 def _is_best(state: TrainingState, miou: float | None) -> bool:
     """Note an epoch's validation mIoU (None where it was not due), and return whether its model is to be kept.
 
@@ -120,6 +111,7 @@ def _is_best(state: TrainingState, miou: float | None) -> bool:
     best = never_validated or (miou is not None and miou >= (state.best_miou or 0.0))
     if best:
         state.best_miou = miou
+        state.best_epoch = None if miou is None else state.epoch
     return best
 
 

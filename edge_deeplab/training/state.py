@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import write_atomically
 
+OnEpoch = Callable[[int], bool]
+"""Told an epoch, from 0, before it begins; returns whether it has changed which parameters are trained."""
+
 
 @dataclass
 class TrainingState:
@@ -25,6 +29,7 @@ class TrainingState:
         optimiser: AdamW.
         epoch: epochs done.
         best_miou: best validation mIoU so far, in points; None before the first validation.
+        best_epoch: the epoch, from 1, that it is of.
     """
 
     model: torch.nn.Module
@@ -32,6 +37,7 @@ class TrainingState:
     optimiser: torch.optim.Optimizer
     epoch: int = 0
     best_miou: float | None = None
+    best_epoch: int | None = None
 
     def save(self, path: Path, identity: str) -> None:
         """Write the state atomically, with the identity of the run that it belongs to (`run_folder.identity`)."""
@@ -40,17 +46,25 @@ class TrainingState:
             tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-        document = {"epoch": self.epoch, "best_miou": self.best_miou, "recipe": identity}
+        best = {"best_miou": self.best_miou, "best_epoch": self.best_epoch}
+        document = {"epoch": self.epoch, **best, "recipe": identity}
         flat = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         write_atomically(path, save(flat, metadata={"training": json.dumps(document)}))
 
-    def restore(self, path: Path, identity: str) -> None:
+    def restore(self, path: Path, identity: str, on_epoch: OnEpoch = lambda _: False) -> None:
         """Read the state back, in place.
+
+        Args:
+            path: its file.
+            identity: of the run.
+            on_epoch: told every epoch that is done, so that the network has the parts that it had when it was saved.
 
         Raises:
             CheckpointError: when the file is absent, damaged, of another run or of another network.
         """
         tensors, document = _read(path, identity)
+        for epoch in range(document["epoch"]):
+            on_epoch(epoch)
         try:
             self.model.load_state_dict(_below(tensors, "model."))
             if self.average is not None:
@@ -63,12 +77,8 @@ class TrainingState:
                 f"{path} holds other tensors than the network of this run; the state of the same network was expected; "
                 "repeat the options that the run was started with, or pass another --output"
             ) from error
-        self.epoch, self.best_miou = document["epoch"], document["best_miou"]
-
-
-def epochs_done(path: Path, identity: str) -> int:
-    """Return how many epochs a saved state has behind it; errors as for `TrainingState.restore`."""
-    return int(_read(path, identity)[1]["epoch"])
+        self.epoch = document["epoch"]
+        self.best_miou, self.best_epoch = document["best_miou"], document["best_epoch"]
 
 
 def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -91,11 +101,12 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
 
 def _read_document(document: Fields) -> dict[str, Any]:
     miou = document.number("best_miou") if document.has("best_miou") else None
-    recipe = document.prose("recipe")
+    of = document.integer("best_epoch", 1, sys.maxsize) if document.has("best_epoch") else None
     return {
         "epoch": document.integer("epoch", 0, sys.maxsize),
         "best_miou": miou,
-        "recipe": recipe,
+        "best_epoch": of,
+        "recipe": document.prose("recipe"),
     }
 
 

@@ -1,10 +1,11 @@
 """How much each channel of a group is worth: by its weights, by batch norm, by the loss, or by chance."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, Member
 
 Labelled = tuple[torch.Tensor, torch.Tensor]
@@ -47,8 +48,9 @@ def batch_norm_scale(model: nn.Module, groups: Sequence[ChannelGroup]) -> list[t
 def taylor(
     model: nn.Module,
     groups: Sequence[ChannelGroup],
-    batches: Iterable[Labelled],
+    batches: Sequence[Labelled],
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    progress: Progress = SILENT,
 ) -> list[torch.Tensor]:
     """Return the mean square of what removing each channel changes the loss by, to first order.
 
@@ -61,20 +63,22 @@ def taylor(
         groups: its groups.
         batches: labelled images, one gradient for each batch.
         loss: of (logits, masks).
+        progress: told each batch.
 
     Returns:
         (channels,) float32 by group, in one unit for all groups: the loss squared.
     """
-    totals, count = [torch.zeros(group.channels) for group in groups], 0
+    totals = [torch.zeros(group.channels) for group in groups]
+    progress.begin("measuring the importance of channels", len(batches), "crops")
     for images, masks in batches:
         model.zero_grad(set_to_none=True)
         with torch.enable_grad():
             loss(model(images), masks).backward()
         for total, group in zip(totals, groups, strict=True):
             total += _change(model, group).square().cpu()
-        count += 1
+        progress.advance()
     model.zero_grad(set_to_none=True)
-    return [total / max(count, 1) for total in totals]
+    return [total / max(len(batches), 1) for total in totals]
 
 
 def random(groups: Sequence[ChannelGroup], seed: int) -> list[torch.Tensor]:

@@ -11,6 +11,7 @@ from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.pruning.allot import (
     Budget,
     Steps,
@@ -33,8 +34,8 @@ from edge_deeplab.quantization.pruning.remove import most_important, remove_chan
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.finetune import provenance_after
-from edge_deeplab.training.train import build_loss
+from edge_deeplab.training.loss import build_loss
+from edge_deeplab.training.provenance import provenance_after
 
 _COUNTED: Mapping[str, LayerCost] = {"macs": multiply_adds, "params": parameters}
 
@@ -46,6 +47,7 @@ def prune(
     *,
     start: Checkpoint | None = None,
     latency: LatencyTable | None = None,
+    progress: Progress = SILENT,
 ) -> Checkpoint:
     """Return a checkpoint with channels removed until the recipe's budgets are met, in memory and not fine-tuned.
 
@@ -57,6 +59,7 @@ def prune(
         sources: data that importance by gradients, and sensitivity, are measured on.
         start: a pruned descendant of the original to go on from; None starts from the original.
         latency: needed with a latency budget.
+        progress: told what is measured.
 
     Raises:
         ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met.
@@ -68,7 +71,7 @@ def prune(
     tensors: Mapping[str, torch.Tensor] = start.tensors
     came_of_it: Mapping[str, Any] = {"budgets": {}, "removed": {}}
     if section.budgets() or pattern is None:
-        tensors, came_of_it = _narrow(checkpoint, start, recipe, sources, latency)
+        tensors, came_of_it = _narrow(checkpoint, start, recipe, sources, latency, progress)
     info = _describe_pruned(checkpoint, recipe, sources)
     lineage = {**(info.pruning or {}), **came_of_it}
     pruned = replace(start, info=replace(info, pruning=lineage), tensors=tensors)
@@ -81,18 +84,20 @@ def _narrow(
     recipe: PruneRecipe,
     sources: Sequence[SegmentationDataset],
     latency: LatencyTable | None,
+    progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the tensors without the channels that go, and for the lineage what was asked, met and removed."""
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
     groups = find_groups(start.build())
     network = cost_model(start)
-    importance = measure_importance(start, groups, recipe, sources)
+    importance = measure_importance(start, groups, recipe, sources, progress)
     steps = Steps(recipe.pruning.round_to, recipe.pruning.floor)
+    progress.begin("choosing channels")
     if recipe.pruning.allot == "uniform":
         kept = allot_uniformly(network, budgets, steps, original.full)
     else:
-        lost = _losses(start, groups, importance, recipe, sources)
+        lost = _losses(start, groups, importance, recipe, sources, progress)
         kept = allot_greedily(network, budgets, lost, steps, original.full)
     tensors = remove_channels(start.tensors, groups, most_important(groups, importance, kept))
     return tensors, {
@@ -141,6 +146,7 @@ def measure_importance(
     groups: Sequence[ChannelGroup],
     recipe: PruneRecipe,
     sources: Sequence[SegmentationDataset],
+    progress: Progress = SILENT,
 ) -> list[torch.Tensor]:
     """Return the importance of each group's channels by the recipe's measure: (channels,) by group."""
     section, model = recipe.pruning, checkpoint.build()
@@ -150,8 +156,9 @@ def measure_importance(
         return magnitude(model, groups)
     if section.importance == "batch-norm":
         return batch_norm_scale(model, groups)
-    loss = build_loss(recipe, sources, len(checkpoint.info.classes))
-    return taylor(model, groups, _crops(checkpoint, recipe, sources, section.images), loss)
+    loss = build_loss(recipe, sources, len(checkpoint.info.classes), progress)
+    crops = _crops(checkpoint, recipe, sources, section.images)
+    return taylor(model, groups, crops, loss, progress)
 
 
 def sweep_images(
@@ -191,12 +198,13 @@ def _losses(
     importance: Sequence[torch.Tensor],
     recipe: PruneRecipe,
     sources: Sequence[SegmentationDataset],
+    progress: Progress,
 ) -> list[torch.Tensor]:
     """Return what each group loses with so many channels gone, by importance or as the sweep measures it."""
     if recipe.pruning.allot == "importance":
         return losses_of(importance)
     images = sweep_images(checkpoint, recipe, sources)
-    return losses(sweep(checkpoint.build(), groups, importance, images))
+    return losses(sweep(checkpoint.build(), groups, importance, images, progress=progress))
 
 
 def _crops(

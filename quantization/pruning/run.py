@@ -4,42 +4,57 @@ With several rounds a part of the way is gone in each, and each starts from what
 is a run folder of its own, so any round is resumed as any training is.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import ConfigError, require
+from edge_deeplab.files import (
+    BEST_FILE,
+    STATE_FILE,
+    check_writable,
+    replace_when_complete,
+    write_atomically,
+)
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from edge_deeplab.models.shipped import BEST_FILE
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.quantization.pruning.groups import find_groups
 from edge_deeplab.quantization.pruning.latency import LatencyTable
-from edge_deeplab.quantization.pruning.prune import check_float, prune
+from edge_deeplab.quantization.pruning.prune import (
+    check_float,
+    measure_importance,
+    prune,
+    sweep_images,
+)
+from edge_deeplab.quantization.pruning.sensitivity import Sweep, save_plot, sweep
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
 from edge_deeplab.training.crops import build_crops
-from edge_deeplab.training.distillation import distillation
-from edge_deeplab.training.finetune import check_sources, identity_after
-from edge_deeplab.training.run_folder import STATE_FILE, RunFolder, Validator, check_unused
-from edge_deeplab.training.train import Listener, build_accelerator, build_loss, train_model
+from edge_deeplab.training.loop import (
+    RunOptions,
+    Trained,
+    Training,
+    build_accelerator,
+    run_training,
+    score,
+    share_statistics,
+)
+from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.provenance import check_sources, identity_after
+from edge_deeplab.training.run_folder import RunFolder, check_unused
 
 PRUNED_FILE = "pruned.safetensors"
 """The pruned network before any fine-tuning."""
 
 
-def train_pruned(
-    checkpoint: Checkpoint,
-    recipe: PruneRecipe,
-    sources: Sequence[SegmentationDataset],
-    output: Path,
-    *,
-    latency: LatencyTable | None = None,
-    resume: bool = False,
-    workers: int = 1,
-    validate: Validator | None = None,
-    listen: Listener = lambda _: None,
-) -> Path:
-    """Prune a float checkpoint to the recipe's budgets, fine-tune it, and return the best checkpoint's path.
+@dataclass(frozen=True)
+class PruneRequest:
+    """A float checkpoint to prune to a recipe's budgets, and how.
 
     Args:
         checkpoint: what is pruned, and what the result is distilled from.
@@ -47,60 +62,108 @@ def train_pruned(
         sources: labelled data sets with the checkpoint's classes.
         output: folder for `pruned.safetensors` and the run's files; earlier rounds are in `round-1` and so on below it.
         latency: times of layers; needed with a latency budget.
-        resume: go on where the run in `output` stopped.
-        workers: processes that draw crops.
-        validate: scores a checkpoint file; without it the last model is the best.
-        listen: called after every step.
 
     Raises:
-        ConfigError: when the checkpoint is quantized, no budget is named, or one cannot be met, rendered scenes are to
-            be mixed into other classes, or the loss or its gradient is no longer finite.
+        ConfigError: when the checkpoint is quantized, the recipe contradicts itself, or rendered scenes are to be mixed
+            into other classes.
         DataError: when a set has other classes.
-        CheckpointError: when `resume` finds no state of this run.
+        OutputError: when the folder cannot be written.
+    """
+
+    checkpoint: Checkpoint
+    recipe: PruneRecipe
+    sources: Sequence[SegmentationDataset]
+    output: Path
+    latency: LatencyTable | None = None
+
+    def __post_init__(self) -> None:
+        check_writable(self.output, "folder")
+        check_float(self.checkpoint)
+        section = self.recipe.pruning
+        if section.sparsity is not None:
+            parse_sparsity(section.sparsity)
+        if section.rounds > 1 and self.recipe.optimiser.epochs == 0:
+            raise ConfigError(
+                f"{section.rounds} rounds came with 0 epochs; one of the two was expected; leave the other out"
+            )
+        check_sources(self.checkpoint, self.recipe, self.sources)
+
+
+def train_pruned(request: PruneRequest, options: RunOptions) -> Trained:
+    """Prune a float checkpoint to the recipe's budgets, fine-tune it, and return the best checkpoint.
+
+    Args:
+        request: what is pruned.
+        options: how; only the last round is validated.
+
+    Raises:
+        ConfigError: when no budget is named, or one cannot be met, or the loss or its gradient is no longer finite.
+        DataError: when an epoch has fewer crops than a batch.
+        CheckpointError: when the run is to be resumed and left no state.
         OutputError: when a new run, or one without epochs, finds the state of another.
         MissingDependencyError: without torch-pruning.
     """
-    check_float(checkpoint)
-    check_sources(checkpoint, recipe, sources)
-    recipe = recipe.with_crops_for(checkpoint.info.size_hw)
-    _check_unused(output, recipe, resume=resume)
-    start, rounds = checkpoint, recipe.pruning.rounds
+    checkpoint = request.checkpoint
+    request = replace(request, recipe=request.recipe.with_crops_for(checkpoint.info.size_hw))
+    check_unstarted(request, resume=options.resume)
+    start, rounds = checkpoint, request.recipe.pruning.rounds
     for number in range(1, rounds):
-        folder = output / f"round-{number}"
-        best = _train_round(
-            checkpoint,
+        folder, recipe = request.output / f"round-{number}", recipe_of_round(request.recipe, number)
+        resume = options.resume and (number == 1 or (folder / STATE_FILE).is_file())
+        options.progress.note(f"round {number} of {rounds}")
+        trained = _train_round(
+            replace(request, recipe=recipe, output=folder),
             start,
-            recipe_of_round(recipe, number),
-            sources,
-            folder,
-            latency=latency,
-            resume=resume and (number == 1 or (folder / STATE_FILE).is_file()),
-            workers=workers,
-            validate=None,
-            listen=listen,
+            replace(options, resume=resume, validate=None),
         )
-        start = load_checkpoint(best)
-    return _train_round(
-        checkpoint,
-        start,
-        recipe,
-        sources,
-        output,
-        latency=latency,
-        resume=resume and (rounds == 1 or (output / STATE_FILE).is_file()),
-        workers=workers,
-        validate=validate,
-        listen=listen,
-    )
+        start = load_checkpoint(trained.checkpoint)
+    resume = options.resume and (rounds == 1 or (request.output / STATE_FILE).is_file())
+    trained = _train_round(request, start, replace(options, resume=resume))
+    trained.tell(options.progress)
+    return trained
 
 
-def _check_unused(output: Path, recipe: PruneRecipe, *, resume: bool) -> None:
-    """Check that what this run writes anew is of no earlier run; errors as for `check_unused`."""
-    if not resume or recipe.optimiser.epochs == 0:
-        check_unused(output)
+def check_unstarted(request: PruneRequest, *, resume: bool) -> None:
+    """Check that what a run writes anew is of no earlier run.
+
+    Raises:
+        ConfigError: when a run without epochs is to be resumed.
+        OutputError: as for `check_unused`.
+    """
+    trains = request.recipe.optimiser.epochs > 0
+    if not (resume and trains):
+        check_unused(request.output)
     if not resume:
-        for folder in sorted(output.glob("round-*")):
+        for folder in sorted(request.output.glob("round-*")):
             check_unused(folder)
+    elif not trains:
+        raise ConfigError(
+            "--resume came with 0 epochs, which train nothing; one of the two was expected; leave the other out"
+        )
+
+
+def sweep_groups(request: PruneRequest, progress: Progress = SILENT) -> Sweep:
+    """Return what pruning each group alone costs, and write it to OUTPUT/sensitivity.json and sensitivity.png.
+
+    Args:
+        request: what is measured; nothing is pruned.
+        progress: told each stage.
+
+    Raises:
+        MissingDependencyError: without matplotlib or torch-pruning.
+    """
+    require("matplotlib", package="matplotlib", extra="compress")
+    checkpoint, recipe, sources = request.checkpoint, request.recipe, request.sources
+    model = checkpoint.build()
+    groups = find_groups(model)
+    importance = measure_importance(checkpoint, groups, recipe, sources, progress)
+    images = sweep_images(checkpoint, recipe, sources)
+    swept = Sweep(tuple(sweep(model, groups, importance, images, progress=progress)))
+    text = json.dumps(swept.to_json(), indent=2)
+    write_atomically(request.output / "sensitivity.json", f"{text}\n")
+    with replace_when_complete(request.output / "sensitivity.png") as path:
+        save_plot(swept.points, path)
+    return swept
 
 
 def recipe_of_round(recipe: PruneRecipe, number: int) -> PruneRecipe:
@@ -116,52 +179,58 @@ def recipe_of_round(recipe: PruneRecipe, number: int) -> PruneRecipe:
     return recipe.model_copy(update={"pruning": pruning, "optimiser": optimiser})
 
 
-def _train_round(
-    checkpoint: Checkpoint,
-    start: Checkpoint,
-    recipe: PruneRecipe,
-    sources: Sequence[SegmentationDataset],
-    output: Path,
-    *,
-    latency: LatencyTable | None,
-    resume: bool,
-    workers: int,
-    validate: Validator | None,
-    listen: Listener,
-) -> Path:
-    """Prune `start`, a descendant of `checkpoint` or itself, fine-tune it, and return the best checkpoint's path."""
-    if not resume or recipe.optimiser.epochs == 0:
-        descendant = None if start is checkpoint else start
-        pruned = prune(checkpoint, recipe, sources, start=descendant, latency=latency)
-    if recipe.optimiser.epochs == 0:
-        for name in (PRUNED_FILE, BEST_FILE):
-            save_checkpoint(output / name, pruned.build(), pruned.info)
-        return output / BEST_FILE
+def _train_round(request: PruneRequest, start: Checkpoint, options: RunOptions) -> Trained:
+    """Prune `start`, a descendant of the request's checkpoint or itself, fine-tune it, and return the best."""
+    recipe, output = request.recipe, request.output
     accelerator = build_accelerator(recipe)
-    if not resume and accelerator.is_main_process:
-        save_checkpoint(output / PRUNED_FILE, pruned.build(), pruned.info)
-    accelerator.wait_for_everyone()
+    if not options.resume:
+        _save_pruned(request, start, accelerator, options.progress)
     pruned = load_checkpoint(output / PRUNED_FILE)
+    before = score(request.checkpoint.path, options, accelerator)
+    if recipe.optimiser.epochs > 0:
+        belongs_to = identity_after(request.checkpoint, recipe, request.sources)
+        folder = RunFolder(output, recipe, belongs_to, options.validate)
+        training = _build_training(request, pruned, accelerator, options.progress)
+        trained = run_training(training, folder, accelerator, options)
+    else:
+        if accelerator.is_main_process:
+            save_checkpoint(output / BEST_FILE, pruned.build(), pruned.info)
+        accelerator.wait_for_everyone()
+        trained = Trained(output / BEST_FILE, score(output / BEST_FILE, options, accelerator))
+    return replace(trained, miou_before=before)
+
+
+def _save_pruned(
+    request: PruneRequest, start: Checkpoint, accelerator: Accelerator, progress: Progress
+) -> None:
+    """Prune `start` and write what is to be fine-tuned, for all processes to read."""
+    pruned = prune(
+        request.checkpoint,
+        request.recipe,
+        request.sources,
+        start=None if start is request.checkpoint else start,
+        latency=request.latency,
+        progress=progress,
+    )
+    if accelerator.is_main_process:
+        save_checkpoint(request.output / PRUNED_FILE, pruned.build(), pruned.info)
+    accelerator.wait_for_everyone()
+
+
+def _build_training(
+    request: PruneRequest, pruned: Checkpoint, accelerator: Accelerator, progress: Progress
+) -> Training:
+    """Return what is trained: the pruned network, against the labels and the original's opinion."""
+    recipe, section, device = request.recipe, request.recipe.pruning, accelerator.device
     torch.manual_seed(recipe.seed)
-    device = accelerator.device
-    teacher: Any = checkpoint.build()
-    teacher.to(device, memory_format=torch.channels_last)
-    section = recipe.pruning
-    loss = build_loss(recipe, sources, len(pruned.info.classes)).to(device)
-    belongs_to = identity_after(checkpoint, recipe, sources)
-    model = pruned.build()
-    return train_model(
-        model,
-        pruned.info,
-        recipe,
-        build_crops(sources, recipe, pruned.info),
-        RunFolder(output, recipe, belongs_to, validate),
-        accelerator,
+    loss = build_loss(recipe, request.sources, len(pruned.info.classes), progress).to(device)
+    teacher = request.checkpoint.build()
+    teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model, pattern = pruned.build(), section.sparsity
+    return Training(
+        share_statistics(model, accelerator),
+        build_crops(request.sources, recipe, pruned.info),
         distillation(loss, teacher, section.distill, section.temperature, accelerator),
-        keep_zeros=[]
-        if section.sparsity is None
-        else sparse_weights(model, parse_sparsity(section.sparsity)),
-        resume=resume,
-        workers=workers,
-        listen=listen,
+        lambda average, path: save_checkpoint(path, average, pruned.info),
+        keep_zeros=[] if pattern is None else sparse_weights(model, parse_sparsity(pattern)),
     )

@@ -4,9 +4,9 @@ A removed channel is one whose readers see zero, so the sweep sets the readers' 
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.errors import require
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.pruning.groups import ChannelGroup
-from edge_deeplab.quantization.signal_to_noise import signal_to_noise_db
+from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
 SHARES = (0.25, 0.5, 0.75)
 """Shares of a group's channels that are removed."""
@@ -46,13 +47,24 @@ class GroupSensitivity:
     agreement: float
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """What each share of `SHARES` costs in every group, in the groups' order."""
+
+    points: tuple[GroupSensitivity, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `prune --sensitivity --json`."""
+        return {"sensitivity": [asdict(point) for point in self.points]}
+
+
 def sweep(
     model: nn.Module,
     groups: Sequence[ChannelGroup],
     importance: Sequence[torch.Tensor],
     images: Sequence[torch.Tensor],
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[GroupSensitivity]:
     """Return what each share of `SHARES` costs in every group, in the groups' order.
 
@@ -61,9 +73,10 @@ def sweep(
         groups: its groups.
         importance: (channels,) by group; says which channels go first.
         images: each (1, 3, H, W) float32, normalised; of one size.
-        progress: called after each group.
+        progress: told each group.
     """
     found = []
+    progress.begin("pruning each layer alone", len(groups), "layers")
     with torch.no_grad():
         expected = torch.cat([model(image) for image in images])
         for group, scores in zip(groups, importance, strict=True):
@@ -73,7 +86,7 @@ def sweep(
                     logits = torch.cat([model(image) for image in images])
                 cost = _cost(expected, logits)
                 found.append(GroupSensitivity(group.name, group.channels, removed, *cost))
-            progress()
+            progress.advance()
     return found
 
 

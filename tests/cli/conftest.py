@@ -7,7 +7,8 @@ import pytest
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.training.train import train
+from edge_deeplab.training.loop import RunOptions
+from edge_deeplab.training.train import TrainRequest, train
 
 MakeDataset = Callable[..., Path]
 
@@ -27,4 +28,5 @@ def checkpoint(data: Path, tmp_path: Path) -> Path:
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
         }
     )
-    return train(recipe, [open_dataset(data, "train")], tmp_path / "float", workers=0)
+    request = TrainRequest(recipe, [open_dataset(data, "train")], tmp_path / "float")
+    return train(request, RunOptions(workers=0)).checkpoint

@@ -39,7 +39,7 @@ def open_file(path, *, threads, allowance=None, runtime=None):
 def run(tmp_path, monkeypatch):
     """Return a function that runs the command in a folder with files of 10 bytes."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_file)
+    monkeypatch.setattr("edge_deeplab.evaluation.bench.open_artifact", open_file)
     for name in ("slow.onnx", "fast.tflite"):
         (tmp_path / name).write_bytes(b"0123456789")
     app = typer.Typer()
@@ -110,7 +110,7 @@ def test_bench_passes_on_what_is_to_run_the_files(run, monkeypatch):
         asked.append(runtime)
         return TimedRuntime(path, threads)
 
-    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_noting)
+    monkeypatch.setattr("edge_deeplab.evaluation.bench.open_artifact", open_noting)
     assert run("fast.tflite", "--runtime", "compiled-model", "--rounds", "1").exit_code == 0
     assert asked == ["compiled-model"]
 
@@ -122,7 +122,7 @@ def test_bench_unknown_runtime_is_a_usage_error_that_lists_the_choices(run):
 
 
 def test_bench_without_threads_uses_all_that_are_available(run, monkeypatch):
-    monkeypatch.setattr("edge_deeplab.runtimes.threads.available_cpus", lambda: 7)
+    monkeypatch.setattr("edge_deeplab.evaluation.bench.available_cpus", lambda: 7)
     result = run("fast.tflite", "--rounds", "1", "--json")
     assert json.loads(result.stdout)["artifacts"][0]["threads"] == 7
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.compress.report import ExportScores, Scores
+from edge_deeplab.formats.artifacts import expand_artifacts
 from tests.compress.conftest import save_tiny_checkpoint
 
 runner = CliRunner()

@@ -8,13 +8,13 @@ import torch
 from typer.testing import CliRunner
 
 from edge_deeplab import targets
-from edge_deeplab.cli import doctor
 from edge_deeplab.cli.app import app
 from edge_deeplab.converters import export
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.versions import TESTED, installed_versions
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConversionError, MissingDependencyError
+from edge_deeplab.evaluation import doctor
 from edge_deeplab.targets import TARGETS
 
 runner = CliRunner()

@@ -10,12 +10,12 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.evaluation import reference
 from edge_deeplab.evaluation.reference import file_sha256
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.models import checkpoint as checkpoint_module
 
 NAMES = ("sky", "road")
@@ -62,8 +62,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "edge_deeplab.models.shipped.shipped_checkpoints", lambda: {shipped.stem: shipped}
     )
-    monkeypatch.setattr("edge_deeplab.runtimes.open.open_artifact", open_file)
+    monkeypatch.setattr("edge_deeplab.evaluation.request.open_artifact", open_file)
     monkeypatch.setattr("edge_deeplab.runtimes.torch.TorchRuntime", open_reference)
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.load_checkpoint", lambda path: path)
     monkeypatch.setattr(checkpoint_module, "load_checkpoint", lambda path: path)
     return tmp_path
 
@@ -243,7 +244,7 @@ def test_expand_artifacts_of_a_folder_without_a_usable_manifest_names_it(tmp_pat
 def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, monkeypatch):
     asked = []
 
-    def explain(checkpoint, paths, image_hwc):
+    def explain(checkpoint, paths, image_hwc, progress):
         asked.append((Path(checkpoint).stem, [path.name for path in paths], image_hwc.shape))
         return []
 
@@ -254,10 +255,10 @@ def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, m
 
 
 def test_parity_keeps_its_scores_when_a_file_cannot_be_explained(invoke, monkeypatch):
-    from edge_deeplab.evaluation.explain import Explanation
+    from edge_deeplab.evaluation.drift import DriftChain
 
-    def explain(checkpoint, paths, image_hwc):
-        return [Explanation(path, error=f"{path} crashed") for path in paths]
+    def explain(checkpoint, paths, image_hwc, progress):
+        return [DriftChain(path, error=f"{path} crashed") for path in paths]
 
     monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
     result = invoke("good.onnx", "--explain", "--json")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from edge_deeplab.cli.app import app
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.quantization import sensitivity
+from edge_deeplab.training.state import TrainingState
 
 runner = CliRunner()
 MakeDataset = Callable[..., Path]
@@ -153,3 +154,28 @@ def test_sensitivity_ranks_and_does_not_train(
     assert [layer["snr_db"] for layer in ranked] == sorted(layer["snr_db"] for layer in ranked)
     assert json.loads((output / "sensitivity.json").read_text())["sensitivity"] == ranked
     assert not (output / "best.safetensors").exists()
+
+
+def test_stopped_run_says_how_to_go_on(
+    checkpoint: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[optimiser]\nbatch_size = 2\n[quantization]\ncalibration_images = 2\n")
+    output = tmp_path / "run"
+    command = ["qat", str(checkpoint), "--data", str(data), "--output", str(output)]
+    command += ["--recipe", str(recipe), "--epochs", "2", "--workers", "0"]
+    save = TrainingState.save
+
+    def stopped(state: TrainingState, path: Path, identity: str) -> None:
+        save(state, path, identity)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", stopped)
+        result = runner.invoke(app, command)
+    assert result.exit_code != 0
+    assert "the same command with --resume goes on" in result.stderr
+    result = runner.invoke(app, [*command, "--resume"])
+    assert result.exit_code == 0, result.stderr
+    assert "epoch 2/2: loss " in result.stderr
+    assert "epoch 1/2" not in result.stderr

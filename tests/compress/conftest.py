@@ -1,8 +1,7 @@
 """A chain on a tiny model: trainings are real, files and runtimes are stand-ins that cost nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import pytest
 import torch
 
 from edge_deeplab.compress import measures, summary
-from edge_deeplab.compress.job import Watch
 from edge_deeplab.compress.report import Training
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.description import ClassInfo, Normalisation
-from edge_deeplab.evaluation.bench import Latency
+from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
@@ -26,7 +24,6 @@ from edge_deeplab.models.checkpoint import (
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.torch import TorchRuntime
-from edge_deeplab.training.train import Listener, Progress
 
 DATA = {"size_hw": (32, 48), "crop_hw": (32, 32), "validation_split": ""}
 OPTIMISER = {"epochs": 2, "batch_size": 2, "precision": "fp32"}
@@ -88,11 +85,13 @@ class Stopper:
         places: what is still to stop at.
         said: the lines that were told.
         steps: training steps that were seen.
+        stage: the one under way.
     """
 
     places: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
     steps: int = 0
+    stage: str = ""
 
     def stop_at(self, place: str) -> None:
         """Stop the chain if it has never been stopped here."""
@@ -100,21 +99,20 @@ class Stopper:
             self.places.remove(place)
             raise KeyboardInterrupt
 
-    def tell(self, line: str) -> None:
-        self.said.append(line)
-        self.stop_at(line)
+    def note(self, text: str) -> None:
+        if text.startswith("epoch "):
+            return
+        self.said.append(text)
+        self.stop_at(text)
 
-    @contextmanager
-    def training(self) -> Iterator[Listener]:
-        def listen(progress: Progress) -> None:
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        self.stage = what
+
+    def advance(self, count: int = 1) -> None:
+        if self.stage.startswith("epoch "):
             self.steps += 1
             step = next(line for line in reversed(self.said) if line.endswith(("running", "on")))
-            self.stop_at(f"{step.partition(':')[0]} epoch {progress.epoch}")
-
-        yield listen
-
-    def watch(self) -> Watch:
-        return Watch(tell=self.tell, training=self.training)
+            self.stop_at(f"{step.partition(':')[0]} {self.stage.partition('/')[0]}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.compress import measures, stages, steps
 from edge_deeplab.compress.chain import compress
-from edge_deeplab.compress.job import Job, Watch
+from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.sections import sparsity_warnings
 from edge_deeplab.config import (
     CompressRecipe,
@@ -22,10 +22,12 @@ from edge_deeplab.converters.versions import installed_versions
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.progress import Progress
 from edge_deeplab.quantization.pruning.allot import Steps
 from edge_deeplab.quantization.pruning.latency import LatencyTable, widths_to_measure, write_table
 from edge_deeplab.quantization.pruning.prune import cost_model
 from tests.compress.conftest import Stopper
+from tests.progress import Heard
 
 STEPS = [
     "prune",
@@ -69,7 +71,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = Stopper()
-    compress(checkpoint, recipe, Job(data, tmp_path / "whole", 0, whole.watch()))
+    compress(checkpoint, recipe, Job(data, tmp_path / "whole", 0, whole))
     assert whole.said == [f"{step}: running" for step in STEPS]
 
     stopper = Stopper(
@@ -89,8 +91,8 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     stops = len(stopper.places)
     for _ in range(stops):
         with pytest.raises(KeyboardInterrupt):
-            compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper.watch()))
-    compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper.watch()))
+            compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper))
+    compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper))
 
     expected = final_files(tmp_path / "whole")
     assert final_files(tmp_path / "stopped") == expected
@@ -134,7 +136,7 @@ def test_only_what_depends_on_a_change_is_done_again(
 
     def run(changed: CompressRecipe) -> set[str]:
         stopper = Stopper()
-        compress(checkpoint, changed, Job(data, tmp_path / "run", 0, stopper.watch()))
+        compress(checkpoint, changed, Job(data, tmp_path / "run", 0, stopper))
         return {line.partition(":")[0] for line in stopper.said if line.endswith("running")}
 
     def change(section: str, **values: object) -> CompressRecipe:
@@ -208,7 +210,7 @@ def test_second_chain_in_a_folder_is_refused_and_changes_nothing(
         assert all_files(output) == before
         refused.append(line)
 
-    compress(checkpoint, recipe, Job(data, output, 0, Watch(tell=start_another)))
+    compress(checkpoint, recipe, Job(data, output, 0, Heard(at_note=start_another)))
     assert refused == ["export-reference-fp32: running", "check-reference-fp32: running"]
     compress(checkpoint, recipe, Job(data, output, 0))
 
@@ -222,7 +224,9 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
 ) -> None:
     timed = []
 
-    def latency_table(source: Checkpoint, section: PruningSection, path: Path) -> None:
+    def latency_table(
+        source: Checkpoint, section: PruningSection, path: Path, progress: Progress
+    ) -> None:
         timed.append(section.round_to)
         plan = widths_to_measure(cost_model(source), Steps(section.round_to, section.floor))
         times = {
@@ -243,7 +247,7 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
                 "pruning": {"runtime": "onnx", "importance": "magnitude", **pruning},
             }
         )
-        job = Job(data, tmp_path / "run", 0, stopper.watch())
+        job = Job(data, tmp_path / "run", 0, stopper)
         report = compress(checkpoint, CompressRecipe(prune=chosen), job)
         return dict(report.steps)
 
@@ -277,7 +281,7 @@ def test_whom_sparsity_does_not_help_is_said_once(
     assert sparsity_warnings(recipe) == []
     chosen = CompressRecipe.model_validate({"prune": sparse, "export": export})
     stopper = Stopper()
-    compress(checkpoint, chosen, Job(data, tmp_path / "run", 0, stopper.watch()))
+    compress(checkpoint, chosen, Job(data, tmp_path / "run", 0, stopper))
     warnings = [line for line in stopper.said if line.startswith("warning:")]
     assert len(warnings) == 1
     assert "sparse weights make onnx and tflite files neither smaller nor faster" in warnings[0]

@@ -11,6 +11,7 @@ from edge_deeplab.compress import steps
 from edge_deeplab.compress.steps import DONE_FILE, Step, run_step
 from edge_deeplab.errors import ConfigError, StepError
 from edge_deeplab.formats.manifest import content_sha256
+from tests.progress import Heard
 
 STATE = "state.bin"
 
@@ -51,7 +52,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def run(tmp_path: Path, said: list[str]) -> Callable[[Step], steps.Finished]:
-    return lambda step: run_step(step, tmp_path, said.append)
+    return lambda step: run_step(step, tmp_path, Heard(notes=said))
 
 
 def test_step_is_found_when_nothing_has_changed(run, step: Step, work: Work, said: list[str]):

@@ -24,7 +24,7 @@ from edge_deeplab.data.rendered.furniture import (
 )
 from edge_deeplab.data.rendered.light import WEATHER_ODDS, WEATHERS, Light
 from edge_deeplab.data.rendered.people import paint_cyclist, paint_pedestrian
-from edge_deeplab.data.rendered.stage import Stage
+from edge_deeplab.data.rendered.scenery import Scenery
 from edge_deeplab.data.rendered.vegetation import paint_hedge, paint_tree
 from edge_deeplab.data.rendered.vehicles import SHAPES, paint_vehicle
 from edge_deeplab.errors import ConfigError, EdgeDeepLabError
@@ -42,21 +42,21 @@ RARE = (
 )
 
 
-Painter = Callable[[Stage], None]
+Painter = Callable[[Scenery], None]
 SOLID_PAINTERS: dict[str, Painter] = {
-    "tree": lambda stage: paint_tree(stage, 1.0, 12.0),
-    "hedge": lambda stage: paint_hedge(stage, 4.0, (6.0, 30.0), 2.0),
-    "lamp": lambda stage: paint_lamp(stage, 3.0, 14.0, -1.2),
-    "bollard": lambda stage: paint_bollard(stage, 2.0, 9.0),
-    "sign": lambda stage: paint_sign(stage, -2.0, 11.0),
-    "traffic light": lambda stage: paint_traffic_light(stage, -2.0, 11.0),
-    "board fence": lambda stage: paint_board_fence(stage, 4.0, (6.0, 40.0), 1.8, (130, 90, 60)),
-    "pedestrian": lambda stage: paint_pedestrian(stage, 1.0, 9.0),
-    "cyclist from behind": lambda stage: paint_cyclist(stage, 1.0, 9.0, 0),
+    "tree": lambda scenery: paint_tree(scenery, 1.0, 12.0),
+    "hedge": lambda scenery: paint_hedge(scenery, 4.0, (6.0, 30.0), 2.0),
+    "lamp": lambda scenery: paint_lamp(scenery, 3.0, 14.0, -1.2),
+    "bollard": lambda scenery: paint_bollard(scenery, 2.0, 9.0),
+    "sign": lambda scenery: paint_sign(scenery, -2.0, 11.0),
+    "traffic light": lambda scenery: paint_traffic_light(scenery, -2.0, 11.0),
+    "board fence": lambda scenery: paint_board_fence(scenery, 4.0, (6.0, 40.0), 1.8, (130, 90, 60)),
+    "pedestrian": lambda scenery: paint_pedestrian(scenery, 1.0, 9.0),
+    "cyclist from behind": lambda scenery: paint_cyclist(scenery, 1.0, 9.0, 0),
 }
 SEE_THROUGH_PAINTERS: dict[str, Painter] = {
-    "railing": lambda stage: paint_railing(stage, 3.0, (6.0, 12.0), 1.1, (40, 40, 40)),
-    "cyclist from the side": lambda stage: paint_cyclist(stage, 1.0, 9.0, 1),
+    "railing": lambda scenery: paint_railing(scenery, 3.0, (6.0, 12.0), 1.1, (40, 40, 40)),
+    "cyclist from the side": lambda scenery: paint_cyclist(scenery, 1.0, 9.0, 1),
 }
 
 
@@ -67,15 +67,15 @@ def counts() -> NDArray[np.int64]:
     return np.stack([np.bincount(mask.ravel(), minlength=len(CLASSES)) for mask in masks])
 
 
-def empty_stage(height: int = 180, width: int = 240, seed: int = 0) -> Stage:
-    """Gives a stage with a sky of one colour that nothing has, a camera in the middle of the road and no haze."""
+def empty_stage(height: int = 180, width: int = 240, seed: int = 0) -> Scenery:
+    """Gives a scenery with a sky of one colour that nothing has, a camera in the middle of the road and no haze."""
     canvas_hw = (height * SUPERSAMPLE, width * SUPERSAMPLE)
     camera = Camera(
         0.0, 1.5, float(canvas_hw[1]), canvas_hw[1] / 2, canvas_hw[0] / 2, *canvas_hw[::-1]
     )
     light = Light(WEATHERS["clear"], 0.0, 1, 0.0, 0.0, 0.0, 1.0)
     backdrop = Image.new("RGB", canvas_hw[::-1], UNTOUCHED)
-    return Stage(Canvas(backdrop), camera, light, np.random.default_rng(seed))
+    return Scenery(Canvas(backdrop), camera, light, np.random.default_rng(seed))
 
 
 def digest(seed: int) -> str:
@@ -155,19 +155,19 @@ def test_scene_is_not_dominated_by_one_class(counts: NDArray[np.int64]) -> None:
 
 
 def test_canvas_mask_and_image_agree_on_a_known_polygon() -> None:
-    stage = empty_stage(60, 80)
+    scenery = empty_stage(60, 80)
     corners = [(20.0, 24.0), (99.0, 24.0), (99.0, 79.0), (20.0, 79.0)]
-    stage.canvas.polygon(corners, (255, 255, 0), SceneClass.SIGN)
-    drawing, mask = stage.canvas.reduce()
+    scenery.canvas.polygon(corners, (255, 255, 0), SceneClass.SIGN)
+    drawing, mask = scenery.canvas.reduce()
     assert np.array_equal(mask == SceneClass.SIGN, np.asarray(drawing)[..., 1] > 128)
     rows, columns = np.nonzero(mask == SceneClass.SIGN)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 39, 10, 49)
 
 
 def test_canvas_thin_slanted_line_is_labelled_where_it_is_seen() -> None:
-    stage = empty_stage(60, 80)
-    stage.canvas.line([(10.0, 10.0), (140.0, 100.0)], (0, 0, 0), 6, SceneClass.POLE)
-    drawing, mask = stage.canvas.reduce()
+    scenery = empty_stage(60, 80)
+    scenery.canvas.line([(10.0, 10.0), (140.0, 100.0)], (0, 0, 0), 6, SceneClass.POLE)
+    drawing, mask = scenery.canvas.reduce()
     darkness = 255.0 - np.asarray(drawing, np.float64)[..., 0]
     labelled = (mask == SceneClass.POLE).astype(np.float64)
     for axis in (0, 1):
@@ -177,18 +177,18 @@ def test_canvas_thin_slanted_line_is_labelled_where_it_is_seen() -> None:
         assert abs(seen - said) < 0.5
 
 
-def painted_and_labelled(stage: Stage) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def painted_and_labelled(scenery: Scenery) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tells, on the supersampled canvas, which pixels have a new colour and which a new label."""
-    painted = (np.asarray(stage.canvas.colours) != np.array(UNTOUCHED)).any(axis=2)
-    return painted, np.asarray(stage.canvas.ids) != SceneClass.SKY
+    painted = (np.asarray(scenery.canvas.colours) != np.array(UNTOUCHED)).any(axis=2)
+    return painted, np.asarray(scenery.canvas.ids) != SceneClass.SKY
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("heading", [0.0, 0.4, 1.57, 3.14, -1.57])
 def test_vehicle_label_covers_exactly_the_painted_pixels(kind: str, heading: float) -> None:
-    stage = empty_stage()
-    paint_vehicle(stage, kind, 1.5, 12.0, heading)
-    painted, labelled = painted_and_labelled(stage)
+    scenery = empty_stage()
+    paint_vehicle(scenery, kind, 1.5, 12.0, heading)
+    painted, labelled = painted_and_labelled(scenery)
     assert labelled.sum() > 1000
     assert np.array_equal(painted, labelled)
 
@@ -196,18 +196,18 @@ def test_vehicle_label_covers_exactly_the_painted_pixels(kind: str, heading: flo
 @pytest.mark.parametrize("name", SOLID_PAINTERS)
 def test_solid_object_label_covers_exactly_the_painted_pixels(name: str) -> None:
     for seed in range(6):
-        stage = empty_stage(seed=seed)
-        SOLID_PAINTERS[name](stage)
-        painted, labelled = painted_and_labelled(stage)
+        scenery = empty_stage(seed=seed)
+        SOLID_PAINTERS[name](scenery)
+        painted, labelled = painted_and_labelled(scenery)
         assert labelled.sum() > 100
         assert np.array_equal(painted, labelled)
 
 
 @pytest.mark.parametrize("name", SEE_THROUGH_PAINTERS)
 def test_see_through_object_label_covers_all_painted_pixels(name: str) -> None:
-    stage = empty_stage()
-    SEE_THROUGH_PAINTERS[name](stage)
-    painted, labelled = painted_and_labelled(stage)
+    scenery = empty_stage()
+    SEE_THROUGH_PAINTERS[name](scenery)
+    painted, labelled = painted_and_labelled(scenery)
     assert not (painted & ~labelled).any()
     assert 0.25 < painted.sum() / labelled.sum() < 1.0
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from edge_deeplab.data.images import ImageHWC
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.record import record
-from edge_deeplab.demo.sources import Frame
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.latest import LatestFrames
-from edge_deeplab.demo.sources import Frame
 from edge_deeplab.errors import DataError
 from tests.demo.conftest import frames
 

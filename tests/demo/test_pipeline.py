@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge_deeplab.data.images import ImageHWC
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.pipeline import (
     DemoView,
     caption,
@@ -18,7 +19,7 @@ from edge_deeplab.demo.pipeline import (
     run_demo,
     stopping_on_signals,
 )
-from edge_deeplab.demo.sources import Frame, open_source
+from edge_deeplab.demo.sources import open_source
 from edge_deeplab.errors import ArtifactError, DataError
 from tests.demo.conftest import CLASSES, BrightestChannel, describe, frames
 

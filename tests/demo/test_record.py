@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from edge_deeplab.demo import record as record_module
+from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.record import even_size, first_encoder, fit_into, record
-from edge_deeplab.demo.sources import Frame
 from edge_deeplab.errors import ConfigError, DataError, MissingDependencyError, OutputError
 from tests.demo.conftest import frames, halves
 

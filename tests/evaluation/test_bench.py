@@ -15,6 +15,7 @@ from edge_deeplab.evaluation.bench import (
     time_files,
 )
 from edge_deeplab.formats.manifest import content_bytes
+from tests.progress import Heard
 
 
 @dataclass
@@ -84,10 +85,12 @@ def test_measure_latency_warm_ups_are_not_counted(files):
     assert latency.rounds_ms == pytest.approx((1.0, 1.0))
 
 
-def test_measure_latency_tells_progress_once_a_round(files):
-    rounds = []
-    measure_latency([files("one", [0.001])], rounds=5, threads=1, progress=lambda: rounds.append(1))
-    assert len(rounds) == 5
+def test_measure_latency_tells_each_run(files):
+    told = Heard()
+    runtimes = [files("one", [0.001]), files("two", [0.001])]
+    measure_latency(runtimes, rounds=5, threads=1, warm_ups=2, progress=told)
+    assert told.stages == [("timing 2 files", 14, "runs")]
+    assert told.steps == 14
 
 
 @pytest.mark.parametrize("rounds", [0, -1])

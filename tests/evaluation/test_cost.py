@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.evaluation import cost
 from edge_deeplab.evaluation.cost import count_cost
+from edge_deeplab.models import deeplab
 
 
 def test_cost_of_two_convolutions_is_counted_by_hand(monkeypatch):
@@ -16,7 +16,7 @@ def test_cost_of_two_convolutions_is_counted_by_hand(monkeypatch):
             nn.Conv2d(8, num_classes, 1),
         )
 
-    monkeypatch.setattr(cost, "build_model", build)
+    monkeypatch.setattr(deeplab, "build_model", build)
     counted = count_cost("any", 5, (8, 16))
     assert counted.parameters == 8 * 3 * 9 + 8 * 9 + 8 * 5 + 5
     assert counted.multiply_adds == 4 * 8 * (8 * 3 * 9 + 8 * 9 + 8 * 5)

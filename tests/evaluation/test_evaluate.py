@@ -7,6 +7,7 @@ import pytest
 
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.evaluation.evaluate import Contestant, evaluate_runtime
+from tests.progress import Heard
 
 
 def test_evaluation_of_a_perfect_runtime_is_100_points(runtime, dataset):
@@ -62,10 +63,11 @@ def test_evaluation_hands_over_images_of_the_runtimes_size_and_scores_at_the_mas
     assert evaluation.pixel_accuracy > 0.8
 
 
-def test_evaluation_calls_progress_once_an_image(runtime, dataset):
-    calls = []
-    evaluate_runtime(runtime(), dataset, progress=lambda: calls.append(1))
-    assert len(calls) == 6
+def test_evaluation_tells_each_image(runtime, dataset):
+    told = Heard()
+    evaluate_runtime(runtime(), dataset, progress=told)
+    assert told.stages == [("evaluating model.onnx on spelled", 6, "images")]
+    assert told.steps == 6
 
 
 def test_evaluation_of_other_classes_names_both(runtime, dataset, description):

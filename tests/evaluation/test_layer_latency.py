@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -27,6 +28,7 @@ from edge_deeplab.quantization.pruning.latency import (
     widths_to_measure,
     write_table,
 )
+from tests.progress import Heard
 
 DENSE = LayerForm("conv", (1, 1), 1, 1, (8, 8), (8, 8))
 DEPTHWISE = LayerForm("depthwise", (3, 3), 1, 2, (8, 8), (8, 8))
@@ -123,7 +125,7 @@ def test_widths_span_what_pruning_can_give(network: CostModel) -> None:
 
 
 @pytest.mark.parametrize("target", ["onnx", "tflite"])
-def test_layers_are_measured_once_and_wide_ones_take_longer(
+def test_layers_are_measured_once_at_every_width_and_no_wider_one_is_faster(
     target: str,
     network: CostModel,
     checkpoint: Checkpoint,
@@ -132,11 +134,17 @@ def test_layers_are_measured_once_and_wide_ones_take_longer(
 ) -> None:
     monkeypatch.setattr(layer_latency, "cost_model", lambda _: network)
     section = PruningSection(latency=0.5, runtime=target, round_to=8, floor=0.25)
-    table = latency_table(checkpoint, section, tmp_path / "latency.json")
-    narrow = network.total(table.cost, [16])
-    wide = network.total(table.cost, [64])
-    assert 0 < narrow < wide
+    heard = Heard()
+    table = latency_table(checkpoint, section, tmp_path / "latency.json", progress=heard)
+    assert table.widths == widths_to_measure(network, Steps(8, 0.25))
+    for form, (inputs, outputs) in table.widths.items():
+        times = np.array(table.times_ms[form])
+        assert times.shape == (len(inputs), len(outputs))
+        assert (times > 0).all()
+        assert (np.diff(times, axis=0) >= 0).all()
+        assert (np.diff(times, axis=1) >= 0).all()
     assert table.rest_ms >= 0
+    assert heard.advanced[heard.stages[-1][0]] == len(table.widths) == heard.stages[-1][1]
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("measured again")

@@ -8,11 +8,13 @@ import pytest
 
 from edge_deeplab.errors import ArtifactError, DataError, ParityError
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
+from edge_deeplab.progress import SILENT
+from tests.progress import Heard
 
 REFERENCE = Path("reference.safetensors")
 
 
-def measure(runtimes, dataset, reference, *, class_map=None, **options):
+def measure(runtimes, dataset, reference, *, class_map=None, progress=SILENT, **options):
     """Run parity over runtimes by path; an exception in place of a runtime is raised when it is opened."""
 
     def open_file(path):
@@ -20,8 +22,8 @@ def measure(runtimes, dataset, reference, *, class_map=None, **options):
             raise runtimes[path]
         return runtimes[path]
 
-    trials = open_trials(list(runtimes), open_file, dataset, class_map)
-    return measure_parity(trials, REFERENCE, reference, dataset, **options)
+    trials = open_trials(list(runtimes), open_file, dataset, class_map, progress)
+    return measure_parity(trials, REFERENCE, reference, dataset, progress=progress, **options)
 
 
 @pytest.fixture
@@ -178,7 +180,11 @@ def test_parity_lets_a_failure_of_the_reference_end_the_run(runtime, dataset):
         measure(by_path(runtime()), dataset, lambda size: runtime("r", size_hw=size, fails_at=2))
 
 
-def test_parity_calls_progress_once_an_image(runtime, dataset, reference):
-    calls = []
-    measure(by_path(runtime()), dataset, reference, progress=lambda: calls.append(1))
-    assert len(calls) == 6
+def test_parity_tells_each_file_that_is_opened_and_each_prediction(runtime, dataset, reference):
+    told = Heard()
+    runtimes = by_path(runtime("a.onnx"), runtime("b.tflite", fails_at=2), runtime("c.onnx"))
+    runtimes[Path("gone.onnx")] = ArtifactError("gone")
+    measure(runtimes, dataset, reference, progress=told)
+    assert [what for what, _, _ in told.stages[:4]] == [f"opening {path}" for path in runtimes]
+    assert told.stages[-1] == ("parity of 3 files on spelled", 24, "predictions")
+    assert told.steps == 24, "of 3 files and the reference; one that failed holds up no bar"

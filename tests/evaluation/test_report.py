@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
+from edge_deeplab.cli.score_tables import evaluation_table, parity_table, per_class_table
 from edge_deeplab.cli.terminal import Terminal
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
-from edge_deeplab.evaluation.report import evaluation_table, parity_table, per_class_table
 
 
 def rendered(table: Table) -> str:

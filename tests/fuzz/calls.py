@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab.checker.rules import load_profile, profile_names
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
@@ -22,6 +21,7 @@ from edge_deeplab.description import Description
 from edge_deeplab.evaluation.class_map import read_class_map
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.evaluation.taps import tap
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.latency import read_table

@@ -23,7 +23,8 @@ from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.targets import TARGETS
-from edge_deeplab.training.train import train
+from edge_deeplab.training.loop import RunOptions
+from edge_deeplab.training.train import TrainRequest, train
 
 SIZE_HW = (32, 48)
 DATA = {"size_hw": SIZE_HW, "crop_hw": (32, 32), "scale": (1.0, 1.0)}
@@ -151,6 +152,5 @@ def checkpoint(folder: Path, tmp_path: Path) -> Checkpoint:
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
         }
     )
-    return load_checkpoint(
-        train(start, [open_dataset(folder, "train")], tmp_path / "float", workers=0)
-    )
+    request = TrainRequest(start, [open_dataset(folder, "train")], tmp_path / "float")
+    return load_checkpoint(train(request, RunOptions(workers=0)).checkpoint)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.config import ESTIMATORS
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.quantization import (
@@ -13,7 +14,7 @@ from edge_deeplab.models.quantization import (
     round_weight_scales,
     weight_scales,
 )
-from edge_deeplab.quantization.calibration import ESTIMATORS, calibrate, image_quantizer
+from edge_deeplab.quantization.calibration import calibrate, image_quantizer
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import Placement, place_quantizers
 

@@ -9,14 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.cli.score_tables import chain_table
 from edge_deeplab.errors import ArtifactError
-from edge_deeplab.evaluation.explain import (
-    Explanation,
-    LayerDrift,
-    explain,
-    plot,
-)
-from edge_deeplab.evaluation.report import explanation_table
+from edge_deeplab.evaluation.drift import DriftChain, LayerDrift, plot
+from edge_deeplab.evaluation.explain import explain
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
 from tests.hostile_files import write_crash_when_opened
@@ -28,6 +24,7 @@ from .conftest import NORMALISATION
 def checkpoint(model: nn.Module, quantization: Quantization) -> Any:
     """What `explain` asks of a checkpoint, around the small model."""
     return SimpleNamespace(
+        name="small",
         info=SimpleNamespace(normalisation=NORMALISATION),
         quantization=quantization,
         build=lambda: model,
@@ -37,14 +34,14 @@ def checkpoint(model: nn.Module, quantization: Quantization) -> Any:
 @pytest.fixture(scope="session")
 def explanations(
     checkpoint: Any, int8_files: dict[str, Path], pictures: torch.Tensor
-) -> dict[str, Explanation]:
+) -> dict[str, DriftChain]:
     found = explain(checkpoint, list(int8_files.values()), pictures[0].numpy())
     return dict(zip(int8_files, found, strict=True))
 
 
 @pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])
 def test_chain_reaches_every_layer_and_blames_the_right_step(
-    target: str, explanations: dict[str, Explanation]
+    target: str, explanations: dict[str, DriftChain]
 ) -> None:
     explanation = explanations[target]
     assert explanation.steps == ("fake-quantized", "canonical", "file")
@@ -70,13 +67,13 @@ def test_first_drift_is_the_first_below_the_threshold() -> None:
     layers = tuple(
         LayerDrift(n, n, {"file": db}) for n, db in (("a", 60.0), ("b", 15.0), ("c", 3.0))
     )
-    explanation = Explanation(Path("x.onnx"), ("file",), layers)
+    explanation = DriftChain(Path("x.onnx"), ("file",), layers)
     drift = explanation.first_drift("file")
     assert drift is not None
     assert drift.module == "b"
     assert explanation.worst("file").module == "c"
     assert explanation.to_json()["first_drift"] == {"file": "b"}
-    assert explanation_table(explanation).row_count == 5
+    assert chain_table(explanation).row_count == 5
 
 
 def test_explain_a_file_that_cannot_be_tapped_fails_alone(
@@ -93,7 +90,7 @@ def test_explain_a_file_that_cannot_be_tapped_fails_alone(
     assert (tmp_path / "chain.png").stat().st_size > 10_000
 
 
-def test_plot_is_written(explanations: dict[str, Explanation], tmp_path: Path) -> None:
+def test_plot_is_written(explanations: dict[str, DriftChain], tmp_path: Path) -> None:
     plot(list(explanations.values()), tmp_path / "chain.png")
     assert (tmp_path / "chain.png").stat().st_size > 10_000
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
-from edge_deeplab.training.train import train
+from edge_deeplab.training.loop import RunOptions
+from edge_deeplab.training.train import TrainRequest, train
 
 WORKER = Path(__file__).with_name("train_in_processes.py")
 RECIPE = """
@@ -56,7 +57,8 @@ def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
             "optimiser": {"epochs": 1, "batch_size": 4, "precision": "fp32"},
         }
     )
-    checkpoint = train(start, [open_dataset(data, "train")], tmp_path / "float", workers=0)
+    request = TrainRequest(start, [open_dataset(data, "train")], tmp_path / "float")
+    checkpoint = train(request, RunOptions(workers=0)).checkpoint
     (tmp_path / "recipe.toml").write_text(RECIPE)
     paths = ["--data", str(data), "--output", "run", "--recipe", "recipe.toml"]
     stdout = start_in_two_processes(tmp_path, str(checkpoint), *paths)

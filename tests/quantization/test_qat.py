@@ -15,13 +15,15 @@ from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.quantization import half_scales
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.qat import (
+    QuantizeRequest,
     describe_quantized,
     quantize,
-    quantizers_to_restore,
     train_quantized,
 )
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.training.loop import RunOptions
+from tests.progress import Heard
 from tests.quantization.conftest import DATA
 
 MakeDataset = Callable[..., Path]
@@ -40,22 +42,9 @@ def recipe(epochs: int = 3, **quantization: object) -> QatRecipe:
 def run(
     checkpoint: Checkpoint, folder: Path, output: Path, chosen: QatRecipe, **options: object
 ) -> Checkpoint:
-    source = open_dataset(folder, "train")
-    quantization = (
-        quantizers_to_restore(checkpoint)
-        if options.get("resume")
-        else quantize(checkpoint, chosen, source)
-    )
-    path = train_quantized(
-        checkpoint,
-        quantization,
-        chosen,
-        [source],
-        output,
-        workers=0,
-        **options,  # type: ignore[arg-type]
-    )
-    return load_checkpoint(path)
+    request = QuantizeRequest(checkpoint, chosen, [open_dataset(folder, "train")], output)
+    trained = train_quantized(request, RunOptions(workers=0, **options))  # type: ignore[arg-type]
+    return load_checkpoint(trained.checkpoint)
 
 
 class StoppedError(Exception):
@@ -76,12 +65,12 @@ def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     chosen = recipe(epochs=4, statistics_epochs=0.25, ranges_epochs=0.5)
     whole = run(checkpoint, folder, tmp_path / "whole", chosen)
 
-    def stop(progress: object) -> None:
-        if progress.epoch == stop_after + 1:  # type: ignore[attr-defined]
+    def stop(stage: str) -> None:
+        if stage.startswith(f"epoch {stop_after + 1}/"):
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        run(checkpoint, folder, tmp_path / "parts", chosen, listen=stop)
+        run(checkpoint, folder, tmp_path / "parts", chosen, progress=Heard(stop))
     other = ModelSection(name="deeplabv3plus_mobilenetv2_100")
     not_read = chosen.model_copy(update={"model": other})
     resumed = run(checkpoint, folder, tmp_path / "parts", not_read, resume=True)
@@ -182,9 +171,10 @@ def test_rendered_scenes_in_other_classes_are_refused_before_calibration(
     checkpoint: Checkpoint, folder: Path
 ) -> None:
     section = recipe().data.model_copy(update={"rendered_share": 0.2})
-    chosen = recipe().model_copy(update={"data": section})
+    chosen, heard = recipe().model_copy(update={"data": section}), Heard()
     with pytest.raises(ConfigError, match=r"rendered_share 0\.2 came with Tiny train"):
-        quantize(checkpoint, chosen, open_dataset(folder, "train"), progress=pytest.fail)
+        quantize(checkpoint, chosen, open_dataset(folder, "train"), progress=heard)
+    assert heard.stages == []
 
 
 def test_resume_needs_a_state_of_the_same_run(

@@ -2,11 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
-from edge_deeplab.quantization.sensitivity import rank_layers, single_quantizers
+from edge_deeplab.quantization.sensitivity import (
+    SAME_DB,
+    rank_layers,
+    signal_to_noise_db,
+    single_quantizers,
+)
 
 
 def test_the_coarse_quantizer_is_ranked_first(
@@ -24,3 +31,10 @@ def test_the_coarse_quantizer_is_ranked_first(
 def test_each_quantizer_is_measured_alone(quantization: Quantization) -> None:
     for _, _, alone in single_quantizers(quantization):
         assert len(alone.activations) + len(alone.weight_scales) == 1
+
+
+def test_signal_to_noise_of_hand_made_values() -> None:
+    signal = np.full((1, 2, 2), 10.0, np.float32)
+    assert signal_to_noise_db(signal, signal + 1) == pytest.approx(20.0)
+    assert signal_to_noise_db(signal, signal) == SAME_DB
+    assert signal_to_noise_db(signal * 0, signal) < -300, "nothing turned into something"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_deeplab.errors import ArtifactError, ConfigError, MissingDependencyError
+from edge_deeplab import api
+from edge_deeplab.errors import ArtifactError, ConfigError, DataError, MissingDependencyError
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.targets import RuntimeName
 from tests.runtimes.conftest import Sample
@@ -179,3 +180,15 @@ def test_open_artifact_with_another_formats_runtime_is_one_sentence(
 def test_open_artifact_with_an_unknown_runtime_names_the_closest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'compiled-model'"):
         open_artifact(tmp_path / "a.tflite", runtime="compiledmodel")  # type: ignore[arg-type]
+
+
+def test_the_faces_open_artifact_maps_pictures_of_the_files_size_to_class_maps(
+    export_tiny: Callable[..., Path],
+) -> None:
+    runtime = api.open_artifact(str(export_tiny("onnx")), threads=1)
+    height, width = runtime.size_hw
+    ids = runtime.predict(np.zeros((2, height, width, 3), np.uint8))
+    assert ids.shape == (2, height, width)
+    assert ids.dtype == np.uint8
+    with pytest.raises(DataError, match=rf"\(N, {height}, {width}, 3\) uint8 was expected; resize"):
+        runtime.predict(np.zeros((1, height * 2, width, 3), np.uint8))

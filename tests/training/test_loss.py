@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edge_deeplab.training.loss import SegmentationLoss, class_weights, lovasz_softmax
-from edge_deeplab.training.schedule import poly_factor
+from edge_deeplab.training.optimiser import poly_factor
 
 
 def test_lovasz_softmax_perfect_prediction_is_zero() -> None:

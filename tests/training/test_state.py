@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from edge_deeplab.errors import CheckpointError
-from edge_deeplab.training.state import TrainingState, epochs_done
+from edge_deeplab.training.state import TrainingState
 
 
 def state_of(width: int) -> TrainingState:
@@ -30,4 +30,20 @@ def test_state_that_does_not_say_whose_it_is_is_refused(document: str, tmp_path:
     path = tmp_path / "state.safetensors"
     save_file({"model.weight": torch.zeros(1)}, path, metadata={"training": document})
     with pytest.raises(CheckpointError, match="not a readable training state"):
-        epochs_done(path, "a run")
+        state_of(1).restore(path, "a run")
+
+
+def test_state_tells_the_epochs_that_are_done_before_it_is_read_back(tmp_path: Path) -> None:
+    path, told = tmp_path / "state.safetensors", []
+    saved = state_of(2)
+    saved.epoch, saved.best_miou, saved.best_epoch = 3, 50.0, 2
+    saved.save(path, "a run")
+
+    def grow(epoch: int) -> bool:
+        told.append(epoch)
+        return False
+
+    restored = state_of(2)
+    restored.restore(path, "a run", grow)
+    assert told == [0, 1, 2]
+    assert (restored.epoch, restored.best_miou, restored.best_epoch) == (3, 50.0, 2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_deeplab.data.rendered.camera import Camera, Point
 from edge_deeplab.data.rendered.labels import RGB, SceneClass
-from edge_deeplab.data.rendered.stage import Stage
+from edge_deeplab.data.rendered.scenery import Scenery
 from edge_deeplab.data.rendered.street import StreetPlan
 
 BUILDING = SceneClass.BUILDING
@@ -94,28 +94,27 @@ class House:
     height_m: float
     depth_m: float
     shop: bool
-    base_m: float = 0.0
 
 
-def sample_house(stage: Stage) -> House:
+def sample_house(scenery: Scenery) -> House:
     """Draws a house."""
-    rng = stage.rng
+    rng = scenery.rng
     names = tuple(STYLES)
     style = STYLES[names[int(rng.choice(len(names), p=STYLE_ODDS))]]
     storeys = int(rng.integers(2, 5)) if style.pitched else int(rng.integers(2, 6))
     return House(
         style=style,
-        paint=stage.pick(style.walls, 14),
-        frame=stage.pick(FRAMES),
+        paint=scenery.pick(style.walls, 14),
+        frame=scenery.pick(FRAMES),
         height_m=storeys * style.storey_m + rng.uniform(0.2, 0.9),
         depth_m=rng.uniform(7.0, 11.0),
         shop=rng.random() < 0.35,
     )
 
 
-def paint_row(stage: Stage, plan: StreetPlan, side: int, setback_m: float = 0.0) -> None:
+def paint_row(scenery: Scenery, plan: StreetPlan, side: int, setback_m: float = 0.0) -> None:
     """Paints the row of houses on one side, from the far end to the camera."""
-    rng = stage.rng
+    rng = scenery.rng
     fronts: list[tuple[float, float, float]] = []
     z = rng.uniform(-4.0, 2.0)
     while z < plan.length_m:
@@ -136,69 +135,69 @@ def paint_row(stage: Stage, plan: StreetPlan, side: int, setback_m: float = 0.0)
     for start, end, recess in reversed(fronts):
         if end > 2.5:
             x = plan.frontage(side) + side * (setback_m + recess)
-            paint_house(stage, sample_house(stage), side, x, (start, end))
+            paint_house(scenery, sample_house(scenery), side, x, (start, end))
 
 
 def paint_house(
-    stage: Stage, house: House, side: int, x_m: float, z_span: tuple[float, float]
+    scenery: Scenery, house: House, side: int, x_m: float, z_span: tuple[float, float]
 ) -> None:
     """Paints one house: roof and chimneys first, then the end wall, then the front."""
     near, far = max(z_span[0], 1.2), z_span[1]
-    gable = Wall(stage.camera, (x_m, near), False, side, house.depth_m)
-    front = Wall(stage.camera, (x_m, near), True, side, far - near)
+    gable = Wall(scenery.camera, (x_m, near), False, side, house.depth_m)
+    front = Wall(scenery.camera, (x_m, near), True, side, far - near)
     if house.style.pitched:
-        _paint_roof(stage, house, side, x_m, (near, far))
+        _paint_roof(scenery, house, side, x_m, (near, far))
     if z_span[0] > 1.2:
-        shade = stage.light.wall(0)
-        paint = stage.light.shade(house.paint, shade, near)
-        stage.canvas.polygon(gable.quad(0, house.depth_m, 0, house.height_m), paint, BUILDING)
-        _paint_windows(stage, house, gable, shade * 0.95, first_storey=1)
-    shade = stage.light.wall(side)
-    _paint_front(stage, house, front, shade)
-    stage.cast_shadow(x_m, x_m - side * 0.5, near, far, 0.25)
-    if stage.light.sun_side == side and stage.light.sun > 0.12:
+        shade = scenery.light.wall(0)
+        paint = scenery.light.shade(house.paint, shade, near)
+        scenery.canvas.polygon(gable.quad(0, house.depth_m, 0, house.height_m), paint, BUILDING)
+        _paint_windows(scenery, house, gable, shade * 0.95, first_storey=1)
+    shade = scenery.light.wall(side)
+    _paint_front(scenery, house, front, shade)
+    scenery.cast_shadow(x_m, x_m - side * 0.5, near, far, 0.25)
+    if scenery.light.sun_side == side and scenery.light.sun > 0.12:
         reach = house.height_m * 0.55
-        stage.cast_shadow(x_m, x_m - side * reach, near, far - 0.4, stage.light.shadow)
+        scenery.cast_shadow(x_m, x_m - side * reach, near, far - 0.4, scenery.light.shadow)
 
 
-def _paint_front(stage: Stage, house: House, wall: Wall, shade: float) -> None:
+def _paint_front(scenery: Scenery, house: House, wall: Wall, shade: float) -> None:
     """Paints the front of a house, storey by storey."""
-    light, length, height = stage.light, wall.length_m, house.height_m
+    light, length, height = scenery.light, wall.length_m, house.height_m
     middle = wall.depth(length / 2)
-    stage.canvas.polygon(
+    scenery.canvas.polygon(
         wall.quad(0, length, 0, height), light.shade(house.paint, shade, middle), BUILDING
     )
     if house.style.courses and wall.depth(0) < 22.0:
-        _paint_courses(stage, house, wall, shade)
-    _paint_windows(stage, house, wall, shade, first_storey=1 if house.shop else 0)
+        _paint_courses(scenery, house, wall, shade)
+    _paint_windows(scenery, house, wall, shade, first_storey=1 if house.shop else 0)
     trim = light.shade(house.frame, shade * 0.9, middle)
-    stage.canvas.polygon(wall.quad(0, length, height - 0.25, height + 0.08), trim, BUILDING)
+    scenery.canvas.polygon(wall.quad(0, length, height - 0.25, height + 0.08), trim, BUILDING)
     plinth: RGB = (house.paint[0] // 2, house.paint[1] // 2, house.paint[2] // 2)
-    stage.canvas.polygon(wall.quad(0, length, 0, 0.35), light.shade(plinth, shade, middle))
+    scenery.canvas.polygon(wall.quad(0, length, 0, 0.35), light.shade(plinth, shade, middle))
     if house.shop:
-        _paint_shop(stage, house, wall, shade)
+        _paint_shop(scenery, house, wall, shade)
     else:
-        _paint_door(stage, wall, shade)
-    pipe = stage.rng.uniform(0.05, 0.3)
-    stage.canvas.polygon(
+        _paint_door(scenery, wall, shade)
+    pipe = scenery.rng.uniform(0.05, 0.3)
+    scenery.canvas.polygon(
         wall.quad(pipe, pipe + 0.12, 0, height), light.shade((70, 66, 64), shade, wall.depth(0))
     )
 
 
-def _paint_courses(stage: Stage, house: House, wall: Wall, shade: float) -> None:
+def _paint_courses(scenery: Scenery, house: House, wall: Wall, shade: float) -> None:
     """Draws brick or stone courses as faint lines along the wall."""
-    dark = stage.light.shade(house.paint, shade * 0.88, wall.depth(0) + 2)
+    dark = scenery.light.shade(house.paint, shade * 0.88, wall.depth(0) + 2)
     step = 0.34 if house.style.storey_m < 3.5 else 0.6
     for course in range(1, int(house.height_m / step)):
         y = course * step
-        stage.canvas.line([wall.at(0, y), wall.at(wall.length_m, y)], dark, 1)
+        scenery.canvas.line([wall.at(0, y), wall.at(wall.length_m, y)], dark, 1)
 
 
 def _paint_windows(
-    stage: Stage, house: House, wall: Wall, shade: float, first_storey: int = 0
+    scenery: Scenery, house: House, wall: Wall, shade: float, first_storey: int = 0
 ) -> None:
     """Draws the grid of windows; far ones lose frames, sills and bars."""
-    style, canvas = house.style, stage.canvas
+    style, canvas = house.style, scenery.canvas
     bays = max(1, int(wall.length_m / style.bay_m))
     bay = wall.length_m / bays
     storeys = int(house.height_m / style.storey_m)
@@ -206,13 +205,13 @@ def _paint_windows(
     for index in reversed(range(bays)):
         t0 = (index + 0.5) * bay - wide / 2
         depth = wall.depth(t0)
-        frame = stage.light.shade(house.frame, shade, depth)
+        frame = scenery.light.shade(house.frame, shade, depth)
         size_px = abs(wall.at(t0 + wide, 3.0)[0] - wall.at(t0, 3.0)[0])
         if size_px < 2.0:
             continue
         for storey in range(first_storey, storeys):
             y0 = storey * style.storey_m + 0.9
-            glass = _glass(stage, shade, depth)
+            glass = _glass(scenery, shade, depth)
             if size_px < 9.0:
                 canvas.polygon(wall.quad(t0, t0 + wide, y0, y0 + high), glass)
                 continue
@@ -226,52 +225,52 @@ def _paint_windows(
                 canvas.polygon(wall.quad(t0, t0 + wide, half - 0.03, half + 0.03), frame)
 
 
-def _glass(stage: Stage, shade: float, depth: float) -> RGB:
+def _glass(scenery: Scenery, shade: float, depth: float) -> RGB:
     """Draws the look of one pane: dark, a reflection, or lit from inside at dusk."""
-    if stage.light.weather.glow and stage.rng.random() < 0.35:
-        return stage.light.shade(LIT_GLASS, 1.3, depth)
-    return stage.light.shade(stage.pick(GLASS, 12), shade, depth)
+    if scenery.light.weather.glow and scenery.rng.random() < 0.35:
+        return scenery.light.shade(LIT_GLASS, 1.3, depth)
+    return scenery.light.shade(scenery.pick(GLASS, 12), shade, depth)
 
 
-def _paint_shop(stage: Stage, house: House, wall: Wall, shade: float) -> None:
+def _paint_shop(scenery: Scenery, house: House, wall: Wall, shade: float) -> None:
     """Draws a shopfront: stall riser, panes, fascia, sometimes an awning."""
-    canvas, light, length = stage.canvas, stage.light, wall.length_m
+    canvas, light, length = scenery.canvas, scenery.light, wall.length_m
     depth = wall.depth(length / 2)
-    fascia = stage.pick(FASCIAS)
+    fascia = scenery.pick(FASCIAS)
     canvas.polygon(wall.quad(0.3, length - 0.3, 0, 3.0), light.shade(fascia, shade, depth))
     panes = max(1, int(length / 2.2))
     step = (length - 0.8) / panes
     for index in range(panes):
         t0 = 0.4 + index * step
-        glass = _glass(stage, shade * 1.1, depth)
+        glass = _glass(scenery, shade * 1.1, depth)
         canvas.polygon(wall.quad(t0 + 0.08, t0 + step - 0.08, 0.6, 2.4), glass)
-        goods = light.shade(stage.pick(FASCIAS, 60), shade, depth)
+        goods = light.shade(scenery.pick(FASCIAS, 60), shade, depth)
         canvas.polygon(wall.quad(t0 + 0.3, t0 + step * 0.6, 0.6, 1.3), goods)
     lettering = light.shade((228, 220, 196), shade, depth)
     canvas.polygon(wall.quad(length * 0.25, length * 0.7, 2.6, 2.82), lettering)
 
 
-def _paint_door(stage: Stage, wall: Wall, shade: float) -> None:
+def _paint_door(scenery: Scenery, wall: Wall, shade: float) -> None:
     """Draws a house door with its step and fanlight."""
     t = min(0.6, wall.length_m * 0.1)
     depth = wall.depth(t)
-    frame = stage.light.shade((220, 216, 206), shade, depth)
-    door = stage.light.shade(stage.pick(FASCIAS, 16), shade, depth)
-    stage.canvas.polygon(wall.quad(t, t + 1.15, 0, 2.6), frame)
-    stage.canvas.polygon(wall.quad(t + 0.1, t + 1.05, 0, 2.1), door)
-    stage.canvas.polygon(wall.quad(t + 0.1, t + 1.05, 2.2, 2.5), _glass(stage, shade, depth))
+    frame = scenery.light.shade((220, 216, 206), shade, depth)
+    door = scenery.light.shade(scenery.pick(FASCIAS, 16), shade, depth)
+    scenery.canvas.polygon(wall.quad(t, t + 1.15, 0, 2.6), frame)
+    scenery.canvas.polygon(wall.quad(t + 0.1, t + 1.05, 0, 2.1), door)
+    scenery.canvas.polygon(wall.quad(t + 0.1, t + 1.05, 2.2, 2.5), _glass(scenery, shade, depth))
 
 
 def _paint_roof(
-    stage: Stage, house: House, side: int, x_m: float, z_span: tuple[float, float]
+    scenery: Scenery, house: House, side: int, x_m: float, z_span: tuple[float, float]
 ) -> None:
     """Draws the slope over the street, the gable under it and the chimneys on the ridge."""
-    (near, far), project = z_span, stage.camera.project
+    (near, far), project = z_span, scenery.camera.project
     eaves, ridge = house.height_m, house.height_m + house.depth_m * 0.42
     middle = x_m + side * house.depth_m / 2
     back = x_m + side * house.depth_m
-    light, canvas = stage.light, stage.canvas
-    tile = light.shade(stage.pick(ROOFS), light.wall(side), (near + far) / 2)
+    light, canvas = scenery.light, scenery.canvas
+    tile = light.shade(scenery.pick(ROOFS), light.wall(side), (near + far) / 2)
     for z in (near + 0.6, far - 0.9):
         stack = light.shade((142, 96, 78), light.wall(0), z)
         top = ridge + 1.0
@@ -307,17 +306,17 @@ def _paint_roof(
     canvas.polygon(gable, light.shade(house.paint, light.wall(0), near), BUILDING)
 
 
-def paint_backdrop(stage: Stage, depth_m: float) -> None:
+def paint_backdrop(scenery: Scenery, depth_m: float) -> None:
     """Closes the street with houses that face the camera, some with a gable or a tower."""
-    rng, light = stage.rng, stage.light
+    rng, light = scenery.rng, scenery.light
     x = -75.0
     while x < 75.0:
-        house = sample_house(stage)
+        house = sample_house(scenery)
         width = rng.uniform(8.0, 18.0)
-        wall = Wall(stage.camera, (x, depth_m), False, 1, width)
+        wall = Wall(scenery.camera, (x, depth_m), False, 1, width)
         shade = light.wall(0) * 0.95
         paint = light.shade(house.paint, shade, depth_m)
-        stage.canvas.polygon(wall.quad(0, width, 0, house.height_m), paint, BUILDING)
+        scenery.canvas.polygon(wall.quad(0, width, 0, house.height_m), paint, BUILDING)
         if house.style.pitched:
             ridge = house.height_m + rng.uniform(1.5, 3.5)
             roof = [
@@ -326,7 +325,7 @@ def paint_backdrop(stage: Stage, depth_m: float) -> None:
                 wall.at(width * 0.85, ridge),
                 wall.at(width + 0.2, house.height_m),
             ]
-            tile = light.shade(stage.pick(ROOFS), shade, depth_m)
-            stage.canvas.polygon(roof, tile, BUILDING)
-        _paint_windows(stage, house, wall, shade)
+            tile = light.shade(scenery.pick(ROOFS), shade, depth_m)
+            scenery.canvas.polygon(roof, tile, BUILDING)
+        _paint_windows(scenery, house, wall, shade)
         x += width

@@ -4,7 +4,6 @@ World axes: x to the right from the middle of the road, y up from the ground, z 
 z meet at one vanishing point; a shifted vanishing point stands in for a turned camera.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +42,6 @@ class Camera:
             self.vanishing_u + (x - self.x_m) * scale,
             self.horizon_v + (self.height_m - y) * scale,
         )
-
-    def project_all(self, points: Iterable[tuple[float, float, float]]) -> list[Point]:
-        """Gives the canvas points of world points, in their order."""
-        return [self.project(x, y, z) for x, y, z in points]
 
     def scale_at(self, z: float) -> float:
         """Gives canvas pixels per metre at depth z metres."""

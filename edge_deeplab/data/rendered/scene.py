@@ -9,8 +9,8 @@ from edge_deeplab.data.rendered.canvas import SUPERSAMPLE, Canvas
 from edge_deeplab.data.rendered.light import sample_light
 from edge_deeplab.data.rendered.photometry import develop
 from edge_deeplab.data.rendered.placement import place_objects
+from edge_deeplab.data.rendered.scenery import Scenery
 from edge_deeplab.data.rendered.sky import draw_sky
-from edge_deeplab.data.rendered.stage import Stage
 from edge_deeplab.data.rendered.street import StreetPlan, paint_ground, sample_plan
 from edge_deeplab.errors import ConfigError
 
@@ -38,13 +38,13 @@ def render_scene(
     camera = sample_camera(
         rng, (height * SUPERSAMPLE, width * SUPERSAMPLE), plan.lane(plan.drive_side)
     )
-    stage = Stage(Canvas(draw_sky(rng, camera, light)), camera, light, rng)
-    paint_ground(stage, plan)
-    _paint_surroundings(stage, plan)
-    for _, paint in sorted(place_objects(stage, plan), key=lambda placed: -placed[0]):
+    scenery = Scenery(Canvas(draw_sky(rng, camera, light)), camera, light, rng)
+    paint_ground(scenery, plan)
+    _paint_surroundings(scenery, plan)
+    for _, paint in sorted(place_objects(scenery, plan), key=lambda placed: -placed[0]):
         paint()
-    drawing, mask_ids = stage.canvas.reduce()
-    return develop(rng, drawing, mask_ids, stage.canvas.shadows, light), mask_ids
+    drawing, mask_ids = scenery.canvas.reduce()
+    return develop(rng, drawing, mask_ids, scenery.canvas.shadows, light), mask_ids
 
 
 def _check_request(seed: int, size_hw: tuple[int, int]) -> tuple[int, int]:
@@ -67,18 +67,18 @@ def _check_request(seed: int, size_hw: tuple[int, int]) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _paint_surroundings(stage: Stage, plan: StreetPlan) -> None:
+def _paint_surroundings(scenery: Scenery, plan: StreetPlan) -> None:
     """Paints what stands beyond the pavements: the end of the street, the rows of houses, a park."""
-    rng = stage.rng
-    buildings.paint_backdrop(stage, plan.length_m + 4.0)
+    rng = scenery.rng
+    buildings.paint_backdrop(scenery, plan.length_m + 4.0)
     for _ in range(int(rng.integers(0, 5))):
-        vegetation.paint_tree(stage, rng.uniform(-25.0, 25.0), plan.length_m + 2.0, 1.4)
+        vegetation.paint_tree(scenery, rng.uniform(-25.0, 25.0), plan.length_m + 2.0, 1.4)
     for side in (-1, 1):
         if side != plan.park_side:
-            buildings.paint_row(stage, plan, side)
+            buildings.paint_row(scenery, plan, side)
             continue
-        buildings.paint_row(stage, plan, side, setback_m=rng.uniform(9.0, 16.0))
+        buildings.paint_row(scenery, plan, side, setback_m=rng.uniform(9.0, 16.0))
         depths = sorted(rng.uniform(7.0, 55.0, int(rng.integers(4, 8))), reverse=True)
         for z in depths:
             x = plan.frontage(side) + side * rng.uniform(1.5, 6.0)
-            vegetation.paint_tree(stage, x, float(z), rng.uniform(0.9, 1.4))
+            vegetation.paint_tree(scenery, x, float(z), rng.uniform(0.9, 1.4))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_deeplab.data.rendered.labels import RGB, SceneClass
-from edge_deeplab.data.rendered.stage import Stage
+from edge_deeplab.data.rendered.scenery import Scenery
 
 FAR_M = 120.0
 BANDS_M: tuple[float, ...] = (0.8, 2.2, 3.2, 4.5, 6.5, 9.0, 13.0, 19.0, 28.0, 42.0, 65.0, FAR_M)
@@ -70,26 +70,26 @@ def sample_plan(rng: np.random.Generator) -> StreetPlan:
     )
 
 
-def paint_ground(stage: Stage, plan: StreetPlan) -> None:
+def paint_ground(scenery: Scenery, plan: StreetPlan) -> None:
     """Paints everything that lies flat: pavements, road, kerbs, joints and markings."""
-    flag, asphalt = stage.pick(FLAGSTONES), stage.pick(ASPHALTS)
+    flag, asphalt = scenery.pick(FLAGSTONES), scenery.pick(ASPHALTS)
     for near, far in zip(reversed(BANDS_M[:-1]), reversed(BANDS_M[1:]), strict=True):
-        _paint_strip(stage, (-90.0, 90.0), (near, far), flag, SceneClass.PAVEMENT)
-    _paint_joints(stage, plan, flag)
+        _paint_strip(scenery, (-90.0, 90.0), (near, far), flag, SceneClass.PAVEMENT)
+    _paint_joints(scenery, plan, flag)
     for near, far in zip(reversed(BANDS_M[:-1]), reversed(BANDS_M[1:]), strict=True):
-        _paint_strip(stage, (plan.kerb(-1), plan.kerb(1)), (near, far), asphalt, SceneClass.ROAD)
+        _paint_strip(scenery, (plan.kerb(-1), plan.kerb(1)), (near, far), asphalt, SceneClass.ROAD)
     if plan.junction_m is not None:
         side, start, end = plan.junction_m
         span = (plan.kerb(side) - side * 0.1, side * 80.0)
-        _paint_strip(stage, span, (start, end), asphalt, SceneClass.ROAD)
-    _paint_repairs(stage, plan, asphalt)
-    _paint_markings(stage, plan)
+        _paint_strip(scenery, span, (start, end), asphalt, SceneClass.ROAD)
+    _paint_repairs(scenery, plan, asphalt)
+    _paint_markings(scenery, plan)
     for side in (-1, 1):
-        _paint_kerb(stage, plan, side)
+        _paint_kerb(scenery, plan, side)
 
 
 def _paint_strip(
-    stage: Stage,
+    scenery: Scenery,
     x_span: tuple[float, float],
     z_span: tuple[float, float],
     paint: RGB,
@@ -97,69 +97,69 @@ def _paint_strip(
 ) -> None:
     """Paints a flat rectangle given in metres."""
     (x0, x1), (z0, z1) = x_span, z_span
-    project = stage.camera.project
+    project = scenery.camera.project
     corners = [project(x0, 0, z0), project(x1, 0, z0), project(x1, 0, z1), project(x0, 0, z1)]
-    stage.canvas.polygon(corners, stage.light.shade(paint, 1.0, (z0 + z1) / 2), label)
+    scenery.canvas.polygon(corners, scenery.light.shade(paint, 1.0, (z0 + z1) / 2), label)
 
 
-def _paint_joints(stage: Stage, plan: StreetPlan, flag: RGB) -> None:
+def _paint_joints(scenery: Scenery, plan: StreetPlan, flag: RGB) -> None:
     """Draws the joints between the flagstones of both pavements."""
     joint: RGB = (flag[0] - 34, flag[1] - 34, flag[2] - 34)
-    project, canvas = stage.camera.project, stage.canvas
-    step = stage.rng.uniform(0.6, 0.95)
+    project, canvas = scenery.camera.project, scenery.canvas
+    step = scenery.rng.uniform(0.6, 0.95)
     for side in (-1, 1):
         inner, outer = plan.kerb(side), plan.frontage(side) + side * 0.5
         z = 1.6
         while z < 24.0:
-            rgb = stage.light.shade(joint, 1.0, z)
+            rgb = scenery.light.shade(joint, 1.0, z)
             canvas.line([project(inner, 0, z), project(outer, 0, z)], rgb, 14.0 / z)
             z += step if z < 10.0 else step * 2.0
         rows = max(2, int(abs(outer - inner) / step))
         for row in range(1, rows):
             x = inner + (outer - inner) * row / rows
-            canvas.line([project(x, 0, 1.0), project(x, 0, 16.0)], stage.light.shade(joint), 2)
+            canvas.line([project(x, 0, 1.0), project(x, 0, 16.0)], scenery.light.shade(joint), 2)
 
 
-def _paint_kerb(stage: Stage, plan: StreetPlan, side: int) -> None:
+def _paint_kerb(scenery: Scenery, plan: StreetPlan, side: int) -> None:
     """Draws the pale kerbstone and the dark gutter beside it, broken by a side street."""
     x = plan.kerb(side)
     spans = [(0.8, plan.length_m)]
     if plan.junction_m is not None and plan.junction_m[0] == side:
         spans = [(0.8, plan.junction_m[1]), (plan.junction_m[2], plan.length_m)]
     for span in spans:
-        _paint_strip(stage, (x - side * 0.14, x), span, (62, 62, 64))
-        _paint_strip(stage, (x, x + side * 0.2), span, (196, 194, 188), SceneClass.PAVEMENT)
+        _paint_strip(scenery, (x - side * 0.14, x), span, (62, 62, 64))
+        _paint_strip(scenery, (x, x + side * 0.2), span, (196, 194, 188), SceneClass.PAVEMENT)
 
 
-def _paint_repairs(stage: Stage, plan: StreetPlan, asphalt: RGB) -> None:
+def _paint_repairs(scenery: Scenery, plan: StreetPlan, asphalt: RGB) -> None:
     """Wears the road: the polish of tyres, repairs and manholes."""
-    rng, half = stage.rng, plan.half_road_m
+    rng, half = scenery.rng, plan.half_road_m
     for x in (plan.lane(-1), plan.lane(1)):  # the polish of passing tyres
         tone: RGB = (asphalt[0] + 4, asphalt[1] + 4, asphalt[2] + 4)
         for track in (-0.75, 0.75):
-            _paint_strip(stage, (x + track - 0.2, x + track + 0.2), (1.0, 40.0), tone)
+            _paint_strip(scenery, (x + track - 0.2, x + track + 0.2), (1.0, 40.0), tone)
     for _ in range(int(rng.integers(2, 6))):
         x, z, shift = rng.uniform(-half, half * 0.6), rng.uniform(3.0, 22.0), rng.uniform(-14, 12)
         patch: RGB = (int(asphalt[0] + shift), int(asphalt[1] + shift), int(asphalt[2] + shift))
         right = min(x + rng.uniform(0.6, 2.2), half)
-        _paint_strip(stage, (x, right), (z, z + rng.uniform(1.0, 7.0)), patch)
+        _paint_strip(scenery, (x, right), (z, z + rng.uniform(1.0, 7.0)), patch)
     for _ in range(int(rng.integers(0, 3))):
         x, z = rng.uniform(-half * 0.8, half * 0.8), rng.uniform(4.0, 16.0)
-        u, v = stage.camera.project(x, 0, z)
-        wide = 0.35 * stage.camera.scale_at(z)
-        rgb = stage.light.shade((58, 56, 56), 1.0, z)
-        stage.canvas.ellipse((u, v), (wide, wide * stage.camera.height_m / z), rgb)
+        u, v = scenery.camera.project(x, 0, z)
+        wide = 0.35 * scenery.camera.scale_at(z)
+        rgb = scenery.light.shade((58, 56, 56), 1.0, z)
+        scenery.canvas.ellipse((u, v), (wide, wide * scenery.camera.height_m / z), rgb)
 
 
-def _paint_markings(stage: Stage, plan: StreetPlan) -> None:
+def _paint_markings(scenery: Scenery, plan: StreetPlan) -> None:
     """Draws the centre line, the lines at the kerb, and now and then a crossing."""
-    rng = stage.rng
+    rng = scenery.rng
     dash, gap = (rng.uniform(1.5, 4.0), rng.uniform(1.5, 5.0))
     z = rng.uniform(1.0, 4.0)
     solid = rng.random() < 0.15
     while z < plan.length_m:
         end = min(z + dash + (gap if solid else 0.0), plan.length_m)
-        _paint_strip(stage, (-0.07, 0.07), (z, end), PAINT)
+        _paint_strip(scenery, (-0.07, 0.07), (z, end), PAINT)
         z += dash + gap
     edge = rng.random()
     for side in (-1, 1):
@@ -167,28 +167,28 @@ def _paint_markings(stage: Stage, plan: StreetPlan) -> None:
         if edge < 0.45:
             for offset in (0.28, 0.5):
                 inner = x - side * offset
-                _paint_strip(stage, (inner, inner - side * 0.1), (0.8, plan.length_m), YELLOW)
+                _paint_strip(scenery, (inner, inner - side * 0.1), (0.8, plan.length_m), YELLOW)
         elif edge < 0.7:
             inner = x - side * 0.35
-            _paint_strip(stage, (inner, inner - side * 0.12), (0.8, plan.length_m), PAINT)
+            _paint_strip(scenery, (inner, inner - side * 0.12), (0.8, plan.length_m), PAINT)
     kind = rng.random()
     if kind < 0.2:
-        _paint_zebra(stage, plan, rng.uniform(8.0, 18.0))
+        _paint_zebra(scenery, plan, rng.uniform(8.0, 18.0))
     elif kind < 0.45:
-        _paint_arrow(stage, plan.lane(plan.drive_side), rng.uniform(6.0, 13.0))
+        _paint_arrow(scenery, plan.lane(plan.drive_side), rng.uniform(6.0, 13.0))
 
 
-def _paint_zebra(stage: Stage, plan: StreetPlan, z: float) -> None:
+def _paint_zebra(scenery: Scenery, plan: StreetPlan, z: float) -> None:
     """Draws a zebra crossing over the whole road."""
     x = -plan.half_road_m + 0.4
     while x < plan.half_road_m - 0.6:
-        _paint_strip(stage, (x, x + 0.5), (z, z + 2.6), PAINT)
+        _paint_strip(scenery, (x, x + 0.5), (z, z + 2.6), PAINT)
         x += 1.0
 
 
-def _paint_arrow(stage: Stage, x: float, z: float) -> None:
+def _paint_arrow(scenery: Scenery, x: float, z: float) -> None:
     """Draws a straight-on arrow in a lane."""
-    _paint_strip(stage, (x - 0.09, x + 0.09), (z, z + 2.2), PAINT)
-    project = stage.camera.project
+    _paint_strip(scenery, (x - 0.09, x + 0.09), (z, z + 2.2), PAINT)
+    project = scenery.camera.project
     head = [project(x - 0.4, 0, z + 2.1), project(x + 0.4, 0, z + 2.1), project(x, 0, z + 3.6)]
-    stage.canvas.polygon(head, stage.light.shade(PAINT, 1.0, z))
+    scenery.canvas.polygon(head, scenery.light.shade(PAINT, 1.0, z))

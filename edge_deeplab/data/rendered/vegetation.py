@@ -3,7 +3,7 @@
 from math import cos, pi, sin
 
 from edge_deeplab.data.rendered.labels import RGB, SceneClass
-from edge_deeplab.data.rendered.stage import Billboard, Stage, stand_billboard
+from edge_deeplab.data.rendered.scenery import Billboard, Scenery, stand_billboard
 
 TREE = SceneClass.TREE
 BARK: tuple[RGB, ...] = ((84, 70, 56), (98, 86, 72), (66, 56, 48))
@@ -12,21 +12,21 @@ AUTUMN: tuple[RGB, ...] = ((140, 100, 44), (124, 84, 42))
 NEEDLES: tuple[RGB, ...] = ((40, 64, 40), (46, 70, 50))
 
 
-def paint_tree(stage: Stage, x_m: float, z_m: float, size: float = 1.0) -> None:
+def paint_tree(scenery: Scenery, x_m: float, z_m: float, size: float = 1.0) -> None:
     """Paints one tree, broadleaf or conifer, standing at (x, z) metres."""
-    board = stand_billboard(stage.camera, x_m, z_m)
-    stage.cast_shadow(x_m - 1.4 * size, x_m + 1.4 * size, z_m - 0.8, z_m + 1.2, 0.35)
-    if stage.rng.random() < 0.15:
-        _paint_conifer(stage, board, size)
+    board = stand_billboard(scenery.camera, x_m, z_m)
+    scenery.cast_shadow(x_m - 1.4 * size, x_m + 1.4 * size, z_m - 0.8, z_m + 1.2, 0.35)
+    if scenery.rng.random() < 0.15:
+        _paint_conifer(scenery, board, size)
     else:
-        _paint_broadleaf(stage, board, size)
+        _paint_broadleaf(scenery, board, size)
 
 
-def _paint_broadleaf(stage: Stage, board: Billboard, size: float) -> None:
+def _paint_broadleaf(scenery: Scenery, board: Billboard, size: float) -> None:
     """Paints a trunk that forks into a round crown."""
-    rng, canvas = stage.rng, stage.canvas
+    rng, canvas = scenery.rng, scenery.canvas
     crown_y, radius = rng.uniform(4.2, 5.8) * size, rng.uniform(1.7, 2.7) * size
-    bark = stage.light.shade(stage.pick(BARK), 0.9, board.depth_m)
+    bark = scenery.light.shade(scenery.pick(BARK), 0.9, board.depth_m)
     girth = rng.uniform(0.14, 0.24) * size
     lean = rng.uniform(-0.3, 0.3)
     trunk = [
@@ -39,15 +39,15 @@ def _paint_broadleaf(stage: Stage, board: Billboard, size: float) -> None:
     for reach in (-0.6, 0.55):
         fork = [board.at(lean * 0.6, crown_y * 0.55), board.at(reach * radius + lean, crown_y)]
         canvas.line(fork, bark, girth * board.scale * 0.8, TREE)
-    leaf = stage.pick(AUTUMN if rng.random() < 0.14 else LEAVES, 14)
-    _paint_crown(stage, board, (lean, crown_y), radius, leaf)
+    leaf = scenery.pick(AUTUMN if rng.random() < 0.14 else LEAVES, 14)
+    _paint_crown(scenery, board, (lean, crown_y), radius, leaf)
 
 
 def _paint_crown(
-    stage: Stage, board: Billboard, centre: tuple[float, float], radius: float, leaf: RGB
+    scenery: Scenery, board: Billboard, centre: tuple[float, float], radius: float, leaf: RGB
 ) -> None:
     """Paints a crown: a dark body of lobes, then leaf clumps lit from above and from the sun's side."""
-    canvas, light, rng = stage.canvas, stage.light, stage.rng
+    canvas, light, rng = scenery.canvas, scenery.light, scenery.rng
     lobes = 9
     dark = light.shade(leaf, 0.62, board.depth_m)
     for index, (jitter, grow) in enumerate(rng.random((lobes, 2)).tolist()):
@@ -71,14 +71,14 @@ def _paint_crown(
         canvas.ellipse(board.at(centre[0] + dx, centre[1] + dy), (size, size * 0.75), rgb, TREE)
 
 
-def _paint_conifer(stage: Stage, board: Billboard, size: float) -> None:
+def _paint_conifer(scenery: Scenery, board: Billboard, size: float) -> None:
     """Paints a dark conifer: a cone of drooping twigs, lighter towards the tips of the upper ones."""
-    rng, canvas = stage.rng, stage.canvas
+    rng, canvas = scenery.rng, scenery.canvas
     height, spread = rng.uniform(5.5, 8.5) * size, rng.uniform(1.1, 1.6) * size
-    bark = stage.light.shade(stage.pick(BARK), 0.9, board.depth_m)
+    bark = scenery.light.shade(scenery.pick(BARK), 0.9, board.depth_m)
     canvas.polygon(board.box(-0.14 * size, 0.14 * size, 0, height * 0.4), bark, TREE)
-    needle = stage.pick(NEEDLES)
-    tones = [stage.light.shade(needle, 0.6 + 0.11 * step, board.depth_m) for step in range(8)]
+    needle = scenery.pick(NEEDLES)
+    tones = [scenery.light.shade(needle, 0.6 + 0.11 * step, board.depth_m) for step in range(8)]
     cone = [board.at(-spread * 0.8, 0.9), board.at(spread * 0.8, 0.9), board.at(0, height)]
     canvas.polygon(cone, tones[1], TREE)
     twigs = int(min(150, 40 + height * board.scale * 0.3))
@@ -96,11 +96,11 @@ def _paint_conifer(stage: Stage, board: Billboard, size: float) -> None:
         canvas.polygon(twig, tones[int(tone * 7.99)], TREE)
 
 
-def paint_hedge(stage: Stage, x_m: float, z_span: tuple[float, float], height_m: float) -> None:
+def paint_hedge(scenery: Scenery, x_m: float, z_span: tuple[float, float], height_m: float) -> None:
     """Paints a clipped hedge along the street, with the leaf clumps of a crown."""
-    camera, canvas, light, rng = stage.camera, stage.canvas, stage.light, stage.rng
+    camera, canvas, light, rng = scenery.camera, scenery.canvas, scenery.light, scenery.rng
     near, far = max(1.0, z_span[0]), z_span[1]
-    leaf = stage.pick(LEAVES, 12)
+    leaf = scenery.pick(LEAVES, 12)
     body = [
         camera.project(x_m, 0, near),
         camera.project(x_m, 0, far),

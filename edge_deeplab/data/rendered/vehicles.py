@@ -10,7 +10,7 @@ from typing import Literal
 
 from edge_deeplab.data.rendered.camera import Camera, Point
 from edge_deeplab.data.rendered.labels import RGB, SceneClass
-from edge_deeplab.data.rendered.stage import Stage
+from edge_deeplab.data.rendered.scenery import Scenery
 
 CAR = SceneClass.CAR
 NEAREST_M = 2.5  # clear space between the camera and a vehicle's near end
@@ -165,37 +165,37 @@ class Pose:
 
 
 def paint_vehicle(
-    stage: Stage, kind: str, x_m: float, z_m: float, heading: float, paint: RGB | None = None
+    scenery: Scenery, kind: str, x_m: float, z_m: float, heading: float, paint: RGB | None = None
 ) -> None:
     """Paints a vehicle.
 
     Args:
-        stage: the scene.
+        scenery: the scene.
         kind: a key of `SHAPES`.
         x_m: metres across, of its middle.
         z_m: metres ahead, of its middle.
         heading: radians; 0 drives away from the camera, pi towards it.
         paint: body colour; drawn when None.
     """
-    shape, pose = SHAPES[kind], Pose(stage.camera, x_m, z_m, heading)
-    chosen = paint or stage.pick(BUS_PAINTS if kind == "bus" else PAINTS)
-    _lay_shadow(stage, shape, pose)
-    _paint_underside(stage, shape, pose)
-    visible = _paint_prism(stage, pose, shape.body, (shape.half_width, shape.half_width), chosen)
+    shape, pose = SHAPES[kind], Pose(scenery.camera, x_m, z_m, heading)
+    chosen = paint or scenery.pick(BUS_PAINTS if kind == "bus" else PAINTS)
+    _lay_shadow(scenery, shape, pose)
+    _paint_underside(scenery, shape, pose)
+    visible = _paint_prism(scenery, pose, shape.body, (shape.half_width, shape.half_width), chosen)
     if shape.cabin:
         taper = (shape.half_width * 0.95, shape.half_width * 0.74)
-        _paint_prism(stage, pose, shape.cabin, taper, chosen, glazed=True)
+        _paint_prism(scenery, pose, shape.cabin, taper, chosen, glazed=True)
     elif kind == "van" and "front" in visible:
-        _paint_windscreen(stage, shape, pose)
+        _paint_windscreen(scenery, shape, pose)
     for side in ("left", "right"):
         if side in visible:
-            _paint_side(stage, shape, pose, -1.0 if side == "left" else 1.0)
+            _paint_side(scenery, shape, pose, -1.0 if side == "left" else 1.0)
     for decal in shape.decals:
         if decal.face in visible:
-            _paint_end_decal(stage, shape, pose, decal)
+            _paint_end_decal(scenery, shape, pose, decal)
 
 
-def _lay_shadow(stage: Stage, shape: Shape, pose: Pose) -> None:
+def _lay_shadow(scenery: Scenery, shape: Shape, pose: Pose) -> None:
     """Darkens the ground under and beside the vehicle."""
     rear, front = shape.body[0][0], shape.body[-1][0]
     for grow, strength in ((0.25, 90), (0.0, 190)):
@@ -206,12 +206,12 @@ def _lay_shadow(stage: Stage, shape: Shape, pose: Pose) -> None:
             pose.at(half, front + grow, 0),
             pose.at(-half, front + grow, 0),
         ]
-        stage.canvas.shadow(corners, strength)
+        scenery.canvas.shadow(corners, strength)
 
 
-def _paint_underside(stage: Stage, shape: Shape, pose: Pose) -> None:
+def _paint_underside(scenery: Scenery, shape: Shape, pose: Pose) -> None:
     """Paints the tyres as seen from the end that faces the camera, and the dark between them."""
-    rgb = stage.light.shade(TYRE, 0.8, pose.z_m)
+    rgb = scenery.light.shade(TYRE, 0.8, pose.z_m)
     for forward in shape.wheels:
         for side in (-1.0, 1.0):
             outer, inner = side * shape.half_width, side * (shape.half_width - 0.24)
@@ -222,7 +222,7 @@ def _paint_underside(stage: Stage, shape: Shape, pose: Pose) -> None:
                 pose.at(inner, forward, high),
                 pose.at(outer, forward, high),
             ]
-            stage.canvas.polygon(tyre, rgb, CAR)
+            scenery.canvas.polygon(tyre, rgb, CAR)
     rear, front = shape.body[0][0] * 0.9, shape.body[-1][0] * 0.9
     half, floor = shape.half_width * 0.95, 0.2
     for forward in (front, rear):
@@ -232,7 +232,7 @@ def _paint_underside(stage: Stage, shape: Shape, pose: Pose) -> None:
             pose.at(half, forward, 0.5),
             pose.at(-half, forward, 0.5),
         ]
-        stage.canvas.polygon(skirt, rgb, CAR)
+        scenery.canvas.polygon(skirt, rgb, CAR)
     for side in (-half, half):
         sill = [
             pose.at(side, rear, floor),
@@ -240,7 +240,7 @@ def _paint_underside(stage: Stage, shape: Shape, pose: Pose) -> None:
             pose.at(side, front, 0.5),
             pose.at(side, rear, 0.5),
         ]
-        stage.canvas.polygon(sill, rgb, CAR)
+        scenery.canvas.polygon(sill, rgb, CAR)
 
 
 def _turns_clockwise(points: list[Point]) -> bool:
@@ -252,7 +252,7 @@ def _turns_clockwise(points: list[Point]) -> bool:
 
 
 def _paint_prism(
-    stage: Stage,
+    scenery: Scenery,
     pose: Pose,
     profile: Profile,
     half_widths: tuple[float, float],
@@ -271,7 +271,7 @@ def _paint_prism(
     ]
     right = [pose.at(w, b, y) for w, (b, y) in zip(spread, profile, strict=True)]
     left = [pose.at(-w, b, y) for w, (b, y) in zip(spread, profile, strict=True)]
-    shade, z, light = stage.light.shade, pose.z_m, stage.light
+    shade, z, light = scenery.light.shade, pose.z_m, scenery.light
     visible: set[str] = set()
     last = len(profile) - 2
     for index in range(last + 1):
@@ -279,20 +279,20 @@ def _paint_prism(
         if _turns_clockwise(strip):
             continue
         upright = abs(profile[index + 1][1] - profile[index][1]) > 0.15
-        stage.canvas.polygon(strip, shade(paint, 0.86 if upright else 1.15, z), CAR)
+        scenery.canvas.polygon(strip, shade(paint, 0.86 if upright else 1.15, z), CAR)
         if index == 0:
             visible.add("rear")
         if index == last:
             visible.add("front")
         if glazed and upright:
-            stage.canvas.polygon(_inset(strip, 0.84), shade(WINDOW, 1.0, z), CAR)
+            scenery.canvas.polygon(_inset(strip, 0.84), shade(WINDOW, 1.0, z), CAR)
     for name, face, clockwise in (("right", right, True), ("left", left, False)):
         if _turns_clockwise(face) is clockwise:
             visible.add(name)
             lit = light.wall(-1 if (name == "right") == (cos(pose.heading) > 0) else 1)
-            stage.canvas.polygon(face, shade(paint, lit, z), CAR)
+            scenery.canvas.polygon(face, shade(paint, lit, z), CAR)
             if glazed:
-                _paint_side_windows(stage, face, shade(paint, lit, z), z)
+                _paint_side_windows(scenery, face, shade(paint, lit, z), z)
     return visible
 
 
@@ -303,16 +303,16 @@ def _inset(points: list[Point], share: float) -> list[Point]:
     return [(u + (a - u) * share, v + (b - v) * share) for a, b in points]
 
 
-def _paint_side_windows(stage: Stage, face: list[Point], pillar: RGB, z: float) -> None:
+def _paint_side_windows(scenery: Scenery, face: list[Point], pillar: RGB, z: float) -> None:
     """Glazes the side of a cabin and divides it by the middle pillar."""
     glass = _inset(face, 0.83)
-    stage.canvas.polygon(glass, stage.light.shade(WINDOW, 1.05, z), CAR)
+    scenery.canvas.polygon(glass, scenery.light.shade(WINDOW, 1.05, z), CAR)
     top = ((glass[1][0] + glass[2][0]) / 2, (glass[1][1] + glass[2][1]) / 2)
     foot = ((glass[0][0] + glass[3][0]) / 2, (glass[0][1] + glass[3][1]) / 2)
-    stage.canvas.line([top, foot], pillar, 0.07 * stage.camera.scale_at(z), CAR)
+    scenery.canvas.line([top, foot], pillar, 0.07 * scenery.camera.scale_at(z), CAR)
 
 
-def _paint_windscreen(stage: Stage, shape: Shape, pose: Pose) -> None:
+def _paint_windscreen(scenery: Scenery, shape: Shape, pose: Pose) -> None:
     """Glazes the slanted front of a van."""
     half = shape.half_width * 0.88
     (high_b, high), (low_b, low) = shape.body[3], shape.body[4]
@@ -322,12 +322,12 @@ def _paint_windscreen(stage: Stage, shape: Shape, pose: Pose) -> None:
         pose.at(half * 0.95, high_b + 0.1, high - 0.15),
         pose.at(-half * 0.95, high_b + 0.1, high - 0.15),
     ]
-    stage.canvas.polygon(screen, stage.light.shade(WINDOW, 1.0, pose.z_m), CAR)
+    scenery.canvas.polygon(screen, scenery.light.shade(WINDOW, 1.0, pose.z_m), CAR)
 
 
-def _paint_side(stage: Stage, shape: Shape, pose: Pose, side: float) -> None:
+def _paint_side(scenery: Scenery, shape: Shape, pose: Pose, side: float) -> None:
     """Adds the wheels, the door seam and the side decals."""
-    canvas, shade, z = stage.canvas, stage.light.shade, pose.z_m
+    canvas, shade, z = scenery.canvas, scenery.light.shade, pose.z_m
     across = side * shape.half_width
     for decal in shape.decals:
         if decal.face == "side":
@@ -354,7 +354,7 @@ def _paint_side(stage: Stage, shape: Shape, pose: Pose, side: float) -> None:
             canvas.polygon(rim, shade(paint, 1.0, z), CAR)
 
 
-def _paint_end_decal(stage: Stage, shape: Shape, pose: Pose, decal: Decal) -> None:
+def _paint_end_decal(scenery: Scenery, shape: Shape, pose: Pose, decal: Decal) -> None:
     """Paints a lamp, plate or window on the rear or the front."""
     ends = shape.body[:2] if decal.face == "rear" else shape.body[-1:-3:-1]
     if decal.up[1] > ends[1][1]:
@@ -367,6 +367,6 @@ def _paint_end_decal(stage: Stage, shape: Shape, pose: Pose, decal: Decal) -> No
 
     (left, right), (low, high) = decal.across, decal.up
     corners = [corner(left, low), corner(right, low), corner(right, high), corner(left, high)]
-    glowing = decal.glows and stage.light.weather.glow
-    rgb = decal.paint if glowing else stage.light.shade(decal.paint, 1.0, pose.z_m)
-    stage.canvas.polygon(corners, rgb, CAR)
+    glowing = decal.glows and scenery.light.weather.glow
+    rgb = decal.paint if glowing else scenery.light.shade(decal.paint, 1.0, pose.z_m)
+    scenery.canvas.polygon(corners, rgb, CAR)

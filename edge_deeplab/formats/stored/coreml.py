@@ -8,7 +8,7 @@ from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.formats.coreml import load_proto_module, operations_within
 from edge_deeplab.formats.coreml_package import read_stored
 from edge_deeplab.formats.source import RECORD_BYTES, ReadingBudget
-from edge_deeplab.formats.stored.graph import QuantizerGraph, Step, Task
+from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.mil_values import MilValues, WeightFiles
 from edge_deeplab.formats.stored.reader import numbers_budget
 from edge_deeplab.formats.stored.tensor import Array, Parameters, StoredTensor, parameters_of
@@ -87,7 +87,7 @@ class CoreMLReader:
         """Return what the file holds of one tensor; errors as `StoredReader` has them."""
         return self._graph.tensor(name)
 
-    def parameters(self, step: Step) -> Parameters:
+    def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a quantize, dequantize or constexpr_affine_dequantize states."""
         stated = {key: self._stated(step.operator, key) for key in ("scale", "zero_point", "axis")}
         scale, zero_point, axis = stated.values()
@@ -99,11 +99,11 @@ class CoreMLReader:
         usual_axes = (_CHANNELS_OF_WEIGHTS,) if self.is_constant(step) else ()
         return parameters_of(scale, zero_point, self._element(step), place, usual_axes)
 
-    def is_constant(self, step: Step) -> bool:
+    def is_constant(self, step: QuantizerStep) -> bool:
         """Whether a quantize or dequantize operator reads a constant."""
         return self._value_of(step.operator, _data_key(step.operator)) is not None
 
-    def constant_of(self, step: Step) -> Array:
+    def constant_of(self, step: QuantizerStep) -> Array:
         """Return the constant that it reads."""
         return self._values.array(self._value_of(step.operator, _data_key(step.operator)))
 
@@ -143,7 +143,7 @@ class CoreMLReader:
         (name, *_) = (*_names_at(operation, key), "")
         return self._constants.get(name)
 
-    def _element(self, step: Step) -> str:
+    def _element(self, step: QuantizerStep) -> str:
         """Return the integers' type: of a quantize the one that it is told to give, else that of what is read."""
         operation = step.operator
         asked = self._value_of(operation, "output_dtype")
@@ -166,14 +166,14 @@ def _only_block(model: Any) -> Any:
     return functions[0].block_specializations[functions[0].opset]
 
 
-def _step(operation: Any) -> Step:
+def _step(operation: Any) -> QuantizerStep:
     """Return an operation as the graph sees it: data first, then weight and bias, then what else it reads."""
     first = [_data_key(operation), "weight", "bias"]
     others = [key for key in sorted(operation.inputs) if key not in first]
     outputs = tuple(output.name for output in operation.outputs)
     if not outputs:
         raise ValueError(f"one of its {operation.type} computes nothing")
-    return Step(
+    return QuantizerStep(
         name=outputs[0],
         task=_TASKS.get(operation.type, "other"),
         inputs=(

@@ -26,7 +26,7 @@ Task = Literal["quantize", "dequantize", "move", "cast", "other"]
 
 
 @dataclass(frozen=True)
-class Step:
+class QuantizerStep:
     """One operator.
 
     Args:
@@ -49,13 +49,13 @@ class Step:
 class GraphFormat(Protocol):
     """How a format stores the numbers of its operators."""
 
-    def parameters(self, step: Step) -> Parameters:
+    def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a quantize or dequantize operator states."""
 
-    def is_constant(self, step: Step) -> bool:
+    def is_constant(self, step: QuantizerStep) -> bool:
         """Whether a quantize or dequantize operator reads a constant."""
 
-    def constant_of(self, step: Step) -> Array:
+    def constant_of(self, step: QuantizerStep) -> Array:
         """Return the constant that it reads."""
 
     def constant(self, name: str) -> Array | None:
@@ -67,7 +67,7 @@ class _Place:
     """The steps that state one tensor's numbers; of a bias also the convolution."""
 
     kind: Kind
-    steps: list[Step] = field(default_factory=list)
+    steps: list[QuantizerStep] = field(default_factory=list)
 
 
 class QuantizerGraph:
@@ -81,14 +81,19 @@ class QuantizerGraph:
     """
 
     def __init__(
-        self, steps: Sequence[Step], stored: GraphFormat, outputs: Sequence[str], *, ours: bool
+        self,
+        steps: Sequence[QuantizerStep],
+        stored: GraphFormat,
+        outputs: Sequence[str],
+        *,
+        ours: bool,
     ) -> None:
         self._stored = stored
         self._ours = ours
         self._producers = {output: step for step in steps for output in step.outputs}
         if len(self._producers) < sum(len(step.outputs) for step in steps):
             raise ValueError("several of its operators compute a value of one name")
-        self._readers: dict[str, list[tuple[Step, int]]] = defaultdict(list)
+        self._readers: dict[str, list[tuple[QuantizerStep, int]]] = defaultdict(list)
         for step in steps:
             for position, name in enumerate(step.inputs):
                 self._readers[name].append((step, position))
@@ -119,14 +124,14 @@ class QuantizerGraph:
             return StoredTensor("activation", readings)
         return StoredTensor("weight", readings, self._integers(place.steps[-1]))
 
-    def _locate(self, steps: Sequence[Step]) -> None:
+    def _locate(self, steps: Sequence[QuantizerStep]) -> None:
         for step in steps:
             if step.task == "dequantize":
                 self._locate_dequantize(step)
             elif step.task == "quantize" and not self._stored.is_constant(step):
                 self._locate_quantize(step)
 
-    def _locate_quantize(self, step: Step) -> None:
+    def _locate_quantize(self, step: QuantizerStep) -> None:
         name = self._moved_from(step.inputs[0]) if self._ours else None
         if name is None:
             called = self._given_as.get(step.outputs[0]) or self._called(step.inputs[0])
@@ -156,7 +161,7 @@ class QuantizerGraph:
             return None
         return self._name_of_source.get(self._source_of(step.inputs[0]))
 
-    def _locate_dequantize(self, step: Step) -> None:
+    def _locate_dequantize(self, step: QuantizerStep) -> None:
         if self._stored.is_constant(step):
             self._locate_constant(step, [step])
             return
@@ -170,7 +175,7 @@ class QuantizerGraph:
             name = self._add(self._called(source), "activation", step)
             self._name_of_source[source] = name
 
-    def _locate_constant(self, step: Step, stating: list[Step]) -> None:
+    def _locate_constant(self, step: QuantizerStep, stating: list[QuantizerStep]) -> None:
         """Note a weight under each operator that reads it, and the bias beside it."""
         readers = list(self._readers_of(step.outputs[0]))
         for reader, position in readers:
@@ -182,12 +187,12 @@ class QuantizerGraph:
         if not readers:
             self._add(self._called(step.outputs[0]), "weight", *stating)
 
-    def _locate_bias(self, step: Step) -> None:
+    def _locate_bias(self, step: QuantizerStep) -> None:
         if "bias" in step.roles.values() and step.outputs not in self._with_bias:
             self._with_bias.add(step.outputs)
             self._add(f"{self._called(step.name)}_bias", "bias", step)
 
-    def _readers_of(self, name: str) -> Iterator[tuple[Step, int]]:
+    def _readers_of(self, name: str) -> Iterator[tuple[QuantizerStep, int]]:
         """Yield what reads a value, also behind operators that only move it about, and at which input."""
         pending, seen = [name], {name}
         while pending:
@@ -198,7 +203,7 @@ class QuantizerGraph:
                     pending += [output for output in reader.outputs if output not in seen]
                     seen.update(reader.outputs)
 
-    def _add(self, name: str, kind: Kind, *steps: Step) -> str:
+    def _add(self, name: str, kind: Kind, *steps: QuantizerStep) -> str:
         free = self._free_names.next(name)
         self._places[free] = _Place(kind, list(steps))
         return free
@@ -220,17 +225,17 @@ class QuantizerGraph:
     def _called(self, name: str) -> str:
         return canonical_name(name) if self._ours else name
 
-    def _reading(self, step: Step) -> Reading:
+    def _reading(self, step: QuantizerStep) -> Reading:
         return Reading(f"{step.task} {step.name}", self._stored.parameters(step))
 
-    def _integers(self, dequantize: Step) -> Array:
+    def _integers(self, dequantize: QuantizerStep) -> Array:
         """Return a weight's integers; those of floats that the file quantizes itself as its quantize gives them."""
         if self._stored.is_constant(dequantize):
             return signed(self._stored.constant_of(dequantize))
         quantize = self._producers[self._source_of(dequantize.inputs[0])]
         return quantized(self._stored.constant_of(quantize), self._stored.parameters(quantize))
 
-    def _bias(self, convolution: Step) -> StoredTensor:
+    def _bias(self, convolution: QuantizerStep) -> StoredTensor:
         position = next(p for p, role in convolution.roles.items() if role == "bias")
         name = convolution.inputs[position] if position < len(convolution.inputs) else ""
         if not name:
@@ -245,7 +250,7 @@ class QuantizerGraph:
         expected = self._expected(convolution, own.parameters)
         return StoredTensor("bias", (own,), self._integers(step), expected)
 
-    def _expected(self, convolution: Step, own: Parameters) -> Reading | None:
+    def _expected(self, convolution: QuantizerStep, own: Parameters) -> Reading | None:
         """Return what the bias of a convolution with a quantized input must be stored with."""
         image, weight = (self._producers.get(name) for name in convolution.inputs[:2])
         if image is None or weight is None or {image.task, weight.task} != {"dequantize"}:

@@ -7,7 +7,7 @@ from typing import Any
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import require
 from edge_deeplab.formats.onnx import graphs_within, nodes_within, parse_onnx
-from edge_deeplab.formats.stored.graph import QuantizerGraph, Step, Task
+from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.reader import numbers_budget
 from edge_deeplab.formats.stored.tensor import (
     Array,
@@ -100,7 +100,7 @@ class OnnxReader:
         """Return what the file holds of one tensor; errors as `StoredReader` has them."""
         return self._graph.tensor(name)
 
-    def parameters(self, step: Step) -> Parameters:
+    def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a QuantizeLinear or DequantizeLinear states."""
         node = step.operator
         settings = {attribute.name: int(attribute.i) for attribute in node.attribute}
@@ -117,11 +117,11 @@ class OnnxReader:
         element = self._element(step, zero_point, settings.get("output_dtype", 0))
         return parameters_of(scale, zero_point, element, axis, usual_axes)
 
-    def is_constant(self, step: Step) -> bool:
+    def is_constant(self, step: QuantizerStep) -> bool:
         """Whether a quantize or dequantize operator reads a constant."""
         return step.inputs[0] in self._constants
 
-    def constant_of(self, step: Step) -> Array:
+    def constant_of(self, step: QuantizerStep) -> Array:
         """Return the constant that it reads."""
         return self._known(step.inputs[0], step)
 
@@ -136,13 +136,13 @@ class OnnxReader:
         array: Array = self._onnx.numpy_helper.to_array(tensor)
         return array
 
-    def _known(self, name: str, step: Step) -> Array:
+    def _known(self, name: str, step: QuantizerStep) -> Array:
         array = self.constant(name)
         if array is None:
             raise ValueError(f"the numbers of {step.name} are computed; constants were expected")
         return array
 
-    def _element(self, step: Step, zero_point: Array | None, asked: int) -> str:
+    def _element(self, step: QuantizerStep, zero_point: Array | None, asked: int) -> str:
         """Return the integers' type: that of the zero point, else of the data or as asked for, else uint8."""
         if zero_point is not None:
             return zero_point.dtype.name
@@ -153,14 +153,14 @@ class OnnxReader:
             kind = self._types.get(step.inputs[0], 0)
         return str(self._onnx.helper.tensor_dtype_to_np_dtype(kind).name) if kind else "uint8"
 
-    def _step(self, node: Any, *, ours: bool) -> Step:
+    def _step(self, node: Any, *, ours: bool) -> QuantizerStep:
         _refuse(node)
         outputs = tuple(name for name in node.output if name)
         if node.op_type in ("QuantizeLinear", "DequantizeLinear") and not (
             _has(node, 0) and _has(node, 1) and outputs
         ):
             raise ValueError(f"its {node.op_type} {node.name} lacks an input or output")
-        return Step(
+        return QuantizerStep(
             name=node.name if ours or not outputs else outputs[0],
             task=_TASKS.get(node.op_type, "other"),
             inputs=tuple(node.input),

@@ -12,7 +12,7 @@ from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only
 from edge_deeplab.runtimes.mil.evaluator import Evaluator
 from edge_deeplab.runtimes.mil.program import Program, Reference
 from edge_deeplab.runtimes.mil.reader import Package, read_package
-from edge_deeplab.runtimes.torch_threads import running_torch
+from edge_deeplab.runtimes.threads import running_torch
 
 _PASSED_BY = ("cast", "squeeze", "expand_dims", "reshape", "identity", "concat")
 """Operators between an argmax and the output that only change type or shape, or write ids again beside themselves."""
@@ -78,14 +78,18 @@ def _image_input(package: Package, path: Path) -> ImageTensor:
 def _scores_behind(program: Program, path: str) -> str:
     """Return the name of the scores: the first output, or the value whose argmax it is."""
     name = program.outputs[0]
-    step = program.producer(name)
-    if step is not None and step.outputs[0].dtype in _NUMPY_NAMES:
+    operation = program.producer(name)
+    if operation is not None and operation.outputs[0].dtype in _NUMPY_NAMES:
         return name
-    while step is not None and step.operator in _PASSED_BY:
-        arguments: Any = step.arguments
-        argument = arguments["values"][0] if step.operator == "concat" else arguments["x"]
-        step = program.producer(argument.name) if isinstance(argument, Reference) else None
-    scores = step.arguments["x"] if step is not None and step.operator == "reduce_argmax" else None
+    while operation is not None and operation.operator in _PASSED_BY:
+        arguments: Any = operation.arguments
+        argument = arguments["values"][0] if operation.operator == "concat" else arguments["x"]
+        operation = program.producer(argument.name) if isinstance(argument, Reference) else None
+    scores = (
+        operation.arguments["x"]
+        if operation is not None and operation.operator == "reduce_argmax"
+        else None
+    )
     if not isinstance(scores, Reference):
         raise ArtifactError(
             f"{path} gives class ids that no reduce_argmax makes, so it has no scores to read; "

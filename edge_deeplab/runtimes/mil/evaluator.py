@@ -1,4 +1,4 @@
-"""Execute a MIL program step by step with torch, at the program's own precision.
+"""Execute a MIL program operation by operation with torch, at the program's own precision.
 
 The choice to know: float16 values are held as float32 tensors and rounded through float16 after every operation, whose
 arithmetic and accumulation are float32. So each operation is as exact as a float16 result can be; a device that
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from edge_deeplab.errors import UnsupportedOperatorError
 from edge_deeplab.runtimes.mil.operators import OPERATORS
-from edge_deeplab.runtimes.mil.program import Argument, Program, Reference, Step, operators_of
+from edge_deeplab.runtimes.mil.program import Argument, Operation, Program, Reference, operators_of
 
 _HELD_AS = {
     "fp16": torch.float32,
@@ -35,9 +35,9 @@ _HELD_AS = {
 
 @dataclass(frozen=True)
 class _Planned:
-    """A step, and the values that nothing reads after it."""
+    """An operation, and the values that nothing reads after it."""
 
-    step: Step
+    operation: Operation
     last_read: tuple[str, ...]
 
 
@@ -52,12 +52,16 @@ class Evaluator:
     """
 
     def __init__(self, program: Program) -> None:
-        unknown = sorted(set(operators_of(program.steps)) - set(OPERATORS))
+        unknown = sorted(set(operators_of(program.operations)) - set(OPERATORS))
         if unknown:
             raise UnsupportedOperatorError(unknown, "the MIL reference evaluator")
         self.program = program
         self._constants: dict[str, Tensor] = {}
-        self._steps = [step for step in map(_with_tensors, program.steps) if not self._fold(step)]
+        self._operations = [
+            operation
+            for operation in map(_with_tensors, program.operations)
+            if not self._fold(operation)
+        ]
         self._plans: dict[tuple[str, ...], list[_Planned]] = {}
 
     def evaluate(
@@ -79,7 +83,7 @@ class Evaluator:
         values = dict(inputs)
         with torch.inference_mode():
             for planned in self._plan(names):
-                _run_step(planned.step, values, self._constants)
+                _run_operation(planned.operation, values, self._constants)
                 for name in planned.last_read:
                     values.pop(name, None)
         return {
@@ -87,40 +91,42 @@ class Evaluator:
             for name in names
         }
 
-    def _fold(self, step: Step) -> bool:
-        """Compute a step that depends on constants alone, in place; return whether it did."""
-        if any(name not in self._constants for name in step.references()):
+    def _fold(self, operation: Operation) -> bool:
+        """Compute an operation that depends on constants alone, in place; return whether it did."""
+        if any(name not in self._constants for name in operation.references()):
             return False
         with torch.inference_mode():
-            _run_step(step, self._constants, {})
+            _run_operation(operation, self._constants, {})
         return True
 
     def _plan(self, wanted: tuple[str, ...]) -> list[_Planned]:
-        """Return the steps that the wanted values need, each with the values it is the last to read."""
+        """Return the operations that the wanted values need, each with the values it is the last to read."""
         if wanted not in self._plans:
             alive = set(wanted)
             plan: list[_Planned] = []
-            for step in reversed(self._steps):
-                if alive.isdisjoint(output.name for output in step.outputs):
+            for operation in reversed(self._operations):
+                if alive.isdisjoint(output.name for output in operation.outputs):
                     continue
-                read = set(step.references())
-                plan.append(_Planned(step, tuple(read - alive)))
+                read = set(operation.references())
+                plan.append(_Planned(operation, tuple(read - alive)))
                 alive |= read
             self._plans[wanted] = plan[::-1]
         return self._plans[wanted]
 
 
-def _run_step(step: Step, values: dict[str, Tensor], constants: Mapping[str, Tensor]) -> None:
-    """Compute a step and put its results into `values`, in place."""
+def _run_operation(
+    operation: Operation, values: dict[str, Tensor], constants: Mapping[str, Tensor]
+) -> None:
+    """Compute an operation and put its results into `values`, in place."""
 
     def resolve(argument: Argument) -> Any:
         if isinstance(argument, Reference):
             return constants[argument.name] if argument.name in constants else values[argument.name]
         return tuple(map(resolve, argument)) if isinstance(argument, tuple) else argument
 
-    arguments = {name: resolve(argument) for name, argument in step.arguments.items()}
-    results = OPERATORS[step.operator](**arguments)
-    for output, result in zip(step.outputs, _as_tuple(results), strict=True):
+    arguments = {name: resolve(argument) for name, argument in operation.arguments.items()}
+    results = OPERATORS[operation.operator](**arguments)
+    for output, result in zip(operation.outputs, _as_tuple(results), strict=True):
         values[output.name] = conform(torch.as_tensor(result), output.dtype)
 
 
@@ -138,10 +144,10 @@ def conform(value: Tensor, dtype: str) -> Tensor:
     return held & 0xFFFF if dtype == "uint16" else held  # torch has it, but not its arithmetic
 
 
-def _with_tensors(step: Step) -> Step:
-    """Return a step whose constants are torch tensors (vectors and up) or plain Python values."""
-    arguments = {name: _prepare(argument) for name, argument in step.arguments.items()}
-    return Step(step.operator, arguments, step.outputs)
+def _with_tensors(operation: Operation) -> Operation:
+    """Return an operation whose constants are torch tensors (vectors and up) or plain Python values."""
+    arguments = {name: _prepare(argument) for name, argument in operation.arguments.items()}
+    return Operation(operation.operator, arguments, operation.outputs)
 
 
 def _prepare(argument: Any) -> Any:

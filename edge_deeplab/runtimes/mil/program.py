@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Value:
-    """The result of a step, or an input of the program.
+    """The result of an operation, or an input of the program.
 
     Args:
         name: unique in the program.
@@ -35,7 +35,7 @@ Argument: TypeAlias = Reference | Constant | tuple[Reference | Constant, ...]
 
 
 @dataclass(frozen=True)
-class Step:
+class Operation:
     """One operation.
 
     Args:
@@ -64,19 +64,19 @@ class Program:
 
     Args:
         inputs: what it takes.
-        steps: what it does; constants are arguments, not steps.
+        operations: what it does; constants are arguments, not operations.
         outputs: names of the values it gives.
     """
 
     inputs: tuple[Value, ...]
-    steps: tuple[Step, ...]
+    operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
 
-    def producer(self, name: str) -> Step | None:
-        """Return the step that computes a value; None for an input."""
-        return next((s for s in self.steps if any(o.name == name for o in s.outputs)), None)
+    def producer(self, name: str) -> Operation | None:
+        """Return the operation that computes a value; None for an input."""
+        return next((s for s in self.operations if any(o.name == name for o in s.outputs)), None)
 
 
-def operators_of(steps: Sequence[Step]) -> list[str]:
+def operators_of(operations: Sequence[Operation]) -> list[str]:
     """Return the operators in use, each once, in order of first use."""
-    return list(dict.fromkeys(step.operator for step in steps))
+    return list(dict.fromkeys(operation.operator for operation in operations))

@@ -13,7 +13,14 @@ from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
 from edge_deeplab.formats.coreml_package import StoredModel, read_stored
 from edge_deeplab.runtimes.mil.operators import OPERATORS
-from edge_deeplab.runtimes.mil.program import Argument, Constant, Program, Reference, Step, Value
+from edge_deeplab.runtimes.mil.program import (
+    Argument,
+    Constant,
+    Operation,
+    Program,
+    Reference,
+    Value,
+)
 from edge_deeplab.text import first_line
 
 ColourOrder = Literal["RGB", "BGR"]
@@ -92,8 +99,8 @@ def _check_operators(function: Any) -> None:
 
 
 def _read_function(function: Any, outputs: Sequence[str]) -> Program:
-    steps = tuple(
-        Step(
+    operations = tuple(
+        Operation(
             operation.op_type,
             {name: _argument(var) for name, var in operation.inputs.items() if var is not None},
             tuple(_value(output) for output in operation.outputs),
@@ -101,7 +108,9 @@ def _read_function(function: Any, outputs: Sequence[str]) -> Program:
         for operation in function.operations
         if operation.op_type != "const"
     )
-    return Program(tuple(_value(var) for var in function.inputs.values()), steps, tuple(outputs))
+    return Program(
+        tuple(_value(var) for var in function.inputs.values()), operations, tuple(outputs)
+    )
 
 
 def _argument(var: Any) -> Argument:

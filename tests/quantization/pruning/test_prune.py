@@ -12,10 +12,11 @@ from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.quantization.pruning.prune import prune
-from edge_deeplab.quantization.pruning.run import train_pruned
-from edge_deeplab.quantization.qat import quantize, train_quantized
+from edge_deeplab.quantization.pruning.run import PruneRequest, train_pruned
+from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
-from edge_deeplab.training.train import Listener, Progress
+from edge_deeplab.training.loop import RunOptions
+from tests.progress import Heard
 
 SIZE_HW = (32, 48)
 MakeRecipe = Callable[..., PruneRecipe]
@@ -25,29 +26,23 @@ class StoppedError(Exception):
     pass
 
 
-def stop_in_second_epoch() -> Listener:
+def stop_in_second_epoch() -> Heard:
     """Stop in the second epoch of the first round that begins; one that is resumed in it goes on to its end."""
-    seen: set[int] = set()
+    seen: set[str] = set()
 
-    def stop(progress: Progress) -> None:
-        seen.add(progress.epoch)
-        if progress.epoch == 2 and 1 in seen:
+    def stop(stage: str) -> None:
+        seen.add(stage)
+        if stage == "epoch 2/2" and "epoch 1/2" in seen:
             raise StoppedError
 
-    return stop
+    return Heard(stop)
 
 
 def run(
     checkpoint: Checkpoint, folder: Path, output: Path, chosen: PruneRecipe, **options: object
 ) -> Path:
-    return train_pruned(
-        checkpoint,
-        chosen,
-        [open_dataset(folder, "train")],
-        output,
-        workers=0,
-        **options,  # type: ignore[arg-type]
-    )
+    request = PruneRequest(checkpoint, chosen, [open_dataset(folder, "train")], output)
+    return train_pruned(request, RunOptions(workers=0, **options)).checkpoint  # type: ignore[arg-type]
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -109,7 +104,7 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     for number in range(rounds):
         stop = stop_in_second_epoch()
         with pytest.raises(StoppedError):
-            run(checkpoint, folder, parts, chosen, listen=stop, resume=number > 0)
+            run(checkpoint, folder, parts, chosen, progress=stop, resume=number > 0)
     assert epochs_in_log(parts) == ["1"], "every round was stopped, the last one too"
     resumed = run(checkpoint, folder, parts, chosen, resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
@@ -127,7 +122,7 @@ def test_run_is_never_started_over_an_earlier_one(
     chosen = prune_recipe(epochs=2, macs=0.6, rounds=rounds, round_epochs=2, importance="magnitude")
     parts = tmp_path / "parts"
     with pytest.raises(StoppedError):
-        run(checkpoint, folder, parts, chosen, listen=stop_in_second_epoch())
+        run(checkpoint, folder, parts, chosen, progress=stop_in_second_epoch())
     before = contents(parts)
     other = prune_recipe(epochs=2, macs=0.5, importance="magnitude")
     with pytest.raises(OutputError, match=r"state\.safetensors.*--resume.*another --output"):
@@ -182,9 +177,8 @@ def test_quantized_checkpoint_of_a_pruned_one_keeps_the_lineage(
             "quantization": {"calibration_images": 2},
         }
     )
-    quantization = quantize(small, chosen, source)
-    path = train_quantized(small, quantization, chosen, [source], tmp_path / "int8", workers=0)
-    quantized = load_checkpoint(path)
+    request = QuantizeRequest(small, chosen, [source], tmp_path / "int8")
+    quantized = load_checkpoint(train_quantized(request, RunOptions(workers=0)).checkpoint)
     assert quantized.quantization is not None
     assert quantized.info.pruning == small.info.pruning
     widths = {n: t.shape for n, t in quantized.build().state_dict().items()}

@@ -8,14 +8,14 @@ import torch
 
 from edge_deeplab.errors import UnsupportedOperatorError
 from edge_deeplab.runtimes.mil.evaluator import Evaluator
-from edge_deeplab.runtimes.mil.program import Program, Reference, Step, Value
+from edge_deeplab.runtimes.mil.program import Operation, Program, Reference, Value
 
 
-def step(operator: str, output: str, dtype: str = "fp32", **arguments: Any) -> Step:
-    return Step(operator, arguments, (Value(output, dtype, (2,)),))
+def step(operator: str, output: str, dtype: str = "fp32", **arguments: Any) -> Operation:
+    return Operation(operator, arguments, (Value(output, dtype, (2,)),))
 
 
-def program(*steps: Step, outputs: tuple[str, ...]) -> Program:
+def program(*steps: Operation, outputs: tuple[str, ...]) -> Program:
     return Program((Value("x", "fp32", (2,)),), steps, outputs)
 
 
@@ -74,7 +74,7 @@ def test_declared_integer_types_are_kept() -> None:
 def test_cast_beyond_the_range_wraps_to_the_width_of_the_type(
     dtype: str, source: torch.dtype
 ) -> None:
-    cast = Step("cast", {"x": X, "dtype": dtype}, (Value("y", dtype, (20_000,)),))
+    cast = Operation("cast", {"x": X, "dtype": dtype}, (Value("y", dtype, (20_000,)),))
     evaluator = Evaluator(program(cast, outputs=("y",)))
     x = torch.arange(-70_000, 70_000, 7)
     result = evaluator.evaluate({"x": x.to(source)})["y"]
@@ -112,13 +112,13 @@ def test_values_are_dropped_after_their_last_read(monkeypatch: pytest.MonkeyPatc
     from edge_deeplab.runtimes.mil import evaluator as module
 
     alive: list[set[str]] = []
-    run_step = module._run_step
+    run_step = module._run_operation
 
-    def watch(step: Step, values: dict[str, torch.Tensor], constants: Any) -> None:
+    def watch(step: Operation, values: dict[str, torch.Tensor], constants: Any) -> None:
         alive.append(set(values))
         run_step(step, values, constants)
 
-    monkeypatch.setattr(module, "_run_step", watch)
+    monkeypatch.setattr(module, "_run_operation", watch)
     chain = [step("relu", f"v{i + 1}", x=Reference(f"v{i}" if i else "x")) for i in range(4)]
     Evaluator(program(*chain, outputs=("v4",))).evaluate({"x": torch.zeros(2)})
     assert alive == [{"x"}, {"v1"}, {"v2"}, {"v3"}]

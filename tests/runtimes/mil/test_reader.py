@@ -51,9 +51,9 @@ def test_read_package_gives_steps_types_and_metadata(export_tiny: Callable[..., 
     assert [(v.name, v.shape) for v in package.program.inputs] == [("image", (1, 3, *SIZE_HW))]
     assert package.program.outputs == ("classes",)
     assert {"conv", "relu", "upsample_bilinear", "reduce_argmax"} <= set(
-        operators_of(package.program.steps)
+        operators_of(package.program.operations)
     )
-    dtypes = {s.operator: s.outputs[0].dtype for s in package.program.steps}
+    dtypes = {s.operator: s.outputs[0].dtype for s in package.program.operations}
     assert dtypes["conv"] == "fp16"
     assert dtypes["reduce_argmax"] == "int32"
 
@@ -65,7 +65,7 @@ def test_run_until_gives_any_value_by_name(
 
     path = export_tiny("coreml", "fp32")
     engine = MILEngine(path)
-    first = next(s for s in read_package(path).program.steps if s.operator == "conv")
+    first = next(s for s in read_package(path).program.operations if s.operator == "conv")
     features = engine.run_until(first.outputs[0].name, engine.image.encode(sample.images[0], None))
     normalised = (sample.images[:1] - np.array(NORMALISATION.mean)) / np.array(NORMALISATION.std)
     expected = tiny_network.stem[0](torch.from_numpy(normalised).permute(0, 3, 1, 2).float())
@@ -179,7 +179,7 @@ def test_palettized_package_runs_like_its_decompressed_copy(
         palettized = compression.palettize_weights(model, config)
         palettized.save(str(tmp_path / "p.mlpackage"))
         compression.decompress_weights(palettized).save(str(tmp_path / "d.mlpackage"))
-    steps = read_package(tmp_path / "p.mlpackage").program.steps
+    steps = read_package(tmp_path / "p.mlpackage").program.operations
     assert "constexpr_lut_to_dense" in operators_of(steps)
     logits = open_artifact(tmp_path / "p.mlpackage").logits(sample.images)
     np.testing.assert_allclose(

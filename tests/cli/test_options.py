@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from edge_deeplab.cli.scoring import parse_normalisation, parse_scales
+from edge_deeplab.cli.options import parse_normalisation, parse_scales
 from edge_deeplab.description import Normalisation
 
 

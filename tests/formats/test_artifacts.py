@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.cli.artifacts import expand_artifacts
 from edge_deeplab.config import CompressRecipe, Recipe
 from edge_deeplab.data.standard_layouts import read_voc
 from edge_deeplab.errors import ConfigError, DataError, OutputError
+from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import FORMAT, read_manifest
 
 

@@ -12,7 +12,7 @@ from edge_deeplab.data.rendered.light import Light
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Scenery:
     """One scene in the making."""
 
     canvas: Canvas

@@ -1,4 +1,4 @@
-"""Which exported files the ARTIFACT arguments of `check`, `bench` and `parity` mean."""
+"""Which exported files a caller means: files, or folders that an export wrote."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,23 +14,23 @@ EXPORTS = Path("exports")
 """Folder that `edge-deeplab export` writes to where no other is named."""
 
 
-def expand_artifacts(paths: Sequence[Path], *, asked: bool = True) -> list[Path]:
+def expand_artifacts(paths: Sequence[Path] | None) -> list[Path]:
     """Return the artifacts that arguments mean: a folder of exports stands for the files its manifest lists.
 
     Args:
-        paths: exported files, or folders that hold a manifest.json. What does not exist stays, and fails when opened.
-        asked: whether the user named the paths.
+        paths: exported files, or folders that hold a manifest.json; None for `EXPORTS`. What does not exist stays, and
+            fails when opened.
 
     Raises:
         ConfigError: when a folder has no manifest that can be read.
     """
+    if paths is None and not (EXPORTS / MANIFEST).is_file():
+        raise ConfigError(
+            f"no ARTIFACT came and there is no {EXPORTS / MANIFEST}; exported files were expected; "
+            "run edge-deeplab export --target all first, or name the files"
+        )
     expanded: list[Path] = []
-    for path in paths:
-        if not asked and not (path / MANIFEST).is_file():
-            raise ConfigError(
-                f"no ARTIFACT came and there is no {path / MANIFEST}; exported files were expected; "
-                "run edge-deeplab export --target all first, or name the files"
-            )
+    for path in [EXPORTS] if paths is None else paths:
         is_folder = path.is_dir() and target_of(path) is None
         expanded += _listed_artifacts(path / MANIFEST) if is_folder else [path]
     return expanded

@@ -4,17 +4,14 @@ Cells are strings as they are spelled in files; the console that prints a table 
 """
 
 from math import isfinite
-from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_deeplab.evaluation.evaluate import Evaluation
+from edge_deeplab.evaluation.drift import DRIFT_DB, DriftChain
+from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
-
-if TYPE_CHECKING:
-    from edge_deeplab.evaluation.explain import Explanation
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -47,20 +44,18 @@ def parity_table(report: ParityReport) -> Table:
     return table
 
 
-def explanation_table(explanation: "Explanation") -> Table:
+def chain_table(chain: DriftChain) -> Table:
     """Return the layers of a file's chain; below, for each step, the first that drifts and the worst."""
-    from edge_deeplab.evaluation.explain import DRIFT_DB
-
-    table = Table("module", title=f"{explanation.path.name}: SNR in dB against the step before")
-    for step in explanation.steps:
+    table = Table("module", title=f"{chain.path.name}: SNR in dB against the step before")
+    for step in chain.steps:
         table.add_column(step, justify="right")
-    for layer in explanation.layers:
-        numbers = (layer.snr_db[step] for step in explanation.steps)
+    for layer in chain.layers:
+        numbers = (layer.snr_db[step] for step in chain.steps)
         table.add_row(layer.module, *(_decibels(n, DRIFT_DB) for n in numbers))
     table.add_section()
-    first = [explanation.first_drift(step) for step in explanation.steps]
+    first = [chain.first_drift(step) for step in chain.steps]
     table.add_row(f"first below {DRIFT_DB:.0f} dB", *(f.module if f else "none" for f in first))
-    table.add_row("worst", *(explanation.worst(step).module for step in explanation.steps))
+    table.add_row("worst", *(chain.worst(step).module for step in chain.steps))
     return table
 
 

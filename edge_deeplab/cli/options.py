@@ -1,4 +1,4 @@
-"""Options that the scoring verbs share: on which images, and what another project's file does not say of itself."""
+"""Options that several verbs share: on which images, what runs a file, and how much it may take."""
 
 from math import isfinite
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
+from edge_deeplab.targets import RuntimeName
 
 DataOption = Annotated[
     Path | None,
@@ -33,6 +35,41 @@ NormalisationOption = Annotated[
         metavar="MEAN/STD",
         help="What another project's file wants its float or int8 input normalised with, in units of 0..255: "
         "127.5/127.5, or R,G,B/R,G,B. A uint8 input takes pixels as they are.",
+    ),
+]
+MaxPixelsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        help="Largest image that is read, in pixels; a small file can stand for one that fills the memory.",
+    ),
+]
+RuntimeOption = Annotated[
+    RuntimeName | None,
+    typer.Option(
+        "--runtime",
+        help="What runs the files, in place of their format's default. TFLite: interpreter (with XNNPACK, the "
+        "default), interpreter-builtin (LiteRT's own kernels, without XNNPACK) or compiled-model (LiteRT's newer API).",
+    ),
+]
+MemoryLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="GIB",
+        min=0.1,
+        help="What a file may take beside its runtime; without it 1.5 GiB and eight times its size.",
+    ),
+]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        min=1.0,
+        help="Seconds of one core that a run may take; without it 7 and one for each 2 MiB of the file.",
     ),
 ]
 
@@ -72,6 +109,13 @@ def parse_scales(text: str) -> tuple[float, ...]:
             f"scales {text!r} are not positive numbers with commas between them; write for example 0.75,1,1.25"
         )
     return scales
+
+
+def allowance(memory_limit: float | None, time_limit: float | None) -> Allowance | None:
+    """Return what the options allow; None where neither was given."""
+    if memory_limit is None and time_limit is None:
+        return None
+    return Allowance(None if memory_limit is None else round(memory_limit * 2**30), time_limit)
 
 
 def _three(text: str) -> tuple[float, float, float]:

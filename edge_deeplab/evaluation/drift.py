@@ -1,0 +1,124 @@
+"""What `parity --explain` found: each file's chain of steps, layer by layer, and its picture. Needs no torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_deeplab.errors import RequestError, require
+from edge_deeplab.files import replace_when_complete
+from edge_deeplab.text import printable
+
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+DRIFT_DB = 20.0
+"""A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
+
+
+@dataclass(frozen=True)
+class LayerDrift:
+    """One tensor on its way along the chain.
+
+    Args:
+        module: path of the module, or module and function, that computes it.
+        operator: the canonical operator's name.
+        snr_db: by step ("fake-quantized", "canonical", "file"), decibels against the step before.
+    """
+
+    module: str
+    operator: str
+    snr_db: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DriftChain:
+    """The chain of one file on one picture.
+
+    Args:
+        path: the file.
+        steps: names of the steps that were compared, in order.
+        layers: in the network's order.
+        error: why the file could not be followed; then there are no steps and layers.
+    """
+
+    path: Path
+    steps: tuple[str, ...] = ()
+    layers: tuple[LayerDrift, ...] = ()
+    error: str | None = None
+
+    def first_drift(self, step: str) -> LayerDrift | None:
+        """Return the first layer that a step leaves below `DRIFT_DB`; None when none is."""
+        return next((layer for layer in self.layers if layer.snr_db[step] < DRIFT_DB), None)
+
+    def worst(self, step: str) -> LayerDrift:
+        """Return the layer that a step leaves worst."""
+        return min(self.layers, key=lambda layer: layer.snr_db[step])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        if self.error is not None:
+            return {"path": str(self.path), "error": self.error}
+        first = {step: self.first_drift(step) for step in self.steps}
+        return {
+            "path": str(self.path),
+            "steps": list(self.steps),
+            "drift_below_db": DRIFT_DB,
+            "first_drift": {s: None if d is None else d.module for s, d in first.items()},
+            "layers": [
+                {
+                    "module": layer.module,
+                    "operator": layer.operator,
+                    "snr_db": {s: round(v, 2) for s, v in layer.snr_db.items()},
+                }
+                for layer in self.layers
+            ],
+        }
+
+
+def check_plot(path: Path) -> None:
+    """Check that a plot can be drawn to a file; arguments and errors as for `plot`."""
+    if path.suffix.lower() not in PLOT_ENDINGS:
+        raise RequestError(
+            f"plot file {path} came; an ending of {', '.join(PLOT_ENDINGS)} was expected; rename it"
+        )
+    require("matplotlib", package="matplotlib", extra="compress")
+
+
+def plot(chains: Sequence[DriftChain], path: Path) -> None:
+    """Draw each step's signal-to-noise ratio along the network, one panel a file.
+
+    Args:
+        chains: what to draw; those that failed are left out.
+        path: .png, .svg or .pdf to write.
+
+    Raises:
+        RequestError: when the ending is none of these.
+        MissingDependencyError: without matplotlib.
+        OutputError: when it cannot be written; what was there stays.
+    """
+    check_plot(path)
+    chains = [chain for chain in chains if chain.error is None]
+    if not chains:
+        return
+    matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
+    matplotlib.use("Agg")
+    pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
+    figure, panels = pyplot.subplots(
+        len(chains), 1, figsize=(11, 3.4 * len(chains)), squeeze=False, sharey=True
+    )
+    for panel, chain in zip(panels[:, 0], chains, strict=True):
+        for step in chain.steps:
+            panel.plot([layer.snr_db[step] for layer in chain.layers], label=step, marker=".")
+        panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
+        panel.set_title(printable(chain.path.name), parse_math=False)
+        panel.set_ylabel("SNR, dB")
+        every = max(1, len(chain.layers) // 24)
+        places = range(0, len(chain.layers), every)
+        panel.set_xticks(list(places))
+        panel.set_xticklabels(
+            [chain.layers[i].module for i in places], rotation=60, ha="right", fontsize=7
+        )
+        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before")
+    figure.tight_layout()
+    with replace_when_complete(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,56 @@
+"""What `evaluate` and `parity` are both asked for: on which images files are scored, and how they are run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab.child.limits import Allowance
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.data.rendered_set import resolve_dataset
+from edge_deeplab.description import Normalisation
+from edge_deeplab.evaluation.class_map import ClassMap, resolve_class_map
+from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import RuntimeName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringRequest:
+    """The labelled images, and what exported files are run with.
+
+    Args:
+        data: a folder with `dataset.toml`, PASCAL VOC or Cityscapes; None for the rendered set.
+        split: split of the folder.
+        limit: only the first images; None for all.
+        max_pixels: a larger image is refused.
+        class_map: what the ids of another project's file mean, or the TOML file that says so.
+        normalisation: of a float or int8 input of a file that does not describe itself.
+        runtime: what runs exported files; None for the default of each format.
+        allowance: memory and time that a file may take; None for the defaults.
+    """
+
+    data: Path | None = None
+    split: str = "test"
+    limit: int | None = None
+    max_pixels: int = MAX_PIXELS
+    class_map: ClassMap | Path | None = None
+    normalisation: Normalisation | None = None
+    runtime: RuntimeName | None = None
+    allowance: Allowance | None = None
+
+    def open_data(self) -> SegmentationDataset:
+        """Return the labelled images; errors as for `resolve_dataset`."""
+        return resolve_dataset(self.data, self.split, limit=self.limit, max_pixels=self.max_pixels)
+
+    def read_class_map(self) -> ClassMap | None:
+        """Return what a foreign file's ids mean; errors as for `read_class_map`."""
+        return resolve_class_map(self.class_map)
+
+    def open_file(self, path: Path) -> Runtime:
+        """Open an exported file; errors as for `open_artifact`."""
+        return open_artifact(
+            path,
+            normalisation=self.normalisation,
+            allowance=self.allowance,
+            runtime=self.runtime,
+        )

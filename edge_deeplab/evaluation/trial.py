@@ -1,0 +1,119 @@
+"""One artifact on its way through the images of a parity run.
+
+Whatever goes wrong with it ends it and becomes its result, so that the others go on.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.description import Description
+from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.evaluation.class_map import ClassMap
+from edge_deeplab.evaluation.evaluate import Contestant, Tally
+from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
+from edge_deeplab.evaluation.scores import Evaluation
+from edge_deeplab.evaluation.verdict import ArtifactParity
+from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.text import first_line
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+"""Input height and width in pixels."""
+
+
+@dataclass
+class Trial:
+    """One artifact; its first failure ends it and is kept.
+
+    Args:
+        path: the artifact.
+        tally: its counts.
+        contestant: the opened artifact; None once it failed.
+        runtime: name of what executes it.
+        description: what it says of itself.
+        agreements: fraction of pixels that agree with the reference, one an image.
+        error: why it ended.
+    """
+
+    path: Path
+    tally: Tally
+    contestant: Contestant | None = None
+    runtime: str | None = None
+    description: Description | None = None
+    agreements: list[float] = field(default_factory=list)
+    error: str | None = None
+
+    def open(
+        self,
+        open_file: Callable[[Path], Runtime],
+        dataset: SegmentationDataset,
+        class_map: ClassMap | None,
+    ) -> None:
+        """Open the artifact, in place; a failure becomes the trial's result."""
+        with self._keeping_failure():
+            runtime = open_file(self.path)
+            self.runtime, self.description = runtime.name, runtime.description
+            self.contestant = Contestant(runtime, dataset, class_map)
+
+    def run(self, sample: Sample, reference_ids: Mapping[Size, Ids]) -> None:
+        """Predict and count one image, in place; a failure becomes the trial's result.
+
+        Args:
+            sample: the labelled image.
+            reference_ids: what the reference predicts for it at each input size.
+        """
+        if self.contestant is None:
+            return
+        with self._keeping_failure():
+            ids, latency_ms = self.contestant.predict(sample.image_hwc)
+            reference = reference_ids[self.contestant.size_hw]
+            self.agreements.append(pixel_agreement(ids, reference))
+            self.tally.add(sample, ids, latency_ms)
+
+    @contextmanager
+    def _keeping_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Whatever a third-party runtime raises is this artifact's result, not the command's end.
+            log.debug("%s failed", self.path, exc_info=True)
+            self.contestant = None
+            self.error = _sentence(self.path, error)
+
+    def against(self, references: Mapping[Size, Evaluation], max_drop: float) -> ArtifactParity:
+        """Return the result.
+
+        Args:
+            references: the reference's scores by input size.
+            max_drop: largest loss of mIoU points that passes.
+        """
+        if self.contestant is None:
+            return ArtifactParity(
+                self.path, self.description, self.runtime, max_drop, error=self.error
+            )
+        own = self.tally.evaluation(self.contestant)
+        reference = references[own.size_hw]
+        return ArtifactParity(
+            self.path,
+            self.description,
+            self.runtime,
+            max_drop,
+            reference=reference,
+            evaluation=own,
+            pixel_agreement=float(np.mean(self.agreements)),
+            delta_interval=bootstrap_interval(reference.confusions, own.confusions),
+        )
+
+
+def _sentence(path: Path, error: Exception) -> str:
+    if isinstance(error, EdgeDeepLabError):
+        return str(error)
+    return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); --debug shows where"

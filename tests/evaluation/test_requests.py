@@ -1,0 +1,75 @@
+"""What is asked of evaluate, parity and bench: the face's keywords are a request's fields, and it is validated once."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_deeplab import api
+from edge_deeplab.errors import ConfigError, RequestError
+from edge_deeplab.evaluation import bench, evaluate, parity
+
+
+@dataclass(frozen=True)
+class Written:
+    path: Path
+
+
+@pytest.mark.parametrize(
+    ("verb", "request_type"),
+    [
+        (api.evaluate, evaluate.EvaluateRequest),
+        (api.parity, parity.ParityRequest),
+        (api.bench, bench.BenchRequest),
+    ],
+)
+def test_keywords_are_the_requests_fields_with_its_defaults(
+    verb: Callable[..., Any], request_type: type
+) -> None:
+    keywords = dict(inspect.signature(verb).parameters)
+    assert list(keywords)[-1] == "progress"
+    del keywords["progress"]
+    wanted = {field.name: field for field in fields(request_type)}
+    assert set(keywords) == set(wanted)
+    for name, keyword in keywords.items():
+        if keyword.default is not inspect.Parameter.empty:
+            assert keyword.default == wanted[name].default, name
+
+
+@pytest.mark.parametrize(
+    "artifacts",
+    ["a.onnx", Path("a.onnx"), Written(Path("a.onnx")), ["a.onnx"], (Written(Path("a.onnx")),)],
+)
+def test_artifacts_are_paths_in_any_spelling_or_what_export_returned(
+    artifacts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bench.BenchRequest] = []
+    monkeypatch.setattr(bench, "bench", lambda request, progress: asked.append(request))
+    api.bench(artifacts)
+    assert [request.artifacts for request in asked] == [(Path("a.onnx"),)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "sentence"),
+    [
+        (api.parity, {"artifacts": []}, "no artifact came"),
+        (api.parity, {"max_drop": -1}, "a largest loss of -1 points came"),
+        (api.parity, {"max_drop": float("nan")}, "0 or more was expected"),
+        (api.parity, {"plot": "drift.gif"}, "an ending of .png, .svg, .pdf was expected"),
+        (api.bench, {"artifacts": "a.onnx", "rounds": 0}, "0 rounds"),
+        (api.bench, {"artifacts": "a.onnx", "threads": 0}, "0 threads came"),
+        (api.evaluate, {"model": "a.onnx", "flip": True}, "whose graph is fixed"),
+        (api.evaluate, {"model": Path("a.MLPACKAGE"), "scales": [2]}, "whose graph is fixed"),
+        (api.evaluate, {"runtime": "interpreter"}, "came with a checkpoint"),
+        (api.evaluate, {"output_stride": 7}, "output stride 7 is not one of"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_any_work(
+    verb: Callable[..., Any], arguments: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RequestError, match=sentence) as raised:
+        verb(**arguments)
+    assert isinstance(raised.value, ConfigError)

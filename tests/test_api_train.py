@@ -1,0 +1,92 @@
+"""The face's training verbs: from what a person names to a checkpoint, with every stage told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_deeplab import api
+from edge_deeplab.errors import ConfigError, OutputError
+from edge_deeplab.models.checkpoint import Checkpoint
+from tests.progress import Heard
+
+DATA = {"size_hw": (32, 48), "crop_hw": (32, 32)}
+OPTIMISER = {"epochs": 1, "batch_size": 2, "precision": "fp32"}
+
+
+def recipe(**sections: Any) -> dict[str, Any]:
+    return {"data": DATA, "optimiser": OPTIMISER, **sections}
+
+
+@pytest.fixture
+def data(make_dataset: Callable[..., Path]) -> Path:
+    make_dataset("val", count=3)
+    return make_dataset("train", count=2)
+
+
+@pytest.fixture
+def trained(data: Path, tmp_path: Path) -> Checkpoint:
+    model = {"name": "mobilenetv2_100", "pretrained": False}
+    best = api.train(data, tmp_path / "float", recipe=recipe(model=model), workers=0).checkpoint
+    return api.load(best)
+
+
+def test_trained_pruned_and_quantized_in_one_process(
+    trained: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    assert trained.info.model == "deeplabv3plus_mobilenetv2_100"
+    heard = Heard()
+    pruning = recipe(pruning={"macs": 0.6, "importance": "magnitude"})
+    pruned = api.prune(
+        trained, data=data, output=tmp_path / "pruned", recipe=pruning, workers=0, progress=heard
+    )
+    assert pruned.pruned.multiply_adds <= 0.6 * pruned.original.multiply_adds
+    assert pruned.to_json()["checkpoint"] == str(tmp_path / "pruned" / "best.safetensors")
+    assert ("validating float", 3, "images") in heard.stages
+    assert ("validating pruned", 3, "images") in heard.stages
+    assert heard.advanced["validating pruned"] == 3
+    assert heard.notes[-1].startswith("validation mIoU ")
+    assert " -> " in heard.notes[-1]
+
+    heard = Heard()
+    calibration = recipe(quantization={"calibration_images": 2})
+    output = tmp_path / "int8"
+    quantized = api.quantize(
+        tmp_path / "pruned",
+        data=data,
+        output=output,
+        recipe=calibration,
+        workers=0,
+        progress=heard,
+    )
+    assert api.load(output).quantization is not None
+    assert quantized.miou is not None
+    assert f" -> {quantized.miou:.2f}, best in epoch 1" in heard.notes[-1]
+    assert f"validation mIoU {quantized.miou_before:.2f} -> " in heard.notes[-1]
+    for stage in ("loading torch", "calibrating: extremes", "calibrating: histograms"):
+        assert stage in heard.advanced
+    with pytest.raises(OutputError, match="an earlier run"):
+        api.quantize(tmp_path / "pruned", data=data, output=output, recipe=calibration)
+
+
+def test_calibration_alone_is_scored_before_and_after(
+    trained: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    heard, untrained = Heard(), {"optimiser": {"epochs": 0}}
+    quantized = api.quantize(
+        trained, data=data, output=tmp_path / "int8", recipe=untrained, progress=heard
+    )
+    assert heard.notes == [f"validation mIoU {quantized.miou_before:.2f} -> {quantized.miou:.2f}"]
+
+
+def test_face_refuses_a_recipe_by_its_key_before_anything_is_made(
+    trained: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "pruned"
+    with pytest.raises(ConfigError, match=r"the recipe: unknown key 'pruning.mac'.*'macs'"):
+        api.prune(trained, data=data, output=output, recipe={"pruning": {"mac": 0.5}})
+    contradiction = {"pruning": {"macs": 0.5, "rounds": 2}, "optimiser": {"epochs": 0}}
+    with pytest.raises(ConfigError, match="2 rounds came with 0 epochs"):
+        api.prune(trained, data=data, output=output, recipe=contradiction)
+    assert not output.exists()
