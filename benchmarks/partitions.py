@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.checker.report import ArtifactReport, check_artifact
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab import api
+from edge_deeplab.checker.report import ArtifactReport
+from edge_deeplab.errors import ArtifactError, EdgeDeepLabError
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
@@ -112,15 +113,17 @@ def main() -> None:
     paths = [*arguments.files, *([arguments.export] if arguments.export else [])]
     differing = count = 0
     for path in files_within(paths):
-        report = check_artifact(path)
+        (report,) = api.check(path)
+        if not isinstance(report, ArtifactReport):
+            raise ArtifactError(report.error)
         predicted, observed = describe(report)
-        agrees = not report.warnings()
+        agrees = not report.warnings
         count, differing = count + 1, differing + (not agrees)
         name = "/".join(path.parts[-3:])
         sys.stdout.write(
             f"{'equal  ' if agrees else 'DIFFERS'} {name:90} {predicted:40} {observed}\n"
         )
-        for warning in report.warnings():
+        for warning in report.warnings:
             sys.stdout.write(f"        {warning}\n")
     sys.stdout.write(f"{count - differing} of {count} equal\n")
     sys.exit(1 if differing else 0)

@@ -7,7 +7,7 @@ temporary sibling and renamed when complete, so a failure, a full disk included,
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 
 from edge_deeplab import __version__
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
-from edge_deeplab.checker.rules import VERDICTS, Profile, default_profiles
+from edge_deeplab.checker.rules import Profile, default_profiles
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.config import QatRecipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
@@ -70,7 +71,7 @@ class ExportedArtifact:
     bytes: int
     sha256: str
     size_hw: tuple[int, int]
-    operators: dict[str, int]
+    operators: Mapping[Verdict, int]
     profiles: tuple[str, ...]
     seconds: float
     rewrites: tuple[AskedRewrite, ...] = ()
@@ -85,7 +86,7 @@ class ExportedArtifact:
             "bytes": self.bytes,
             "sha256": self.sha256,
             "size_hw": list(self.size_hw),
-            "operators": {verdict: self.operators.get(verdict, 0) for verdict in VERDICTS},
+            "operators": {verdict: self.operators.get(verdict, 0) for verdict in Verdict},
             "seconds": round(self.seconds, 2),
         }
 

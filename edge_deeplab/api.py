@@ -14,8 +14,10 @@ from edge_deeplab.errors import require
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from edge_deeplab.checker.report import CheckResult
     from edge_deeplab.child.limits import Allowance
-    from edge_deeplab.config import Recipe
+    from edge_deeplab.compress.report import ChainReport
+    from edge_deeplab.config import CompressRecipe, Recipe
     from edge_deeplab.converters.export import ExportedArtifact
     from edge_deeplab.data.dataset import FolderDataset
     from edge_deeplab.description import Normalisation
@@ -402,6 +404,52 @@ def export(
 
 # -- check
 
+
+def check(
+    artifacts: Artifacts,
+    *,
+    profiles: Sequence[str] = (),
+    observe: str = "auto",
+    merge: Path | None = None,
+    progress: Progress = SILENT,
+) -> "tuple[CheckResult, ...]":
+    """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
+
+    Args:
+        artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
+        profiles: runtimes and devices to hold files against; none takes each format's default.
+        observe: "auto" asks the observers that need nothing more, "all" those of every profile, "none" no one.
+        merge: what a Mac said of one `.mlpackage`, as the script of `check --mac-script` wrote it; it decides verdicts.
+        progress: told of each file.
+
+    Returns:
+        One entry a file, in order; a file that cannot be read has an `UnreadArtifact` with the reason.
+
+    Raises:
+        ArtifactError: when the Mac's answer cannot be read, or is about another package.
+        ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
+            several files, or an observer that all were to be asked and is not available.
+        MissingDependencyError: when the package that knows a format is not installed.
+    """
+    from edge_deeplab.checker.mac.bundle import only_package
+    from edge_deeplab.checker.report import check_artifacts
+    from edge_deeplab.formats.artifacts import expand_artifacts
+    from edge_deeplab.runtimes.observers.mac import MacAnswer
+    from edge_deeplab.runtimes.observers.registry import (
+        available_observers,
+        check_observe,
+        demand_observers,
+    )
+
+    check_observe(observe)
+    paths = expand_artifacts(_paths(artifacts))
+    answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
+    if observe == "all":
+        demand_observers(paths, profiles, answer)
+    observers = {} if observe == "none" else available_observers(answer)
+    return check_artifacts(paths, profiles, observers, progress=progress)
+
+
 # -- evaluate, parity, bench, open_artifact
 
 
@@ -591,3 +639,21 @@ def compress(
     return run(
         start, chosen, Job(Path(data), Path(output), workers, progress, max_pixels=max_pixels)
     )
+
+
+# -- what the keywords of several verbs mean
+
+
+def _path(given: "Given | str") -> "Given | Path":
+    """Return a path that came as text; everything else as it is."""
+    return Path(given) if isinstance(given, str) else given
+
+
+def _paths(artifacts: Artifacts) -> tuple[Path, ...]:
+    """Return the paths of exported files."""
+    several = (
+        artifacts
+        if isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
+        else [artifacts]
+    )
+    return tuple(Path(each) if isinstance(each, str | Path) else each.path for each in several)

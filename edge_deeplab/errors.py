@@ -185,3 +185,15 @@ def require(module: str, *, package: str, extra: str) -> ModuleType:
         if error.name is None or not module.startswith(error.name.split(".")[0]):
             raise
         raise MissingDependencyError(package, extra) from error
+
+
+def missing(module: str, *, package: str, extra: str) -> str | None:
+    """Return the sentence that says how to install an optional dependency; None where it can be imported.
+
+    Arguments as for `require`.
+    """
+    try:
+        require(module, package=package, extra=extra)
+    except MissingDependencyError as error:
+        return str(error)
+    return None

@@ -13,7 +13,8 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from edge_deeplab.checker.facts import facts_of
-from edge_deeplab.checker.rules import VERDICTS, Profile
+from edge_deeplab.checker.rules import Profile
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions, reach_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
@@ -48,7 +49,7 @@ class AtrousForm:
 
     name: str
     multiply_adds: int
-    verdict: str | None = None
+    verdict: Verdict | None = None
     rule: str | None = None
 
 
@@ -154,8 +155,8 @@ def multiply_adds(choices: Sequence[AtrousChoice], form: str | None = None) -> i
     return sum(choice.form(form or choice.chosen).multiply_adds for choice in choices)
 
 
-def _badness(form: AtrousForm) -> tuple[int, int]:
-    return VERDICTS.index(form.verdict or VERDICTS[0]), form.multiply_adds
+def _badness(form: AtrousForm) -> tuple[Verdict, int]:
+    return form.verdict or Verdict.OK, form.multiply_adds
 
 
 def _unjudged_forms(convolution: AtrousConvolution) -> tuple[AtrousForm, ...]:
@@ -186,9 +187,9 @@ def _judge(
         for each in _operators_of(form.name, convolution, operator, file)
         if (rule := profile.worst_rule(facts_of(each)))
     ]
-    worst = max(rules, key=lambda rule: VERDICTS.index(rule.verdict), default=None)
+    worst = max(rules, key=lambda rule: rule.verdict, default=None)
     if worst is None:
-        return replace(form, verdict=VERDICTS[0])
+        return replace(form, verdict=Verdict.OK)
     return replace(form, verdict=worst.verdict, rule=worst.id)
 
 

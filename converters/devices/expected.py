@@ -16,7 +16,13 @@ from edge_deeplab.converters.aten import DEQUANTIZE, HARD_SIGMOID, HARD_SWISH, Q
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions, reach_of
 from edge_deeplab.description import Description
-from edge_deeplab.formats.graph import Convolution, FileGraph, Operator, Quantization, TensorSpec
+from edge_deeplab.formats.graph import (
+    Convolution,
+    FileGraph,
+    Operator,
+    TensorQuantization,
+    TensorSpec,
+)
 from edge_deeplab.formats.operator_names import module_of
 
 _ACTIVATIONS: Mapping[Any, tuple[str, int]] = {
@@ -71,7 +77,7 @@ def _tflite(editor: ProgramEditor, convolution: AtrousConvolution, precision: st
         scales, version = editor.constant(convolution.node.all_input_nodes[1].args[1]), 3
         ends = float(scales.min()), float(scales.max())
         weight = replace(
-            weight, dtype="int8", quantization=Quantization(ends, (0, 0), len(scales), axis)
+            weight, dtype="int8", quantization=TensorQuantization(ends, (0, 0), len(scales), axis)
         )
         before, after = convolution.image, _quantizer_behind(convolution.node)
         image, result = (
@@ -169,12 +175,12 @@ def _quantizer_behind(node: fx.Node) -> fx.Node | None:
     return None
 
 
-def _per_tensor(node: fx.Node | None) -> Quantization | None:
+def _per_tensor(node: fx.Node | None) -> TensorQuantization | None:
     if node is None:
         return None
     arguments: Any = node.args
     scale, zero_point = arguments[1:3]
-    return Quantization((scale, scale), (zero_point, zero_point))
+    return TensorQuantization((scale, scale), (zero_point, zero_point))
 
 
 def _channels_last(spec: TensorSpec) -> TensorSpec:

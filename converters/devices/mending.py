@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.atrous_forms import (
     AUTO,
@@ -184,7 +185,7 @@ def _refuse_rejected(reports: Sequence[ProfileReport]) -> None:
         rejected = [
             f"{verdict.operator} {verdict.module or verdict.name} ({verdict.reason})"
             for verdict in report.verdicts
-            if verdict.verdict == "rejected"
+            if verdict.verdict is Verdict.REJECTED
         ]
         if rejected:
             raise UnsupportedOperatorError(rejected, f"profile {report.profile}")

@@ -1,108 +1,174 @@
-"""Predictions beside what the runtimes of this machine did: plain JSON values, a sentence for every disagreement."""
+"""Predictions beside what a tool was seen to do: a sentence for every disagreement."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_deeplab.checker.onnx_fusion import Fusion
-from edge_deeplab.checker.partitions import Placement
+from edge_deeplab.checker.observing import Observation
+from edge_deeplab.checker.onnx_fusion import Fusion, integer_operators, predict_fusion
+from edge_deeplab.checker.partitions import Partitioning
+from edge_deeplab.checker.verdicts import LeftOut
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
 from edge_deeplab.text import printable
 
 _MOST_NAMES = 4
 """Operators that a sentence names before it only counts them."""
 
 
-def name_operators(operators: Sequence[Operator], places: Collection[int]) -> list[dict[str, Any]]:
-    """Return type, name and layer of some operators, in the file's order."""
-    found = (operators[place] for place in sorted(places) if place < len(operators))
-    return [{"operator": o.type, "name": o.name, "module": o.module} for o in found]
-
-
-def xnnpack_to_json(
-    graph: FileGraph, predicted: Placement | None, measured: Measurement
-) -> dict[str, Any]:
-    """Return what XNNPACK took, what it was predicted to take, and whether the two are one.
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction beside what was observed.
 
     Args:
-        graph: of a TFLite file.
-        predicted: where its operators run; None for a file that was predicted not to load.
-        measured: what the interpreter did.
+        observer: its name.
+        observation: what it saw.
+        predicted: where operators run by the profile; None for a file that is predicted not to load.
+        fusion: the integer operators that are predicted, where the observation tells those that were formed.
+        left: operators that were observed to be left out, by place.
+        predicted_left: those that were predicted to be.
+        differences: one sentence for each thing that came out otherwise than predicted.
+    """
+
+    observer: str
+    observation: Observation
+    predicted: Partitioning | None
+    fusion: Fusion | None
+    left: tuple[tuple[int, LeftOut], ...]
+    predicted_left: tuple[LeftOut, ...]
+    differences: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether what was observed is what was predicted; None where the tool tells nothing of it."""
+        return not self.differences if self.observation.tells else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        seen = self.observation
+        reasons = seen.left or {}
+        left = [{**asdict(operator), "reason": reasons[place]} for place, operator in self.left]
+        return {
+            "tool": seen.tool,
+            "version": seen.version,
+            "machine": seen.machine,
+            "taken": None if seen.taken is None else len(seen.taken),
+            "left": None if seen.left is None else left,
+            "partitions": seen.partitions,
+            "equal": self.equal,
+            "differences": list(self.differences),
+            "refusal": seen.refusal,
+            "cost": None if seen.cost is None else asdict(seen.cost),
+        }
+
+
+def compare(
+    graph: FileGraph, observer: str, observation: Observation, predicted: Partitioning | None
+) -> Comparison:
+    """Hold an observation against what was predicted.
+
+    Args:
+        graph: the file's operators.
+        observer: whose observation it is.
+        observation: what it saw.
+        predicted: where operators run by the profile; None for a file that is predicted not to load.
     """
     operators = graph.operators
+    fusion = None if observation.formed is None else predict_fusion(graph)
+    if fusion is not None:
+        differences = _fusion_differences(fusion, observation)
+    else:
+        differences = _placing_differences(operators, predicted, observation)
+    seen_left = [place for place in sorted(observation.left or ()) if place < len(operators)]
+    return Comparison(
+        observer,
+        observation,
+        predicted,
+        fusion,
+        tuple((place, identify(operators[place])) for place in seen_left),
+        tuple(identify(operators[place]) for place in (predicted.left_out if predicted else ())),
+        tuple(differences),
+    )
+
+
+def identify(operator: Operator) -> LeftOut:
+    """Return what names an operator in a report."""
+    return LeftOut(operator.type, operator.name, operator.module)
+
+
+def xnnpack_to_json(seen: Comparison) -> dict[str, Any]:
+    """Return what XNNPACK took of a file, what it was predicted to take, and whether the two are one."""
+    observation, predicted = seen.observation, seen.predicted
+    refused = observation.refusal is not None
+    taken, left = observation.taken or {}, observation.left or {}
     return {
-        "runtime": measured.runtime,
-        "delegated": len(measured.delegated),
-        "total": measured.total,
-        "partitions": len(measured.partitions),
-        "left_out": name_operators(operators, measured.left_out),
-        "refusal": measured.refusal,
-        "loads_without_delegate": None
-        if measured.refusal is None
-        else measured.loads_without_delegate,
+        "runtime": observation.runtime,
+        "delegated": len(taken),
+        "total": len(taken) + len(left),
+        "partitions": observation.partitions,
+        "left_out": [asdict(operator) for _, operator in seen.left],
+        "refusal": observation.refusal,
+        "loads_without_delegate": observation.loads_without_delegate if refused else None,
         "predicted": {
             "loads": predicted is not None,
             "delegated": sum(len(taken) for taken in predicted.partitions) if predicted else 0,
             "partitions": len(predicted.partitions) if predicted else 0,
-            "left_out": name_operators(operators, predicted.left_out if predicted else ()),
+            "left_out": [asdict(operator) for operator in seen.predicted_left],
         },
-        "agrees": not xnnpack_warnings(graph, predicted, measured),
+        "agrees": seen.equal,
     }
 
 
-def xnnpack_warnings(
-    graph: FileGraph, predicted: Placement | None, measured: Measurement
-) -> list[str]:
-    """Return where the prediction of XNNPACK's partitions and the interpreter differ; nothing where they agree."""
-    if measured.refusal is not None or predicted is None:
-        return _loading_warnings(predicted, measured)
-    missed = set(measured.left_out) - set(predicted.left_out)
-    alarms = set(predicted.left_out) - set(measured.left_out)
-    warnings = []
-    if missed:
-        warnings.append(f"XNNPACK left what no rule foresaw: {_some(graph, missed)}")
-    if alarms:
-        warnings.append(f"XNNPACK took what the rules say it leaves: {_some(graph, alarms)}")
-    foreseen, seen = len(predicted.partitions), len(measured.partitions)
-    if foreseen != seen:
-        warnings.append(f"{foreseen} partitions were predicted and XNNPACK made {seen}")
-    return warnings
-
-
-def fusion_to_json(predicted: Fusion, measured: Optimized) -> dict[str, Any]:
+def fusion_to_json(seen: Comparison) -> dict[str, Any]:
     """Return the integer operators that ONNX Runtime formed, those predicted, and whether the two are one."""
+    assert seen.fusion is not None
+    observation = seen.observation
+    formed = None if observation.refusal else integer_operators(observation.formed or {})
     return {
-        "runtime": measured.runtime,
-        "predicted": predicted.count(),
-        "observed": None if measured.refusal else measured.count(),
-        "refusal": measured.refusal,
-        "agrees": not fusion_warnings(predicted, measured),
+        "runtime": observation.runtime,
+        "predicted": seen.fusion.count(),
+        "observed": formed,
+        "refusal": observation.refusal,
+        "agrees": seen.equal,
     }
 
 
-def fusion_warnings(predicted: Fusion, measured: Optimized) -> list[str]:
+def _placing_differences(
+    operators: Sequence[Operator], predicted: Partitioning | None, seen: Observation
+) -> list[str]:
+    """Return where predicted partitions and those of a tool differ; nothing where they agree."""
+    if seen.refusal is not None:
+        return [] if predicted is None else [f"no rule foresaw that {seen.told_refusal}"]
+    if seen.taken is None or seen.left is None:
+        return []
+    if predicted is None:
+        return [f"the rules say that it does not load, and {seen.runtime} loaded it"]
+    differences = []
+    if missed := set(seen.left) - set(predicted.left_out):
+        differences.append(f"{seen.tool} left what no rule foresaw: {_some(operators, missed)}")
+    if alarms := set(seen.taken).intersection(predicted.left_out):
+        told = _some(operators, alarms)
+        differences.append(f"{seen.tool} took what the rules say it leaves: {told}")
+    foreseen = len(predicted.partitions)
+    if seen.partitions is not None and foreseen != seen.partitions:
+        made = f"{seen.tool} made {seen.partitions}"
+        differences.append(f"{foreseen} partitions were predicted and {made}")
+    return differences
+
+
+def _fusion_differences(predicted: Fusion, seen: Observation) -> list[str]:
     """Return what ONNX Runtime formed otherwise than predicted; a file that it refuses bears nothing out."""
-    if measured.refusal is not None:
-        return [f"{measured.runtime} does not load it: {measured.refusal}"]
-    foreseen, seen = predicted.count(), measured.count()
+    if seen.refusal is not None:
+        return [seen.told_refusal]
+    foreseen, formed = predicted.count(), integer_operators(seen.formed or {})
     return [
-        f"{foreseen.get(kind, 0)} {kind} were predicted and {measured.runtime} has {seen.get(kind, 0)}"
-        for kind in sorted({*foreseen, *seen})
-        if foreseen.get(kind, 0) != seen.get(kind, 0)
+        f"{foreseen.get(kind, 0)} {kind} were predicted and {seen.runtime} has {formed.get(kind, 0)}"
+        for kind in sorted({*foreseen, *formed})
+        if foreseen.get(kind, 0) != formed.get(kind, 0)
     ]
 
 
-def _loading_warnings(predicted: Placement | None, measured: Measurement) -> list[str]:
-    if measured.refusal is not None and predicted is not None:
-        return [f"no rule foresaw that {measured.told_refusal}"]
-    if measured.refusal is None and predicted is None:
-        return [f"the rules say that it does not load, and {measured.runtime} loaded it"]
-    return []
-
-
-def _some(graph: FileGraph, places: Collection[int]) -> str:
-    found = name_operators(graph.operators, places)
-    names = [printable(f"{e['operator']} {e['name']}") for e in found[:_MOST_NAMES]]
+def _some(operators: Sequence[Operator], places: Collection[int]) -> str:
+    found = [operators[place] for place in sorted(places) if place < len(operators)]
+    names = [printable(f"{operator.type} {operator.name}") for operator in found[:_MOST_NAMES]]
     rest = len(found) - len(names)
     return ", ".join(names) + (f" and {rest} more" if rest else "")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from edge_deeplab.checker.mac.bundle import OBSERVED
+from edge_deeplab.checker.facts import FACTS
+from edge_deeplab.checker.judging import OBSERVED
 from edge_deeplab.checker.rules import (
     Condition,
     Rule,
@@ -14,12 +15,13 @@ from edge_deeplab.checker.rules import (
     load_profile,
     profile_names,
 )
+from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError
 
-CONFIDENCE_WORDS: Mapping[str, str] = {
-    "source": "read in the runtime's source or documentation",
-    "measured": "measured",
-    "reported": "reported by others",
+CONFIDENCE_WORDS: Mapping[Confidence, str] = {
+    Confidence.SOURCE: "read in the runtime's source or documentation",
+    Confidence.MEASURED: "measured",
+    Confidence.REPORTED: "reported by others",
 }
 _COMPARISON_WORDS: Mapping[str, str] = {
     "above": "above",
@@ -29,74 +31,40 @@ _COMPARISON_WORDS: Mapping[str, str] = {
     "not_in": "none of",
     "not_multiple_of": "no multiple of",
 }
-_NAMES: Mapping[str, str] = {
-    "api": "API level",
-    "computed_as": "quantized element type",
-    "dtype": "element type",
-    "engine": "engine generation",
-    "height_out": "rows",
-    "highest_rank": "number of axes",
-    "kernel_h": "kernel rows",
-    "kernel_w": "kernel columns",
-    "output_dtype": "output type",
-    "output_rank": "number of output axes",
-    "rank": "number of axes",
-    "sized_by": "size given by",
-    "weight_dtype": "weight type",
-    "width_out": "columns",
-    "window": "window entries",
-    "window_h": "window rows",
-    "window_w": "window columns",
-}
-"""Words for facts whose names are short."""
-_YES_AND_NO: Mapping[str, tuple[str, str]] = {
-    "align_corners": ("corners aligned", "corners not aligned"),
-    "antialias": ("smoothing", "no smoothing"),
-    "ceil_mode": ("sizes rounded up", "sizes rounded down"),
-    "depthwise": ("each channel convolved alone", "channels convolved together"),
-    "delegated": ("the delegate taking it", "the delegate leaving it"),
-    "feeds_left_out": ("a reader of its result left out", "all readers of its result taken"),
-    "grouped": ("several groups of several channels", "one group or one channel each"),
-    "half_pixel": ("samples at pixel centres", "samples off pixel centres"),
-    "has_bias": ("a bias", "no bias"),
-    "int8_compute": ("integer arithmetic in hardware", "no integer arithmetic in hardware"),
-    "known": ("a known type", "an unknown type"),
-    "loads": ("the file loading", "the file not loading"),
-    "loads_without_delegate": (
-        "its own kernels alone loading it",
-        "its own kernels refusing it as well",
-    ),
-    "nested": ("standing in a branch or loop body", "standing in the main graph"),
-    "others_constant": ("all further inputs stored", "a further input computed"),
-    "rates_equal": ("equal rates", "unequal rates"),
-    "reads_left_out": ("what it reads computed outside", "what it reads computed inside"),
-    "reduces_depth": ("its last axis reduced", "its last axis kept"),
-    "square": ("as many rows as columns", "more rows than columns or fewer"),
-    "static_shape": ("known sizes", "an open size"),
-    "weight_constant": ("a stored weight", "a computed weight"),
-    "whole_ratio": ("a whole ratio", "a ratio that is not whole"),
-}
-"""Words for facts that hold or not."""
+
+
+_OBSERVED = Rule(
+    id=OBSERVED,
+    verdict=Verdict.OK,  # in words "as observed": the plan decides
+    reason="a Mac's compute plan tells where Core ML runs the operator: ok on the profile's device, fallback on "
+    "another, rejected where the package does not load",
+    source="MLComputePlan of coremltools, in the result that check --merge was given",
+    date="the day of that run",
+    confidence=Confidence.MEASURED,
+)
+"""What `check --merge` puts in place of the rules of Core ML's profiles."""
 
 
 @dataclass(frozen=True)
-class Explanation:
+class ExplainedRule:
     """A rule, and where it holds.
 
     Args:
         rule: as its file has it, conditions on devices undecided.
         profiles: names of the profiles that have it.
+        verdict: its verdict, or "as observed" where what was observed decides.
     """
 
     rule: Rule
     profiles: tuple[str, ...]
+    verdict: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
         rule = self.rule
         return {
             "rule": rule.id,
-            "verdict": rule.verdict,
+            "verdict": self.verdict,
             "condition": describe_condition(rule),
             "operators": list(rule.operators),
             "when": [dict(alternative) for alternative in rule.when],
@@ -110,19 +78,20 @@ class Explanation:
         }
 
 
-def explain_rule(rule_id: str) -> Explanation:
+def explain_rule(rule_id: str) -> ExplainedRule:
     """Return a rule by its id, and the profiles that have it.
 
     Raises:
         ConfigError: for an unknown id; the closest known ones are named, or those of a profile whose name it is.
     """
-    if rule_id == OBSERVED.id:
-        return Explanation(OBSERVED, tuple(n for n in profile_names() if n.startswith("coreml-")))
+    if rule_id == OBSERVED:
+        core_ml = tuple(n for n in profile_names() if load_profile(n).observed_by == "mac")
+        return ExplainedRule(_OBSERVED, core_ml, "as observed")
     families = {rule.id: name for name in family_names() for rule in load_family(name).rules}
     if rule_id not in families:
         raise _unknown_rule(rule_id, tuple(families))
     rule = next(r for r in load_family(families[rule_id]).rules if r.id == rule_id)
-    return Explanation(rule, profiles_with(rule))
+    return ExplainedRule(rule, profiles_with(rule), rule.verdict)
 
 
 def profiles_with(rule: Rule) -> tuple[str, ...]:
@@ -146,11 +115,6 @@ def describe_condition(rule: Rule) -> str:
     return "; or ".join(described)
 
 
-def fact_words(name: str) -> str:
-    """Return what a fact is called in a sentence: "kernel rows" for "kernel_h"."""
-    return _NAMES.get(name, name.replace("_", " "))
-
-
 def _subject(rule: Rule, alternative: Condition, *, first: bool) -> str:
     """Return the operators that an alternative is about; nothing where those named before still stand."""
     wanted = alternative.get("type")
@@ -165,9 +129,10 @@ def _subject(rule: Rule, alternative: Condition, *, first: bool) -> str:
 
 
 def _describe(name: str, wanted: Any) -> str:
-    words = fact_words(name)
+    fact = FACTS[name]
+    words = fact.told_as
     if isinstance(wanted, bool):
-        return _YES_AND_NO.get(name, (words, f"not {words}"))[0 if wanted else 1]
+        return (fact.yes_and_no or (words, f"not {words}"))[0 if wanted else 1]
     if not isinstance(wanted, Mapping):
         return f"{words} {wanted}"
     return " and ".join(

@@ -4,119 +4,82 @@ A fact that the file does not tell is absent, and a condition on an absent fact 
 no alarm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from edge_deeplab.checker.operand_facts import OPERAND_FACTS, operand_facts
-from edge_deeplab.checker.setting_facts import SETTING_FACTS, Fact, setting_facts
-from edge_deeplab.formats.graph import Operator, TensorSpec, first_shape
+from edge_deeplab.checker.fact import Compute, Fact, Value
+from edge_deeplab.checker.operand_facts import OPERAND_FACTS
+from edge_deeplab.checker.setting_facts import SETTING_FACTS, pool_rate, pool_stride
+from edge_deeplab.formats.graph import Convolution, Operator, TensorSpec, first_shape
 
-__all__ = ["DEVICE_FACTS", "FACTS", "Fact", "facts_of"]
+__all__ = ["DEVICE_FACTS", "FACTS", "Value", "facts_of"]
 
-DEVICE_FACTS: Mapping[str, str] = {
-    "api": "Android API level of the device",
-    "chip": "chip of the device",
-    "engine": "generation of the Neural Engine, by the iPhone chip that its compiler names it after",
-    "int8_compute": "whether the Neural Engine multiplies integers by integers",
-}
-"""Facts that no file tells: a profile of a family of devices (`api` 27 to 35) brings them along."""
-
-FACTS: Mapping[str, str] = {
-    "type": "the format's own name of the operator",
-    "domain": 'operator set, "" for the format\'s own',
-    "known": "whether the format's own operator set, at the imported version, has it (ONNX)",
-    "version": "opcode version (TFLite), opset that last changed it (ONNX), program opset (Core ML)",
-    "dtype": "element type of the first input that is computed",
-    "weight_dtype": "element type of a convolution's weight, as it is stored",
-    "depthwise": "whether each input channel of a convolution is convolved alone",
-    "rate": "atrous rate, the larger of the two directions",
-    "kernel_h": "taps of a convolution by height",
-    "kernel_w": "taps of a convolution by width",
-    "stride": "stride of a convolution, the larger of the two directions",
-    "channels": "input channels of a convolution",
-    "multiplier": "output channels of each group of a convolution",
-    "padding": "explicit padding of a convolution, the largest of the four sides",
-    "form": 'how the rate is written: "native" or "space-to-batch"',
-    "upscale": "largest ratio of an output size to the input size on the same axis",
-    "reduced_size": "size of the input along the operator's axis attribute",
-    "rates_equal": "whether a convolution's rate is the same in both directions",
-    "grouped": "whether a convolution has several groups of several channels",
-    "has_bias": "whether a convolution has a bias",
-    "weight_constant": "whether a convolution's weight stands in the file",
-    "weight_initializer": "whether a convolution's weight stands in the file as it is read, not behind a dequantize",
-    "bias_initializer": "whether a convolution's bias stands in the file as it is read, not behind a dequantize",
-    "readers": "number of operators that read the first output (ONNX)",
-    **SETTING_FACTS,
-    **DEVICE_FACTS,
-    **OPERAND_FACTS,
-    "feeds_left_out": "whether an operator that is left out reads what it computes (known once all others are judged)",
-    "reads_left_out": "whether an operator that is left out computes what it reads (known once all others are judged)",
-    "nested": "whether it stands in a branch or loop body of another operator (ONNX)",
-    "stays_float": "whether ONNX Runtime computes it in float though what it reads is dequantized (ONNX)",
-    "loads": "whether the runtime loads the file (measured)",
-    "loads_without_delegate": "whether LiteRT's own kernels alone were seen to load a refused file (measured)",
-    "refusal": "what the runtime said when it refused the file (measured)",
-    "delegated": "whether the delegate took the operator (measured)",
-    "runtime": "runtime, version and processor that were measured (measured)",
-}
-"""Names and meanings; a rule that asks for anything else is refused when it is loaded."""
 _BIAS_INPUT = {"QLinearConv": 8}
+_TFLITE, _ONNX = ("tflite",), ("onnx",)
 
 
-def facts_of(operator: Operator) -> dict[str, Fact]:
+def facts_of(operator: Operator) -> dict[str, Value]:
     """Return the facts that a file tells about one of its operators."""
-    facts: dict[str, Fact | None] = {
-        "type": operator.type,
-        "domain": operator.domain,
-        "known": operator.version is not None,
-        "version": operator.version,
-        "dtype": _computed_dtype(operator),
-        "nested": operator.nested,
-        "upscale": _upscale(operator),
-        "reduced_size": _reduced_size(operator),
-        "readers": operator.outputs[0].readers if operator.outputs else None,
-        **setting_facts(operator),
-        **_convolution_facts(operator),
-        **operand_facts(operator),
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+    told = ((name, compute(operator)) for name, compute in _COMPUTED)
+    return {name: value for name, value in told if value is not None}
 
 
-def _convolution_facts(operator: Operator) -> dict[str, Fact | None]:
+def _of_convolution(tell: Callable[[Convolution], Value | None]) -> Compute:
+    """Return what tells something of a convolution, and nothing of other operators."""
+    return lambda operator: None if operator.convolution is None else tell(operator.convolution)
+
+
+def _weight(operator: Operator) -> TensorSpec | None:
+    """Return a convolution's weight where it stands in the file."""
+    stored = (
+        spec for spec in operator.inputs if spec and spec.constant and len(spec.shape or ()) == 4
+    )
+    return next(stored, None) if operator.convolution else None
+
+
+def _weight_dtype(operator: Operator) -> str | None:
+    weight = _weight(operator)
+    return None if weight is None else weight.dtype
+
+
+def _weight_constant(operator: Operator) -> bool | None:
+    return None if operator.convolution is None else _weight(operator) is not None
+
+
+def _weight_initializer(operator: Operator) -> bool | None:
+    weight = _weight(operator)
+    return None if operator.convolution is None else weight is not None and weight.read_as is None
+
+
+def _rate(operator: Operator) -> int | None:
     convolution = operator.convolution
-    if convolution is None:
-        return {}
-    weights = [spec for spec in operator.inputs if spec and spec.constant and _rank(spec) == 4]
-    return {
-        "weight_dtype": weights[0].dtype if weights else None,
-        "depthwise": convolution.depthwise,
-        "rate": max(convolution.rate_hw),
-        "kernel_h": convolution.kernel_hw[0],
-        "kernel_w": convolution.kernel_hw[1],
-        "stride": max(convolution.stride_hw),
-        "channels": convolution.channels,
-        "multiplier": convolution.multiplier,
-        "padding": None if convolution.padding is None else max(convolution.padding),
-        "form": convolution.form,
-        "rates_equal": convolution.rate_hw[0] == convolution.rate_hw[1],
-        "grouped": 1 < convolution.groups < convolution.channels,
-        "has_bias": _has(operator, _BIAS_INPUT.get(operator.type, 2)),
-        "weight_constant": bool(weights),
-        "weight_initializer": bool(weights) and weights[0].read_as is None,
-        "bias_initializer": _is_initializer(operator, _BIAS_INPUT.get(operator.type, 2)),
-    }
+    return pool_rate(operator) if convolution is None else max(convolution.rate_hw)
 
 
-def _has(operator: Operator, place: int) -> bool | None:
-    """Tell whether an input is there; None for Core ML, whose inputs are named, not placed."""
-    if operator.type == "conv":
+def _stride(operator: Operator) -> int | None:
+    convolution = operator.convolution
+    return pool_stride(operator) if convolution is None else max(convolution.stride_hw)
+
+
+def _padding(convolution: Convolution) -> int | None:
+    return None if convolution.padding is None else max(convolution.padding)
+
+
+def _has_bias(operator: Operator) -> bool | None:
+    """Tell whether a convolution has a bias; None for Core ML, whose inputs are named, not placed."""
+    if operator.convolution is None or operator.type == "conv":
         return None
-    return place < len(operator.inputs) and operator.inputs[place] is not None
+    return _bias(operator) is not None
 
 
-def _is_initializer(operator: Operator, place: int) -> bool | None:
-    """Tell whether an input stands in the file as it is read; None where there is none, or it is not known."""
-    spec = operator.inputs[place] if _has(operator, place) else None
-    return None if spec is None else spec.constant and spec.read_as is None
+def _bias_initializer(operator: Operator) -> bool | None:
+    """Tell whether a bias stands in the file as it is read; None where there is none, or it is not known."""
+    bias = _bias(operator) if _has_bias(operator) else None
+    return None if bias is None else bias.constant and bias.read_as is None
+
+
+def _bias(operator: Operator) -> TensorSpec | None:
+    place = _BIAS_INPUT.get(operator.type, 2)
+    return operator.inputs[place] if place < len(operator.inputs) else None
 
 
 def _computed_dtype(operator: Operator) -> str | None:
@@ -139,5 +102,99 @@ def _reduced_size(operator: Operator) -> int | None:
     return shape[axis]
 
 
-def _rank(spec: TensorSpec) -> int:
-    return 0 if spec.shape is None else len(spec.shape)
+def _readers(operator: Operator) -> int | None:
+    return operator.outputs[0].readers if operator.outputs else None
+
+
+# fmt: off
+FILE_FACTS = (
+    Fact("type", "the format's own name of the operator", lambda o: o.type),
+    Fact("domain", 'operator set, "" for the format\'s own', lambda o: o.domain),
+    Fact("known", "whether the format's own operator set, at the imported version, has it",
+         lambda o: o.version is not None, yes_and_no=("a known type", "an unknown type")),
+    Fact("version", "opcode version (TFLite), opset that last changed it (ONNX), program opset (Core ML)",
+         lambda o: o.version),
+    Fact("dtype", "element type of the first input that is computed", _computed_dtype, words="element type"),
+    Fact("nested", "whether it stands in a branch or loop body of another operator", lambda o: o.nested, _ONNX,
+         yes_and_no=("standing in a branch or loop body", "standing in the main graph")),
+    Fact("upscale", "largest ratio of an output size to the input size on the same axis", _upscale),
+    Fact("reduced_size", "size of the input along the operator's axis attribute", _reduced_size),
+    Fact("readers", "number of operators that read the first output", _readers, _ONNX),
+    Fact("weight_dtype", "element type of a convolution's weight, as it is stored", _weight_dtype, words="weight type"),
+    Fact("depthwise", "whether each input channel of a convolution is convolved alone",
+         _of_convolution(lambda c: c.depthwise),
+         yes_and_no=("each channel convolved alone", "channels convolved together")),
+    Fact("rate", "atrous rate of a convolution or pool, the larger of the two directions", _rate),
+    Fact("kernel_h", "taps of a convolution by height", _of_convolution(lambda c: c.kernel_hw[0]), words="kernel rows"),
+    Fact("kernel_w", "taps of a convolution by width", _of_convolution(lambda c: c.kernel_hw[1]),
+         words="kernel columns"),
+    Fact("stride", "stride of a convolution or pool, the larger of the two directions", _stride),
+    Fact("channels", "input channels of a convolution", _of_convolution(lambda c: c.channels)),
+    Fact("multiplier", "output channels of each group of a convolution", _of_convolution(lambda c: c.multiplier)),
+    Fact("padding", "explicit padding of a convolution, the largest of the four sides", _of_convolution(_padding)),
+    Fact("form", 'how the rate is written: "native" or "space-to-batch"', _of_convolution(lambda c: c.form)),
+    Fact("rates_equal", "whether a convolution's rate is the same in both directions",
+         _of_convolution(lambda c: c.rate_hw[0] == c.rate_hw[1]), yes_and_no=("equal rates", "unequal rates")),
+    Fact("grouped", "whether a convolution has several groups of several channels",
+         _of_convolution(lambda c: 1 < c.groups < c.channels),
+         yes_and_no=("several groups of several channels", "one group or one channel each")),
+    Fact("has_bias", "whether a convolution has a bias", _has_bias, yes_and_no=("a bias", "no bias")),
+    Fact("weight_constant", "whether a convolution's weight stands in the file", _weight_constant,
+         yes_and_no=("a stored weight", "a computed weight")),
+    Fact("weight_initializer",
+         "whether a convolution's weight stands in the file as it is read, not behind a dequantize",
+         _weight_initializer),
+    Fact("bias_initializer", "whether a convolution's bias stands in the file as it is read, not behind a dequantize",
+         _bias_initializer),
+)
+"""What the file tells of an operator and of convolutions."""
+
+_DEVICE_FACTS = (
+    Fact("api", "Android API level of the device", words="API level"),
+    Fact("chip", "chip of the device"),
+    Fact("engine", "generation of the Neural Engine, by the iPhone chip that its compiler names it after",
+         words="engine generation"),
+    Fact("int8_compute", "whether the Neural Engine multiplies integers by integers",
+         yes_and_no=("integer arithmetic in hardware", "no integer arithmetic in hardware")),
+)
+
+_GRAPH_FACTS = (
+    Fact("feeds_left_out",
+         "whether an operator that is left out reads what it computes (known once all others are judged)",
+         yes_and_no=("a reader of its result left out", "all readers of its result taken")),
+    Fact("reads_left_out",
+         "whether an operator that is left out computes what it reads (known once all others are judged)",
+         yes_and_no=("what it reads computed outside", "what it reads computed inside")),
+    Fact("stays_float", "whether ONNX Runtime computes it in float though what it reads is dequantized", None, _ONNX),
+)
+"""What only the whole graph tells."""
+
+_OBSERVED_FACTS = (
+    Fact("loads", "whether the runtime loads the file", yes_and_no=("the file loading", "the file not loading")),
+    Fact("loads_without_delegate", "whether LiteRT's own kernels alone were seen to load a refused file", None,
+         _TFLITE, yes_and_no=("its own kernels alone loading it", "its own kernels refusing it as well")),
+    Fact("refusal", "what the runtime said when it refused the file"),
+    Fact("delegated", "whether the delegate took the operator",
+         yes_and_no=("the delegate taking it", "the delegate leaving it")),
+    Fact("runtime", "runtime, version and processor that were observed"),
+)
+# fmt: on
+"""What an observer tells."""
+
+DEVICE_FACTS: Mapping[str, Fact] = {fact.name: fact for fact in _DEVICE_FACTS}
+"""Facts that no file tells: a profile of a family of devices (`api` 27 to 35) brings them along."""
+
+FACTS: Mapping[str, Fact] = {
+    fact.name: fact
+    for fact in (
+        *FILE_FACTS,
+        *SETTING_FACTS,
+        *OPERAND_FACTS,
+        *_DEVICE_FACTS,
+        *_GRAPH_FACTS,
+        *_OBSERVED_FACTS,
+    )
+}
+"""Facts by name; a rule that asks for anything else is refused when it is loaded."""
+
+_COMPUTED = tuple((fact.name, fact.compute) for fact in FACTS.values() if fact.compute is not None)

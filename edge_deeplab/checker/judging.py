@@ -1,83 +1,27 @@
 """What a profile says of a file: a verdict for every operator, and where they run by it.
 
-The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What a runtime
-of this machine was seen to do comes after, for the profile it is about, so that both can be told side by side. Nothing
-predicted depends on the machine that checks.
+The idea to hold: verdicts are predicted from what the file tells, and placement is made of these alone. What was
+observed comes after, for the profile it is about, so that both can be told side by side. Nothing predicted depends on
+the machine that checks.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from edge_deeplab.checker.facts import facts_of
+from edge_deeplab.checker.agreement import Comparison, compare, identify
+from edge_deeplab.checker.facts import Value, facts_of
+from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
-from edge_deeplab.checker.partitions import Placement, place_operators, share_of
-from edge_deeplab.checker.rules import VERDICTS, Profile, Rule
-from edge_deeplab.checker.setting_facts import Fact
+from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
+from edge_deeplab.checker.rules import Profile, Rule
+from edge_deeplab.checker.verdicts import Confidence, Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
 
-Facts = Mapping[str, Fact]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a profile says of one operator.
-
-    Args:
-        operator: its type.
-        name: its name in the file.
-        module: dotted path of the layer it came from, or None.
-        verdict: "ok", "slow", "fallback" or "rejected".
-        reason: one sentence.
-        rule: id of the rule that decided, or None for "ok".
-        source: where the rule was read or measured, or None.
-        date: when, or None.
-        confidence: "source", "measured" or "reported", or None.
-        rewrite: what mends it, or None.
-    """
-
-    operator: str
-    name: str
-    module: str | None
-    verdict: str
-    reason: str
-    rule: str | None = None
-    source: str | None = None
-    date: str | None = None
-    confidence: str | None = None
-    rewrite: str | None = None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An operator that an accelerator does not take.
-
-    Args:
-        operator: its type.
-        name: its name in the file.
-        module: dotted path of the layer it came from, or None.
-    """
-
-    operator: str
-    name: str
-    module: str | None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where an accelerator stops that takes nothing after the first operator it does not know.
-
-    Args:
-        at: that operator.
-        operators_after: number of operators after it; all of them run on the processor.
-        share_after: their share of the multiply-adds; None where a shape is open or there are none.
-    """
-
-    at: LeftOut
-    operators_after: int
-    share_after: float | None
+Facts = Mapping[str, Value]
+OBSERVED = "observed"
+"""What stands in place of a rule's id where an observation decided."""
 
 
 @dataclass(frozen=True)
@@ -93,56 +37,80 @@ class ProfileReport:
             are none, or the profile has no accelerator.
         left_out: operators that the accelerator is predicted to leave, in the file's order.
         stopped_at: where it stops, for one that takes nothing after the first operator it does not know.
-        observed: whether all this is what a device was seen to do, not a prediction.
+        comparison: what was observed, beside what was predicted; None where nothing was observed.
     """
 
     profile: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Judgement, ...]
     partitions: int | None = None
     accelerator_share: float | None = None
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
-    observed: bool = False
+    comparison: Comparison | None = None
 
-    def count(self) -> dict[str, int]:
+    def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""
         counts = Counter(verdict.verdict for verdict in self.verdicts)
-        return {verdict: counts[verdict] for verdict in VERDICTS}
+        return {verdict: counts[verdict] for verdict in Verdict}
+
+    @property
+    def decided(self) -> bool:
+        """Whether all this is what the profile's device was seen to do, not a prediction."""
+        if self.comparison is None:
+            return False
+        return self.comparison.observation.decides and self.comparison.observation.tells
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {
+            "profile": self.profile,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "partitions": self.partitions,
+            "accelerator_share": self.accelerator_share,
+            "left_out": [asdict(operator) for operator in self.left_out],
+            "stopped_at": self.stopped_at and asdict(self.stopped_at),
+            "observed": self.comparison and self.comparison.to_json(),
+        }
 
 
 def judge(
-    graph: FileGraph, profile: Profile, measurement: Measurement | Optimized | None = None
+    graph: FileGraph, profile: Profile, observation: Observation | None = None
 ) -> ProfileReport:
     """Return what a profile says of every operator, and where they run by it.
 
     Args:
         graph: the file's operators.
         profile: its rules.
-        measurement: what a profile of measured facts judges by as well; it changes verdicts, not the placement.
+        observation: what the profile's observer saw; it changes verdicts, and the placement where it decides.
     """
     known = gather_facts(graph)
     verdicts = predict_verdicts(graph, profile, known)
     stop = _find_stop(graph, verdicts) if profile.stops_at_first_unsupported else None
     if stop is not None:
         verdicts = _end_at(stop, verdicts)
-    report = report_by(graph, profile, verdicts, stop)
-    if not profile.measured or measurement is None:
-        return report
-    seen = (
-        _add_measured(operator, verdict, profile, {**facts, **_measured(operator, measurement)})
+    if observation is None:
+        return _report_by(graph, profile, verdicts, stop)
+    predicted = place_by(graph, profile, verdicts)
+    comparison = compare(graph, str(profile.observed_by), observation, predicted)
+    if observation.decides:
+        seen = tuple(_decide(verdict, observation, place) for place, verdict in enumerate(verdicts))
+        return replace(_report_by(graph, profile, seen), comparison=comparison)
+    seen = tuple(
+        _add_observed(operator, verdict, profile, {**facts, **observation.facts_at(operator.index)})
         for operator, verdict, facts in zip(graph.operators, verdicts, known, strict=True)
     )
-    return replace(report, verdicts=tuple(seen))
+    report = _report_by(graph, profile, verdicts, stop)
+    return replace(report, verdicts=seen, comparison=comparison)
 
 
-def count_worst(said: Sequence[Sequence[str]]) -> dict[str, int]:
+def count_worst(said: Sequence[Sequence[Verdict]]) -> dict[Verdict, int]:
     """Return how many operators have each verdict, by the worst of what several profiles say of the same operators."""
-    worst = Counter(max(verdicts, key=VERDICTS.index) for verdicts in zip(*said, strict=True))
-    return {verdict: worst[verdict] for verdict in VERDICTS}
+    worst = Counter(max(verdicts) for verdicts in zip(*said, strict=True))
+    return {verdict: worst[verdict] for verdict in Verdict}
 
 
-def report_by(
-    graph: FileGraph, profile: Profile, verdicts: tuple[Verdict, ...], stop: Stop | None = None
+def _report_by(
+    graph: FileGraph, profile: Profile, verdicts: tuple[Judgement, ...], stop: Stop | None = None
 ) -> ProfileReport:
     """Return a profile's verdicts with where operators run by them.
 
@@ -162,7 +130,7 @@ def report_by(
         verdicts,
         len(placement.partitions),
         placement.share,
-        tuple(_identify(graph.operators[place]) for place in placement.left_out),
+        tuple(identify(graph.operators[place]) for place in placement.left_out),
         stop,
     )
 
@@ -180,7 +148,7 @@ def gather_facts(graph: FileGraph) -> list[Facts]:
 
 def predict_verdicts(
     graph: FileGraph, profile: Profile, known: Sequence[Facts]
-) -> tuple[Verdict, ...]:
+) -> tuple[Judgement, ...]:
     """Return the verdicts that follow from the file alone.
 
     Some operators are left out because one that they read is, or one that reads them: those are judged once more,
@@ -201,7 +169,7 @@ def predict_verdicts(
         if written_outside.intersection(operator.reads):
             facts[place]["reads_left_out"] = True
             verdicts[place] = _judge_operator(operator, profile, facts[place])
-        if verdicts[place].verdict == "fallback":
+        if verdicts[place].verdict is Verdict.FALLBACK:
             written_outside.update(key for key in operator.writes if key)
     read_outside = {key for place in _left_out(verdicts) for key in graph.operators[place].reads}
     for place, operator in enumerate(graph.operators):
@@ -211,9 +179,11 @@ def predict_verdicts(
     return tuple(verdicts)
 
 
-def place_by(graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]) -> Placement | None:
+def place_by(
+    graph: FileGraph, profile: Profile, verdicts: Sequence[Judgement]
+) -> Partitioning | None:
     """Return where operators run by a profile's verdicts; None for a file that does not load."""
-    if any(verdict.verdict == "rejected" for verdict in verdicts):
+    if any(verdict.verdict is Verdict.REJECTED for verdict in verdicts):
         return None
     pruned = (
         [place for place, o in enumerate(graph.operators) if facts_of(o)["unpacks_constant"]]
@@ -223,20 +193,20 @@ def place_by(graph: FileGraph, profile: Profile, verdicts: Sequence[Verdict]) ->
     return place_operators(graph.operators, _left_out(verdicts), pruned)
 
 
-def _left_out(verdicts: Sequence[Verdict]) -> list[int]:
-    return [place for place, verdict in enumerate(verdicts) if verdict.verdict == "fallback"]
+def _left_out(verdicts: Sequence[Judgement]) -> list[int]:
+    return [place for place, verdict in enumerate(verdicts) if verdict.verdict is Verdict.FALLBACK]
 
 
-def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Verdict:
+def _judge_operator(operator: Operator, profile: Profile, facts: Facts) -> Judgement:
     rule = profile.worst_rule(facts)
     if rule is None:
         identity = operator.type, operator.name, operator.module
-        return Verdict(*identity, "ok", profile.ok_reason)
+        return Judgement(*identity, Verdict.OK, profile.ok_reason)
     return _verdict_by(rule, operator, facts)
 
 
-def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
-    return Verdict(
+def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Judgement:
+    return Judgement(
         operator.type,
         operator.name,
         operator.module,
@@ -250,52 +220,59 @@ def _verdict_by(rule: Rule, operator: Operator, facts: Facts) -> Verdict:
     )
 
 
-def _add_measured(
-    operator: Operator, predicted: Verdict, profile: Profile, facts: Facts
-) -> Verdict:
-    """Return the verdict of what was seen where it is worse than the predicted one."""
+def _add_observed(
+    operator: Operator, predicted: Judgement, profile: Profile, facts: Facts
+) -> Judgement:
+    """Return the verdict of what was observed where it is worse than the predicted one."""
     seen = _judge_operator(operator, profile, facts)
-    worse = VERDICTS.index(seen.verdict) > VERDICTS.index(predicted.verdict)
-    return seen if worse else predicted
+    return seen if seen.verdict > predicted.verdict else predicted
 
 
-def _measured(operator: Operator, measurement: Measurement | Optimized) -> Facts:
-    if measurement.refusal is not None:
-        refused: Facts = {
-            "runtime": measurement.runtime,
-            "loads": False,
-            "refusal": measurement.refusal,
-        }
-        if isinstance(measurement, Optimized):
-            return refused
-        return {**refused, "loads_without_delegate": measurement.loads_without_delegate}
-    loaded: Facts = {"runtime": measurement.runtime, "loads": True}
-    if isinstance(measurement, Optimized):
-        return loaded
-    return {**loaded, "delegated": operator.index in measurement.delegated}
+def _decide(predicted: Judgement, observation: Observation, place: int) -> Judgement:
+    """Return what was observed of an operator; the prediction where nothing was."""
+    where = f"observed on {observation.machine}"
+    observed = replace(
+        predicted,
+        rule=OBSERVED,
+        source=observation.version,
+        date=observation.date,
+        confidence=Confidence.MEASURED,
+        rewrite=None,
+    )
+    taken, left = observation.taken or {}, observation.left or {}
+    if observation.refusal is not None:
+        reason = f"{where}: {observation.tool} does not load it ({observation.refusal})"
+        return replace(observed, verdict=Verdict.REJECTED, reason=reason)
+    if place in taken:
+        reason = f"{where}: {taken[place]}"
+        return replace(observed, verdict=Verdict.OK, reason=reason)
+    if place in left:
+        reason, rewrite = f"{where}: {left[place]}", predicted.rewrite
+        return replace(observed, verdict=Verdict.FALLBACK, reason=reason, rewrite=rewrite)
+    return predicted
 
 
-def _find_stop(graph: FileGraph, verdicts: Sequence[Verdict]) -> Stop | None:
+def _find_stop(graph: FileGraph, verdicts: Sequence[Judgement]) -> Stop | None:
     """Return the first operator that is left out, with what comes after it; None where none is."""
     first = next(iter(_left_out(verdicts)), None)
     if first is None:
         return None
     after = graph.operators[first + 1 :]
-    return Stop(_identify(graph.operators[first]), len(after), share_of(after, graph.operators))
+    return Stop(identify(graph.operators[first]), len(after), share_of(after, graph.operators))
 
 
-def _end_at(stop: Stop, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def _end_at(stop: Stop, verdicts: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """Return the verdicts with all after the stop left out as well, for the stop's own reason."""
     first = len(verdicts) - stop.operators_after - 1
     cause = verdicts[first]
     return tuple(
         verdict
-        if place <= first or verdict.verdict in ("fallback", "rejected")
-        else Verdict(
+        if place <= first or verdict.verdict >= Verdict.FALLBACK
+        else Judgement(
             verdict.operator,
             verdict.name,
             verdict.module,
-            "fallback",
+            Verdict.FALLBACK,
             f"it comes after {cause.operator} {cause.name}, where the accelerator stops: all from there on runs on "
             "the processor",
             rule=cause.rule,
@@ -306,7 +283,3 @@ def _end_at(stop: Stop, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         )
         for place, verdict in enumerate(verdicts)
     )
-
-
-def _identify(operator: Operator) -> LeftOut:
-    return LeftOut(operator.type, operator.name, operator.module)

@@ -72,6 +72,13 @@ class Fusion:
         return {**counts, "Conv": self.float_convolutions}
 
 
+def integer_operators(operators: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of integer operators by type, and of float convolutions under "Conv", in an optimized graph."""
+    formed = set(INTEGER_OPERATORS.values())
+    counts = {kind: n for kind, n in sorted(operators.items()) if kind in formed}
+    return {**counts, "Conv": sum(operators.get(kind, 0) for kind in FLOAT_CONVOLUTIONS)}
+
+
 def predict_fusion(graph: FileGraph, *, signed: bool | None = None) -> Fusion:
     """Return which operators ONNX Runtime's CPU provider computes in integers.
 

@@ -5,38 +5,11 @@ with each tensor (TFLite).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from edge_deeplab.checker.setting_facts import Fact
+from edge_deeplab.checker.fact import Fact
 from edge_deeplab.checker.tflite.litert_versions import is_registered
-from edge_deeplab.formats.graph import Operator, Quantization, TensorSpec
-
-OPERAND_FACTS: Mapping[str, str] = {
-    "types": 'element types of the data it reads and computes, each once ("int8", "float32/int8")',
-    "operands": "number of its inputs, absent ones included",
-    "results": "number of its outputs",
-    "bias": '"constant", "computed" or "absent" (convolutions and fully connected layers)',
-    "filter_type": "element type in which a filter is read: behind a dequantize that of its result",
-    "filter_constant": "whether the filter stands in the file",
-    "filter_axis_fits": "whether a filter's scales, if several, change along its output channels",
-    "filter_zero_point": "zero point of a filter, the one furthest from 0",
-    "input_zero_point": "zero point of the first input, the one furthest from 0",
-    "crops": "whether a BATCH_TO_SPACE_ND cuts off borders of what it puts together",
-    "settings_constant": "whether the sizes, axes or paddings that it reads stand in the file",
-    "one_scale": "whether each of its 8-bit data tensors has exactly one scale",
-    "same_quantization": "whether its 8-bit data tensors all have one scale and one zero point",
-    "valid_quantization": "whether all scales are positive and all zero points within their type",
-    "rescale_min": "smallest ratio of an input's scale, or of the inputs' product, to the output's",
-    "rescale_max": "largest ratio of an input's scale, or of the inputs' product, to the output's",
-    "requantization": "largest ratio of a convolution's input times filter scale to the output's",
-    "slope": "slope of a leaky ReLU below 0",
-    "unit_strides": "whether a slice takes every element between its ends",
-    "negative_setting": "whether a size or padding that it reads is negative",
-    "stride_above_window": "whether a pool steps further than its window reaches, or strides by single pixels",
-    "unpacks_constant": "whether it only unpacks a tensor that stands in the file",
-    "registered": "whether LiteRT's own kernels include its version (TFLite)",
-}
-"""Names and meanings, as `facts.FACTS` has them."""
+from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _FILTER_AXIS = {"DEPTHWISE_CONV_2D": 3}
@@ -68,23 +41,13 @@ _SETTING_INPUTS: Mapping[str, tuple[int, ...]] = {
 """Which inputs set sizes, axes or paddings."""
 
 
-def operand_facts(operator: Operator) -> dict[str, Fact | None]:
-    """Return the facts of `OPERAND_FACTS` that the file tells about an operator; None where it does not."""
-    data = _data_inputs(operator)
-    return {
-        "types": "/".join(dict.fromkeys(_read_type(s) for s in (*data, *operator.outputs))),
-        "operands": len(operator.inputs),
-        "results": len(operator.outputs),
-        "unpacks_constant": operator.type in _UNPACKERS and all(s.constant for s in data),
-        "registered": _is_registered(operator),
-        "stride_above_window": _stride_above_window(operator),
-        "slope": _number(operator.attributes.get("alpha")),
-        "input_zero_point": _input_zero_point(operator),
-        "crops": _crops(operator),
-        **_setting_facts(operator),
-        **_filter_facts(operator),
-        **_scale_facts(operator, data),
-    }
+def _types(operator: Operator) -> str:
+    specs = (*_data_inputs(operator), *operator.outputs)
+    return "/".join(dict.fromkeys(_read_type(spec) for spec in specs))
+
+
+def _unpacks_constant(operator: Operator) -> bool:
+    return operator.type in _UNPACKERS and all(spec.constant for spec in _data_inputs(operator))
 
 
 def _is_registered(operator: Operator) -> bool | None:
@@ -103,39 +66,68 @@ def _read_type(spec: TensorSpec) -> str:
     return spec.read_as or spec.dtype or "unknown"
 
 
-def _setting_facts(operator: Operator) -> dict[str, Fact | None]:
+def _settings(operator: Operator) -> list[TensorSpec | None]:
     places = _SETTING_INPUTS.get(operator.type, ())
-    settings = [operator.inputs[p] for p in places if p < len(operator.inputs)]
-    numbers = [number for spec in settings if spec for number in spec.values or ()]
-    bounded = operator.type in ("PAD", "RESIZE_BILINEAR", "SLICE")
-    strides = operator.inputs[3] if operator.type == "STRIDED_SLICE" and len(settings) > 2 else None
-    return {
-        "settings_constant": all(s is not None and s.constant for s in settings)
-        if settings
-        else None,
-        "negative_setting": any(number < 0 for number in numbers) if bounded else None,
-        "unit_strides": all(v == 1 for v in strides.values or ()) if strides else None,
-    }
+    return [operator.inputs[place] for place in places if place < len(operator.inputs)]
 
 
-def _filter_facts(operator: Operator) -> dict[str, Fact | None]:
-    weight = operator.inputs[1] if len(operator.inputs) > 1 else None
-    if operator.type not in _CONVOLUTIONS or weight is None:
-        return {}
-    quantization = None if weight.read_as else weight.quantization
+def _settings_constant(operator: Operator) -> bool | None:
+    settings = _settings(operator)
+    return all(spec is not None and spec.constant for spec in settings) if settings else None
+
+
+def _negative_setting(operator: Operator) -> bool | None:
+    if operator.type not in ("PAD", "RESIZE_BILINEAR", "SLICE"):
+        return None
+    return any(number < 0 for spec in _settings(operator) if spec for number in spec.values or ())
+
+
+def _unit_strides(operator: Operator) -> bool | None:
+    strides = operator.inputs[3] if len(operator.inputs) > 3 else None
+    if operator.type != "STRIDED_SLICE" or strides is None:
+        return None
+    return all(step == 1 for step in strides.values or ())
+
+
+def _filter(operator: Operator) -> TensorSpec | None:
+    """Return the filter of a convolution or fully connected layer; None for other operators."""
+    if operator.type not in _CONVOLUTIONS or len(operator.inputs) < 2:
+        return None
+    return operator.inputs[1]
+
+
+def _filter_quantization(operator: Operator) -> TensorQuantization | None:
+    weight = _filter(operator)
+    return None if weight is None or weight.read_as else weight.quantization
+
+
+def _filter_type(operator: Operator) -> str | None:
+    weight = _filter(operator)
+    return None if weight is None else _read_type(weight)
+
+
+def _filter_constant(operator: Operator) -> bool | None:
+    weight = _filter(operator)
+    return None if weight is None else weight.constant
+
+
+def _filter_axis_fits(operator: Operator) -> bool | None:
+    weight, quantization = _filter(operator), _filter_quantization(operator)
+    if weight is None or quantization is None:
+        return None
+    if quantization.channels == 1 and weight.dtype != "uint8":
+        return None
     expected = 0 if weight.dtype == "uint8" else _FILTER_AXIS.get(operator.type, 0)
-    several = quantization is not None and (quantization.channels > 1 or weight.dtype == "uint8")
-    return {
-        "bias": _bias(operator),
-        "filter_type": _read_type(weight),
-        "filter_constant": weight.constant,
-        "filter_axis_fits": quantization.axis == expected if quantization and several else None,
-        "filter_zero_point": max(quantization.zero_points, key=abs) if quantization else None,
-        "requantization": _requantization(operator, quantization),
-    }
+    return quantization.axis == expected
 
 
-def _bias(operator: Operator) -> str:
+def _furthest(quantization: TensorQuantization | None) -> int | None:
+    return max(quantization.zero_points, key=abs) if quantization else None
+
+
+def _bias(operator: Operator) -> str | None:
+    if _filter(operator) is None:
+        return None
     place = 3 if operator.type == "TRANSPOSE_CONV" else 2
     bias = operator.inputs[place] if place < len(operator.inputs) else None
     if bias is None:
@@ -143,8 +135,8 @@ def _bias(operator: Operator) -> str:
     return "constant" if bias.constant else "computed"
 
 
-def _requantization(operator: Operator, weight: Quantization | None) -> float | None:
-    data = _data_inputs(operator)
+def _requantization(operator: Operator) -> float | None:
+    data, weight = _data_inputs(operator), _filter_quantization(operator)
     if weight is None or not data or not operator.outputs:
         return None
     before, after = data[0].quantization, operator.outputs[0].quantization
@@ -153,34 +145,41 @@ def _requantization(operator: Operator, weight: Quantization | None) -> float | 
     return before.scales[1] * weight.scales[1] / after.scales[0]
 
 
-def _scale_facts(operator: Operator, data: Sequence[TensorSpec]) -> dict[str, Fact | None]:
-    tensors = [*data, *operator.outputs]
-    eight_bit = [spec for spec in tensors if _read_type(spec) in _EIGHT_BITS]
-    if not eight_bit:
-        return {}
-    known = [spec.quantization for spec in eight_bit if spec.quantization is not None]
-    complete = len(known) == len(eight_bit)
-    every = [spec for spec in (*operator.inputs, *operator.outputs) if spec is not None]
-    low, high = _rescales(operator, data) if complete else (None, None)
-    return {
-        "one_scale": complete and all(q.channels == 1 and q.axis == 0 for q in known),
-        "same_quantization": len({(q.scales, q.zero_points) for q in known}) <= 1,
-        "valid_quantization": all(_is_valid(spec) for spec in every),
-        "rescale_min": low,
-        "rescale_max": high,
-    }
+def _eight_bit(operator: Operator) -> list[TensorQuantization | None]:
+    """Return how each 8-bit data tensor is quantized."""
+    tensors = (*_data_inputs(operator), *operator.outputs)
+    return [spec.quantization for spec in tensors if _read_type(spec) in _EIGHT_BITS]
 
 
-def _rescales(operator: Operator, data: Sequence[TensorSpec]) -> tuple[float | None, float | None]:
-    """Return the smallest and largest ratio of input scales to the output's, of one 8-bit type throughout."""
+def _one_scale(operator: Operator) -> bool | None:
+    found = _eight_bit(operator)
+    return all(q is not None and q.channels == 1 and q.axis == 0 for q in found) if found else None
+
+
+def _same_quantization(operator: Operator) -> bool | None:
+    found = _eight_bit(operator)
+    return len({(q.scales, q.zero_points) for q in found if q}) <= 1 if found else None
+
+
+def _valid_quantization(operator: Operator) -> bool | None:
+    every = (*operator.inputs, *operator.outputs)
+    return all(_is_valid(spec) for spec in every if spec) if _eight_bit(operator) else None
+
+
+def _rescales(operator: Operator) -> list[float]:
+    """Return the ratios of input scales to the output's, of one 8-bit type throughout; none where one is not known."""
+    found = _eight_bit(operator)
+    if not found or None in found:
+        return []
+    data = _data_inputs(operator)
     types = {_read_type(spec) for spec in (*data, *operator.outputs)}
     scales = [spec.quantization.scales[0] for spec in data if spec.quantization]
     result = operator.outputs[0].quantization if operator.outputs else None
     if len(types) != 1 or not scales or result is None or not result.scales[0]:
-        return None, None
+        return []
     if operator.type == "MUL":
         scales = [math.prod(scales)]
-    return min(scales) / result.scales[0], max(scales) / result.scales[0]
+    return [scale / result.scales[0] for scale in scales]
 
 
 def _is_valid(spec: TensorSpec) -> bool:
@@ -202,7 +201,7 @@ def _stride_above_window(operator: Operator) -> bool | None:
 
 def _input_zero_point(operator: Operator) -> int | None:
     first = operator.inputs[0] if operator.inputs else None
-    return max(first.quantization.zero_points, key=abs) if first and first.quantization else None
+    return _furthest(first.quantization) if first else None
 
 
 def _crops(operator: Operator) -> bool | None:
@@ -215,3 +214,45 @@ def _crops(operator: Operator) -> bool | None:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
+
+
+_TFLITE = ("tflite",)
+
+# fmt: off
+OPERAND_FACTS = (
+    Fact("types", 'element types of the data it reads and computes, each once ("int8", "float32/int8")', _types),
+    Fact("operands", "number of its inputs, absent ones included", lambda o: len(o.inputs)),
+    Fact("results", "number of its outputs", lambda o: len(o.outputs)),
+    Fact("bias", '"constant", "computed" or "absent" (convolutions and fully connected layers)', _bias, _TFLITE),
+    Fact("filter_type", "element type in which a filter is read: behind a dequantize that of its result", _filter_type,
+         _TFLITE),
+    Fact("filter_constant", "whether the filter stands in the file", _filter_constant, _TFLITE),
+    Fact("filter_axis_fits", "whether a filter's scales, if several, change along its output channels",
+         _filter_axis_fits, _TFLITE),
+    Fact("filter_zero_point", "zero point of a filter, the one furthest from 0",
+         lambda o: _furthest(_filter_quantization(o)), _TFLITE),
+    Fact("input_zero_point", "zero point of the first input, the one furthest from 0", _input_zero_point, _TFLITE),
+    Fact("crops", "whether a BATCH_TO_SPACE_ND cuts off borders of what it puts together", _crops, _TFLITE),
+    Fact("settings_constant", "whether the sizes, axes or paddings that it reads stand in the file", _settings_constant,
+         _TFLITE),
+    Fact("one_scale", "whether each of its 8-bit data tensors has exactly one scale", _one_scale),
+    Fact("same_quantization", "whether its 8-bit data tensors all have one scale and one zero point",
+         _same_quantization),
+    Fact("valid_quantization", "whether all scales are positive and all zero points within their type",
+         _valid_quantization),
+    Fact("rescale_min", "smallest ratio of an input's scale, or of the inputs' product, to the output's",
+         lambda o: min(_rescales(o), default=None)),
+    Fact("rescale_max", "largest ratio of an input's scale, or of the inputs' product, to the output's",
+         lambda o: max(_rescales(o), default=None)),
+    Fact("requantization", "largest ratio of a convolution's input times filter scale to the output's", _requantization,
+         _TFLITE),
+    Fact("slope", "slope of a leaky ReLU below 0", lambda o: _number(o.attributes.get("alpha"))),
+    Fact("unit_strides", "whether a slice takes every element between its ends", _unit_strides, _TFLITE),
+    Fact("negative_setting", "whether a size or padding that it reads is negative", _negative_setting, _TFLITE),
+    Fact("stride_above_window", "whether a pool steps further than its window reaches, or strides by single pixels",
+         _stride_above_window, _TFLITE),
+    Fact("unpacks_constant", "whether it only unpacks a tensor that stands in the file", _unpacks_constant),
+    Fact("registered", "whether LiteRT's own kernels include its version", _is_registered, _TFLITE),
+)
+# fmt: on
+"""What an operator's tensors tell."""

@@ -18,7 +18,7 @@ from edge_deeplab.formats.graph import Operator
 
 
 @dataclass(frozen=True)
-class Placement:
+class Partitioning:
     """Where the operators of a file run.
 
     Args:
@@ -34,7 +34,7 @@ class Placement:
 
 def place_operators(
     operators: Sequence[Operator], left_out: Collection[int], pruned: Collection[int] = ()
-) -> Placement:
+) -> Partitioning:
     """Return where operators run when an accelerator takes all but some.
 
     Args:
@@ -44,7 +44,7 @@ def place_operators(
     """
     partitions = find_subgraphs(operators, left_out, pruned)
     taken = [operators[place] for place in chain.from_iterable(partitions)]
-    return Placement(partitions, tuple(sorted(left_out)), share_of(taken, operators))
+    return Partitioning(partitions, tuple(sorted(left_out)), share_of(taken, operators))
 
 
 def share_of(some: Sequence[Operator], all_of_them: Sequence[Operator]) -> float | None:

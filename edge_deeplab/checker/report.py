@@ -1,46 +1,27 @@
 """The operator report: one file, held against profiles.
 
-Reading (`read`), judging (`judging`) and measuring (`xnnpack`, `optimized_onnx`) meet here; nothing is printed.
+Reading, judging, linting and what observers saw meet here; nothing is printed.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from edge_deeplab.checker.agreement import (
-    fusion_to_json,
-    fusion_warnings,
-    xnnpack_to_json,
-    xnnpack_warnings,
-)
-from edge_deeplab.checker.judging import (
-    ProfileReport,
-    Verdict,
-    gather_facts,
-    judge,
-    place_by,
-    predict_verdicts,
-)
-from edge_deeplab.checker.onnx_fusion import Fusion, predict_fusion
-from edge_deeplab.checker.partitions import Placement
-from edge_deeplab.checker.rules import default_profiles, load_profile
+from edge_deeplab.checker.agreement import Comparison, fusion_to_json, xnnpack_to_json
+from edge_deeplab.checker.judging import ProfileReport, judge
+from edge_deeplab.checker.observing import Observers
+from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding, lint_signatures
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
+from edge_deeplab.checker.verdicts import Verdict
+from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph
-from edge_deeplab.runtimes.optimized_onnx import Optimized, measure_optimized
-from edge_deeplab.runtimes.xnnpack import Measurement, measure_xnnpack
+from edge_deeplab.progress import SILENT, Progress
 
-__all__ = [
-    "ArtifactReport",
-    "FileGraph",
-    "ProfileReport",
-    "Verdict",
-    "check_artifact",
-    "dilated_depthwise",
-    "judge",
-]
+NOBODY: Observers = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -50,67 +31,102 @@ class ArtifactReport:
     Args:
         graph: the file's operators.
         profiles: one report a profile, in the order asked.
-        xnnpack: what XNNPACK took, for TFLite files, else None.
+        unasked: what the format's default profile says, where only its observer was asked.
         version_findings: operators of a TFLite file whose opcode version is too high or too low.
         signature_findings: what of a TFLite file's signatures is not so in its graph.
-        placement: what XNNPACK was predicted to take; None for a file that is predicted not to load, or of another
-            format.
-        optimized: what ONNX Runtime made of it, for ONNX files, else None.
-        fusion: what it was predicted to make of it.
     """
 
     graph: FileGraph
     profiles: tuple[ProfileReport, ...]
-    xnnpack: Measurement | None = None
+    unasked: ProfileReport | None = None
     version_findings: tuple[VersionFinding, ...] = ()
     signature_findings: tuple[SignatureFinding, ...] = ()
-    placement: Placement | None = None
-    optimized: Optimized | None = None
-    fusion: Fusion | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.graph.path
 
     @property
     def rejected(self) -> bool:
         """Whether some profile does not load the file."""
-        return any(profile.count()["rejected"] for profile in self.profiles)
+        return any(profile.count()[Verdict.REJECTED] for profile in self.profiles)
 
-    def warnings(self) -> list[str]:
-        """Return one sentence for each prediction that the runtimes of this machine do not bear out."""
-        if self.xnnpack is not None:
-            return xnnpack_warnings(self.graph, self.placement, self.xnnpack)
-        if self.optimized is not None and self.fusion is not None:
-            return fusion_warnings(self.fusion, self.optimized)
-        return []
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Predictions beside observations, of every profile that was observed."""
+        reports = (*self.profiles, *((self.unasked,) if self.unasked else ()))
+        return tuple(report.comparison for report in reports if report.comparison)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each prediction that what was observed does not bear out."""
+        return tuple(text for seen in self.comparisons for text in seen.differences)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file the report does not show, and what observers say beside it."""
+        told = (note for seen in self.comparisons for note in seen.observation.notes)
+        return tuple(dict.fromkeys((*self.graph.notes, *told)))
+
+    def seen_by(self, observer: str) -> Comparison | None:
+        """Return what an observer saw, beside the prediction; None where it was not asked."""
+        return next((seen for seen in self.comparisons if seen.observer == observer), None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         document: dict[str, Any] = {
-            "path": str(self.graph.path),
+            "path": str(self.path),
             "format": self.graph.format,
             "versions": dict(self.graph.versions),
-            "notes": list(self.graph.notes),
-            "warnings": self.warnings(),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "operators": [
                 {"operator": kind, "version": version, "count": count}
                 for kind, version, count in self.graph.count_types()
             ],
             "dilated_depthwise": [_dilated_to_json(o) for o in dilated_depthwise(self.graph)],
-            "profiles": [asdict(profile) for profile in self.profiles],
+            "profiles": [profile.to_json() for profile in self.profiles],
             "version_findings": [finding.to_json() for finding in self.version_findings],
             "signature_findings": [finding.to_json() for finding in self.signature_findings],
         }
-        if self.xnnpack is not None:
-            document["xnnpack"] = xnnpack_to_json(self.graph, self.placement, self.xnnpack)
-        if self.optimized is not None and self.fusion is not None:
-            document["onnxruntime"] = fusion_to_json(self.fusion, self.optimized)
+        if seen := self.seen_by("xnnpack"):
+            document["xnnpack"] = xnnpack_to_json(seen)
+        if seen := self.seen_by("onnxruntime"):
+            document["onnxruntime"] = fusion_to_json(seen)
         return document
 
 
-def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
-    """Read a file and hold it against profiles.
+@dataclass(frozen=True)
+class UnreadArtifact:
+    """A file that cannot be read.
+
+    Args:
+        path: the file.
+        error: why, one sentence.
+    """
+
+    path: Path
+    error: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the report of a file is returned, empty but for the error."""
+        return {"path": str(self.path), "format": None, "profiles": [], "error": self.error}
+
+
+CheckResult = ArtifactReport | UnreadArtifact
+
+
+def check_artifact(
+    path: Path, profiles: Sequence[str] = (), observers: Observers = NOBODY
+) -> ArtifactReport:
+    """Read a file, hold it against profiles, and those against what their observers see.
 
     Args:
         path: a `.tflite`, `.onnx` or `.mlpackage`, of this project or anyone's.
         profiles: names; those of other formats are passed over. None takes the format's default.
+        observers: by name; a profile whose observer is not among them is only predicted. The observer of the format's
+            default profile sees every file.
 
     Raises:
         ArtifactError: when the file cannot be read.
@@ -119,32 +135,70 @@ def check_artifact(path: Path, profiles: Sequence[str] = ()) -> ArtifactReport:
     """
     loaded = [load_profile(name) for name in profiles]
     graph = read_graph(path)
-    if not loaded:
-        loaded = default_profiles(graph.format)
-    measured = measure_xnnpack(path) if graph.format == "tflite" else None
-    optimized = measure_optimized(path) if graph.format == "onnx" else None
-    asked = [profile for profile in loaded if profile.format == graph.format]
+    is_tflite = graph.format == "tflite"
+    asked = profiles_for(graph, loaded)
+    seeing = {profile.observed_by for profile in asked}
+    unasked = [p for p in default_profiles(graph.format) if p.observed_by in {*observers} - seeing]
     return ArtifactReport(
         graph,
-        tuple(judge(graph, profile, measured or optimized) for profile in asked),
-        xnnpack=measured,
-        version_findings=lint_versions(path) if graph.format == "tflite" else (),
-        signature_findings=lint_signatures(path) if graph.format == "tflite" else (),
-        placement=_foresee_xnnpack(graph) if graph.format == "tflite" else None,
-        optimized=optimized,
-        fusion=predict_fusion(graph) if graph.format == "onnx" else None,
+        tuple(_judge_and_observe(graph, profile, observers) for profile in asked),
+        unasked=_judge_and_observe(graph, unasked[0], observers) if unasked else None,
+        version_findings=lint_versions(path) if is_tflite else (),
+        signature_findings=lint_signatures(path) if is_tflite else (),
     )
+
+
+def check_artifacts(
+    paths: Sequence[Path],
+    profiles: Sequence[str] = (),
+    observers: Observers = NOBODY,
+    *,
+    progress: Progress = SILENT,
+) -> tuple[CheckResult, ...]:
+    """Return the report of each file, or why it cannot be read.
+
+    Arguments as for `check_artifact`.
+
+    Raises:
+        ConfigError: for an unknown profile, or one that reads none of the files.
+        MissingDependencyError: when the package that knows a format is not installed.
+    """
+    wanted = [load_profile(name) for name in profiles]
+    results: list[CheckResult] = []
+    progress.begin("checking", len(paths), "files")
+    for path in paths:
+        try:
+            results.append(check_artifact(path, profiles, observers))
+        except ArtifactError as error:
+            results.append(UnreadArtifact(path, str(error)))
+        progress.advance()
+    formats = {result.graph.format for result in results if isinstance(result, ArtifactReport)}
+    all_read = all(isinstance(result, ArtifactReport) for result in results)
+    for profile in wanted:
+        if results and all_read and profile.format not in formats:
+            raise ConfigError(
+                f"profile {profile.name} is about {profile.format} files and none of that format came; "
+                "name another profile, or leave it out for each format's default"
+            )
+    return tuple(results)
+
+
+def _judge_and_observe(graph: FileGraph, profile: Profile, observers: Observers) -> ProfileReport:
+    observer = observers.get(profile.observed_by or "")
+    observation = None if observer is None else observer.observe(graph.path, profile)
+    return judge(graph, profile, observation)
+
+
+def profiles_for(graph: FileGraph, asked: Sequence[Profile]) -> list[Profile]:
+    """Return the profiles among those asked that read a file; with none asked, the format's default."""
+    if not asked:
+        return default_profiles(graph.format)
+    return [profile for profile in asked if profile.format == graph.format]
 
 
 def dilated_depthwise(graph: FileGraph) -> list[Operator]:
     """Return the dilated depthwise convolutions, in the file's order."""
     return [operator for operator in graph.operators if operator.dilated_depthwise]
-
-
-def _foresee_xnnpack(graph: FileGraph) -> Placement | None:
-    """Return what XNNPACK is predicted to take of a TFLite file; None where it is predicted not to load."""
-    profile = load_profile("tflite-xnnpack")
-    return place_by(graph, profile, predict_verdicts(graph, profile, gather_facts(graph)))
 
 
 def _dilated_to_json(operator: Operator) -> dict[str, Any]:

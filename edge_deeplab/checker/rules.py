@@ -25,16 +25,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from string import Formatter
 from typing import Any
 
-from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Fact
+from edge_deeplab.checker.facts import DEVICE_FACTS, FACTS, Value
+from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.targets import TARGETS, TargetName
-
-VERDICTS = ("ok", "slow", "fallback", "rejected")
-"""From best to worst."""
-CONFIDENCES = ("source", "measured", "reported")
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "above": lambda fact, limit: fact > limit,
@@ -46,7 +44,6 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 Condition = Mapping[str, Any]
 _SWITCHES: Mapping[str, bool] = {
-    "measured": False,
     "stops_at_first_unsupported": False,
     "accelerator": True,
     "prunes_unpacking": False,
@@ -60,11 +57,11 @@ class Rule:
 
     Args:
         id: "<TOML file>.<what it is about>", unique.
-        verdict: one of `VERDICTS`.
+        verdict: what becomes of the operator.
         reason: one sentence with facts in braces.
         source: where it was read or measured.
         date: when, as year and month.
-        confidence: one of `CONFIDENCES`.
+        confidence: how it is known.
         operators: operator types it is about; empty for all.
         when: alternatives, each a table of facts and what they must be: a value, or a comparison ({above = 1}).
         rewrite: what mends it, or None.
@@ -72,11 +69,11 @@ class Rule:
     """
 
     id: str
-    verdict: str
+    verdict: Verdict
     reason: str
     source: str
     date: str
-    confidence: str
+    confidence: Confidence
     operators: tuple[str, ...] = ()
     when: tuple[Condition, ...] = ({},)
     rewrite: str | None = None
@@ -89,7 +86,7 @@ class Rule:
             name for text in (self.reason, self.source, self.rewrite) for name in _named_in(text)
         )
 
-    def matches(self, facts: Mapping[str, Fact]) -> bool:
+    def matches(self, facts: Mapping[str, Value]) -> bool:
         """Tell whether the rule speaks about an operator with these facts."""
         if self.operators and facts["type"] not in self.operators:
             return False
@@ -110,7 +107,7 @@ class Variant:
     """
 
     suffix: str
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ class Profile:
         title: what it is, for people.
         ok_reason: what an operator that no rule speaks about is told; honest about how much the rules cover.
         rules: its rules.
-        measured: whether its runtime is asked as well, on this machine.
+        observed_by: name of the observer that sees what its runtime does with a file; None where none does.
         family: the TOML file's name, which is the profile's own unless the file has variants.
         variants: of a family's file, the devices it serves.
         stops_at_first_unsupported: whether what comes after the first operator that falls back falls back as well.
@@ -136,17 +133,17 @@ class Profile:
     title: str
     ok_reason: str
     rules: tuple[Rule, ...]
-    measured: bool = False
+    observed_by: str | None = None
     family: str = ""
     variants: tuple[Variant, ...] = ()
     stops_at_first_unsupported: bool = False
     accelerator: bool = True
     prunes_unpacking: bool = False
 
-    def worst_rule(self, facts: Mapping[str, Fact]) -> Rule | None:
+    def worst_rule(self, facts: Mapping[str, Value]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""
         matching = [rule for rule in self.rules if rule.matches(facts)]
-        return max(matching, key=lambda rule: VERDICTS.index(rule.verdict), default=None)
+        return max(matching, key=lambda rule: rule.verdict, default=None)
 
 
 def family_names() -> tuple[str, ...]:
@@ -214,7 +211,7 @@ def _profile_of(family: Profile, variant: Variant) -> Profile:
     )
 
 
-def _rule_on(rule: Rule, facts: Mapping[str, Fact]) -> Rule:
+def _rule_on(rule: Rule, facts: Mapping[str, Value]) -> Rule:
     """Return a rule as it reads on a device; one that never holds there has no alternatives left."""
     holding = (
         alternative
@@ -230,7 +227,7 @@ def _rule_on(rule: Rule, facts: Mapping[str, Fact]) -> Rule:
     )
 
 
-def _fill(text: str, facts: Mapping[str, Fact]) -> str:
+def _fill(text: str, facts: Mapping[str, Value]) -> str:
     """Return a text with the facts of a device in place of their names in braces; other braces stay."""
     for name, fact in facts.items():
         text = text.replace(f"{{{name}}}", str(fact))
@@ -247,9 +244,11 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         f"profile {name}",
         document,
         {"format", "title", "ok_reason"},
-        {"rules", "variants", *_SWITCHES},
+        {"rules", "variants", "observed_by", *_SWITCHES},
     )
-    rules = tuple(_parse_rule(name, entry) for entry in document.get("rules", ()))
+    rules = tuple(
+        _parse_rule(name, document["format"], entry) for entry in document.get("rules", ())
+    )
     if len({rule.id for rule in rules}) != len(rules):
         raise ConfigError(f"profile {name} has two rules of one id; ids are unique; rename one")
     return Profile(
@@ -258,6 +257,7 @@ def parse_profile(name: str, document: Mapping[str, Any]) -> Profile:
         title=document["title"],
         ok_reason=document["ok_reason"],
         rules=rules,
+        observed_by=document.get("observed_by"),
         family=name,
         variants=tuple(_parse_variant(name, entry) for entry in document.get("variants", ())),
         **{key: bool(document.get(key, usual)) for key, usual in _SWITCHES.items()},
@@ -273,44 +273,51 @@ def _parse_variant(profile: str, entry: Mapping[str, Any]) -> Variant:
     return Variant(entry["suffix"], entry["facts"])
 
 
-def _parse_rule(profile: str, entry: Mapping[str, Any]) -> Rule:
+def _parse_rule(profile: str, file_format: str, entry: Mapping[str, Any]) -> Rule:
     where = f"rule {entry.get('id', '(without id)')} of profile {profile}"
     known = {field.name for field in fields(Rule)}
     optional = {"operators", "when", "rewrite", "mend"}
     _check_keys(where, entry, known - optional, optional)
+    try:
+        verdict, confidence = Verdict(entry["verdict"]), Confidence(entry["confidence"])
+    except ValueError as error:
+        raise ConfigError(
+            f"{where} has verdict {entry['verdict']!r} and confidence {entry['confidence']!r}; "
+            f"one of {', '.join(Verdict)} and one of {', '.join(Confidence)} were expected"
+        ) from error
     rule = Rule(
         **{
             **entry,
+            "verdict": verdict,
+            "confidence": confidence,
             "operators": tuple(entry.get("operators", ())),
             "when": tuple(entry.get("when", ({},))),
         }
     )
-    if rule.verdict not in VERDICTS or rule.confidence not in CONFIDENCES:
-        raise ConfigError(
-            f"{where} has verdict {rule.verdict!r} and confidence {rule.confidence!r}; "
-            f"one of {', '.join(VERDICTS)} and one of {', '.join(CONFIDENCES)} were expected"
-        )
     for alternative in rule.when:
-        _check_condition(where, alternative)
-    for text in (rule.reason, rule.source, rule.rewrite or ""):
-        _check_placeholders(where, text)
+        _check_comparisons(where, alternative)
+    for name in (*chain.from_iterable(rule.when), *rule.named_facts):
+        _check_fact(where, file_format, name)
     return rule
 
 
-def _check_placeholders(where: str, text: str) -> None:
-    for name in _named_in(text):
-        if name not in FACTS:
-            raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+def _check_fact(where: str, file_format: str, name: str) -> None:
+    if name not in FACTS:
+        raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+    formats = FACTS[name].formats
+    if formats and file_format not in formats:
+        raise ConfigError(
+            f"{where} asks for {name}, which {file_format} files do not tell; a fact of theirs was expected; "
+            f"only {' and '.join(formats)} files tell this one"
+        )
 
 
 def _named_in(text: str | None) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(text or "") if name is not None]
 
 
-def _check_condition(where: str, alternative: Condition) -> None:
-    for name, wanted in alternative.items():
-        if name not in FACTS:
-            raise unknown_choice(f"fact in {where}", name, tuple(FACTS))
+def _check_comparisons(where: str, alternative: Condition) -> None:
+    for wanted in alternative.values():
         for comparison in wanted if isinstance(wanted, Mapping) else ():
             if comparison not in _COMPARISONS:
                 raise unknown_choice(f"comparison in {where}", comparison, tuple(_COMPARISONS))
@@ -327,7 +334,7 @@ def _check_keys(
             raise unknown_choice(f"key in {where}", key, sorted({*required, *optional}))
 
 
-def _holds(fact: Fact | None, wanted: Any) -> bool:
+def _holds(fact: Value | None, wanted: Any) -> bool:
     if fact is None:
         return False
     if isinstance(wanted, Mapping):

@@ -8,11 +8,8 @@ import sys
 from collections.abc import Iterator
 from importlib.resources import files
 
-from edge_deeplab.checker.explain import (
-    describe_condition,
-    fact_words,
-    profiles_with,
-)
+from edge_deeplab.checker.explain import describe_condition, profiles_with
+from edge_deeplab.checker.facts import FACTS
 from edge_deeplab.checker.rules import (
     Profile,
     Rule,
@@ -136,7 +133,7 @@ def _sentence(text: str) -> str:
 
 def _words(text: str) -> str:
     """Return a text with the facts in braces as words in italics."""
-    return _PLACEHOLDER.sub(lambda match: f"*{fact_words(match[1])}*", text)
+    return _PLACEHOLDER.sub(lambda match: f"*{FACTS[match[1]].told_as}*", text)
 
 
 def _cell(text: str) -> str:

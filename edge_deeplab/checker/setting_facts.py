@@ -2,63 +2,10 @@
 
 from collections.abc import Mapping
 
+from edge_deeplab.checker.fact import Compute, Fact, Value
 from edge_deeplab.formats.graph import Attribute, Operator, TensorSpec, first_shape
 
-Fact = int | float | bool | str
-
-SETTING_FACTS: Mapping[str, str] = {
-    "output_dtype": "element type of the first output",
-    "computed_as": "element type behind the dequantization of the input, else that of the input",
-    "cast_to": 'element type that a Cast makes of the output, where that is all that reads it, else "nothing"',
-    "rank": "number of axes of the first input",
-    "output_rank": "number of axes of the first output",
-    "highest_rank": "largest number of axes of any input or output",
-    "batch": "size of the first axis of the first input",
-    "depth": "size of the last axis of the first input",
-    "reduces_depth": "whether the last axis differs between input and output",
-    "computed_inputs": "number of inputs that are computed, not stored",
-    "others_constant": "whether every input after the first stands in the file",
-    "static_shape": "whether every size of the first input but the batch stands in the file",
-    "activation": "fused activation (TFLite)",
-    "border": 'how the border is padded: "same", "valid" or "explicit"',
-    "window_h": "rows of a pooling window",
-    "window_w": "columns of a pooling window",
-    "window": "entries of a pooling window",
-    "ceil_mode": "whether a pool rounds its output size up",
-    "interpolation": 'of a resize: "linear", "nearest" or "cubic"',
-    "align_corners": "whether a resize samples from corner to corner",
-    "half_pixel": "whether a resize samples at pixel centres",
-    "coordinates": "coordinate transformation of a resize (ONNX)",
-    "rounding": "rounding of a resize to the nearest (ONNX)",
-    "antialias": "whether a resize smooths (ONNX)",
-    "sized_by": 'what gives a resize its size: "sizes" or "scales" (ONNX)',
-    "height_in": "rows that a resize takes",
-    "width_in": "columns that a resize takes",
-    "height_out": "rows that a resize gives",
-    "width_out": "columns that a resize gives",
-    "square": "whether a resize gives as many rows as columns",
-    "whole_ratio": "whether a resize gives a whole multiple of its input's rows and columns",
-    "whole_division": "whether a resize gives a whole part of its input's rows and columns",
-    "beta": "factor inside a softmax",
-    "keep_num_dims": "whether a fully connected layer keeps its input's rank",
-    "keep_dims": "whether a reduction keeps the axes that it reduces (TFLite)",
-    "ellipsis_mask": "ellipsis mask of a strided slice",
-    "new_axis_mask": "new-axis mask of a strided slice",
-    "shrink_axis_mask": "shrink-axis mask of a strided slice",
-    "select_last_index": "whether an argmax takes the last of equals (ONNX)",
-}
-"""Names and meanings, as `facts.FACTS` has them."""
-
 _ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
-_PLAIN = (
-    "beta",
-    "keep_num_dims",
-    "keep_dims",
-    "ellipsis_mask",
-    "new_axis_mask",
-    "shrink_axis_mask",
-    "select_last_index",
-)
 _RESIZES: Mapping[str, tuple[str | None, tuple[int, int]]] = {
     "RESIZE_BILINEAR": ("linear", (1, 2)),
     "RESIZE_NEAREST_NEIGHBOR": ("nearest", (1, 2)),
@@ -79,105 +26,157 @@ _POOLS = (
 _BORDERS = {"SAME": "same", "VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same"}
 
 
-def setting_facts(operator: Operator) -> dict[str, Fact | None]:
-    """Return the facts of `SETTING_FACTS` that the file tells about an operator; None where it does not."""
-    settings = operator.attributes
-    return {
-        **_tensor_facts(operator),
-        **{name: _single(settings.get(name)) for name in _PLAIN},
-        "activation": _activation(settings),
-        "border": _border(settings),
-        **(_pool_facts(settings) if operator.type in _POOLS else {}),
-        **(_resize_facts(operator) if operator.type in _RESIZES else {}),
-    }
+def _setting(name: str) -> Compute:
+    """Return what reads one setting under its own name; one of several numbers is no fact."""
+    return lambda operator: _single(operator.attributes.get(name))
 
 
-def _tensor_facts(operator: Operator) -> dict[str, Fact | None]:
-    given = [spec for spec in operator.inputs if spec is not None]
+def _single(value: Attribute | None) -> Value | None:
+    return None if isinstance(value, tuple) else value
+
+
+def _source(operator: Operator) -> TensorSpec | None:
+    """Return the first input that is computed."""
+    return next((spec for spec in operator.inputs if spec and not spec.constant), None)
+
+
+def _computed_as(operator: Operator) -> str | None:
+    source = _source(operator)
+    return (source.dequantized_from or source.dtype) if source else None
+
+
+def _cast_to(operator: Operator) -> str | None:
+    return (operator.outputs[0].cast_to or "nothing") if operator.outputs else None
+
+
+def _rank(specs: tuple[TensorSpec | None, ...]) -> int | None:
+    shape = first_shape(specs)
+    return None if shape is None else len(shape)
+
+
+def _highest_rank(operator: Operator) -> int | None:
+    specs = (*operator.inputs, *operator.outputs)
+    return max((len(spec.shape) for spec in specs if spec and spec.shape is not None), default=None)
+
+
+def _size(operator: Operator, axis: int) -> int | None:
+    shape = first_shape(operator.inputs)
+    return shape[axis] if shape else None
+
+
+def _reduces_depth(operator: Operator) -> bool | None:
     first, result = first_shape(operator.inputs), first_shape(operator.outputs)
-    ranks = [len(spec.shape) for spec in (*given, *operator.outputs) if spec.shape is not None]
-    computed = [spec for spec in given if not spec.constant]
-    source = computed[0] if computed else None
-    return {
-        "output_dtype": operator.outputs[0].dtype if operator.outputs else None,
-        "computed_as": (source.dequantized_from or source.dtype) if source else None,
-        "cast_to": (operator.outputs[0].cast_to or "nothing") if operator.outputs else None,
-        "rank": None if first is None else len(first),
-        "output_rank": None if result is None else len(result),
-        "highest_rank": max(ranks, default=None),
-        "batch": first[0] if first else None,
-        "depth": first[-1] if first else None,
-        "reduces_depth": first[-1] != result[-1] if first and result else None,
-        "computed_inputs": len(computed),
-        "others_constant": all(spec.constant for spec in operator.inputs[1:] if spec),
-        "static_shape": None not in first[1:] if first else None,
-    }
+    return first[-1] != result[-1] if first and result else None
 
 
-def _pool_facts(settings: Mapping[str, Attribute]) -> dict[str, Fact | None]:
-    height, width = _pair(settings, "kernel_shape", "kernel_sizes", "filter_height filter_width")
-    strides = _pair(settings, "strides", "strides", "stride_h stride_w")
-    rates = _pair(settings, "dilations", "dilations", "")
-    return {
-        "window_h": height,
-        "window_w": width,
-        "window": height * width if height and width else None,
-        "stride": max(strides[0] or 1, strides[1] or 1),
-        "rate": max(rates[0] or 1, rates[1] or 1),
-        "ceil_mode": bool(settings.get("ceil_mode", False)),
-    }
+def _static_shape(operator: Operator) -> bool | None:
+    shape = first_shape(operator.inputs)
+    return None not in shape[1:] if shape else None
 
 
-def _resize_facts(operator: Operator) -> dict[str, Fact | None]:
+def _activation(operator: Operator) -> str | None:
+    number = operator.attributes.get("fused_activation_function")
+    if not isinstance(number, int) or not 0 <= number < len(_ACTIVATIONS):
+        return None
+    return _ACTIVATIONS[number]
+
+
+def _border(operator: Operator) -> str | None:
     settings = operator.attributes
-    interpolation, axes = _RESIZES[operator.type]
-    mode = settings.get("mode", "nearest" if operator.type in ("Resize", "Upsample") else None)
-    return {
-        "interpolation": interpolation or (mode if isinstance(mode, str) else None),
-        "align_corners": _single(settings.get("align_corners")),
-        "half_pixel": _single(settings.get("half_pixel_centers")),
-        **(_onnx_resize_facts(operator) if operator.type == "Resize" else {}),
-        **_size_facts(operator, axes),
-    }
+    said = settings.get("padding", settings.get("auto_pad", settings.get("pad_type")))
+    if isinstance(said, str) and said.upper() in _BORDERS:
+        return _BORDERS[said.upper()]
+    return "explicit" if "pads" in settings or said == "custom" else None
 
 
-def _onnx_resize_facts(operator: Operator) -> dict[str, Fact | None]:
-    settings = operator.attributes
-    coordinates = settings.get("coordinate_transformation_mode", "half_pixel")
+def _window(operator: Operator) -> tuple[int | None, int | None]:
+    """Return rows and columns of a pooling window; None for other operators."""
+    if operator.type not in _POOLS:
+        return None, None
+    names = ("kernel_shape", "kernel_sizes", "filter_height filter_width")
+    return _pair(operator.attributes, *names)
+
+
+def _window_entries(operator: Operator) -> int | None:
+    height, width = _window(operator)
+    return height * width if height and width else None
+
+
+def pool_stride(operator: Operator) -> int | None:
+    """Return a pool's stride, the larger of the two directions; None for other operators."""
+    return _larger(operator, "strides", "stride_h stride_w")
+
+
+def pool_rate(operator: Operator) -> int | None:
+    """Return a pool's rate, the larger of the two directions; None for other operators."""
+    return _larger(operator, "dilations")
+
+
+def _larger(operator: Operator, *keys: str) -> int | None:
+    if operator.type not in _POOLS:
+        return None
+    height, width = _pair(operator.attributes, *keys)
+    return max(height or 1, width or 1)
+
+
+def _ceil_mode(operator: Operator) -> bool | None:
+    return bool(operator.attributes.get("ceil_mode", False)) if operator.type in _POOLS else None
+
+
+def _interpolation(operator: Operator) -> str | None:
+    if operator.type not in _RESIZES:
+        return None
+    usual = "nearest" if operator.type in ("Resize", "Upsample") else None
+    mode = operator.attributes.get("mode", usual)
+    return _RESIZES[operator.type][0] or (mode if isinstance(mode, str) else None)
+
+
+def _coordinates(operator: Operator) -> str | None:
+    if operator.type != "Resize":
+        return None
+    return str(operator.attributes.get("coordinate_transformation_mode", "half_pixel"))
+
+
+def _align_corners(operator: Operator) -> Value | None:
+    if operator.type == "Resize":
+        return _coordinates(operator) == "align_corners"
+    return _setting("align_corners")(operator) if operator.type in _RESIZES else None
+
+
+def _half_pixel(operator: Operator) -> Value | None:
+    if operator.type == "Resize":
+        return _coordinates(operator) in ("half_pixel", "pytorch_half_pixel")
+    return _setting("half_pixel_centers")(operator) if operator.type in _RESIZES else None
+
+
+def _rounding(operator: Operator) -> str | None:
+    if operator.type != "Resize":
+        return None
+    return str(operator.attributes.get("nearest_mode", "round_prefer_floor"))
+
+
+def _antialias(operator: Operator) -> bool | None:
+    return bool(operator.attributes.get("antialias", 0)) if operator.type == "Resize" else None
+
+
+def _sized_by(operator: Operator) -> str | None:
+    if operator.type != "Resize":
+        return None
     given = [spec is not None for spec in operator.inputs]
-    return {
-        "coordinates": str(coordinates),
-        "align_corners": coordinates == "align_corners",
-        "half_pixel": coordinates in ("half_pixel", "pytorch_half_pixel"),
-        "rounding": str(settings.get("nearest_mode", "round_prefer_floor")),
-        "antialias": bool(settings.get("antialias", 0)),
-        "sized_by": "sizes" if given[3:4] == [True] else "scales" if True in given[1:3] else None,
-    }
+    return "sizes" if given[3:4] == [True] else "scales" if True in given[1:3] else None
 
 
-def _size_facts(operator: Operator, axes: tuple[int, int]) -> dict[str, Fact | None]:
-    before, after = _sizes(operator.inputs[:1], axes), _sizes(operator.outputs[:1], axes)
-    if after is None:
-        return {}
-    given: dict[str, Fact | None] = {
-        "height_out": after[0],
-        "width_out": after[1],
-        "square": after[0] == after[1],
-    }
-    if before is None:
-        return given
-    pairs = list(zip(after, before, strict=True))
-    return {
-        **given,
-        "height_in": before[0],
-        "width_in": before[1],
-        "whole_ratio": all(new % old == 0 for new, old in pairs),
-        "whole_division": all(old % new == 0 for new, old in pairs),
-    }
+def _sizes(operator: Operator) -> tuple[list[int] | None, list[int] | None]:
+    """Return rows and columns that a resize takes and gives; None where the file leaves one open."""
+    if operator.type not in _RESIZES:
+        return None, None
+    axes = _RESIZES[operator.type][1]
+    after = _sizes_along(operator.outputs, axes)
+    return (None if after is None else _sizes_along(operator.inputs, axes)), after
 
 
-def _sizes(specs: tuple[TensorSpec | None, ...], axes: tuple[int, int]) -> list[int] | None:
-    """Return the sizes along two axes of a map of four; None where the file leaves one open."""
+def _sizes_along(specs: tuple[TensorSpec | None, ...], axes: tuple[int, int]) -> list[int] | None:
+    """Return the sizes of the first of some maps of four axes along two of them."""
     shape = first_shape(specs)
     if shape is None or len(shape) != 4:
         return None
@@ -185,18 +184,33 @@ def _sizes(specs: tuple[TensorSpec | None, ...], axes: tuple[int, int]) -> list[
     return known if len(known) == 2 else None
 
 
-def _activation(settings: Mapping[str, Attribute]) -> str | None:
-    number = settings.get("fused_activation_function")
-    if not isinstance(number, int) or not 0 <= number < len(_ACTIVATIONS):
+def _taken(operator: Operator, place: int) -> int | None:
+    before, _ = _sizes(operator)
+    return before[place] if before else None
+
+
+def _given(operator: Operator, place: int) -> int | None:
+    _, after = _sizes(operator)
+    return after[place] if after else None
+
+
+def _square(operator: Operator) -> bool | None:
+    _, after = _sizes(operator)
+    return after[0] == after[1] if after else None
+
+
+def _whole_ratio(operator: Operator) -> bool | None:
+    before, after = _sizes(operator)
+    if before is None or after is None:
         return None
-    return _ACTIVATIONS[number]
+    return all(new % old == 0 for new, old in zip(after, before, strict=True))
 
 
-def _border(settings: Mapping[str, Attribute]) -> str | None:
-    said = settings.get("padding", settings.get("auto_pad", settings.get("pad_type")))
-    if isinstance(said, str) and said.upper() in _BORDERS:
-        return _BORDERS[said.upper()]
-    return "explicit" if "pads" in settings or said == "custom" else None
+def _whole_division(operator: Operator) -> bool | None:
+    before, after = _sizes(operator)
+    if before is None or after is None:
+        return None
+    return all(old % new == 0 for new, old in zip(after, before, strict=True))
 
 
 def _pair(settings: Mapping[str, Attribute], *keys: str) -> tuple[int | None, int | None]:
@@ -211,5 +225,63 @@ def _pair(settings: Mapping[str, Attribute], *keys: str) -> tuple[int | None, in
     return None, None
 
 
-def _single(value: Attribute | None) -> Fact | None:
-    return None if isinstance(value, tuple) else value
+_TFLITE, _ONNX = ("tflite",), ("onnx",)
+
+# fmt: off
+SETTING_FACTS = (
+    Fact("output_dtype", "element type of the first output", lambda o: o.outputs[0].dtype if o.outputs else None,
+         words="output type"),
+    Fact("computed_as", "element type behind the dequantization of the input, else that of the input", _computed_as,
+         words="quantized element type"),
+    Fact("cast_to", 'element type that a Cast makes of the output, where that is all that reads it, else "nothing"',
+         _cast_to),
+    Fact("rank", "number of axes of the first input", lambda o: _rank(o.inputs), words="number of axes"),
+    Fact("output_rank", "number of axes of the first output", lambda o: _rank(o.outputs),
+         words="number of output axes"),
+    Fact("highest_rank", "largest number of axes of any input or output", _highest_rank, words="number of axes"),
+    Fact("batch", "size of the first axis of the first input", lambda o: _size(o, 0)),
+    Fact("depth", "size of the last axis of the first input", lambda o: _size(o, -1)),
+    Fact("reduces_depth", "whether the last axis differs between input and output", _reduces_depth,
+         yes_and_no=("its last axis reduced", "its last axis kept")),
+    Fact("computed_inputs", "number of inputs that are computed, not stored",
+         lambda o: sum(spec is not None and not spec.constant for spec in o.inputs)),
+    Fact("others_constant", "whether every input after the first stands in the file",
+         lambda o: all(spec.constant for spec in o.inputs[1:] if spec),
+         yes_and_no=("all further inputs stored", "a further input computed")),
+    Fact("static_shape", "whether every size of the first input but the batch stands in the file", _static_shape,
+         yes_and_no=("known sizes", "an open size")),
+    Fact("activation", "fused activation", _activation, _TFLITE),
+    Fact("border", 'how the border is padded: "same", "valid" or "explicit"', _border),
+    Fact("window_h", "rows of a pooling window", lambda o: _window(o)[0], words="window rows"),
+    Fact("window_w", "columns of a pooling window", lambda o: _window(o)[1], words="window columns"),
+    Fact("window", "entries of a pooling window", _window_entries, words="window entries"),
+    Fact("ceil_mode", "whether a pool rounds its output size up", _ceil_mode,
+         yes_and_no=("sizes rounded up", "sizes rounded down")),
+    Fact("interpolation", 'of a resize: "linear", "nearest" or "cubic"', _interpolation),
+    Fact("align_corners", "whether a resize samples from corner to corner", _align_corners,
+         yes_and_no=("corners aligned", "corners not aligned")),
+    Fact("half_pixel", "whether a resize samples at pixel centres", _half_pixel,
+         yes_and_no=("samples at pixel centres", "samples off pixel centres")),
+    Fact("coordinates", "coordinate transformation of a resize", _coordinates, _ONNX),
+    Fact("rounding", "rounding of a resize to the nearest", _rounding, _ONNX),
+    Fact("antialias", "whether a resize smooths", _antialias, _ONNX, yes_and_no=("smoothing", "no smoothing")),
+    Fact("sized_by", 'what gives a resize its size: "sizes" or "scales"', _sized_by, _ONNX, words="size given by"),
+    Fact("height_in", "rows that a resize takes", lambda o: _taken(o, 0)),
+    Fact("width_in", "columns that a resize takes", lambda o: _taken(o, 1)),
+    Fact("height_out", "rows that a resize gives", lambda o: _given(o, 0), words="rows"),
+    Fact("width_out", "columns that a resize gives", lambda o: _given(o, 1), words="columns"),
+    Fact("square", "whether a resize gives as many rows as columns", _square,
+         yes_and_no=("as many rows as columns", "more rows than columns or fewer")),
+    Fact("whole_ratio", "whether a resize gives a whole multiple of its input's rows and columns", _whole_ratio,
+         yes_and_no=("a whole ratio", "a ratio that is not whole")),
+    Fact("whole_division", "whether a resize gives a whole part of its input's rows and columns", _whole_division),
+    Fact("beta", "factor inside a softmax", _setting("beta")),
+    Fact("keep_num_dims", "whether a fully connected layer keeps its input's rank", _setting("keep_num_dims")),
+    Fact("keep_dims", "whether a reduction keeps the axes that it reduces", _setting("keep_dims"), _TFLITE),
+    Fact("ellipsis_mask", "ellipsis mask of a strided slice", _setting("ellipsis_mask")),
+    Fact("new_axis_mask", "new-axis mask of a strided slice", _setting("new_axis_mask")),
+    Fact("shrink_axis_mask", "shrink-axis mask of a strided slice", _setting("shrink_axis_mask")),
+    Fact("select_last_index", "whether an argmax takes the last of equals", _setting("select_last_index"), _ONNX),
+)
+# fmt: on
+"""What settings and tensors tell."""

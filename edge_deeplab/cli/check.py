@@ -1,8 +1,9 @@
 """`edge-deeplab check`: the operator report of exported files, this project's or not."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +15,13 @@ from edge_deeplab.cli.output import (
     reading_option,
 )
 from edge_deeplab.cli.terminal import say
-from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edge_deeplab.checker.report import ArtifactReport
+    from edge_deeplab.checker.report import ArtifactReport, CheckResult
+    from edge_deeplab.checker.tflite.fix import VersionFix
 
 
 def check(
@@ -83,6 +85,15 @@ def check(
             help="What that script wrote: observed verdicts replace the predicted ones.",
         ),
     ] = None,
+    observe: Annotated[
+        str,
+        typer.Option(
+            "--observe",
+            metavar="auto|all|none",
+            help="Which tools are asked what they do with a file, beside the prediction: those that are installed, "
+            "those of all profiles or it is an error, or none.",
+        ),
+    ] = "auto",
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -99,12 +110,16 @@ def check(
             "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
         )
     with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab import api
+        from edge_deeplab.checker.report import ArtifactReport
         from edge_deeplab.checker.rules import load_profile
+        from edge_deeplab.checker.tflite.fix import fix_files
         from edge_deeplab.cli.check_explain import explain
-        from edge_deeplab.cli.check_mac import write_script
         from edge_deeplab.cli.check_same import compare
+        from edge_deeplab.cli.progress import drawn_progress
         from edge_deeplab.files import check_writable
         from edge_deeplab.formats.artifacts import expand_artifacts
+        from edge_deeplab.runtimes.observers.registry import check_observe
 
         _refuse_ignored(
             {
@@ -118,11 +133,14 @@ def check(
                 "--merge": merge is not None,
                 "--fix": fix,
                 "--output": output is not None,
+                "--observe": observe != "auto",
             },
         )
         with reading_option("--profile"):
             for name in profiles or ():
                 load_profile(name)
+        with reading_option("--observe"):
+            check_observe(observe)
         if output is not None:
             check_writable(output, "file")
         if explain_rule is not None:
@@ -134,46 +152,80 @@ def check(
             check_writable(mac_script, "file")
             write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
         else:
-            report(artifacts or [], profiles or [], merge, output, fix=fix, as_json=as_json)
+            paths, failures = _readable_artifacts(artifacts or [])
+            with drawn_progress() as progress:
+                results = api.check(
+                    paths,
+                    profiles=profiles or (),
+                    observe=observe,
+                    merge=merge,
+                    progress=progress,
+                )
+                read = [result.path for result in results if isinstance(result, ArtifactReport)]
+                fixes = fix_files(read, output, progress=progress) if fix and read else {}
+            show(results, failures, fixes, as_json=as_json)
 
 
-def report(
-    artifacts: Sequence[Path],
-    profiles: Sequence[str],
-    merge: Path | None,
-    output: Path | None,
+def show(
+    results: "Sequence[CheckResult]",
+    failures: Mapping[Path, str],
+    fixes: "Mapping[Path, VersionFix]",
     *,
-    fix: bool,
     as_json: bool,
 ) -> None:
     """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator.
 
-    Raises:
-        ConfigError: for an unknown profile, or one that reads none of the files.
-        MissingDependencyError: when the package that knows a format is not installed.
+    Args:
+        results: of the files.
+        failures: one sentence for each folder that means no files.
+        fixes: what was mended.
+        as_json: whether one JSON document is printed.
     """
-    from edge_deeplab.cli.check_fix import fix_files, fix_line
-    from edge_deeplab.cli.check_mac import merge_observed
+    from edge_deeplab.checker.report import ArtifactReport, UnreadArtifact
 
-    paths, failures = _readable_artifacts(artifacts)
-    reports, unread = check_all(paths, profiles)
-    failures |= unread
-    if merge is not None:
-        reports = merge_observed(paths, reports, merge)
-    fixes = fix_files(list(reports), output) if fix and reports else {}
-    failures |= {path: done["error"] for path, done in fixes.items() if "error" in done}
+    reports = [result for result in results if isinstance(result, ArtifactReport)]
+    entries = [*results, *(UnreadArtifact(folder, why) for folder, why in failures.items())]
+    errors = [entry.error for entry in entries if isinstance(entry, UnreadArtifact)]
+    errors += [fix.error for fix in fixes.values() if fix.error is not None]
     if as_json:
-        named = dict.fromkeys([*paths, *failures])
-        entries = [_entry(path, reports.get(path), failures) for path in named]
-        print_json({"artifacts": [e | fixes.get(Path(e["path"]), {}) for e in entries]})
+        added = {
+            path: {"error": fix.error} if fix.error else {"fix": fix.to_json()}
+            for path, fix in fixes.items()
+        }
+        print_json({"artifacts": [e.to_json() | added.get(e.path, {}) for e in entries]})
     else:
-        _show(list(reports.values()))
-        for done in fixes.values():
-            say(fix_line(**done["fix"]) if "fix" in done else "not mended")
-    for sentence in failures.values():
+        _show(reports, list(fixes.values()))
+    for sentence in errors:
         say(f"error: {sentence}", err=True)
-    if failures or any(found.rejected for found in reports.values()):
+    if errors or any(found.rejected for found in reports):
         raise typer.Exit(1)
+
+
+def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
+    """Write the script that asks a Mac about one package and tell how to run it.
+
+    Raises:
+        ArtifactError: when the package cannot be read.
+        ConfigError: when it is not one package.
+        MissingDependencyError: without coremltools.
+        OutputError: when the script cannot be written.
+    """
+    from edge_deeplab.checker.mac.bundle import only_package, write_mac_script
+
+    package = only_package(paths, "--mac-script")
+    write_mac_script(package, output)
+    if as_json:
+        print_json({"package": str(package), "mac_script": str(output)})
+    else:
+        say(
+            f"{output} is written; take it and {package} to a Mac and run: "
+            f"python {_argument(output)} {_argument(package)} [IMAGE ...]"
+        )
+
+
+def _argument(path: Path) -> str:
+    """Return a file's name as a shell takes it for one argument that is no option."""
+    return shlex.quote(f"./{path.name}" if path.name.startswith("-") else path.name)
 
 
 def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
@@ -214,72 +266,34 @@ def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Pat
     return paths, failures
 
 
-def check_all(
-    paths: Sequence[Path], profiles: Sequence[str]
-) -> "tuple[dict[Path, ArtifactReport], dict[Path, str]]":
-    """Return the reports of the files that can be read, and one sentence for each that cannot.
-
-    Raises:
-        ConfigError: for an unknown profile, or one that reads none of the files.
-        MissingDependencyError: when the package that knows a format is not installed.
-    """
-    from edge_deeplab.checker.report import check_artifact
-    from edge_deeplab.checker.rules import load_profile
-
-    wanted = {name: load_profile(name).format for name in profiles}
-    reports: dict[Path, ArtifactReport] = {}
-    failures: dict[Path, str] = {}
-    for path in paths:
-        try:
-            reports[path] = check_artifact(path, profiles)
-        except ArtifactError as error:
-            failures[path] = str(error)
-    formats = {report.graph.format for report in reports.values()}
-    for name, file_format in wanted.items():
-        if reports and len(reports) == len(paths) and file_format not in formats:
-            raise ConfigError(
-                f"profile {name} is about {file_format} files and none of that format came; "
-                "name another profile, or leave it out for each format's default"
-            )
-    return reports, failures
-
-
-def _entry(
-    path: Path, report: "ArtifactReport | None", failures: dict[Path, str]
-) -> dict[str, Any]:
-    """Return a file's entry of the JSON document; one that cannot be read has an empty report and its error."""
-    if report is not None:
-        return report.to_json()
-    return {"path": str(path), "format": None, "profiles": [], "error": failures[path]}
-
-
-def _show(reports: "Sequence[ArtifactReport]") -> None:
+def _show(reports: "Sequence[ArtifactReport]", fixes: "Sequence[VersionFix]") -> None:
+    from edge_deeplab.cli.check_tables import fix_line
     from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     for report in reports:
         _show_report(console, report)
+    for fix in fixes:
+        say(fix_line(fix))
 
 
 def _show_report(console: "Console", report: "ArtifactReport") -> None:
     from rich.text import Text
 
     from edge_deeplab.cli import check_tables
-    from edge_deeplab.cli.check_fix import version_table
 
-    console.rule(str(report.graph.path), align="left")
+    console.rule(str(report.path), align="left")
     console.print(check_tables.operators_line(report.graph))
-    if report.xnnpack is not None:
-        console.print(check_tables.xnnpack_line(report))
-    if report.optimized is not None:
-        console.print(check_tables.fusion_line(report))
-    for warning in report.warnings():
+    for comparison in report.comparisons:
+        if line := check_tables.observed_line(comparison):
+            console.print(line)
+    for warning in report.warnings:
         console.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
-    if table := version_table(report.version_findings):
+    if table := check_tables.version_table(report.version_findings):
         console.print(table)
     for finding in check_tables.signature_lines(report.signature_findings):
         console.print(finding)
-    for note in report.graph.notes:
+    for note in report.notes:
         console.print(f"note: {note}")
     if table := check_tables.dilated_table(report.graph):
         console.print(table)

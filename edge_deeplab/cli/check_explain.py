@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from edge_deeplab.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edge_deeplab.checker.explain import Explanation
+    from edge_deeplab.checker.explain import ExplainedRule
 
 
 def explain(rule_id: str, *, as_json: bool) -> None:
@@ -23,7 +23,7 @@ def explain(rule_id: str, *, as_json: bool) -> None:
         _show(explanation)
 
 
-def _show(explanation: "Explanation") -> None:
+def _show(explanation: "ExplainedRule") -> None:
     from rich.table import Table
 
     from edge_deeplab.checker.explain import CONFIDENCE_WORDS, describe_condition
@@ -35,7 +35,7 @@ def _show(explanation: "Explanation") -> None:
     table.add_column(overflow="fold")
     rows = {
         "rule": rule.id,
-        "verdict": rule.verdict,
+        "verdict": explanation.verdict,
         "speaks about": describe_condition(rule),
         "reason": rule.reason,
         "what mends it": rule.rewrite or "nothing known",

@@ -9,18 +9,25 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edge_deeplab.checker.report import (
-    ArtifactReport,
-    ProfileReport,
-    Verdict,
-    dilated_depthwise,
-)
+from edge_deeplab.checker.agreement import Comparison
+from edge_deeplab.checker.judging import ProfileReport
+from edge_deeplab.checker.observing import Cost
+from edge_deeplab.checker.onnx_fusion import integer_operators
+from edge_deeplab.checker.report import dilated_depthwise
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.checker.tflite.fix import VersionFix
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding
+from edge_deeplab.checker.tflite.versions import VersionFinding
+from edge_deeplab.checker.verdicts import Judgement, Verdict
 from edge_deeplab.cli.terminal import stacked, styled
 from edge_deeplab.formats.graph import FileGraph
 
-_STYLES = {"ok": "green", "slow": "yellow", "fallback": "magenta", "rejected": "bold red"}
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.SLOW: "yellow",
+    Verdict.FALLBACK: "magenta",
+    Verdict.REJECTED: "bold red",
+}
 _NARROWEST_TABLE = 110
 _MOST_NAMES = 4
 """Operators or layers that a row names before it only counts them."""
@@ -36,34 +43,65 @@ def operators_line(graph: FileGraph) -> str:
     return f"{graph.format} ({versions}), {len(graph.operators)} operators: {counts}"
 
 
-def xnnpack_line(report: ArtifactReport) -> str | Text:
-    """Return what XNNPACK took, and what it left."""
-    measured = report.xnnpack
-    assert measured is not None
-    if measured.refusal is not None:
-        return styled(measured.told_refusal, "bold red")
-    operators = report.graph.operators
-    left = [operators[i] for i in measured.left_out if i < len(operators)]
-    names = ", ".join(f"{operator.type} {operator.name}" for operator in left)
+def observed_line(seen: Comparison) -> str | Text | None:
+    """Return what a tool did with the file; None where it tells nothing of it."""
+    observation = seen.observation
+    predicted = ", as predicted" if seen.equal else ""
+    if observation.refusal is not None:
+        return styled(observation.told_refusal, "bold red")
+    if observation.formed is not None:
+        counts = integer_operators(observation.formed).items()
+        formed = ", ".join(f"{kind} x{count}" for kind, count in counts if count)
+        formed = formed or "no convolution"
+        return f"{observation.tool} ({observation.runtime}) computes with {formed}{predicted}"
+    if observation.taken is None or observation.left is None:
+        return None
+    taken, partitions, cost = len(observation.taken), observation.partitions, observation.cost
+    names = ", ".join(f"{operator.operator} {operator.name}" for _, operator in seen.left)
     return (
-        f"XNNPACK ({measured.runtime}) took {len(measured.delegated)} of {measured.total} operators "
-        f"in {_counted(len(measured.partitions), 'partition')}"
-        + (f"; left: {names}" if left else "")
-        + ("" if report.warnings() else ", as predicted")
+        f"{observation.tool} ({observation.runtime}) took {taken} of {taken + len(observation.left)} operators"
+        + ("" if partitions is None else f" in {_counted(partitions, 'partition')}")
+        + (f"; left: {names}" if names else "")
+        + (f"; {_cost(cost)}" if cost else "")
+        + predicted
     )
 
 
-def fusion_line(report: ArtifactReport) -> str | Text:
-    """Return what ONNX Runtime made of the file."""
-    measured = report.optimized
-    assert measured is not None
-    if measured.refusal is not None:
-        return styled(f"{measured.runtime} does not load it: {measured.refusal}", "bold red")
-    counts = ", ".join(f"{kind} x{count}" for kind, count in measured.count().items() if count)
-    predicted = "" if report.warnings() else ", as predicted"
+def _cost(cost: Cost) -> str:
+    """Return what a run costs, with the tool's own caveats."""
+    told = {
+        "ms": cost.milliseconds,
+        "cycles": cost.cycles,
+        "bytes of its memory": cost.memory_bytes,
+    }
+    numbers = ", ".join(f"{n:g} {unit}" for unit, n in told.items() if n is not None)
+    return f"{numbers} ({cost.note})" if cost.note else numbers
+
+
+def fix_line(fix: VersionFix) -> str:
+    """Return what mending a file did."""
+    if fix.error is not None:
+        return "not mended"
+    if fix.path is None:
+        return "every operator has the opcode version that it needs; nothing was written"
     return (
-        f"ONNX Runtime ({measured.runtime}) computes with {counts or 'no convolution'}{predicted}"
+        f"{fix.path}: {fix.operators} operators have another version, outputs equal in every bit on {fix.inputs} "
+        "inputs"
     )
+
+
+def version_table(findings: Sequence[VersionFinding]) -> Table | None:
+    """Return one row for the operators of one builtin with one and the same finding; None where there are none."""
+    if not findings:
+        return None
+    counts = Counter((f.operator, f.version, f.lowest, f.problem, f.consequence) for f in findings)
+    table = Table(title="opcode versions; check --fix mends them in a copy", title_justify="left")
+    for header in ("operators", "version", "needs", "", "what follows"):
+        table.add_column(header, overflow="fold")
+    for (operator, version, lowest, problem, consequence), count in counts.items():
+        row = (f"{operator} x{count}", str(version), str(lowest), problem, consequence)
+        table.add_row(*row)
+    return table
 
 
 def signature_lines(findings: Sequence[SignatureFinding]) -> list[Text]:
@@ -84,7 +122,7 @@ def placement_line(report: ProfileReport) -> str | None:
         return None
     share = report.accelerator_share
     work = "" if share is None else f" with {share:.1%} of the multiply-adds"
-    told = "observed" if report.observed else "predicted"
+    told = "observed" if report.decided else "predicted"
     line = f"{told}: {_counted(report.partitions, 'partition')} on the accelerator{work}"
     if report.left_out:
         counts = Counter(left.operator for left in report.left_out)
@@ -136,9 +174,9 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
         report: what a profile says.
         width: columns of the terminal; where a table would break words, each row is a stanza.
     """
-    groups: dict[tuple[str | None, str], list[Verdict]] = {}
+    groups: dict[tuple[str | None, str], list[Judgement]] = {}
     for verdict in report.verdicts:
-        if verdict.verdict != "ok":
+        if verdict.verdict is not Verdict.OK:
             groups.setdefault((verdict.rule, verdict.reason), []).append(verdict)
     if not groups:
         return None
@@ -162,7 +200,7 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
 class _Row:
     """What is shown of operators that have one verdict for one reason."""
 
-    verdict: str
+    verdict: Verdict
     operators: list[str]
     layers: list[str]
     reason: str
@@ -171,7 +209,7 @@ class _Row:
     rewrite: str
 
 
-def _verdict_row(verdicts: list[Verdict]) -> _Row:
+def _verdict_row(verdicts: list[Judgement]) -> _Row:
     first = verdicts[0]
     counts = Counter(verdict.operator for verdict in verdicts)
     operators = [kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items()]

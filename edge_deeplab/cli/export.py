@@ -132,12 +132,12 @@ def print_table(artifacts: "Sequence[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
     from rich.table import Table
 
-    from edge_deeplab.checker.rules import VERDICTS
+    from edge_deeplab.checker.verdicts import Verdict
     from edge_deeplab.cli.terminal import stdout_console
 
     table = Table("target", "precision")
     table.add_column("path", overflow="fold")
-    for header in ("MB", "s", *VERDICTS):
+    for header in ("MB", "s", *Verdict):
         table.add_column(header, justify="right")
     for artifact in artifacts:
         table.add_row(
@@ -146,7 +146,7 @@ def print_table(artifacts: "Sequence[ExportedArtifact]") -> None:
             str(artifact.path),
             f"{artifact.bytes / 1e6:.1f}",
             f"{artifact.seconds:.1f}",
-            *(str(artifact.operators.get(verdict, 0)) for verdict in VERDICTS),
+            *(str(artifact.operators.get(verdict, 0)) for verdict in Verdict),
         )
     console = stdout_console()
     console.print(table)

@@ -14,6 +14,7 @@ from typing import Any
 from edge_deeplab.checker.judging import count_worst
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ExportScores, Scores, Times
 from edge_deeplab.compress.stages import Stage
@@ -32,6 +33,7 @@ from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import MANIFEST
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
+from edge_deeplab.runtimes.observers.registry import available_observers
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.targets import TARGETS, TargetName
@@ -101,7 +103,9 @@ def export(job: Job, stage: Stage, precision: str, section: ExportSection) -> Ex
     return Exported(stage, precision, files, done)
 
 
-def check(job: Job, exported: Exported, section: ExportSection) -> dict[TargetName, dict[str, int]]:
+def check(
+    job: Job, exported: Exported, section: ExportSection
+) -> dict[TargetName, dict[Verdict, int]]:
     """Return by target how many operators of a file have each verdict; its whole report is kept with the step."""
 
     def make() -> Document:
@@ -196,9 +200,9 @@ def _document_of(job: Job, step: Step) -> Document:
     return document
 
 
-def _count_verdicts(check: Document) -> dict[str, int]:
+def _count_verdicts(check: Document) -> dict[Verdict, int]:
     """Return how many operators are ok, slow, fallback and rejected, each by the worst that a profile says."""
-    return count_worst([[v["verdict"] for v in p["verdicts"]] for p in check["profiles"]])
+    return count_worst([[Verdict(v["verdict"]) for v in p["verdicts"]] for p in check["profiles"]])
 
 
 def _read_scores(document: Document) -> ExportScores:
@@ -221,7 +225,7 @@ def _read_times(entry: Document) -> Times:
 def _check_file(target: str, path: Path, section: ExportSection) -> Document:
     own = [profile for profile in section.profiles if load_profile(profile).format == target]
     with quietly():
-        report = check_artifact(path, own)
+        report = check_artifact(path, own, available_observers())
     return {**report.to_json(), "path": path.name}
 
 

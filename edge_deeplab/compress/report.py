@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.targets import TargetName
 
 CHECKPOINTS_FOLDER, EXPORTS_FOLDER = "checkpoints", "exports"
@@ -114,7 +115,7 @@ class FileReport:
     precision: str
     path: str
     bytes: int
-    operators: Mapping[str, int]
+    operators: Mapping[Verdict, int]
     scores: Scores
     times: Times | None
     passed: bool | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.measures import Exported
 from edge_deeplab.compress.report import (
     CHECKPOINTS_FOLDER,
@@ -39,7 +40,7 @@ class Measured:
     """
 
     exported: Exported
-    verdicts: Mapping[TargetName, Mapping[str, int]]
+    verdicts: Mapping[TargetName, Mapping[Verdict, int]]
     scores: ExportScores | None
     times: Mapping[TargetName, Times]
 
@@ -121,7 +122,7 @@ def _describe_file(
 def _failures(file: FileReport, section: ParitySection | None) -> list[str]:
     """Return one sentence for everything that is wrong with a file."""
     sentences = []
-    if rejected := file.operators["rejected"]:
+    if rejected := file.operators[Verdict.REJECTED]:
         sentences.append(
             f"{file.path} has {rejected} operators that a profile rejects; none was expected; "
             "edge-deeplab check names them"

@@ -31,7 +31,7 @@ from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,
     RECORD_BYTES,
-    Budget,
+    ReadingBudget,
     unreadable,
 )
 
@@ -54,7 +54,7 @@ def read_coreml(path: Path) -> FileGraph:
     """
     stored = read_stored(path, load_proto_module("Model_pb2").Model())
     try:
-        return _ProgramReader(stored.message, Budget.for_file(stored.size)).read(path)
+        return _ProgramReader(stored.message, ReadingBudget.for_file(stored.size)).read(path)
     except (ValueError, IndexError, RecursionError, OverflowError) as error:
         raise unreadable(path, EXPECTED, str(error)) from error
 
@@ -74,7 +74,7 @@ def load_proto_module(name: str) -> Any:
 class _ProgramReader:
     """One parsed model, with the constants that its operators take as settings."""
 
-    def __init__(self, model: Any, budget: Budget) -> None:
+    def __init__(self, model: Any, budget: ReadingBudget) -> None:
         self._model = model
         self._budget = budget
         self._ours = METADATA_KEY in model.description.metadata.userDefined

@@ -18,7 +18,7 @@ Attribute = int | float | bool | str | tuple[int | float | bool | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Quantization:
+class TensorQuantization:
     """How a tensor's integers stand for numbers: (integer - zero point) * scale.
 
     Args:
@@ -59,7 +59,7 @@ class TensorSpec:
     constant: bool = False
     dequantized_from: str | None = None
     cast_to: str | None = None
-    quantization: Quantization | None = None
+    quantization: TensorQuantization | None = None
     values: tuple[int | float, ...] | None = None
     read_as: str | None = None
     readers: int | None = None

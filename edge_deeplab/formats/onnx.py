@@ -24,7 +24,7 @@ from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,
     RECORD_BYTES,
-    Budget,
+    ReadingBudget,
     read_bytes,
     unreadable,
 )
@@ -65,7 +65,7 @@ def parse_onnx(path: Path) -> Any:
     with reading_onnx(path):
         bound_messages(content, model.DESCRIPTOR)
         model.ParseFromString(content)
-        _spend_on(model, Budget.for_file(len(content)))
+        _spend_on(model, ReadingBudget.for_file(len(content)))
         for node in nodes_within(model.graph):
             _check_text(node)
     return model
@@ -242,7 +242,7 @@ class _ModelReader:
         return None
 
 
-def _spend_on(model: Any, budget: Budget) -> None:
+def _spend_on(model: Any, budget: ReadingBudget) -> None:
     """Refuse a model of which more records would be made than its size allows, before any is."""
     budget.spend(len(model.opset_import) + len(model.metadata_props), ENTRY_BYTES)
     budget.spend(len(model.functions), RECORD_BYTES)

@@ -47,7 +47,7 @@ def unreadable(path: Path, expected: str, what: str) -> ArtifactError:
     )
 
 
-class Budget:
+class ReadingBudget:
     """Bounds the memory, and so the time, that reading a file can ask for.
 
     Offsets in a mutated flatbuffer may make thousands of vectors share the same large stretch of bytes, and an empty
@@ -61,7 +61,7 @@ class Budget:
         self._total = self._left = total
 
     @classmethod
-    def for_file(cls, size: int) -> "Budget":
+    def for_file(cls, size: int) -> "ReadingBudget":
         """Return the budget of a file of `size` bytes: ten times as many, from 16 MiB to 32 MiB.
 
         16 MiB hold 30,000 plain operators, which any file may list; 32 MiB are what is judged within seconds.

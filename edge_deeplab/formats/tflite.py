@@ -21,7 +21,7 @@ from edge_deeplab.formats.graph import (
     Convolution,
     FileGraph,
     Operator,
-    Quantization,
+    TensorQuantization,
     TensorSpec,
 )
 from edge_deeplab.formats.operator_names import find_module
@@ -29,7 +29,7 @@ from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,
     RECORD_BYTES,
-    Budget,
+    ReadingBudget,
     read_bytes,
     unreadable,
 )
@@ -88,7 +88,7 @@ class ModelReader:
     def __init__(self, schema: Any, content: bytes) -> None:
         self._schema = schema
         self._model = schema.Model.GetRootAs(content, 0)
-        self._budget = Budget.for_file(len(content))
+        self._budget = ReadingBudget.for_file(len(content))
         self._builtin_names = _names_of(schema.BuiltinOperator)
         self._type_names = _names_of(schema.TensorType)
         if not self._model.SubgraphsLength():
@@ -174,13 +174,13 @@ class ModelReader:
             values=self._values(data, dtype) if constant else None,
         )
 
-    def _quantization(self, flat: Any) -> Quantization | None:
+    def _quantization(self, flat: Any) -> TensorQuantization | None:
         if flat is None or not flat.ScaleLength():
             return None
         scales = self._vector(flat, "Scale")
         zero_points = self._vector(flat, "ZeroPoint")
         given = len(zero_points) > 0
-        return Quantization(
+        return TensorQuantization(
             scales=(float(np.min(scales)), float(np.max(scales))),
             zero_points=(int(np.min(zero_points)), int(np.max(zero_points))) if given else (0, 0),
             channels=len(scales),

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_deeplab.formats.source import RECORD_BYTES, Budget
+from edge_deeplab.formats.source import RECORD_BYTES, ReadingBudget
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
@@ -27,7 +27,7 @@ def read_metadata(model: bytes, name: str) -> str | None:
     Raises:
         ValueError: when offsets point outside the file, or its metadata has more entries than a file of its size.
     """
-    budget = Budget.for_file(len(model))
+    budget = ReadingBudget.for_file(len(model))
     try:
         root = _Table(model, _unsigned(model, 0))
         for entry in root.tables(_MODEL_METADATA):

@@ -9,7 +9,7 @@ from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Allowance, Limits
 from edge_deeplab.errors import ChildError
 from edge_deeplab.formats.manifest import content_bytes
-from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor
+from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor, Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.targets import RuntimeName
 
@@ -81,7 +81,7 @@ class ChildEngine:
                 str(image["name"]),
                 list(image["shape"]),
                 str(image["dtype"]),
-                None if quantization is None else Quantization(**quantization),
+                None if quantization is None else AffineQuantization(**quantization),
                 path=str(self._path),
             )
             return str(opened["name"]), tensor, None if text is None else str(text)

@@ -23,7 +23,7 @@ _DTYPES = ("uint8", "int8", "float16", "float32")
 
 
 @dataclass(frozen=True)
-class Quantization:
+class AffineQuantization:
     """Affine quantization of a whole tensor: value = scale * (stored - zero_point)."""
 
     scale: float
@@ -55,7 +55,7 @@ class ImageTensor:
     name: str
     shape: tuple[int, int, int, int]
     dtype: np.dtype[Any]
-    quantization: Quantization | None = None
+    quantization: AffineQuantization | None = None
 
     @property
     def channels_last(self) -> bool:
@@ -97,14 +97,14 @@ class ImageTensor:
             values = (values - mean) / std
         if self.dtype.kind == "f":
             return values.astype(self.dtype, copy=False)
-        return (self.quantization or Quantization(1.0, 0)).quantize(values, self.dtype)
+        return (self.quantization or AffineQuantization(1.0, 0)).quantize(values, self.dtype)
 
 
 def image_tensor(
     name: str,
     shape: Sequence[int | str | None],
     dtype: str,
-    quantization: Quantization | None = None,
+    quantization: AffineQuantization | None = None,
     *,
     path: str,
 ) -> ImageTensor:

@@ -13,7 +13,13 @@ import numpy as np
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, MissingDependencyError
 from edge_deeplab.formats.tflite_metadata import read_metadata
-from edge_deeplab.runtimes.inputs import ImageTensor, Quantization, Tensor, image_tensor, only_input
+from edge_deeplab.runtimes.inputs import (
+    AffineQuantization,
+    ImageTensor,
+    Tensor,
+    image_tensor,
+    only_input,
+)
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.text import first_line
 
@@ -228,12 +234,12 @@ def load_interpreter_module() -> tuple[str, Any]:
     raise MissingDependencyError("ai-edge-litert", "tflite")
 
 
-def _quantization(details: Details) -> Quantization | None:
+def _quantization(details: Details) -> AffineQuantization | None:
     """Return the quantization of a whole tensor; None where there is none, or one per channel."""
     parameters = details["quantization_parameters"]
     if len(parameters["scales"]) != 1:
         return None
-    return Quantization(float(parameters["scales"][0]), int(parameters["zero_points"][0]))
+    return AffineQuantization(float(parameters["scales"][0]), int(parameters["zero_points"][0]))
 
 
 def _scores_behind(operators: list[dict[str, Any]], output: int, path: str) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from edge_deeplab.formats.graph import Operator, Quantization, TensorSpec
+from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec
 
 MAP = (1, 8, 8, 16)
 FILTER = (16, 3, 3, 16)
@@ -11,7 +11,7 @@ UINT8 = "uint8"
 
 def tensor(dtype="int8", scale=0.1, zero_point=0, shape=MAP, **rest):
     """Return a computed value with one scale."""
-    quantization = Quantization((scale, scale), (zero_point, zero_point))
+    quantization = TensorQuantization((scale, scale), (zero_point, zero_point))
     return TensorSpec("x", dtype, shape, quantization=quantization, **rest)
 
 
@@ -46,7 +46,7 @@ def kernel(dtype="int8", scale=0.01, zero_point=0, shape=FILTER, channels=1, axi
     """Return a stored filter."""
     if dtype.startswith("float"):
         return TensorSpec("w", dtype, shape, constant=True)
-    quantization = Quantization((scale, scale), (zero_point, zero_point), channels, axis)
+    quantization = TensorQuantization((scale, scale), (zero_point, zero_point), channels, axis)
     return TensorSpec("w", dtype, shape, constant=True, quantization=quantization)
 
 
@@ -81,7 +81,7 @@ STRIDES = numbers(1, 1, 1, 1)
 STRIDED = [tensor(), numbers(0, 0, 0, 0), numbers(1, 4, 4, 16)]
 CUSTOM_KNOWN = op("Mfcc", [plain()], domain="custom")
 POOL = {"filter_height": 2, "filter_width": 2, "stride_h": 2, "stride_w": 2}
-SEVERAL_SCALES = replace(tensor(), quantization=Quantization((0.1, 0.2), (0, 0), 16, 3))
+SEVERAL_SCALES = replace(tensor(), quantization=TensorQuantization((0.1, 0.2), (0, 0), 16, 3))
 
 XNNPACK_EXAMPLES = {
     "tflite-xnnpack.unregistered-version": (

@@ -1,18 +1,12 @@
-"""Predictions and what the runtimes did, each made up."""
+"""Predictions and what tools did, each made up."""
 
 import pytest
 
-from edge_deeplab.checker.agreement import (
-    fusion_to_json,
-    fusion_warnings,
-    xnnpack_to_json,
-    xnnpack_warnings,
-)
+from edge_deeplab.checker.agreement import compare, fusion_to_json, xnnpack_to_json
+from edge_deeplab.checker.observing import Cost, Observation
 from edge_deeplab.checker.onnx_fusion import Fusion
-from edge_deeplab.checker.partitions import Placement
+from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
 
 
 @pytest.fixture
@@ -25,18 +19,33 @@ def graph(tmp_path):
     return FileGraph(tmp_path / "a.tflite", "tflite", {}, operators)
 
 
-PREDICTED = Placement(partitions=((0,), (2,)), left_out=(1,), share=1.0)
+PREDICTED = Partitioning(partitions=((0,), (2,)), left_out=(1,), share=1.0)
 
 
-def measured(*partitions):
-    return Measurement("litert", total=3, partitions=partitions)
+def measured(*subgraphs, **changes):
+    taken = [place for subgraph in subgraphs for place in subgraph]
+    return Observation(
+        "XNNPACK",
+        "litert",
+        "arm64",
+        taken=dict.fromkeys(taken, ""),
+        left={place: "" for place in range(3) if place not in taken},
+        subgraphs=subgraphs,
+        partitions=len(subgraphs),
+        **changes,
+    )
+
+
+REFUSED = Observation("XNNPACK", "litert", "arm64", taken={}, left={}, refusal="odd op")
 
 
 def test_xnnpack_that_did_as_predicted_agrees(graph):
-    document = xnnpack_to_json(graph, PREDICTED, measured((0,), (2,)))
+    document = xnnpack_to_json(compare(graph, "xnnpack", measured((0,), (2,)), PREDICTED))
     assert document["agrees"]
     assert document["left_out"] == document["predicted"]["left_out"]
     assert document["predicted"]["delegated"] == 2
+    assert (document["delegated"], document["total"], document["partitions"]) == (2, 3, 2)
+    assert document["runtime"] == "litert on arm64"
 
 
 @pytest.mark.parametrize(
@@ -45,42 +54,81 @@ def test_xnnpack_that_did_as_predicted_agrees(graph):
         (measured((0,)), "left what no rule foresaw: RELU relu"),
         (measured((0, 1, 2)), "took what the rules say it leaves: ARG_MAX arg_max"),
         (measured((0, 2)), "2 partitions were predicted and XNNPACK made 1"),
-        (
-            Measurement("litert", refusal="odd op"),
-            "no rule foresaw that litert does not load it: odd",
-        ),
+        (REFUSED, "no rule foresaw that litert on arm64 does not load it: odd"),
     ],
 )
 def test_xnnpack_that_did_otherwise_is_told(graph, seen, sentence):
-    warnings = xnnpack_warnings(graph, PREDICTED, seen)
-    assert any(sentence in warning for warning in warnings)
-    assert not xnnpack_to_json(graph, PREDICTED, seen)["agrees"]
+    comparison = compare(graph, "xnnpack", seen, PREDICTED)
+    assert any(sentence in difference for difference in comparison.differences)
+    assert comparison.equal is False
+    assert not xnnpack_to_json(comparison)["agrees"]
 
 
 def test_xnnpack_that_loads_what_was_rejected_is_told(graph):
-    assert "litert loaded it" in xnnpack_warnings(graph, None, measured((0,)))[0]
-    assert xnnpack_warnings(graph, None, Measurement("litert", refusal="odd op")) == []
+    loaded = compare(graph, "xnnpack", measured((0,)), None)
+    assert "litert on arm64 loaded it" in loaded.differences[0]
+    assert compare(graph, "xnnpack", REFUSED, None).differences == ()
+
+
+def test_partitions_are_compared_only_where_the_tool_tells_them(graph):
+    silent = Observation("a compiler", "1", "a device", taken={0: "", 2: ""}, left={1: "argmax"})
+    assert compare(graph, "compiler", silent, PREDICTED).equal
+
+
+def test_observation_in_json_has_numbers_names_and_reasons(graph):
+    seen = Observation(
+        "Vela",
+        "4.2",
+        "Ethos-U55",
+        taken={0: "", 2: ""},
+        left={1: "no kernel"},
+        cost=Cost(cycles=70, note="an estimate"),
+    )
+    document = compare(graph, "vela", seen, PREDICTED).to_json()
+    assert document == {
+        "tool": "Vela",
+        "version": "4.2",
+        "machine": "Ethos-U55",
+        "taken": 2,
+        "left": [{"operator": "ARG_MAX", "name": "arg_max", "module": None, "reason": "no kernel"}],
+        "partitions": None,
+        "equal": True,
+        "differences": [],
+        "refusal": None,
+        "cost": {"milliseconds": None, "cycles": 70, "memory_bytes": None, "note": "an estimate"},
+    }
 
 
 FUSION = Fusion({0: "QLinearConv"}, frozenset(), float_convolutions=1)
 
 
-def test_fusion_that_came_out_as_predicted_agrees():
-    seen = Optimized("ort", {"QLinearConv": 1, "FusedConv": 1, "Resize": 4})
-    document = fusion_to_json(FUSION, seen)
+@pytest.fixture
+def fused(graph, monkeypatch):
+    """Return a function that compares what ONNX Runtime formed with FUSION."""
+    monkeypatch.setattr("edge_deeplab.checker.agreement.predict_fusion", lambda graph: FUSION)
+
+    def run(formed, refusal=None):
+        seen = Observation("ONNX Runtime", "ort", "arm64", formed=formed, refusal=refusal)
+        return compare(graph, "onnxruntime", seen, PREDICTED)
+
+    return run
+
+
+def test_fusion_that_came_out_as_predicted_agrees(fused):
+    document = fusion_to_json(fused({"QLinearConv": 1, "FusedConv": 1, "Resize": 4}))
     assert document["agrees"]
     assert document["observed"] == document["predicted"] == {"QLinearConv": 1, "Conv": 1}
 
 
-def test_fusion_that_came_out_otherwise_is_told_by_type():
-    seen = Optimized("ort", {"Conv": 2})
-    assert fusion_warnings(FUSION, seen) == [
-        "1 Conv were predicted and ort has 2",
-        "1 QLinearConv were predicted and ort has 0",
-    ]
+def test_fusion_that_came_out_otherwise_is_told_by_type(fused):
+    assert fused({"Conv": 2}).differences == (
+        "1 Conv were predicted and ort on arm64 has 2",
+        "1 QLinearConv were predicted and ort on arm64 has 0",
+    )
 
 
-def test_fusion_of_a_file_that_does_not_load_is_told():
-    seen = Optimized("ort", {}, refusal="no such operator")
-    assert fusion_warnings(FUSION, seen) == ["ort does not load it: no such operator"]
-    assert fusion_to_json(FUSION, seen)["observed"] is None
+def test_fusion_of_a_file_that_does_not_load_is_told(fused):
+    refused = fused({}, "no such operator")
+    assert refused.differences == ("ort on arm64 does not load it: no such operator",)
+    assert fusion_to_json(refused)["observed"] is None
+    assert refused.to_json()["taken"] is None

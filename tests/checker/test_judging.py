@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from edge_deeplab.checker.judging import gather_facts, judge
+from edge_deeplab.checker.judging import OBSERVED, gather_facts, judge
+from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.rules import load_profile, parse_profile
 from edge_deeplab.formats.graph import FileGraph, Operator, TensorSpec
 from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.runtimes.optimized_onnx import Optimized
-from edge_deeplab.runtimes.xnnpack import Measurement
 
 RULE = {
     "id": "p.argmax",
@@ -124,10 +123,11 @@ def test_judge_operator_that_only_unpacks_a_constant_makes_no_partition_where_it
 def test_judge_file_that_the_runtime_refused_is_rejected_by_a_rule(graph):
     refused = {**RULE, "id": "p.refused", "operators": [], "when": [{"loads": False}]}
     refused |= {"verdict": "rejected", "reason": "{runtime}: {refusal}"}
-    report = judge(graph, profile(refused, measured=True), Optimized("ort", {}, refusal="a cycle"))
-    assert {v.reason for v in report.verdicts} == {"ort: a cycle"}
+    seen = Observation("ORT", "ort 1", "arm64", formed={}, refusal="a cycle")
+    report = judge(graph, profile(refused), seen)
+    assert {v.reason for v in report.verdicts} == {"ort 1 on arm64: a cycle"}
     assert report.count()["rejected"] == 4
-    loaded = judge(graph, profile(refused, measured=True), Optimized("ort", {"Relu": 1}))
+    loaded = judge(graph, profile(refused), replace(seen, formed={"Relu": 1}, refusal=None))
     assert loaded.count()["ok"] == 4
 
 
@@ -152,9 +152,46 @@ def test_gather_facts_are_those_of_arm_on_every_machine(tiny, tmp_path, monkeypa
 
 def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):
     left = {**RULE, "id": "p.left", "operators": [], "when": [{"delegated": False}]}
-    measured = Measurement("litert", total=4, partitions=((0, 2),))
-    report = judge(graph, profile(RULE, left, measured=True), measured)
+    taken, rest = {0: "", 2: ""}, {1: "", 3: ""}
+    seen = Observation("XNNPACK", "litert", "arm64", taken=taken, left=rest, partitions=1)
+    report = judge(graph, profile(RULE, left), seen)
     assert [v.rule for v in report.verdicts] == [None, "p.argmax", None, "p.left"]
     assert [place.name for place in report.left_out] == ["op1"]
-    without = judge(graph, profile(RULE, left), measured)
+    assert "XNNPACK left what no rule foresaw: RELU op3" in report.comparison.differences
+    without = judge(graph, profile(RULE, left))
     assert [v.rule for v in without.verdicts] == [None, "p.argmax", None, None]
+
+
+def test_judge_observation_that_decides_replaces_verdicts_and_placement(graph):
+    seen = Observation(
+        "Core ML",
+        "plan 9",
+        "an M2",
+        taken={0: "it likes it", 1: "this too"},
+        left={2: "it does not"},
+        date="2026-11-20",
+        decides=True,
+    )
+    report = judge(graph, profile(RULE), seen)
+    words = [(v.verdict, v.rule, v.reason) for v in report.verdicts]
+    assert words == [
+        ("ok", OBSERVED, "observed on an M2: it likes it"),
+        ("ok", OBSERVED, "observed on an M2: this too"),
+        ("fallback", OBSERVED, "observed on an M2: it does not"),
+        ("ok", None, "fine"),
+    ]
+    assert (report.verdicts[2].source, report.verdicts[2].date) == ("plan 9", "2026-11-20")
+    assert [place.name for place in report.left_out] == ["op2"]
+    assert report.decided
+    assert report.comparison.differences == (
+        "Core ML left what no rule foresaw: FULLY_CONNECTED op2",
+        "Core ML took what the rules say it leaves: ARG_MAX op1",
+    )
+
+
+def test_judge_observation_that_tells_nothing_changes_nothing(graph):
+    silent = Observation("Core ML", "plan 9", "an M2", decides=True)
+    report = judge(graph, profile(RULE), silent)
+    assert report.verdicts == judge(graph, profile(RULE)).verdicts
+    assert not report.decided
+    assert report.comparison.equal is None

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_deeplab import api
 from edge_deeplab.checker.mac import script as mac_script
-from edge_deeplab.checker.mac.bundle import merge_result, write_mac_script
+from edge_deeplab.checker.mac.bundle import write_mac_script
 from edge_deeplab.checker.mac.result import read_result
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.cli.check_tables import placement_line
@@ -185,8 +186,9 @@ def test_script_calls_only_what_coremltools_has():
     )
 
 
-def merged(mlpackage_path, result_path):
-    return merge_result(check_artifact(mlpackage_path, ["coreml-ane-a14"]), result_path)
+def merged(package, result_path, profile="coreml-ane-a14"):
+    (report,) = api.check([package], profiles=[profile], merge=result_path)
+    return report
 
 
 def test_merge_result_observed_verdicts_replace_predicted_ones(mlpackage_path, result_path):
@@ -209,7 +211,7 @@ def test_merge_result_placement_follows_from_what_was_observed(mlpackage_path, r
     assert profile.partitions == 1
     assert [left.operator for left in profile.left_out] == ["conv", "reduce_argmax"]
     assert profile.accelerator_share == 0.0
-    assert profile.observed
+    assert profile.decided
     assert placement_line(profile).startswith("observed: 1 partition on the accelerator with 0.0%")
 
 
@@ -225,14 +227,14 @@ def test_merge_result_slow_operator_is_on_the_accelerator(tiny, tmp_path, result
 
 
 def test_merge_result_of_the_processor_alone_has_no_placement(mlpackage_path, result_path):
-    report = merge_result(check_artifact(mlpackage_path, ["coreml-cpu"]), result_path)
+    report = merged(mlpackage_path, result_path, "coreml-cpu")
     assert report.profiles[0].partitions is None
 
 
 def test_merge_result_notes_tell_the_machine_and_how_far_predictions_agree(
     mlpackage_path, result_path
 ):
-    notes = merged(mlpackage_path, result_path).graph.notes
+    notes = merged(mlpackage_path, result_path).notes
     assert notes == (
         "coreml-ane-a14: observed on Apple M2 (Mac14,2, macOS 15.5), CPU_AND_NE; that is no A14",
         "street.png: ALL agrees with CPU_ONLY in 87.5000% of values (2.5 ms a prediction)",
@@ -257,7 +259,7 @@ def test_merge_result_operator_without_an_answer_keeps_its_prediction(mlpackage_
     report = merged(mlpackage_path, result_path)
     assert report.profiles[0].verdicts[:2] == before[:2]
     assert report.profiles[0].verdicts[2].rule == "observed"
-    assert "of 2 operators its plan says nothing" in report.graph.notes[0]
+    assert "of 2 operators its plan says nothing" in report.notes[0]
 
 
 def test_merge_result_package_that_core_ml_does_not_load_is_rejected(mlpackage_path, result_path):
@@ -279,7 +281,7 @@ def test_merge_result_of_another_package_is_refused(mlpackage_path, result_path)
 
 def test_merge_result_of_another_format_is_refused(onnx_path, result_path):
     with pytest.raises(ArtifactError, match="the result of this package was expected"):
-        merge_result(check_artifact(onnx_path), result_path)
+        merged(onnx_path, result_path, "onnx-cpu")
 
 
 def spoil(*keys, value):

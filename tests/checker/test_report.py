@@ -4,8 +4,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edge_deeplab.checker.judging import count_worst
+from edge_deeplab.checker.onnx_fusion import integer_operators
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.errors import ArtifactError, ConfigError
+from tests.tiny_files import check_observed
 
 
 def test_check_artifact_tflite_tells_what_xnnpack_took(tflite_report):
@@ -16,19 +18,19 @@ def test_check_artifact_tflite_tells_what_xnnpack_took(tflite_report):
     assert profile.verdicts[1].rule == "tflite-xnnpack.operator"
     assert [left.operator for left in profile.left_out] == ["ARG_MAX"]
     assert profile.accelerator_share == 1.0
-    assert tflite_report.warnings() == []
+    assert tflite_report.warnings == ()
     assert not tflite_report.rejected
 
 
 def test_check_artifact_refused_file_is_rejected_by_a_rule(custom_path):
-    report = check_artifact(custom_path)
+    report = check_observed(custom_path)
     (verdict,) = report.profiles[0].verdicts
     assert report.rejected
     assert verdict.verdict == "rejected"
     assert verdict.operator == "FancyUpsample"
     assert "FancyUpsample" in verdict.reason
     assert report.profiles[0].partitions == 0
-    assert report.warnings() == []
+    assert report.warnings == ()
 
 
 def test_check_artifact_onnx_tells_the_slow_depthwise_with_evidence(onnx_path):
@@ -71,7 +73,7 @@ def test_check_artifact_onnx_that_no_session_takes_is_rejected(tmp_path, tiny, c
     model = onnx.load(path)
     change(model)
     onnx.save(model, path)
-    report = check_artifact(path)
+    report = check_observed(path)
     assert report.rejected
     (verdict,) = report.profiles[0].verdicts
     assert verdict.rule == "onnx-cpu.refused"
@@ -86,11 +88,12 @@ def test_check_artifact_onnx_with_weights_beside_it_is_loaded(tmp_path, tiny):
     onnx.save(
         onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0
     )
-    report = check_artifact(path)
+    report = check_observed(path)
     assert (tmp_path / "weights").exists()
-    assert report.optimized.refusal is None
-    assert report.optimized.count() == {"Conv": 1}
-    assert report.warnings() == []
+    observed = report.seen_by("onnxruntime").observation
+    assert observed.refusal is None
+    assert integer_operators(observed.formed) == {"Conv": 1}
+    assert report.warnings == ()
 
 
 def test_check_artifact_coreml_tells_the_reported_limits(mlpackage_path):
@@ -170,4 +173,6 @@ def test_to_json_tflite_has_the_keys_scripts_rely_on(tflite_report):
 
 
 def test_to_json_onnx_has_no_xnnpack_entry(onnx_path):
-    assert "xnnpack" not in check_artifact(onnx_path).to_json()
+    document = check_observed(onnx_path).to_json()
+    assert "xnnpack" not in document
+    assert document["onnxruntime"]["agrees"]

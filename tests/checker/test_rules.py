@@ -334,6 +334,10 @@ def test_parse_profile_rule_without_condition_is_about_every_operator():
         ({**PROFILE, "rules": [{**RULE, "when": [{"rates": 1}]}]}, "did you mean 'rate'"),
         ({**PROFILE, "rules": [{**RULE, "when": [{"rate": {"over": 1}}]}]}, "comparison"),
         ({**PROFILE, "rules": [{**RULE, "reason": "{rates}"}]}, "'rates'"),
+        (
+            {**PROFILE, "rules": [{**RULE, "when": [{"activation": "NONE"}]}]},
+            "asks for activation, which onnx files do not tell",
+        ),
         ({**PROFILE, "rules": [{"id": "p.rule"}]}, "rule p.rule of profile p lacks confidence"),
         ({**PROFILE, "rules": [RULE, RULE]}, "two rules of one id"),
         ({**PROFILE, "variants": [{"suffix": "1"}]}, "variant 1 of profile p lacks facts"),

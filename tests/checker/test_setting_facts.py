@@ -111,4 +111,4 @@ def test_facts_of_open_sizes_are_absent_or_say_so():
 
 
 def test_setting_facts_are_declared():
-    assert set(SETTING_FACTS) <= set(FACTS)
+    assert {fact.name for fact in SETTING_FACTS} <= set(FACTS)

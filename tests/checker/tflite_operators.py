@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from edge_deeplab.formats.graph import Quantization, TensorSpec
+from edge_deeplab.formats.graph import TensorQuantization, TensorSpec
 from tests.checker.operator_builders import (
     computed,
     dense,
@@ -77,7 +77,7 @@ def padded(before=MAP, after=(1, 18, 18, 64)):
 
 def scaled(like, zero_point):
     """Return an operator whose first input has a zero point."""
-    quantization = Quantization((0.1, 0.1), (zero_point, zero_point))
+    quantization = TensorQuantization((0.1, 0.1), (zero_point, zero_point))
     first = replace(like.inputs[0], quantization=quantization)
     return replace(like, inputs=(first, *like.inputs[1:]))
 

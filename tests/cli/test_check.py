@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from edge_deeplab.checker import report as report_module
 from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.cli import check_tables
 from edge_deeplab.cli.check import check
 from edge_deeplab.formats.onnx import read_onnx
-from edge_deeplab.runtimes.xnnpack import Measurement
+from edge_deeplab.runtimes.observers.optimized_onnx import OnnxRuntime
+from edge_deeplab.runtimes.observers.xnnpack import Xnnpack
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_check_folder_stands_for_the_files_of_its_manifest(run, tmp_path):
     assert [a["path"] for a in json.loads(result.stdout)["artifacts"]] == ["exports/a.onnx"]
 
 
-def write_tflite_graph(monkeypatch, measurement):
+def write_tflite_graph(monkeypatch, **seen):
     """Let every TFLite file hold what a.onnx holds, and XNNPACK do as told."""
     from edge_deeplab.formats.onnx import read_onnx
 
@@ -134,18 +136,19 @@ def write_tflite_graph(monkeypatch, measurement):
         graph = read_onnx(path.with_suffix(".onnx"))
         return report_module.FileGraph(path, "tflite", {"schema": 3}, graph.operators, ("a note",))
 
+    observation = Observation("XNNPACK", "litert 2", "arm64", **seen)
     monkeypatch.setattr(report_module, "read_graph", read)
-    monkeypatch.setattr(report_module, "measure_xnnpack", lambda path: measurement)
+    monkeypatch.setattr(Xnnpack, "observe", lambda self, path, profile: observation)
     monkeypatch.setattr(report_module, "lint_versions", lambda path: ())
     monkeypatch.setattr(report_module, "lint_signatures", lambda path: ())
 
 
 def test_check_table_tells_what_xnnpack_took(run, monkeypatch):
     write_onnx("a.onnx")
-    write_tflite_graph(monkeypatch, Measurement("litert 2", total=1, partitions=()))
+    write_tflite_graph(monkeypatch, taken={}, left={0: ""}, partitions=0)
     result = run("a.tflite")
     assert (
-        "XNNPACK (litert 2) took 0 of 1 operators in 0 partitions; left: Conv first"
+        "XNNPACK (litert 2 on arm64) took 0 of 1 operators in 0 partitions; left: Conv first"
         in result.stdout
     )
     assert "note: a note" in result.stdout
@@ -154,10 +157,10 @@ def test_check_table_tells_what_xnnpack_took(run, monkeypatch):
 
 def test_check_refused_tflite_ends_with_code_1(run, monkeypatch):
     write_onnx("a.onnx")
-    write_tflite_graph(monkeypatch, Measurement("litert 2", refusal="[odd] op 7"))
+    write_tflite_graph(monkeypatch, taken={}, left={}, refusal="[odd] op 7")
     result = run("a.tflite")
     assert result.exit_code == 1
-    assert "litert 2 does not load it: [odd] op 7" in result.stdout
+    assert "litert 2 on arm64 does not load it: [odd] op 7" in result.stdout
 
 
 def test_check_names_do_not_steer_the_terminal(run, tmp_path):
@@ -269,3 +272,43 @@ def test_check_folder_without_exports_beside_a_good_file_keeps_the_files_report(
     assert good["profiles"]
     assert bad["path"] == "empty"
     assert "empty is a folder without manifest.json" in bad["error"]
+
+
+def test_check_json_has_what_was_observed_beside_each_profile(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--profile", "onnx-cpu", "--profile", "onnx-nnapi", "--json")
+    cpu, nnapi = json.loads(result.stdout)["artifacts"][0]["profiles"]
+    assert cpu["observed"]["tool"] == "ONNX Runtime"
+    assert cpu["observed"]["version"].startswith("onnxruntime ")
+    assert cpu["observed"]["equal"] is True
+    assert {"taken", "left", "partitions"} <= set(cpu["observed"])
+    assert nnapi["observed"] is None
+
+
+def test_check_observe_none_asks_no_tool(run, monkeypatch):
+    def observe(*_):
+        raise AssertionError("it was asked")
+
+    monkeypatch.setattr(OnnxRuntime, "observe", observe)
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--observe", "none", "--json")
+    assert result.exit_code == 0
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    assert artifact["profiles"][0]["observed"] is None
+    assert "onnxruntime" not in artifact
+
+
+def test_check_observe_all_fails_where_an_observer_is_missing_something(run, monkeypatch):
+    monkeypatch.setattr(OnnxRuntime, "available", lambda self: "no runtime; install one")
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--observe", "all")
+    assert result.exit_code == 1
+    assert "profile onnx-cpu was to be observed and cannot be: no runtime" in result.stderr
+    assert run("a.onnx", "--observe", "all", "--profile", "onnx-nnapi").exit_code == 0
+    assert run("a.onnx").exit_code == 0
+
+
+def test_check_observe_unknown_way_lists_the_choices(run):
+    result = run("a.onnx", "--observe", "some")
+    assert result.exit_code == 2
+    assert "auto, all, none" in " ".join(result.stderr.replace("│", "").split())

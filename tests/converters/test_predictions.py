@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge_deeplab.checker.judging import judge
-from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.description import Head
 from edge_deeplab.formats.read import read_graph
+from tests.tiny_files import check_observed
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -17,33 +17,39 @@ from edge_deeplab.formats.read import read_graph
 def test_tflite_partitions_are_those_predicted(
     exported: Callable[[str, str, Head], Path], precision: str, head: Head
 ) -> None:
-    report = check_artifact(exported("tflite", precision, head))
-    assert report.placement is not None
-    assert report.xnnpack is not None
-    assert report.placement.left_out == report.xnnpack.left_out
-    assert sorted(report.placement.partitions) == sorted(report.xnnpack.partitions)
-    assert report.warnings() == []
+    report = check_observed(exported("tflite", precision, head))
+    seen = report.seen_by("xnnpack")
+    assert seen is not None
+    assert seen.predicted is not None
+    assert seen.observation.left is not None
+    assert seen.predicted.left_out == tuple(seen.observation.left)
+    assert sorted(seen.predicted.partitions) == sorted(seen.observation.subgraphs)
+    assert report.warnings == ()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_onnx_float_convolutions_are_those_predicted(
     exported: Callable[[str, str, Head], Path], precision: str
 ) -> None:
-    report = check_artifact(exported("onnx", precision, "classes"))
-    assert report.fusion is not None
-    assert report.fusion.count()["Conv"] > 5
-    assert report.warnings() == []
+    report = check_observed(exported("onnx", precision, "classes"))
+    seen = report.seen_by("onnxruntime")
+    assert seen is not None
+    assert seen.fusion is not None
+    assert seen.fusion.count()["Conv"] > 5
+    assert report.warnings == ()
 
 
 @pytest.mark.parametrize(
     "name", ["deeplabv3_mnv2_pascal_quant", "deeplab_mobilenet_edgetpu_slim_cityscapes_quant"]
 )
 def test_peer_partitions_are_those_predicted(peers: Path, name: str) -> None:
-    report = check_artifact(peers / f"{name}.tflite")
-    assert report.placement is not None
-    assert report.xnnpack is not None
-    assert sorted(report.placement.partitions) == sorted(report.xnnpack.partitions)
-    assert report.warnings() == []
+    report = check_observed(peers / f"{name}.tflite")
+    seen = report.seen_by("xnnpack")
+    assert seen is not None
+    assert seen.predicted is not None
+    assert seen.observation.left is not None
+    assert sorted(seen.predicted.partitions) == sorted(seen.observation.subgraphs)
+    assert report.warnings == ()
 
 
 HALF_SAID = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.checker.report import check_artifact
+from tests.tiny_files import check_observed
 
 
 def quantize(builder, index, *, scale=0.1, zero_point=0):
@@ -34,10 +34,10 @@ def resize(tiny, tmp_path):
 
 
 def test_resize_of_one_scale_loads_and_no_rule_speaks(resize):
-    report = check_artifact(resize())
-    assert report.xnnpack.refusal is None
+    report = check_observed(resize())
+    assert report.seen_by("xnnpack").observation.refusal is None
     assert report.profiles[0].count()["ok"] == 1
-    assert report.warnings() == []
+    assert report.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_resize_of_one_scale_loads_and_no_rule_speaks(resize):
     ],
 )
 def test_broken_resize_is_rejected_by_a_rule_and_by_the_runtime(resize, changes, rule):
-    report = check_artifact(resize(**changes))
+    report = check_observed(resize(**changes))
     (verdict,) = report.profiles[0].verdicts
     assert (verdict.verdict, verdict.rule) == ("rejected", f"tflite-xnnpack.{rule}")
-    assert report.xnnpack.refusal
-    assert report.warnings() == []
+    assert report.seen_by("xnnpack").observation.refusal
+    assert report.warnings == ()
     predicted = report.to_json()["xnnpack"]["predicted"]
     assert (predicted["loads"], predicted["partitions"]) == (False, 0)
 
@@ -74,9 +74,9 @@ def test_broken_resize_is_rejected_by_a_rule_and_by_the_runtime(resize, changes,
     ],
 )
 def test_refusal_of_a_broken_resize_says_which_path_refuses(resize, changes, loads, told):
-    report = check_artifact(resize(**changes))
-    assert report.xnnpack.loads_without_delegate is loads
-    assert told in report.xnnpack.told_refusal
+    report = check_observed(resize(**changes))
+    assert report.seen_by("xnnpack").observation.loads_without_delegate is loads
+    assert told in report.seen_by("xnnpack").observation.told_refusal
     assert report.to_json()["xnnpack"]["loads_without_delegate"] is loads
 
 
@@ -90,7 +90,7 @@ def test_broken_convolution_is_rejected_by_a_rule_and_by_the_runtime(tiny, tmp_p
         quantize(builder, index, scale=scale)
     options = {"options": "Conv2DOptions", "strideW": 1, "strideH": 1}
     builder.add("CONV_2D", [image, weight, bias], [result], version=3, **options)
-    report = check_artifact(builder.save(tmp_path / "conv.tflite", [image], [result]))
+    report = check_observed(builder.save(tmp_path / "conv.tflite", [image], [result]))
     assert report.profiles[0].verdicts[0].rule == "tflite-xnnpack.requantization"
-    assert report.xnnpack.refusal
-    assert report.warnings() == []
+    assert report.seen_by("xnnpack").observation.refusal
+    assert report.warnings == ()

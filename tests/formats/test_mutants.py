@@ -2,9 +2,9 @@
 
 2,000 mutants of tiny files, a third of each format, are read, linted and judged; a few of them go through the whole
 command and through the interpreter. Memory is measured on mutants of 100 kB and more: there it stays below ten times
-the file's size. Any file may ask for 16 MiB (`source.Budget`), because a record costs more than the few bytes that an
-honest operator takes. tracemalloc sees what Python holds; what protobuf parses is bounded by its number of messages
-(`wire`).
+the file's size. Any file may ask for 16 MiB (`source.ReadingBudget`), because a record costs more than the few bytes
+that an honest operator takes. tracemalloc sees what Python holds; what protobuf parses is bounded by its number of
+messages (`wire`).
 """
 
 import json
@@ -20,7 +20,8 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
 from typer.testing import CliRunner
 
-from edge_deeplab.checker.report import ArtifactReport, check_artifact, judge
+from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.report import ArtifactReport
 from edge_deeplab.checker.rules import default_profiles
 from edge_deeplab.checker.tflite.signature_defs import lint_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
@@ -30,6 +31,7 @@ from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.formats.read import read_graph
 from tests.fuzz.dice import roll
 from tests.fuzz.plain import mutate_bytes
+from tests.tiny_files import check_observed
 
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 MUTANTS = {
@@ -96,7 +98,7 @@ def test_check_artifact_mutants_are_measured_without_harm(tflite_path):
         graph = survive(tflite_path)
         if graph is not None and tflite_path.read_bytes() != original:
             measured += 1
-            result = check_artifact(tflite_path).xnnpack
+            result = check_observed(tflite_path).seen_by("xnnpack").observation
             assert result.refusal or result.total == len(graph.operators)
 
 

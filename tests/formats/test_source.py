@@ -4,20 +4,20 @@ from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     RECORD_BYTES,
-    Budget,
+    ReadingBudget,
     read_bytes,
     unreadable,
 )
 
 
 def test_budget_within_the_total_gives_the_count_back():
-    budget = Budget(10)
+    budget = ReadingBudget(10)
     assert budget.spend(4) == 4
     assert budget.spend(6) == 6
 
 
 def test_budget_spent_by_many_small_counts_ends_too():
-    budget = Budget(10)
+    budget = ReadingBudget(10)
     for _ in range(10):
         budget.spend(1)
     with pytest.raises(ValueError, match="asks for more memory"):
@@ -26,16 +26,16 @@ def test_budget_spent_by_many_small_counts_ends_too():
 
 def test_budget_negative_count_is_refused():
     with pytest.raises(ValueError, match="asks for more memory"):
-        Budget(10).spend(-1)
+        ReadingBudget(10).spend(-1)
 
 
 def test_budget_names_its_limit_and_whose_it_is():
     with pytest.raises(ValueError, match=r"than the 16 MiB .* a limit of the checker, not"):
-        Budget.for_file(1000).spend(1 << 25)
+        ReadingBudget.for_file(1000).spend(1 << 25)
 
 
 def test_budget_of_a_small_file_holds_twenty_thousand_operators():
-    budget = Budget.for_file(458_000)
+    budget = ReadingBudget.for_file(458_000)
     assert budget.spend(20_000, RECORD_BYTES) == 20_000
     assert budget.spend(60_000, ENTRY_BYTES) == 60_000
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.tflite.versions import lint_versions
 from edge_deeplab.converters.aten import DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.capture import CanonicalGraph, capture
@@ -28,6 +27,7 @@ from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
+from tests.tiny_files import check_observed
 
 from .conftest import NORMALISATION, SIZE_HW, write_int8
 
@@ -141,12 +141,13 @@ def test_onnx_runtime_computes_every_convolution_and_addition_on_integers(
 
 
 def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[str, Path]) -> None:
-    report = check_artifact(int8_files["tflite"], [])
-    assert report.xnnpack is not None
-    assert len(report.xnnpack.partitions) == 1
+    report = check_observed(int8_files["tflite"], [])
+    seen = report.seen_by("xnnpack")
+    assert seen is not None
+    assert seen.observation.partitions == 1
     left = {v.operator for p in report.profiles for v in p.verdicts if v.verdict != "ok"}
     assert left <= {"QUANTIZE", "ARG_MAX"}
-    assert report.warnings() == [], "predicted as measured"
+    assert report.warnings == (), "predicted as measured"
     runtime = open_artifact(int8_files["tflite"])
     assert runtime.description is not None
     assert runtime.description.precision == "int8"
@@ -167,10 +168,12 @@ def test_tflite_signature_names_the_uint8_input_and_versions_are_the_lowest(
 
 
 def test_onnx_integer_operators_are_those_predicted(int8_files: dict[str, Path]) -> None:
-    report = check_artifact(int8_files["onnx"], [])
-    assert report.fusion is not None
-    assert report.fusion.count()["QLinearConv"] > 10
-    assert report.warnings() == []
+    report = check_observed(int8_files["onnx"], [])
+    seen = report.seen_by("onnxruntime")
+    assert seen is not None
+    assert seen.fusion is not None
+    assert seen.fusion.count()["QLinearConv"] > 10
+    assert report.warnings == ()
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +194,10 @@ def test_normalisation_becomes_one_integer_convolution(
     }
     comparison = compare_stored(list(files.values()))
     assert comparison.differences == ()
-    report = check_artifact(files["tflite"], [])
-    assert report.xnnpack is not None
-    assert len(report.xnnpack.partitions) == 1
+    report = check_observed(files["tflite"], [])
+    seen = report.seen_by("xnnpack")
+    assert seen is not None
+    assert seen.observation.partitions == 1
     left = {v.operator for p in report.profiles for v in p.verdicts if v.verdict != "ok"}
     assert left <= {"QUANTIZE", "ARG_MAX"}
     expected = np.stack([uneven.run(picture).numpy() for picture in pictures])

@@ -11,7 +11,7 @@ import pytest
 
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import open_artifact
-from edge_deeplab.runtimes.inputs import Quantization
+from edge_deeplab.runtimes.inputs import AffineQuantization
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW, describe
 from tests.runtimes.test_strangers import write_tflite
 
@@ -94,7 +94,7 @@ def test_compiled_model_of_a_class_map_has_no_scores_to_show(
 
 
 def test_compiled_model_of_quantized_scores_gives_the_values_they_stand_for(tmp_path: Path) -> None:
-    path = write_tflite(tmp_path / "stranger.tflite", "RELU", Quantization(0.5, 0))
+    path = write_tflite(tmp_path / "stranger.tflite", "RELU", AffineQuantization(0.5, 0))
     runtime = open_artifact(path, runtime="compiled-model")
     assert runtime.size_hw == (512, 512)
     images = np.random.default_rng(0).integers(0, 256, (1, 512, 512, 3), np.uint8)

@@ -14,7 +14,7 @@ from edge_deeplab.description import METADATA_KEY, parse_description
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.tflite_metadata import read_metadata
 from edge_deeplab.runtimes import interpreter
-from edge_deeplab.runtimes.inputs import ImageTensor, Quantization
+from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor
 from tests.runtimes.conftest import CLASSES
 
 
@@ -52,14 +52,14 @@ def test_read_metadata_of_offsets_outside_the_file_raises() -> None:
 @pytest.mark.parametrize(
     ("dtype", "quantization", "expected"),
     [
-        ("uint8", Quantization(1.0, 0), [0, 128, 255]),
-        ("int8", Quantization(1.0, -128), [-128, 0, 127]),
+        ("uint8", AffineQuantization(1.0, 0), [0, 128, 255]),
+        ("int8", AffineQuantization(1.0, -128), [-128, 0, 127]),
         ("float32", None, [0.0, 128.0, 255.0]),
-        ("int8", Quantization(2.0, 0), [0, 64, 127]),  # 255 / 2 is 127.5, saturated
+        ("int8", AffineQuantization(2.0, 0), [0, 64, 127]),  # 255 / 2 is 127.5, saturated
     ],
 )
 def test_encode_of_described_input_is_the_pixel_value_in_the_tensors_type(
-    dtype: str, quantization: Quantization | None, expected: list[float]
+    dtype: str, quantization: AffineQuantization | None, expected: list[float]
 ) -> None:
     image = ImageTensor("image", (1, 1, 1, 3), np.dtype(dtype), quantization)
     tensor = image.encode(np.array([[[0, 128, 255]]], np.uint8), None)
@@ -68,7 +68,7 @@ def test_encode_of_described_input_is_the_pixel_value_in_the_tensors_type(
 
 
 def test_dequantize_inverts_quantize() -> None:
-    quantization = Quantization(0.5, 3)
+    quantization = AffineQuantization(0.5, 3)
     values = np.array([-2.0, 0.0, 1.5], np.float32)
     stored = quantization.quantize(values, np.dtype(np.int8))
     np.testing.assert_array_equal(stored, [-1, 3, 6])

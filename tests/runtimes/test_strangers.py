@@ -10,7 +10,7 @@ import pytest
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import open_artifact
-from edge_deeplab.runtimes.inputs import ImageTensor, Quantization
+from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor
 from edge_deeplab.runtimes.outputs import class_map
 
 NORMALISATION = Normalisation((10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
@@ -230,7 +230,7 @@ class TestPeers:
 
 
 def write_tflite(
-    path: Path, kind: str, quantization: Quantization | None = None, options: Any = None
+    path: Path, kind: str, quantization: AffineQuantization | None = None, options: Any = None
 ) -> Path:
     """Write a .tflite of one operator on a picture of any size, with no metadata: float32, or quantized uint8."""
     import flatbuffers
@@ -266,7 +266,7 @@ def write_tflite(
 
 def test_tflite_of_quantized_scores_gives_the_values_they_stand_for(tmp_path: Path) -> None:
     runtime = open_artifact(
-        write_tflite(tmp_path / "stranger.tflite", "RELU", Quantization(0.5, 0))
+        write_tflite(tmp_path / "stranger.tflite", "RELU", AffineQuantization(0.5, 0))
     )
     images = pictures((512, 512))
     np.testing.assert_array_equal(runtime.logits(images), 0.5 * images.transpose(0, 3, 1, 2))
@@ -279,7 +279,7 @@ def write_tflite_pooling(path: Path) -> Path:
 
     options = schema.Pool2DOptionsT()
     options.strideH = options.strideW = options.filterHeight = options.filterWidth = 1
-    return write_tflite(path, "MAX_POOL_2D", Quantization(0.5, 300), options)
+    return write_tflite(path, "MAX_POOL_2D", AffineQuantization(0.5, 300), options)
 
 
 def test_tflite_that_xnnpack_alone_refuses_says_so_and_runs_without_it(tmp_path: Path) -> None:

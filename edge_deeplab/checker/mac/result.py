@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_deeplab.checker.mac.script import COMPUTE_UNITS, FORMAT
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.graph import Operator
-from edge_deeplab.formats.source import Budget, read_bytes, unreadable
+from edge_deeplab.formats.source import ReadingBudget, read_bytes, unreadable
 from edge_deeplab.text import printable
 
 _MOST_VALUES_BYTES = 1 << 29
@@ -130,7 +130,7 @@ def _no_result(path: Path, what: str) -> ArtifactError:
 
 
 def _parse(document: Mapping[str, Any]) -> MacResult:
-    budget = Budget(_MOST_VALUES_BYTES)
+    budget = ReadingBudget(_MOST_VALUES_BYTES)
     machine = {key: _text(value) for key, value in document["machine"].items()}
     plans = {name: _plan(plan) for name, plan in document["plans"].items() if name in COMPUTE_UNITS}
     if not plans:
@@ -165,7 +165,7 @@ def _plan(plan: Mapping[str, Any]) -> ObservedPlan:
     )
 
 
-def _prediction(entry: Mapping[str, Any], budget: Budget) -> Prediction:
+def _prediction(entry: Mapping[str, Any], budget: ReadingBudget) -> Prediction:
     return Prediction(
         image=_text(entry["image"]),
         sha256=_text(entry["sha256"]),
@@ -175,7 +175,7 @@ def _prediction(entry: Mapping[str, Any], budget: Budget) -> Prediction:
     )
 
 
-def _array(packed: Mapping[str, Any], budget: Budget) -> npt.NDArray[Any]:
+def _array(packed: Mapping[str, Any], budget: ReadingBudget) -> npt.NDArray[Any]:
     """Return an output's values; what is unpacked is bounded by its declared size, and that by the budget."""
     dtype, shape = np.dtype(packed["dtype"]), tuple(int(size) for size in packed["shape"])
     if dtype.kind not in "fiub" or min(shape, default=0) < 0:

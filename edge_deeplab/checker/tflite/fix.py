@@ -1,10 +1,10 @@
 """Mends opcode versions: a copy in which each operator has its own lowest version, kept only when it computes the same.
 
-The idea to hold: nothing is trusted. The copy is compared with the original field by field (`tflite_opcodes`) and bit
-by bit in the interpreter (`tflite_equal`), in a bounded child, before it takes its name.
+The idea to hold: nothing is trusted. The copy is compared with the original field by field (`opcodes`) and bit by bit
+in the interpreter (`equal`), in a bounded child, before it takes its name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, ConfigError
 from edge_deeplab.files import replace_when_complete
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.targets import target_of
 
 RUNS = 8
@@ -30,14 +31,16 @@ class VersionFix:
         path: the mended copy; None where no operator needed it, and nothing was written.
         operators: operators that got another version.
         inputs: inputs on which the copy gave the same bits.
+        error: why no copy was kept; None where one was, or none is needed.
     """
 
     path: Path | None
     operators: int = 0
     inputs: int = 0
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return what was done, as plain JSON values."""
         path = None if self.path is None else str(self.path)
         return {"path": path, "operators": self.operators, "inputs": self.inputs}
 
@@ -45,6 +48,43 @@ class VersionFix:
 def fixed_path(path: Path) -> Path:
     """Return the place of the mended copy where none is named: beside the file, as NAME.fixed.tflite."""
     return path.with_name(f"{path.stem}.fixed{path.suffix}")
+
+
+def fix_files(
+    paths: Sequence[Path], output: Path | None = None, *, progress: Progress = SILENT
+) -> dict[Path, VersionFix]:
+    """Write mended copies of the TFLite files among some, and return what was done with each.
+
+    Args:
+        paths: files that could be read; those of other formats are passed over.
+        output: where the copy goes, for one file; None puts each beside its original.
+        progress: told of each file.
+
+    Raises:
+        ConfigError: when there is no TFLite file, or several for one output.
+        MissingDependencyError: without ai-edge-litert.
+        OutputError: when a copy cannot be written.
+    """
+    files = [path for path in paths if target_of(path) == "tflite"]
+    if not files:
+        raise ConfigError(
+            "--fix came without a .tflite file that can be read; one was expected, because only TFLite has opcode "
+            "versions; leave --fix out"
+        )
+    if output is not None and len(files) > 1:
+        raise ConfigError(
+            f"--output came with {len(files)} .tflite files; one was expected; leave --output out, and each copy is "
+            "written beside its original"
+        )
+    fixes: dict[Path, VersionFix] = {}
+    progress.begin("mending", len(files), "files")
+    for path in files:
+        try:
+            fixes[path] = fix_versions(path, output)
+        except ArtifactError as error:
+            fixes[path] = VersionFix(None, error=str(error))
+        progress.advance()
+    return fixes
 
 
 def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
@@ -88,7 +128,7 @@ def _mend_in_child(path: Path, copy: Path) -> int:
     limits = Limits.for_file(path.stat().st_size, runs=RUNS)
     places = {"source": str(path.absolute()), "copy": str(copy.absolute())}
     try:
-        answer = ask_once(__name__, "mend", subject=str(path), limits=limits, **places)
+        answer = ask_once(__name__, "write_proven", subject=str(path), limits=limits, **places)
     except ArtifactError as error:
         reason = error.ending if isinstance(error, ChildError) else error
         raise ArtifactError(f"{path} was not mended, no copy was kept: {reason}") from error
@@ -97,10 +137,10 @@ def _mend_in_child(path: Path, copy: Path) -> int:
 
 def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     """Return what the bounded child answers."""
-    return {"mend": mend}
+    return {"write_proven": write_proven_copy}
 
 
-def mend(source: str, copy: str) -> dict[str, Any]:
+def write_proven_copy(source: str, copy: str) -> dict[str, Any]:
     """Write the copy and prove it; runs in the child.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.formats.coreml import load_proto_module, operations_within
 from edge_deeplab.formats.coreml_package import read_stored
-from edge_deeplab.formats.source import RECORD_BYTES, Budget
+from edge_deeplab.formats.source import RECORD_BYTES, ReadingBudget
 from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.mil_values import MilValues, WeightFiles
 from edge_deeplab.formats.stored.reader import numbers_budget
@@ -71,7 +71,7 @@ class CoreMLReader:
         self._elements: dict[str, str] = {}
         block = _only_block(model)
         operations = list(operations_within(block))
-        Budget.for_file(size).spend(len(operations), RECORD_BYTES)
+        ReadingBudget.for_file(size).spend(len(operations), RECORD_BYTES)
         for operation in operations:
             self._note(operation)
         ours = METADATA_KEY in model.description.metadata.userDefined

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import require
-from edge_deeplab.formats.source import ENTRY_BYTES, RECORD_BYTES, Budget
+from edge_deeplab.formats.source import ENTRY_BYTES, RECORD_BYTES, ReadingBudget
 from edge_deeplab.formats.stored.reader import numbers_budget
 from edge_deeplab.formats.stored.tensor import Array
 
@@ -58,7 +58,10 @@ class FlatModel:
             "ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite"
         )
         self._model = schema.Model.GetRootAs(content, 0)
-        self._records, self._bytes = Budget.for_file(len(content)), numbers_budget(len(content))
+        self._records, self._bytes = (
+            ReadingBudget.for_file(len(content)),
+            numbers_budget(len(content)),
+        )
         self._types, self._kinds = _names_of(schema.TensorType), _names_of(schema.BuiltinOperator)
 
     @property

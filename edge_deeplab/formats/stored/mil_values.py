@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_deeplab.formats.coreml_weights import METADATA, place_of
-from edge_deeplab.formats.source import Budget, read_bytes
+from edge_deeplab.formats.source import ReadingBudget, read_bytes
 from edge_deeplab.formats.stored.tensor import Array
 
 _HIGHEST_RANK = 16
@@ -68,7 +68,9 @@ class MilValues:
         budget: of bytes.
     """
 
-    def __init__(self, weights: WeightFiles, types: Mapping[int, str], budget: Budget) -> None:
+    def __init__(
+        self, weights: WeightFiles, types: Mapping[int, str], budget: ReadingBudget
+    ) -> None:
         self._weights = weights
         self._types = types
         self._budget = budget

@@ -6,7 +6,7 @@ The bounds that all readers share stand here as well, because the files may be a
 from collections.abc import Sequence
 from typing import Protocol
 
-from edge_deeplab.formats.source import Budget
+from edge_deeplab.formats.source import ReadingBudget
 from edge_deeplab.formats.stored.tensor import StoredTensor
 
 _TIMES_THE_FILE, _FEWEST_BYTES = 10, 1 << 24
@@ -27,9 +27,9 @@ class StoredReader(Protocol):
         """
 
 
-def numbers_budget(size: int) -> Budget:
+def numbers_budget(size: int) -> ReadingBudget:
     """Return the budget of the bytes of numbers read from a file of `size` bytes.
 
     Many tensors of a crafted file may name the same stretch of it; an honest one names each about once.
     """
-    return Budget(max(_TIMES_THE_FILE * size, _FEWEST_BYTES))
+    return ReadingBudget(max(_TIMES_THE_FILE * size, _FEWEST_BYTES))

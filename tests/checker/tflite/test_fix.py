@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_deeplab.checker.tflite import fix as tflite_fix
 from edge_deeplab.checker.tflite.equal import compare_outputs
-from edge_deeplab.checker.tflite.fix import fix_versions, fixed_path, mend
+from edge_deeplab.checker.tflite.fix import fix_versions, fixed_path, write_proven_copy
 from edge_deeplab.checker.tflite.opcodes import split_opcodes
 from edge_deeplab.checker.tflite.operator_signatures import read_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
@@ -125,7 +125,7 @@ def test_fix_versions_death_of_the_runtime_is_one_sentence(shared_path, tmp_path
 
 
 def test_mend_proves_the_copy_on_random_inputs_and_a_scene(shared_path, tmp_path):
-    assert mend(str(shared_path), str(tmp_path / "copy.tflite")) == {"inputs": 4}
+    assert write_proven_copy(str(shared_path), str(tmp_path / "copy.tflite")) == {"inputs": 4}
 
 
 def test_compare_outputs_one_changed_weight_is_told(shared_path, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.formats.source import Budget
+from edge_deeplab.formats.source import ReadingBudget
 from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.read import compare_stored
 from tests.formats.stored.sweep import MUTABLE, sweep
@@ -26,7 +26,7 @@ def test_change_of_any_number_of_a_tiny_file_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        Budget, "spend", lambda self, count, each=1: count
+        ReadingBudget, "spend", lambda self, count, each=1: count
     )  # one reader, asked often
     tally = sweep(tiny_files, tiny_stored, changed, tmp_path, weights=True)
     stated = tiny_stored[changed].stated()

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
-from edge_deeplab.formats.source import Budget
+from edge_deeplab.formats.source import ReadingBudget
 from edge_deeplab.formats.stored.read import compare_stored, read_stored
 from tests.formats.stored.sweep import MUTABLE, sweep
 
@@ -50,7 +50,7 @@ def test_change_of_any_scale_zero_point_axis_or_bias_of_a_shipped_file_is_found(
 ) -> None:
     stored = {target: read_stored(path) for target, path in files.items()}
     monkeypatch.setattr(
-        Budget, "spend", lambda self, count, each=1: count
+        ReadingBudget, "spend", lambda self, count, each=1: count
     )  # one reader, asked often
     tally = sweep(files, stored, changed, tmp_path, weights=False)
     logger.info("%s of %s: %s", changed, files[changed].name, tally)

@@ -4,8 +4,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError
-from edge_deeplab.runtimes import xnnpack
-from edge_deeplab.runtimes.xnnpack import Node, find_partitions, measure_xnnpack
+from edge_deeplab.runtimes.observers import xnnpack
+from edge_deeplab.runtimes.observers.xnnpack import Node, find_partitions, measure_xnnpack
 from tests.hostile_files import write_crash_when_opened
 
 CHANNELS = 8
@@ -36,9 +36,9 @@ def test_find_partitions_without_a_delegate_is_empty():
 def test_measure_xnnpack_tiny_file_takes_all_but_argmax(tflite_path):
     measured = measure_xnnpack(tflite_path)
     assert measured.refusal is None
-    assert measured.total == 2
-    assert measured.partitions == ((0,),)
-    assert measured.left_out == (1,)
+    assert list(measured.taken) == [0]
+    assert measured.subgraphs == ((0,),)
+    assert list(measured.left) == [1]
     assert measured.runtime.startswith("ai-edge-litert ")
 
 
@@ -51,8 +51,9 @@ def test_measure_xnnpack_operator_in_the_middle_splits_the_graph(tmp_path, tiny)
     builder.add("REVERSE_V2", [first, axis], [second], options="ReverseV2Options")
     tiny.add_depthwise(builder, second, last, rate=2, name="two")
     measured = measure_xnnpack(builder.save(tmp_path / "split.tflite", [image], [last]))
-    assert measured.partitions == ((0,), (2,))
-    assert measured.left_out == (1,)
+    assert measured.subgraphs == ((0,), (2,))
+    assert measured.partitions == 2
+    assert list(measured.left) == [1]
 
 
 @pytest.mark.parametrize(
@@ -73,10 +74,10 @@ def test_measure_xnnpack_peer_agrees_with_what_the_interpreter_computes(
     path = peers / f"{name}.tflite"
     measured = measure_xnnpack(path)
     nodes, kept = run_and_list(path)
-    assert len(measured.delegated) == delegated
-    assert len(measured.partitions) == partitions
-    assert [nodes[i]["op_name"] for i in measured.left_out] == left_out
-    assert kept == set(measured.left_out)
+    assert len(measured.taken) == delegated
+    assert measured.partitions == partitions
+    assert [nodes[i]["op_name"] for i in measured.left] == left_out
+    assert kept == set(measured.left)
 
 
 def run_and_list(path):
@@ -103,7 +104,7 @@ def run_and_list(path):
 def test_measure_xnnpack_unknown_custom_operator_is_a_refusal(custom_path):
     measured = measure_xnnpack(custom_path)
     assert "FancyUpsample" in measured.refusal
-    assert measured.partitions == ()
+    assert measured.subgraphs == ()
 
 
 def test_measure_xnnpack_content_that_is_no_model_is_a_refusal(tmp_path):
@@ -115,7 +116,7 @@ def test_measure_xnnpack_content_that_is_no_model_is_a_refusal(tmp_path):
 def test_measure_xnnpack_crash_of_the_runtime_is_a_refusal(tmp_path):
     measured = measure_xnnpack(write_crash_when_opened(tmp_path / "crash.tflite"))
     assert measured.refusal == "it was ended by SIGSEGV (Segmentation fault)"
-    assert measured.partitions == ()
+    assert measured.subgraphs == ()
 
 
 def test_measure_xnnpack_is_bounded_as_suits_the_file(tflite_path, monkeypatch):

@@ -9,15 +9,15 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.checker.onnx_fusion import FLOAT_CONVOLUTIONS, INTEGER_OPERATORS
+from edge_deeplab.checker.observing import Observation
+from edge_deeplab.checker.rules import Profile
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
-from edge_deeplab.errors import ArtifactError, ChildError, require
+from edge_deeplab.errors import ArtifactError, ChildError, missing, require
 from edge_deeplab.formats.onnx import nodes_within
 from edge_deeplab.text import printable
 
@@ -25,28 +25,21 @@ _LONGEST_REASON = 400
 _PLACE_IN_CODE = re.compile(r"^\S*/onnxruntime/core/\S+:\d+ .*?\) (?=[A-Z])")
 
 
-@dataclass(frozen=True)
-class Optimized:
-    """What the runtime made of a file.
+class OnnxRuntime:
+    """Asks ONNX Runtime what it makes of a file."""
 
-    Args:
-        runtime: runtime, version and processor.
-        operators: number of each operator type in the optimized graph.
-        refusal: why the file was not loaded; None when it was.
-    """
+    name = "onnxruntime"
 
-    runtime: str
-    operators: Mapping[str, int]
-    refusal: str | None = None
+    def available(self) -> str | None:
+        """Return what is missing and how to get it; None where nothing is."""
+        return missing("onnxruntime", package="onnxruntime", extra="onnx")
 
-    def count(self) -> dict[str, int]:
-        """Return the number of integer operators by type, and of float convolutions under "Conv"."""
-        formed = set(INTEGER_OPERATORS.values())
-        counts = {kind: n for kind, n in sorted(self.operators.items()) if kind in formed}
-        return {**counts, "Conv": sum(self.operators.get(kind, 0) for kind in FLOAT_CONVOLUTIONS)}
+    def observe(self, path: Path, profile: Profile) -> Observation:
+        """Return what operators it formed; the profile says nothing that changes it."""
+        return measure_optimized(path)
 
 
-def measure_optimized(path: Path, *, limits: Limits | None = None) -> Optimized:
+def measure_optimized(path: Path, *, limits: Limits | None = None) -> Observation:
     """Optimize an ONNX file in a process of its own and tell what operators came out.
 
     A file that the runtime refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
@@ -59,7 +52,7 @@ def measure_optimized(path: Path, *, limits: Limits | None = None) -> Optimized:
         MissingDependencyError: without onnxruntime.
     """
     require("onnxruntime", package="onnxruntime", extra="onnx")
-    runtime = f"onnxruntime {version('onnxruntime')} on {platform.machine()}"
+    asked = "ONNX Runtime", f"onnxruntime {version('onnxruntime')}", platform.machine()
     limits = limits or Limits.for_file(path.stat().st_size)
     with tempfile.TemporaryDirectory() as folder:  # here, because the child may be killed
         try:
@@ -72,10 +65,10 @@ def measure_optimized(path: Path, *, limits: Limits | None = None) -> Optimized:
                 folder=folder,
             )
         except ChildError as error:
-            return Optimized(runtime, {}, error.ending)
+            return Observation(*asked, formed={}, refusal=error.ending)
         except ArtifactError as error:
-            return Optimized(runtime, {}, printable(str(error)))
-    return Optimized(runtime, answer["operators"])
+            return Observation(*asked, formed={}, refusal=printable(str(error)))
+    return Observation(*asked, formed=answer["operators"])
 
 
 def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:

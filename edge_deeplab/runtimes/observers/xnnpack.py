@@ -9,14 +9,17 @@ The file is loaded in a bounded child.
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.checker.observing import Observation
+from edge_deeplab.checker.rules import Profile
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
-from edge_deeplab.errors import ChildError, require
+from edge_deeplab.errors import ChildError, missing, require
 from edge_deeplab.text import printable
 
 _DELEGATE = "DELEGATE"
@@ -39,46 +42,21 @@ class Node:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """What the interpreter did with a file.
+class Xnnpack:
+    """Asks LiteRT's interpreter what XNNPACK takes of a file."""
 
-    Args:
-        runtime: runtime, version and processor.
-        total: operators in the file's main graph, by the interpreter's count.
-        partitions: of each partition, the indices of the operators that XNNPACK took, in order.
-        refusal: why the file was not loaded; None when it was.
-        loads_without_delegate: whether LiteRT's own kernels were seen to load a file that XNNPACK refuses.
-    """
+    name = "xnnpack"
 
-    runtime: str
-    total: int = 0
-    partitions: tuple[tuple[int, ...], ...] = ()
-    refusal: str | None = None
-    loads_without_delegate: bool = False
+    def available(self) -> str | None:
+        """Return what is missing and how to get it; None where nothing is."""
+        return missing("ai_edge_litert", package="ai-edge-litert", extra="tflite")
 
-    @property
-    def told_refusal(self) -> str:
-        """The clause that says which path refuses a file that was not loaded, and why."""
-        if self.loads_without_delegate:
-            return (
-                f"XNNPACK, the default delegate of {self.runtime}, refuses it, and without the delegate it loads: "
-                f"{self.refusal}"
-            )
-        return f"{self.runtime} does not load it: {self.refusal}"
-
-    @property
-    def delegated(self) -> frozenset[int]:
-        """Indices of the operators that XNNPACK took."""
-        return frozenset(index for partition in self.partitions for index in partition)
-
-    @property
-    def left_out(self) -> tuple[int, ...]:
-        """Indices of the operators that it left to the interpreter."""
-        return tuple(sorted(set(range(self.total)) - self.delegated))
+    def observe(self, path: Path, profile: Profile) -> Observation:
+        """Return what it took; the profile says nothing that changes it."""
+        return measure_xnnpack(path)
 
 
-def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Measurement:
+def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Observation:
     """Load a TFLite file in a process of its own and tell what XNNPACK took.
 
     A file that the interpreter refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
@@ -91,23 +69,36 @@ def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Measurement:
         MissingDependencyError: without ai-edge-litert.
     """
     require("ai_edge_litert", package="ai-edge-litert", extra="tflite")
-    runtime = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
+    nothing = Observation(
+        "XNNPACK",
+        f"ai-edge-litert {version('ai-edge-litert')}",
+        platform.machine(),
+        taken={},
+        left={},
+        partitions=0,
+    )
     limits = limits or Limits.for_file(path.stat().st_size)
     try:
         answer = ask_once(
             __name__, "load", subject=str(path), limits=limits, path=str(path.absolute())
         )
     except ChildError as error:
-        return Measurement(runtime, refusal=error.ending)
+        return replace(nothing, refusal=error.ending)
     if _REFUSAL in answer:
-        return Measurement(
-            runtime,
-            refusal=printable(str(answer[_REFUSAL])),
-            loads_without_delegate=bool(answer.get(_WITHOUT_DELEGATE, False)),
-        )
+        alone = bool(answer.get(_WITHOUT_DELEGATE, False))
+        refusal = printable(str(answer[_REFUSAL]))
+        return replace(nothing, refusal=refusal, loads_without_delegate=alone)
     nodes = [Node(kind, tuple(read), tuple(written)) for kind, read, written in answer["nodes"]]
-    operators = sum(node.type != _DELEGATE for node in nodes)
-    return Measurement(runtime, operators, find_partitions(nodes))
+    subgraphs = find_partitions(nodes)
+    taken = sorted(set(chain.from_iterable(subgraphs)))
+    operators = range(sum(node.type != _DELEGATE for node in nodes))
+    return replace(
+        nothing,
+        taken=dict.fromkeys(taken, ""),
+        left=dict.fromkeys(sorted(set(operators).difference(taken)), ""),
+        subgraphs=subgraphs,
+        partitions=len(subgraphs),
+    )
 
 
 def find_partitions(nodes: Sequence[Node]) -> tuple[tuple[int, ...], ...]:
