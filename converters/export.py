@@ -29,7 +29,6 @@ from edge_deeplab.converters.devices.mending import (
 )
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.converters.versions import installed_versions
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Description
 from edge_deeplab.files import replace_when_complete
@@ -45,6 +44,7 @@ from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
 from edge_deeplab.targets import TARGETS, TargetName
+from edge_deeplab.versions import installed_versions
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from edge_deeplab.converters.devices.atrous_forms import NATIVE, check_atrous
 from edge_deeplab.converters.devices.heads import HeadForm, check_head_size, resolve_head
 from edge_deeplab.converters.devices.mending import profiles_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
-from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, checking, unknown_choice
 from edge_deeplab.files import check_writable
@@ -19,6 +18,7 @@ from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.sparsity import parse_sparsity
 from edge_deeplab.targets import TARGETS, Precision, TargetName
+from edge_deeplab.versions import check_installed
 
 ALL_TARGETS = "all"
 WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")

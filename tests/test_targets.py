@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from edge_deeplab.checker.rules import load_profile
-from edge_deeplab.converters.versions import TESTED
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.read import is_readable, read_graph
 from edge_deeplab.targets import (
@@ -24,6 +23,7 @@ from edge_deeplab.targets import (
     target_of,
     target_run_by,
 )
+from edge_deeplab.versions import TESTED
 
 
 def test_names_of_the_types_are_the_keys_of_the_table() -> None:

@@ -14,12 +14,12 @@ from edge_deeplab.config import (
 )
 from edge_deeplab.converters.capture import SIZE_MULTIPLE, nearest_good_size
 from edge_deeplab.converters.request import ExportRequest
-from edge_deeplab.converters.versions import check_installed
 from edge_deeplab.errors import ConfigError, DataError, require
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization.qat import quantizers_to_restore
 from edge_deeplab.training.crops import build_crops, check_batch
 from edge_deeplab.training.provenance import check_sources
+from edge_deeplab.versions import check_installed
 
 
 def check_chain(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> None:

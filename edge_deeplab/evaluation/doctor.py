@@ -12,7 +12,6 @@ from edge_deeplab import targets
 from edge_deeplab.converters import capture, export
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.noise import quietly
-from edge_deeplab.converters.versions import TESTED, installed_version
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import EdgeDeepLabError, MissingDependencyError
 from edge_deeplab.models.backbones import get_backbone
@@ -26,6 +25,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TargetName
+from edge_deeplab.versions import TESTED, installed_version
 
 MAX_DIFFERENCE = 1e-4
 """Largest difference of an artifact's logits to torch's, relative to their largest value."""

@@ -11,11 +11,11 @@ from edge_deeplab import targets
 from edge_deeplab.cli.app import app
 from edge_deeplab.converters import export
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.versions import TESTED, installed_versions
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConversionError, MissingDependencyError
 from edge_deeplab.evaluation import doctor
 from edge_deeplab.targets import TARGETS
+from edge_deeplab.versions import TESTED, installed_versions
 
 runner = CliRunner()
 

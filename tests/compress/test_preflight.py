@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_deeplab import versions
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe
-from edge_deeplab.converters import versions
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.models.checkpoint import Checkpoint
 from tests.compress.conftest import save_tiny_checkpoint
