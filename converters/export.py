@@ -13,7 +13,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab import __version__
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
@@ -44,7 +43,7 @@ from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
 from edge_deeplab.targets import TARGETS, TargetName
-from edge_deeplab.versions import installed_versions
+from edge_deeplab.versions import __version__, installed_versions
 
 
 @dataclass(frozen=True)

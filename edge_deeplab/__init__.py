@@ -11,7 +11,7 @@ from inspect import Signature, signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from edge_deeplab.versions import __version__ as __version__
 
 __all__ = [
     "bench",

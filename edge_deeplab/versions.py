@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.targets import TARGETS, TargetName
 
+__version__ = "0.1.0"
+
 TESTED: dict[str, str] = {
     "torch": "2.13.0",
     "timm": "1.0.31",

@@ -20,7 +20,7 @@ FOLDERS = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "targets", "progress"),
     ("errors",),
-    ("extras", "files", "documents", "child"),
+    ("extras", "files", "documents", "versions", "child"),
     ("config", "description"),
     ("formats",),
     ("data", "models", "weights"),

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from edge_deeplab import __version__
 from edge_deeplab.cli.bench import bench
 from edge_deeplab.cli.check import check
 from edge_deeplab.cli.compress import compress
@@ -26,6 +25,7 @@ from edge_deeplab.cli.qat import qat
 from edge_deeplab.cli.rewrites import rewrites
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.train import train
+from edge_deeplab.versions import __version__
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab import __version__
 from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import StepError
 from edge_deeplab.files import path_inside, write_atomically
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.versions import installed_versions
+from edge_deeplab.versions import __version__, installed_versions
 
 DONE_FILE = "done.json"
 _KEY_DIGITS = 12
