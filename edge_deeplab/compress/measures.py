@@ -133,7 +133,9 @@ def parity(
         dataset = resolve_dataset(
             job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
         )
-        trials = open_trials(list(exported.files.values()), open_artifact, dataset)
+        trials = open_trials(
+            list(exported.files.values()), open_artifact, dataset, progress=job.progress
+        )
         report = measure_parity(
             trials,
             reference.path,

@@ -245,6 +245,7 @@ def evaluate_runtime(
     dataset: SegmentationDataset,
     *,
     class_map: ClassMap | None = None,
+    stage: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score a runtime on a data set, image by image.
@@ -253,6 +254,7 @@ def evaluate_runtime(
         runtime: a loaded artifact or checkpoint.
         dataset: at least one labelled image.
         class_map: what the runtime's ids mean, where its self-description does not tell.
+        stage: what this is called for people; None names the file and the data set.
         progress: told of each image.
 
     Raises:
@@ -262,7 +264,8 @@ def evaluate_runtime(
     """
     contestant = Contestant(runtime, dataset, class_map)
     tally = Tally(dataset)
-    progress.begin(f"evaluating {runtime.path.name} on {dataset.name}", len(dataset), "images")
+    stage = stage or f"evaluating {runtime.path.name} on {dataset.name}"
+    progress.begin(stage, len(dataset), "images")
     for index in range(len(dataset)):
         sample = dataset[index]
         tally.add(sample, *contestant.predict(sample.image_hwc))

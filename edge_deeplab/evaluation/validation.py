@@ -31,8 +31,8 @@ def open_validator(
     dataset = open_dataset(data, recipe.data.validation_split, max_pixels=max_pixels)
 
     def validate(path: Path) -> float:
-        return evaluate_runtime(
-            TorchRuntime(load_checkpoint(path)), dataset, progress=progress
-        ).miou
+        checkpoint = load_checkpoint(path)
+        stage, runtime = f"validating {checkpoint.name}", TorchRuntime(checkpoint)
+        return evaluate_runtime(runtime, dataset, stage=stage, progress=progress).miou
 
     return validate
