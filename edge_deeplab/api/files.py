@@ -1,0 +1,165 @@
+"""The face's verbs about files: checkpoints are loaded and exported; exported files are checked and opened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_deeplab.api.named import Artifacts, to_paths
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from edge_deeplab.api.named import NamedCheckpoint
+    from edge_deeplab.checker.report import CheckResult
+    from edge_deeplab.child.limits import Allowance
+    from edge_deeplab.converters.export import ExportedArtifact
+    from edge_deeplab.description import Normalisation
+    from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.runtimes.base import Runtime
+    from edge_deeplab.targets import RuntimeName
+
+
+def load(
+    source: "NamedCheckpoint" = None, *, allow_pickle: bool = False, unsafe_pickle: bool = False
+) -> "Checkpoint":
+    """Load a checkpoint.
+
+    Args:
+        source: a file, a run's folder, a shipped name, or None for the default shipped checkpoint; one that is loaded
+            already is returned as it is.
+        allow_pickle: also read the tensors of a pickle, a file that is not `.safetensors`.
+        unsafe_pickle: unpickle such a file in full, which runs code that its author chose.
+
+    Raises:
+        CheckpointError: when there is none, or it cannot be read.
+        MissingDependencyError: without torch.
+    """
+    from edge_deeplab.models.shipped import open_checkpoint
+
+    if source is not None and not isinstance(source, str | Path):
+        return source
+    named = None if source is None else str(source)
+    return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
+
+
+def export(
+    model: "NamedCheckpoint" = None,
+    targets: str | Sequence[str] = ("all",),
+    *,
+    precision: str | None = None,
+    calibrate: str | Path | None = None,
+    sparsity: str | None = None,
+    head: str = "exact",
+    size_hw: tuple[int, int] | None = None,
+    atrous: str = "native",
+    profiles: str | Sequence[str] = (),
+    any_size: bool = False,
+    output: str | Path = "exports",
+    max_pixels: int = MAX_PIXELS,
+    allow_pickle: bool = False,
+    unsafe_pickle: bool = False,
+    progress: Progress = SILENT,
+) -> "tuple[ExportedArtifact, ...]":
+    """Export a checkpoint to files that describe themselves, count verdicts, and write `manifest.json` beside them.
+
+    Keywords that are not told here are the fields of `converters.export.ExportRequest`; results and errors are those of
+    `converters.export.export_checkpoint`.
+
+    Args:
+        model: as for `load`; None is the shipped checkpoint, for int8 without `calibrate` the shipped quantized one.
+        allow_pickle: as for `load`.
+        unsafe_pickle: as for `load`.
+        progress: told every stage.
+    """
+    progress.begin("loading torch")
+    from edge_deeplab.converters.export import export_checkpoint
+    from edge_deeplab.converters.request import ExportRequest
+    from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
+
+    request = ExportRequest(
+        targets=(targets,) if isinstance(targets, str) else tuple(targets),
+        precision=precision,
+        size_hw=size_hw,
+        head=head,
+        atrous=atrous,
+        profiles=(profiles,) if isinstance(profiles, str) else tuple(profiles),
+        any_size=any_size,
+        output=Path(output),
+        calibrate=None if calibrate is None else Path(calibrate),
+        max_pixels=max_pixels,
+        sparsity=sparsity,
+    )
+    if model is None and precision == "int8" and calibrate is None:
+        model = DEFAULT_QUANTIZED
+    checkpoint = load(model, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
+    return export_checkpoint(checkpoint, request, progress)
+
+
+def check(
+    artifacts: Artifacts,
+    *,
+    profiles: Sequence[str] = (),
+    observe: str = "auto",
+    merge: Path | None = None,
+    progress: Progress = SILENT,
+) -> "tuple[CheckResult, ...]":
+    """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
+
+    Args:
+        artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
+        profiles: runtimes and devices to hold files against; none takes each format's default.
+        observe: "auto" asks the observers that need nothing more, "all" those of every profile, "none" no one.
+        merge: what a Mac said of one `.mlpackage`, as the script of `check --mac-script` wrote it; it decides verdicts.
+        progress: told of each file.
+
+    Returns:
+        One entry a file, in order; a file that cannot be read has an `UnreadArtifact` with the reason.
+
+    Raises:
+        ArtifactError: when the Mac's answer cannot be read, or is about another package.
+        ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
+            several files, or an observer that all were to be asked and is not available.
+        MissingDependencyError: when the package that knows a format is not installed.
+    """
+    from edge_deeplab.checker.mac.bundle import only_package
+    from edge_deeplab.checker.report import check_artifacts
+    from edge_deeplab.formats.artifacts import expand_artifacts
+    from edge_deeplab.runtimes.observers.mac import MacAnswer
+    from edge_deeplab.runtimes.observers.registry import (
+        available_observers,
+        check_observe,
+        demand_observers,
+    )
+
+    check_observe(observe)
+    paths = expand_artifacts(to_paths(artifacts))
+    answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
+    if observe == "all":
+        demand_observers(paths, profiles, answer)
+    observers = {} if observe == "none" else available_observers(answer)
+    return check_artifacts(paths, profiles, observers, progress=progress)
+
+
+def open_artifact(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    normalisation: "Normalisation | None" = None,
+    runtime: "RuntimeName | None" = None,
+    allowance: "Allowance | None" = None,
+) -> "Runtime":
+    """Load an exported file, or a checkpoint; `predict` of the result maps pictures to class maps.
+
+    It maps (N, H, W, 3) uint8 RGB to (N, H, W) uint8 class ids, where H and W are the file's own (`size_hw`). Pictures
+    of another size are a DataError: how to resize is the caller's to say (`evaluate` and the demo do it bilinearly).
+    Keywords and errors are those of `runtimes.open.open_artifact`.
+    """
+    from edge_deeplab.runtimes import open as layer
+
+    return layer.open_artifact(
+        Path(path),
+        threads=threads,
+        normalisation=normalisation,
+        runtime=runtime,
+        allowance=allowance,
+    )

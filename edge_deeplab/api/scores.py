@@ -1,0 +1,215 @@
+"""The face's verbs that measure: evaluate, parity, bench, the chain of all, and what is installed and shipped."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_deeplab.api.files import load
+from edge_deeplab.api.named import Artifacts, to_path, to_paths
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.errors import require
+from edge_deeplab.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from edge_deeplab.api.named import NamedChain, NamedCheckpoint
+    from edge_deeplab.child.limits import Allowance
+    from edge_deeplab.compress.report import ChainReport
+    from edge_deeplab.description import Normalisation
+    from edge_deeplab.evaluation.class_map import ClassMap
+    from edge_deeplab.evaluation.cost import ModelList
+    from edge_deeplab.evaluation.doctor import Diagnosis
+    from edge_deeplab.evaluation.latency import BenchReport
+    from edge_deeplab.evaluation.scores import Evaluation
+    from edge_deeplab.evaluation.verdict import ParityReport
+    from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.targets import RuntimeName
+
+
+def evaluate(
+    model: "str | Path | Checkpoint | None" = None,
+    *,
+    data: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    output_stride: int | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    class_map: "ClassMap | str | Path | None" = None,
+    normalisation: "Normalisation | None" = None,
+    runtime: "RuntimeName | None" = None,
+    allowance: "Allowance | None" = None,
+    allow_pickle: bool = False,
+    unsafe_pickle: bool = False,
+    progress: Progress = SILENT,
+) -> "Evaluation":
+    """Score a checkpoint, or an exported file, on a labelled set.
+
+    Keywords are the fields of `evaluation.evaluate.EvaluateRequest`; results and errors are those of
+    `evaluation.evaluate.evaluate`.
+    """
+    from edge_deeplab.evaluation import evaluate as layer
+
+    request = layer.EvaluateRequest(
+        model=str(model) if isinstance(model, Path) else model,
+        data=to_path(data),
+        split=split,
+        limit=limit,
+        max_pixels=max_pixels,
+        output_stride=output_stride,
+        scales=tuple(scales),
+        flip=flip,
+        size_hw=size_hw,
+        class_map=to_path(class_map),
+        normalisation=normalisation,
+        runtime=runtime,
+        allowance=allowance,
+        allow_pickle=allow_pickle,
+        unsafe_pickle=unsafe_pickle,
+    )
+    return layer.evaluate(request, progress)
+
+
+def parity(
+    artifacts: Artifacts | None = None,
+    *,
+    reference: "str | Path | Checkpoint | None" = None,
+    canonical: bool = False,
+    data: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_drop: float = 0.5,
+    class_map: "ClassMap | str | Path | None" = None,
+    normalisation: "Normalisation | None" = None,
+    runtime: "RuntimeName | None" = None,
+    allowance: "Allowance | None" = None,
+    explain: bool = False,
+    plot: str | Path | None = None,
+    progress: Progress = SILENT,
+) -> "ParityReport":
+    """Score exported files against the checkpoint that they were exported from, on the same images.
+
+    Keywords are the fields of `evaluation.parity.ParityRequest`; results and errors are those of
+    `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception.
+    """
+    from edge_deeplab.evaluation import parity as layer
+
+    named = reference if isinstance(reference, str | Path | None) else reference.path
+    request = layer.ParityRequest(
+        artifacts=None if artifacts is None else to_paths(artifacts),
+        reference=None if named is None else str(named),
+        canonical=canonical,
+        data=to_path(data),
+        split=split,
+        limit=limit,
+        max_pixels=max_pixels,
+        max_drop=max_drop,
+        class_map=to_path(class_map),
+        normalisation=normalisation,
+        runtime=runtime,
+        allowance=allowance,
+        explain=explain,
+        plot=to_path(plot),
+    )
+    return layer.parity(request, progress)
+
+
+def bench(
+    artifacts: Artifacts,
+    *,
+    threads: int | None = None,
+    rounds: int = 30,
+    runtime: "RuntimeName | None" = None,
+    allowance: "Allowance | None" = None,
+    progress: Progress = SILENT,
+) -> "BenchReport":
+    """Time exported files side by side, in one interleaved run.
+
+    Keywords are the fields of `evaluation.bench.BenchRequest`; results and errors are those of
+    `evaluation.bench.bench`. A file that fails is a row of the result, not an exception.
+    """
+    from edge_deeplab.evaluation import bench as layer
+
+    request = layer.BenchRequest(
+        artifacts=to_paths(artifacts),
+        threads=threads,
+        rounds=rounds,
+        runtime=runtime,
+        allowance=allowance,
+    )
+    return layer.bench(request, progress)
+
+
+def models(*, progress: Progress = SILENT) -> "ModelList":
+    """Return which networks can be built, what each costs, and the shipped checkpoints with their measured scores.
+
+    Args:
+        progress: told of each model that is counted.
+
+    Raises:
+        MissingDependencyError: without torch.
+    """
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.evaluation.cost import list_models
+
+    return list_models(progress)
+
+
+def doctor(*, progress: Progress = SILENT) -> "Diagnosis":
+    """Export a tiny model to each target, run it and compare it with torch: whether the installed set works.
+
+    Args:
+        progress: told of each target.
+
+    Raises:
+        MissingDependencyError: without torch.
+    """
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.evaluation.doctor import examine
+
+    return examine(progress)
+
+
+def compress(
+    checkpoint: "NamedCheckpoint" = None,
+    *,
+    data: str | Path,
+    recipe: "NamedChain",
+    output: str | Path,
+    workers: int = 1,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = SILENT,
+) -> "ChainReport":
+    """Prune, quantize, export, check, score and time in steps that are never done twice; stopped anywhere it goes on.
+
+    Args:
+        checkpoint: a float checkpoint, as for `load`; also the reference of all scores.
+        data: as for `train`.
+        recipe: a `CompressRecipe`, what its file would hold, or its path; a section that is left out leaves its steps
+            out.
+        output: folder of checkpoints, exports, report.json, report.md and pareto.png.
+        workers: processes that draw crops.
+        max_pixels: a larger image is refused.
+        progress: told a line a step, and what a step tells.
+
+    Raises:
+        ConfigError: when the recipe or the checkpoint cannot be used.
+        DataError: when a split is missing, has other classes, or fewer images than a batch.
+        MissingDependencyError: when a step's package is not installed.
+        StepError: when a step fails; the steps before it are kept.
+        OutputError: when another chain is at work in the folder, or it cannot be written.
+    """
+    progress.begin("loading torch")
+    from edge_deeplab.compress.chain import compress as run
+    from edge_deeplab.compress.job import Job
+    from edge_deeplab.config import CompressRecipe, recipe_from
+    from edge_deeplab.files import check_writable
+
+    chosen = recipe_from(CompressRecipe, recipe)
+    check_writable(Path(output), "folder")
+    start = load(checkpoint)
+    return run(
+        start, chosen, Job(Path(data), Path(output), workers, progress, max_pixels=max_pixels)
+    )
