@@ -344,27 +344,44 @@ def load_recipe_as(
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"recipe {path} is not readable TOML ({error}); mend it") from error
-    for section, values in sections.items():
-        chosen = {key: value for key, value in values.items() if value is not None}
-        document[section] = {**document.get(section, {}), **chosen}
-    return _validate(kind, document, "the options" if path is None else f"recipe {path}")
+    origin = "the options" if path is None else f"recipe {path}"
+    return _validate(kind, _with_sections(document, sections), origin)
 
 
 def recipe_from(
-    kind: type[AnyRecipe], given: BaseModel | Mapping[str, object] | Path | str | None
+    kind: type[AnyRecipe],
+    given: BaseModel | Mapping[str, Any] | Path | str | None,
+    **sections: Mapping[str, Any],
 ) -> AnyRecipe:
     """Return a recipe in the form in which it was named.
 
     Args:
         kind: as for `load_recipe_as`.
         given: a recipe of that kind, what its file would hold, the file's path, or None for the defaults.
+        **sections: as for `load_recipe_as`.
 
     Raises:
         ConfigError: as for `load_recipe_as`.
     """
     if given is None or isinstance(given, str | Path):
-        return load_recipe_as(kind, None if given is None else Path(given))
-    return _validate(kind, given, "the recipe")
+        return load_recipe_as(kind, None if given is None else Path(given), **sections)
+    document = given.model_dump() if isinstance(given, BaseModel) else dict(given)
+    return _validate(kind, _with_sections(document, sections), "the recipe")
+
+
+def _with_sections(
+    document: dict[str, Any], sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a recipe's document with values of sections in place of its own; None changes nothing."""
+    chosen = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in sections.items()
+    }
+    return document | {
+        section: {**document.get(section, {}), **values}
+        for section, values in chosen.items()
+        if values
+    }
 
 
 def _validate(kind: type[AnyRecipe], document: object, origin: str) -> AnyRecipe:

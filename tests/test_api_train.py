@@ -37,9 +37,15 @@ def test_trained_pruned_and_quantized_in_one_process(
 ) -> None:
     assert trained.info.model == "deeplabv3plus_mobilenetv2_100"
     heard = Heard()
-    pruning = recipe(pruning={"macs": 0.6, "importance": "magnitude"})
+    pruning = recipe(pruning={"importance": "magnitude"})
     pruned = api.prune(
-        trained, data=data, output=tmp_path / "pruned", recipe=pruning, workers=0, progress=heard
+        trained,
+        data=data,
+        output=tmp_path / "pruned",
+        macs=0.6,
+        recipe=pruning,
+        workers=0,
+        progress=heard,
     )
     assert pruned.pruned.multiply_adds <= 0.6 * pruned.original.multiply_adds
     assert pruned.to_json()["checkpoint"] == str(tmp_path / "pruned" / "best.safetensors")

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
     from edge_deeplab.data.dataset import FolderDataset
     from edge_deeplab.evaluation.pruned import Pruned
-    from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.sensitivity import Sweep
-    from edge_deeplab.quantization.qat import QuantizeRequest
     from edge_deeplab.quantization.sensitivity import Ranking
     from edge_deeplab.training.loop import RunOptions, Trained
 
@@ -27,6 +25,7 @@ def train(
     *,
     recipe: "NamedRecipe" = None,
     model: str | None = None,
+    epochs: int | None = None,
     init: "NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
     resume: bool = False,
@@ -41,6 +40,7 @@ def train(
         output: the run's folder: checkpoints, state, log.csv.
         recipe: a `Recipe`, what its file would hold, its path, or None for the defaults.
         model: trains this model instead of the recipe's.
+        epochs: in place of the recipe's.
         init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
         resume: goes on where the run in `output` stopped.
@@ -59,7 +59,7 @@ def train(
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
 
-    chosen = with_model(recipe_from(Recipe, recipe), model)
+    chosen = with_model(recipe_from(Recipe, recipe, optimiser={"epochs": epochs}), model)
     request = TrainRequest(
         chosen,
         _open_splits(data, chosen, max_pixels),
@@ -75,6 +75,10 @@ def prune(
     *,
     data: str | Path,
     output: str | Path,
+    macs: float | None = None,
+    params: float | None = None,
+    latency: float | None = None,
+    epochs: int | None = None,
     recipe: "NamedRecipe" = None,
     resume: bool = False,
     workers: int = 1,
@@ -87,7 +91,11 @@ def prune(
         checkpoint: a float checkpoint, as for `load`.
         data: as for `train`.
         output: with a latency budget the times of layers are kept there too.
-        recipe: a `PruneRecipe`; its pruning section names the budgets, as {"pruning": {"macs": 0.5}}.
+        macs: share of the multiply-adds that may remain, in place of the recipe's.
+        params: share of the parameters.
+        latency: share of the latency, predicted from layers that are timed here.
+        epochs: of fine-tuning; 0 only prunes.
+        recipe: a `PruneRecipe`; budgets stand in its pruning section, as {"pruning": {"macs": 0.5}}.
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
@@ -98,16 +106,22 @@ def prune(
         MissingDependencyError: without torch-pruning, or what a latency budget is measured with.
         EdgeDeepLabError: as for `train`.
     """
-    request = _prune_request(checkpoint, data, output, recipe, max_pixels, progress)
+    progress.begin("loading torch")
+    from edge_deeplab.config import PruneRecipe, recipe_from
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
-    from edge_deeplab.quantization.pruning.run import check_unstarted, train_pruned
+    from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
     from edge_deeplab.quantization.sparsity import say_who_gains_nothing
     from edge_deeplab.targets import TARGETS
 
-    original, section = request.checkpoint, request.recipe.pruning
+    budgets = {"macs": macs, "params": params, "latency": latency}
+    chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
+    request = PruneRequest(
+        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), Path(output)
+    )
+    original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
-    options = _run_options(data, request.recipe, resume, workers, max_pixels, progress)
+    options = _run_options(data, chosen, resume, workers, max_pixels, progress)
     if section.sparsity is not None and (warning := say_who_gains_nothing(sorted(TARGETS))):
         progress.note(warning)
     if section.latency is not None:
@@ -131,9 +145,15 @@ def sweep_groups(
 
     Nothing is pruned; arguments and errors as for `prune`.
     """
-    request = _prune_request(checkpoint, data, output, recipe, max_pixels, progress)
+    progress.begin("loading torch")
+    from edge_deeplab.config import PruneRecipe, recipe_from
+    from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
 
+    chosen = recipe_from(PruneRecipe, recipe)
+    request = PruneRequest(
+        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), Path(output)
+    )
     return run(request, progress)
 
 
@@ -142,6 +162,7 @@ def quantize(
     *,
     data: str | Path,
     output: str | Path,
+    epochs: int | None = None,
     recipe: "NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     resume: bool = False,
@@ -155,7 +176,8 @@ def quantize(
         checkpoint: a float checkpoint, as for `load`.
         data: as for `train`.
         output: the run's folder.
-        recipe: a `QatRecipe`; with no epochs the checkpoint is calibrated and not trained.
+        epochs: in place of the recipe's; 0 only calibrates.
+        recipe: a `QatRecipe`.
         keep_float: paths of modules to leave in float.
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
@@ -167,11 +189,20 @@ def quantize(
         MissingDependencyError: without nncf, unless there are no epochs.
         EdgeDeepLabError: as for `train`.
     """
-    request = _quantize_request(checkpoint, data, output, recipe, max_pixels, progress)
-    from edge_deeplab.quantization.qat import train_quantized
+    progress.begin("loading torch")
+    from edge_deeplab.config import QatRecipe, recipe_from
+    from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 
-    options = _run_options(data, request.recipe, resume, workers, max_pixels, progress)
-    return train_quantized(replace(request, keep_float=keep_float), options)
+    chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
+    request = QuantizeRequest(
+        load(checkpoint),
+        chosen,
+        _open_splits(data, chosen, max_pixels),
+        Path(output),
+        keep_float=keep_float,
+    )
+    options = _run_options(data, chosen, resume, workers, max_pixels, progress)
+    return train_quantized(request, options)
 
 
 def rank_quantizers(
@@ -188,42 +219,20 @@ def rank_quantizers(
 
     Nothing is trained; arguments and errors as for `quantize`.
     """
-    request = _quantize_request(checkpoint, data, output, recipe, max_pixels, progress)
-    from edge_deeplab.quantization.qat import rank_quantizers as run
-
-    return run(replace(request, keep_float=keep_float), progress)
-
-
-def _prune_request(
-    checkpoint: "NamedCheckpoint",
-    data: str | Path,
-    output: str | Path,
-    recipe: "NamedRecipe",
-    max_pixels: int,
-    progress: Progress,
-) -> "PruneRequest":
-    progress.begin("loading torch")
-    from edge_deeplab.config import PruneRecipe, recipe_from
-    from edge_deeplab.quantization.pruning.run import PruneRequest
-
-    chosen, original = recipe_from(PruneRecipe, recipe), load(checkpoint)
-    return PruneRequest(original, chosen, _open_splits(data, chosen, max_pixels), Path(output))
-
-
-def _quantize_request(
-    checkpoint: "NamedCheckpoint",
-    data: str | Path,
-    output: str | Path,
-    recipe: "NamedRecipe",
-    max_pixels: int,
-    progress: Progress,
-) -> "QuantizeRequest":
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe, recipe_from
     from edge_deeplab.quantization.qat import QuantizeRequest
+    from edge_deeplab.quantization.qat import rank_quantizers as run
 
-    chosen, original = recipe_from(QatRecipe, recipe), load(checkpoint)
-    return QuantizeRequest(original, chosen, _open_splits(data, chosen, max_pixels), Path(output))
+    chosen = recipe_from(QatRecipe, recipe)
+    request = QuantizeRequest(
+        load(checkpoint),
+        chosen,
+        _open_splits(data, chosen, max_pixels),
+        Path(output),
+        keep_float=keep_float,
+    )
+    return run(request, progress)
 
 
 def _open_splits(data: str | Path, recipe: "Recipe", max_pixels: int) -> "list[FolderDataset]":
