@@ -372,15 +372,18 @@ def recipe_from(
 def _with_sections(
     document: dict[str, Any], sections: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return a recipe's document with values of sections in place of its own; None changes nothing."""
+    """Return a recipe's document with values of sections in place of its own; None changes nothing.
+
+    What stands in a section's place and is no table stays, to be refused.
+    """
     chosen = {
         section: {key: value for key, value in values.items() if value is not None}
         for section, values in sections.items()
     }
     return document | {
-        section: {**document.get(section, {}), **values}
+        section: {**own, **values}
         for section, values in chosen.items()
-        if values
+        if values and isinstance(own := document.get(section, {}), Mapping)
     }
 
 

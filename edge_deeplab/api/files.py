@@ -98,7 +98,7 @@ def export(
 def check(
     artifacts: Artifacts,
     *,
-    profiles: Sequence[str] = (),
+    profiles: str | Sequence[str] = (),
     observe: str = "auto",
     merge: Path | None = None,
     progress: Progress = SILENT,
@@ -132,6 +132,7 @@ def check(
     )
 
     check_observe(observe)
+    profiles = (profiles,) if isinstance(profiles, str) else profiles
     paths = expand_artifacts(to_paths(artifacts))
     answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
     if observe == "all":
