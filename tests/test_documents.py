@@ -11,7 +11,7 @@ from edge_deeplab.config import Recipe, load_recipe_as
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import parse_description
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json, parse_toml, read_json
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.evaluation.class_map import read_class_map
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import read_manifest
@@ -175,3 +175,13 @@ def test_description_without_a_field_says_which(key: str) -> None:
 def test_description_round_trip_is_the_same() -> None:
     description = parse_description(json.dumps(DESCRIPTION), path="a.onnx")
     assert parse_description(description.to_json(), path="a.onnx") == description
+
+
+@pytest.mark.parametrize("section", ["3", "[[[]]]", '"text"'])
+def test_section_that_is_no_table_is_a_sentence_also_beside_options(
+    section: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"optimiser = {section}\n")
+    with pytest.raises(ConfigError, match="optimiser came as"):
+        load_recipe_as(Recipe, path, optimiser={"epochs": 1})

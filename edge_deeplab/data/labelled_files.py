@@ -49,7 +49,11 @@ class LabelledFiles:
                 )
 
     def content_sha256(self) -> str:
-        """Return the hash of the classes and of all images and masks, names included."""
+        """Return the hash of the classes and of all images and masks, names included.
+
+        Raises:
+            DataError: when one cannot be read.
+        """
         digest = hashlib.sha256()
         paths = [path for pair in self.pairs for path in pair]
         if self.description is None:
@@ -57,7 +61,12 @@ class LabelledFiles:
         else:
             paths.insert(0, self.description)
         for path in paths:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            try:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise DataError(
+                    f"{path} cannot be read ({error.strerror or error}); a file was expected; copy it again"
+                ) from error
             digest.update(f"{path.name}\0{content}\n".encode())
         return digest.hexdigest()
 

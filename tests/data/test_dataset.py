@@ -179,3 +179,14 @@ def test_resolve_dataset_limit_keeps_the_first(make_dataset: MakeDataset) -> Non
 def test_resolve_dataset_limit_of_zero_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         resolve_dataset(None, "test", limit=0)
+
+
+def test_folder_named_like_an_image_is_a_sentence_when_the_set_is_hashed(
+    make_dataset: Callable[..., Path],
+) -> None:
+    root = make_dataset("train", count=1)
+    image = next((root / "train" / "images").iterdir())
+    image.unlink()
+    image.mkdir()
+    with pytest.raises(DataError, match=f"{image.name} cannot be read .*a file was expected"):
+        open_dataset(root, "train").content_sha256()
