@@ -5,6 +5,7 @@ It keeps a handle of stderr of its own, because converters are cut off from stde
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,7 +39,8 @@ def drawn_progress() -> Iterator[Progress]:
         return
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
         if not stderr_is_terminal():
-            yield _Lines(stream)
+            with _Lines(stream) as lines:
+                yield lines
             return
         console = Terminal(file=stream)
         with RichProgress(*_columns(), console=console, transient=True) as bars:
@@ -83,41 +85,56 @@ class _Bar:
 
 
 class _Lines:
-    """Writes a line for every stage, and for one that is long another every ten seconds."""
+    """Writes where the stage under way stands, every ten seconds, also while it cannot report; short work says nothing.
+
+    Args:
+        stream: where to.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._what, self._unit, self._done = "", "", 0
+        self._what, self._unit, self._done = "starting", "", 0
         self._total: int | None = None
-        self._began = self._told = time.monotonic()
+        self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._clock = threading.Thread(target=self._tell_now_and_then, daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._clock.join()
 
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
-        """Name a stage."""
+        """Begin a stage."""
         self._what, self._total, self._unit, self._done = what, total, unit, 0
-        self._began = self._told = time.monotonic()
-        self._write(what if total is None else f"{what} ({_counted(total, unit)})")
+        self._began = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
-        """Count, and say how far it is where that was not said for ten seconds."""
+        """Count."""
         self._done += count
-        now = time.monotonic()
-        if now - self._told < _LINE_EVERY_S:
-            return
-        self._told = now
-        rate = self._done / (now - self._began)
-        line = f"{self._what}: {_counted(self._done, self._unit, self._total)}, {rate:.3g} a second"
-        if self._total is not None:
-            line += f", {duration((self._total - self._done) / rate)} left"
-        self._write(line)
 
     def note(self, text: str) -> None:
         """Write a line."""
-        self._write(text)
-
-    def _write(self, line: str) -> None:
         with suppress(OSError):  # nobody reads it any more; the work goes on
-            self._stream.write(f"{printable(line)}\n")
+            self._stream.write(f"{printable(text)}\n")
             self._stream.flush()
+
+    def _tell_now_and_then(self) -> None:
+        while not self._ended.wait(_LINE_EVERY_S):
+            self.note(self._standing())
+
+    def _standing(self) -> str:
+        seconds = time.monotonic() - self._began
+        if not self._done:
+            return f"{self._what}, for {duration(seconds)}"
+        rate = self._done / seconds
+        line = f"{self._what}: {_counted(self._done, self._unit, self._total)}, {rate:.3g} a second"
+        if self._total is None:
+            return line
+        return f"{line}, {duration((self._total - self._done) / rate)} left"
 
 
 class _Stage(ProgressColumn):
