@@ -69,7 +69,11 @@ CANNOT_BE_MEANT = {
         "--atrous": ["dilated"],
         "--profile": ["tflite-cpu"],
     },
-    "check": {"--profile": ["onnx-cpus"], "--explain": ["onnx-cpu.nothing"]},
+    "check": {
+        "--profile": ["onnx-cpus"],
+        "--explain": ["onnx-cpu.nothing"],
+        "--observe": ["everything", ""],
+    },
     "parity": {
         "--max-pixels": ["0", "x"],
         "--runtime": ["xnnpack", ""],

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from edge_deeplab.cli import terminal
 from edge_deeplab.cli.app import app
 from edge_deeplab.cli.output import ending_cleanly
-from edge_deeplab.cli.progress import progress_bar
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.errors import DataError
 
 CLI = Path(terminal.__file__).parent
@@ -122,8 +122,9 @@ def test_progress_description_is_shown_as_it_is_spelled(monkeypatch: pytest.Monk
     console = terminal.Terminal(file=stream, width=100, force_terminal=True)
     monkeypatch.setattr("edge_deeplab.cli.progress.Terminal", lambda **_: console)
     monkeypatch.setattr("edge_deeplab.cli.progress.stderr_is_terminal", lambda: True)
-    with progress_bar() as bar:
-        bar.add_task(f"timing {HOSTILE}", total=3)
+    with drawn_progress() as progress:
+        progress.begin(f"timing {HOSTILE}", 3, "rounds")
+        progress.note(f"timed {HOSTILE}")
     assert f"timing {SHOWN}" in stream.getvalue()
     assert "\x1b]" not in stream.getvalue()
 

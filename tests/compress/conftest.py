@@ -128,7 +128,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
         write_manifest(request.output, [{"file": path.name} for path in paths])
         return [type("Artifact", (), {"path": path}) for path in paths]
 
-    def check_artifact(path: Path, profiles: Sequence[str]) -> Any:
+    def check_artifact(path: Path, profiles: Sequence[str], observers: object) -> Any:
         verdicts = [{"verdict": "ok"}, {"verdict": "slow"}]
         report = {"path": str(path), "profiles": [{"profile": "cpu", "verdicts": verdicts}]}
         return type("Report", (), {"to_json": lambda self: report})()

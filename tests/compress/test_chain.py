@@ -168,7 +168,7 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def check_artifact(path: Path, profiles: object) -> object:
+    def check_artifact(path: Path, profiles: object, observers: object) -> object:
         verdict = "rejected" if path.suffix == ".tflite" else "ok"
         report = {"profiles": [{"verdicts": [{"verdict": verdict}]}]}
         return type("Report", (), {"to_json": lambda self: report})()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge_deeplab import api
+from edge_deeplab import api, versions
 from edge_deeplab.checker.judging import ProfileReport, Verdict, judge
 from edge_deeplab.checker.rules import load_profile
-from edge_deeplab.converters import export, versions
+from edge_deeplab.converters import export
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.mending import Mended
 from edge_deeplab.converters.export import export_checkpoint, write_target

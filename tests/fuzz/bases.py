@@ -24,6 +24,7 @@ from edge_deeplab.formats.manifest import content_sha256, write_manifest
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.shipped import shipped_checkpoints
+from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -196,7 +197,7 @@ def _write_records(folder: Path) -> None:
     answer = json.loads((_REPOSITORY / "tests/checker/mac_result.json").read_text())
     answer["package"]["sha256"] = content_sha256(folder / "small-int8.mlpackage")
     (folder / "mac-result.json").write_text(json.dumps(answer))
-    run_step(finished_step(), folder / "steps", lambda line: None)
+    run_step(finished_step(), folder / "steps", SILENT)
 
 
 def _copy_peers(folder: Path) -> None:

@@ -24,6 +24,7 @@ from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.open import open_artifact
@@ -147,7 +148,7 @@ def gather_anew(case: Case) -> None:
 
 def run_again(case: Case) -> None:
     """Find a step done, or do it again."""
-    run_step(finished_step(), case.path, lambda line: None)
+    run_step(finished_step(), case.path, SILENT)
 
 
 def read_times(case: Case) -> None:

@@ -28,7 +28,7 @@ def test_runtime_says_what_it_is(runtime: CanonicalRuntime) -> None:
     assert "canonical" in runtime.name
     assert runtime.size_hw == SIZE_HW
     assert runtime.description is not None
-    assert runtime.description.target == "canonical"
+    assert runtime.description.target is None, "it is no file"
 
 
 def test_empty_batch_and_wrong_size(

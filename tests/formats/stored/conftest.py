@@ -21,9 +21,13 @@ from tests.quantization.conftest import (
     NORMALISATION,
     SIZE_HW,
     SmallDeepLab,
+    images,
+    pictures,
     prepare,
     write_int8,
 )
+
+__all__ = ["images", "pictures"]  # fixtures
 
 
 class TinyDeepLab(SmallDeepLab):
