@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from edge_deeplab import api, versions
-from edge_deeplab.checker.judging import ProfileReport, Verdict, judge
+from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.checker.verdicts import Judgement, Verdict
 from edge_deeplab.converters import export
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.mending import Mended
@@ -65,7 +66,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(description.to_json())
 
     monkeypatch.setattr(export, "write_target", write)
-    verdict = Verdict("Conv", "only", None, "ok", "a test")
+    verdict = Judgement("Conv", "only", None, Verdict.OK, "a test")
     monkeypatch.setattr(
         export, "_judged", lambda path, judges: (ProfileReport("made", (verdict,)),)
     )

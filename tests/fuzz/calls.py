@@ -10,6 +10,7 @@ from edge_deeplab.checker.rules import load_profile, profile_names
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
+from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.compress.steps import run_step
 from edge_deeplab.config import CompressRecipe, DataSection, Recipe, load_recipe_as
 from edge_deeplab.data.dataset import open_dataset
@@ -141,9 +142,8 @@ def write_beside(case: Case) -> None:
 
 def gather_anew(case: Case) -> None:
     """Read the report of an earlier run and remove what it lists, as `compress` does."""
-    reference = {"name": "reference", "miou": None}
-    report = {"reference": reference, "images": 0, "stages": [], "files": [], "failures": []}
-    gather(case.path.parent, [], [], report)
+    reference = StageReport("reference", "reference", "0" * 64, 1, 1, (64, 64), None)
+    gather(case.path.parent, [], [], ChainReport([reference], None, 0, [], [], []))
 
 
 def run_again(case: Case) -> None:

@@ -46,7 +46,7 @@ def test_weights_are_those_that_coremltools_reads(
 ) -> None:
     steps = [
         step
-        for step in read_package(tiny_files["coreml"]).program.steps
+        for step in read_package(tiny_files["coreml"]).program.operations
         if step.operator == "constexpr_affine_dequantize"
     ]
     weights = tiny_stored["coreml"].of_kind("weight")
