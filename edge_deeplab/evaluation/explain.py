@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import fx
+from torch import fx, nn
 
 from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.capture import capture
@@ -114,7 +114,9 @@ def _model_steps(
         simulated = fake_quantized(model, quantization)
         steps["fake-quantized"] = _run_fake_quantized(simulated, network, normalised)
     else:
-        carriers = {network.name(node) for node in network.values()}
+        carriers = {
+            network.name(node) for node in network.values() if not _is_folded(node, network)
+        }
     nodes = [
         node
         for node in graph.program.graph.nodes
@@ -133,6 +135,15 @@ def _model_steps(
         name: values[operator] for name, operator in operators.items() if operator in values
     }
     return steps, operators
+
+
+def _is_folded(node: fx.Node, network: Network) -> bool:
+    """Whether batch norm reads a value: in the canonical graph it is folded, and no tensor is left before it."""
+    return any(
+        user.op == "call_module"
+        and isinstance(network.module.get_submodule(str(user.target)), nn.BatchNorm2d)
+        for user in node.users
+    )
 
 
 class _Recorder(fx.Interpreter):
@@ -193,6 +204,8 @@ def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, st
         if any(module not in steps[name] for name in names):
             continue
         chain = [steps[name][module] for name in names]
+        if len({value.shape for value in chain}) > 1:  # a rewrite computes something else there
+            continue
         snr = {
             name: signal_to_noise_db(before, after)
             for name, before, after in zip(names[1:], chain, chain[1:], strict=False)

@@ -10,14 +10,17 @@ import torch
 from torch import nn
 
 from edge_deeplab.cli.score_tables import chain_table
+from edge_deeplab.converters.capture import capture
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift, plot
 from edge_deeplab.evaluation.explain import explain
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
+from tests.converters.conftest import describe
 from tests.hostile_files import write_crash_when_opened
 
-from .conftest import NORMALISATION
+from .conftest import NORMALISATION, SIZE_HW
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +54,28 @@ def test_chain_reaches_every_layer_and_blames_the_right_step(
     assert 25 < first.snr_db["fake-quantized"] < 60, "one rounding to 8 bits"
     assert first.snr_db["canonical"] > 60
     assert first.snr_db["file"] > 40
+
+
+def test_float_chain_passes_over_what_a_rewrite_has_made_another_tensor(
+    model: nn.Module, pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    graph = capture(model, NORMALISATION, SIZE_HW, "classes")
+    path = tmp_path / "small-fp32.onnx"
+    write_target(graph, describe("onnx", "fp32", "classes"), path)
+    checkpoint = SimpleNamespace(
+        name="small",
+        info=SimpleNamespace(normalisation=NORMALISATION),
+        quantization=None,
+        build=lambda: model,
+    )
+    (chain,) = explain(checkpoint, [path], pictures[0].numpy())
+    assert (chain.error, chain.steps) == (None, ("canonical", "file"))
+    modules = {layer.module for layer in chain.layers}
+    assert {"stem.2", "add", "classifier"} <= modules
+    assert "aspp.cat" not in modules, "the pooled branch is no longer in it"
+    assert min(min(layer.snr_db.values()) for layer in chain.layers) > 60, (
+        "and none before batch norm"
+    )
 
 
 def test_a_tap_gives_what_the_file_stores(
