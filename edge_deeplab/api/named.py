@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 
 
-class Exported(Protocol):
+class HasPath(Protocol):
     """What lies in a file: what `export` returns has its path."""
 
     @property
     def path(self) -> Path: ...
 
 
-Artifacts = str | Path | Exported | Sequence[str | Path | Exported]
-"""Exported files: what `export` returned, their paths, or folders that it wrote; one or several."""
+Artifacts = str | Path | HasPath | Sequence[str | Path | HasPath]
+"""HasPath files: what `export` returned, their paths, or folders that it wrote; one or several."""
 
 
 def to_path(given: "Given | str") -> "Given | Path":

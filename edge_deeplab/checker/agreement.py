@@ -16,7 +16,7 @@ _MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PredictedAndObserved:
     """A prediction beside what was observed.
 
     Args:
@@ -63,7 +63,7 @@ class Comparison:
 
 def compare(
     graph: FileGraph, observer: str, observation: Observation, predicted: Partitioning | None
-) -> Comparison:
+) -> PredictedAndObserved:
     """Hold an observation against what was predicted.
 
     Args:
@@ -79,7 +79,7 @@ def compare(
     else:
         differences = _placing_differences(operators, predicted, observation)
     seen_left = [place for place in sorted(observation.left or ()) if place < len(operators)]
-    return Comparison(
+    return PredictedAndObserved(
         observer,
         observation,
         predicted,
@@ -95,7 +95,7 @@ def identify(operator: Operator) -> LeftOut:
     return LeftOut(operator.type, operator.name, operator.module)
 
 
-def xnnpack_to_json(seen: Comparison) -> dict[str, Any]:
+def xnnpack_to_json(seen: PredictedAndObserved) -> dict[str, Any]:
     """Return what XNNPACK took of a file, what it was predicted to take, and whether the two are one."""
     observation, predicted = seen.observation, seen.predicted
     refused = observation.refusal is not None
@@ -118,7 +118,7 @@ def xnnpack_to_json(seen: Comparison) -> dict[str, Any]:
     }
 
 
-def fusion_to_json(seen: Comparison) -> dict[str, Any]:
+def fusion_to_json(seen: PredictedAndObserved) -> dict[str, Any]:
     """Return the integer operators that ONNX Runtime formed, those predicted, and whether the two are one."""
     assert seen.fusion is not None
     observation = seen.observation

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edge_deeplab.checker.agreement import Comparison, compare, identify
+from edge_deeplab.checker.agreement import PredictedAndObserved, compare, identify
 from edge_deeplab.checker.facts import Value, facts_of
 from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
@@ -46,7 +46,7 @@ class ProfileReport:
     accelerator_share: float | None = None
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
-    comparison: Comparison | None = None
+    comparison: PredictedAndObserved | None = None
 
     def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""

@@ -15,7 +15,7 @@ from edge_deeplab.checker.rules import Profile
 
 
 @dataclass(frozen=True)
-class Cost:
+class RunCost:
     """What one run of the file costs by a tool's account.
 
     Args:
@@ -61,7 +61,7 @@ class Observation:
     subgraphs: tuple[tuple[int, ...], ...] = ()
     partitions: int | None = None
     formed: Mapping[str, int] | None = None
-    cost: Cost | None = None
+    cost: RunCost | None = None
     refusal: str | None = None
     loads_without_delegate: bool = False
     date: str | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edge_deeplab.checker.agreement import Comparison, fusion_to_json, xnnpack_to_json
+from edge_deeplab.checker.agreement import PredictedAndObserved, fusion_to_json, xnnpack_to_json
 from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.observing import Observers
 from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
@@ -53,7 +53,7 @@ class ArtifactReport:
         return any(profile.count()[Verdict.REJECTED] for profile in self.profiles)
 
     @property
-    def comparisons(self) -> tuple[Comparison, ...]:
+    def comparisons(self) -> tuple[PredictedAndObserved, ...]:
         """Predictions beside observations, of every profile that was observed."""
         reports = (*self.profiles, *((self.unasked,) if self.unasked else ()))
         return tuple(report.comparison for report in reports if report.comparison)
@@ -69,7 +69,7 @@ class ArtifactReport:
         told = (note for seen in self.comparisons for note in seen.observation.notes)
         return tuple(dict.fromkeys((*self.graph.notes, *told)))
 
-    def seen_by(self, observer: str) -> Comparison | None:
+    def seen_by(self, observer: str) -> PredictedAndObserved | None:
         """Return what an observer saw, beside the prediction; None where it was not asked."""
         return next((seen for seen in self.comparisons if seen.observer == observer), None)
 

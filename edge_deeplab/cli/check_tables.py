@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edge_deeplab.checker.agreement import Comparison
+from edge_deeplab.checker.agreement import PredictedAndObserved
 from edge_deeplab.checker.judging import ProfileReport
-from edge_deeplab.checker.observing import Cost
+from edge_deeplab.checker.observing import RunCost
 from edge_deeplab.checker.onnx_fusion import integer_operators
 from edge_deeplab.checker.report import dilated_depthwise
 from edge_deeplab.checker.rules import load_profile
@@ -43,7 +43,7 @@ def operators_line(graph: FileGraph) -> str:
     return f"{graph.format} ({versions}), {len(graph.operators)} operators: {counts}"
 
 
-def observed_line(seen: Comparison) -> str | Text | None:
+def observed_line(seen: PredictedAndObserved) -> str | Text | None:
     """Return what a tool did with the file; None where it tells nothing of it."""
     observation = seen.observation
     predicted = ", as predicted" if seen.equal else ""
@@ -67,7 +67,7 @@ def observed_line(seen: Comparison) -> str | Text | None:
     )
 
 
-def _cost(cost: Cost) -> str:
+def _cost(cost: RunCost) -> str:
     """Return what a run costs, with the tool's own caveats."""
     told = {
         "ms": cost.milliseconds,

@@ -64,7 +64,7 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingTime:
     """What a stage's training took: epochs of all its rounds, and minutes."""
 
     epochs: int
@@ -91,7 +91,7 @@ class StageReport:
     parameters: int
     multiply_adds: int
     size_hw: tuple[int, int]
-    training: Training | None
+    training: TrainingTime | None
 
 
 @dataclass(frozen=True)

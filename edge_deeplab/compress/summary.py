@@ -17,7 +17,7 @@ from edge_deeplab.compress.report import (
     Scores,
     StageReport,
     Times,
-    Training,
+    TrainingTime,
 )
 from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished
@@ -91,13 +91,13 @@ def _describe_stage(stage: Stage) -> StageReport:
     )
 
 
-def _training_time(folder: Path) -> Training:
+def _training_time(folder: Path) -> TrainingTime:
     """Return what the logs of a training's rounds say that it took."""
     rows: list[Mapping[str, Any]] = []
     for log in sorted(folder.rglob(LOG_FILE)):
         with log.open(newline="") as file:
             rows += csv.DictReader(file)
-    return Training(len(rows), round(sum(float(row["seconds"]) for row in rows) / 60, 1))
+    return TrainingTime(len(rows), round(sum(float(row["seconds"]) for row in rows) / 60, 1))
 
 
 def _describe_file(

@@ -21,7 +21,7 @@ from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import CaptureError, EdgeDeepLabError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.reference import file_sha256, find_reference
-from edge_deeplab.evaluation.taps import Values, tap
+from edge_deeplab.evaluation.taps import LayerValues, tap
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
@@ -100,7 +100,7 @@ def explain(
 
 def _model_steps(
     checkpoint: Checkpoint, image_hwc: ImageHWC
-) -> tuple[dict[str, Values], dict[str, str]]:
+) -> tuple[dict[str, LayerValues], dict[str, str]]:
     """Return the values of each step before the files by tensor name, and the operator of each tensor."""
     info, quantization = checkpoint.info, checkpoint.quantization
     model = checkpoint.build()
@@ -160,14 +160,14 @@ class _Recorder(fx.Interpreter):
         return value
 
 
-def _run_network(network: Network, image: torch.Tensor) -> Values:
+def _run_network(network: Network, image: torch.Tensor) -> LayerValues:
     recorder = _Recorder(network.module)
     with torch.no_grad():
         recorder.run(image)
     return {network.name(node): recorder.values[node] for node in network.values()}
 
 
-def _run_fake_quantized(module: Any, network: Network, image: torch.Tensor) -> Values:
+def _run_fake_quantized(module: Any, network: Network, image: torch.Tensor) -> LayerValues:
     """Return what the fake quantizers give, by the name of the tensor that each rounds."""
     names = {node.name: network.name(node) for node in network.module.graph.nodes}
     recorder = _Recorder(module)
@@ -182,7 +182,7 @@ def _run_fake_quantized(module: Any, network: Network, image: torch.Tensor) -> V
     }
 
 
-def _run_graph(module: Any, pixels: torch.Tensor) -> Values:
+def _run_graph(module: Any, pixels: torch.Tensor) -> LayerValues:
     """Return the values of a canonical graph by operator; of a quantized tensor, what is stored."""
     recorder = _Recorder(module)
     with torch.no_grad():
@@ -197,7 +197,9 @@ def _run_graph(module: Any, pixels: torch.Tensor) -> Values:
     return values
 
 
-def _compare(path: Path, steps: Mapping[str, Values], operators: Mapping[str, str]) -> DriftChain:
+def _compare(
+    path: Path, steps: Mapping[str, LayerValues], operators: Mapping[str, str]
+) -> DriftChain:
     names = list(steps)
     layers = []
     for module, operator in operators.items():

@@ -19,7 +19,7 @@ from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.targets import TARGETS, TargetName, target_of
 
-Values = Mapping[str, npt.NDArray[np.float32]]
+LayerValues = Mapping[str, npt.NDArray[np.float32]]
 """By operator name, (C, H, W) float32."""
 
 _RUNS = 4
@@ -29,7 +29,7 @@ _BYTES_A_PIXEL = 300
 _HALF = "_cast_fp16"
 
 
-def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     """Return the four-dimensional values inside a file of this project.
 
     Args:
@@ -67,7 +67,7 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     return {"tap": tap_file, "value": lambda name: {"value": values[name]}}
 
 
-def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     onnx: Any = require("onnx", package="onnx", extra="onnx")
     onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
     model = onnx.load(str(path))
@@ -95,7 +95,7 @@ def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     }
 
 
-def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     module: Any = require("ai_edge_litert.interpreter", package="ai-edge-litert", extra="tflite")
     interpreter = module.Interpreter(
         model_path=str(path),
@@ -117,7 +117,7 @@ def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     return values
 
 
-def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
+def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
 
     import_coremltools_alone()
@@ -155,7 +155,7 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Values:
     }
 
 
-_TAPS: Mapping[TargetName, Callable[[Path, npt.NDArray[np.uint8]], Values]] = {
+_TAPS: Mapping[TargetName, Callable[[Path, npt.NDArray[np.uint8]], LayerValues]] = {
     "onnx": _tap_onnx,
     "tflite": _tap_tflite,
     "coreml": _tap_coreml,

@@ -3,7 +3,7 @@
 import pytest
 
 from edge_deeplab.checker.agreement import compare, fusion_to_json, xnnpack_to_json
-from edge_deeplab.checker.observing import Cost, Observation
+from edge_deeplab.checker.observing import Observation, RunCost
 from edge_deeplab.checker.onnx_fusion import Fusion
 from edge_deeplab.checker.partitions import Partitioning
 from edge_deeplab.formats.graph import FileGraph, Operator
@@ -82,7 +82,7 @@ def test_observation_in_json_has_numbers_names_and_reasons(graph):
         "Ethos-U55",
         taken={0: "", 2: ""},
         left={1: "no kernel"},
-        cost=Cost(cycles=70, note="an estimate"),
+        cost=RunCost(cycles=70, note="an estimate"),
     )
     document = compare(graph, "vela", seen, PREDICTED).to_json()
     assert document == {

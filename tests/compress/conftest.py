@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from edge_deeplab.compress import measures, summary
-from edge_deeplab.compress.report import Training
+from edge_deeplab.compress.report import TrainingTime
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
@@ -145,5 +145,5 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
 
     for stand_in in (export_checkpoint, check_artifact, open_artifact, measure_latency):
         monkeypatch.setattr(measures, stand_in.__name__, stand_in)
-    training = Training(epochs=2, minutes=0.1)
+    training = TrainingTime(epochs=2, minutes=0.1)
     monkeypatch.setattr(summary, "_training_time", lambda folder: training)

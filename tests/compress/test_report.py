@@ -16,7 +16,7 @@ from edge_deeplab.compress.report import (
     Scores,
     StageReport,
     Times,
-    Training,
+    TrainingTime,
 )
 from edge_deeplab.compress.tables import report_markdown
 from edge_deeplab.targets import TargetName
@@ -29,7 +29,7 @@ PRUNED = StageReport(
     parameters=2_000_000,
     multiply_adds=1_250_000_000,
     size_hw=(32, 48),
-    training=Training(epochs=20, minutes=81.5),
+    training=TrainingTime(epochs=20, minutes=81.5),
 )
 
 

@@ -20,7 +20,7 @@ from edge_deeplab.checker.tflite.operator_signatures import (
     read_signatures,
 )
 
-Row = Mapping[str, Any]
+VersionRow = Mapping[str, Any]
 _UNKNOWN = 0
 _TYPE = "in0"
 _OTHERS = "others"
@@ -120,7 +120,7 @@ def _limit(limits: Mapping[str, Any], signature: Signature) -> int | None:
     return None if limit is None else int(limit)
 
 
-def _holds(row: Row, facts: Mapping[str, Fact]) -> bool:
+def _holds(row: VersionRow, facts: Mapping[str, Fact]) -> bool:
     """Tell whether all conditions of a row hold; one about an absent fact does not."""
     conditions = {name: wanted for name, wanted in row.items() if name != "version"}
     return all(
@@ -131,7 +131,7 @@ def _holds(row: Row, facts: Mapping[str, Fact]) -> bool:
 
 
 @cache
-def _needs() -> dict[str, list[Row]]:
+def _needs() -> dict[str, list[VersionRow]]:
     """Return the rows of each builtin; in the file several builtins may share theirs."""
     return {
         name.strip(): rows

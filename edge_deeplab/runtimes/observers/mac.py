@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from edge_deeplab.checker.mac.result import MacResult, ObservedPlan, PlannedOperation, read_result
-from edge_deeplab.checker.observing import Cost, Observation
+from edge_deeplab.checker.observing import Observation, RunCost
 from edge_deeplab.checker.rules import Profile
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.coreml import read_coreml
@@ -148,12 +148,12 @@ def _other_chip(profile: Profile, result: MacResult) -> str:
     return f"; that is no {chip[1].upper()}"
 
 
-def _cost(result: MacResult, asked: _Asked) -> Cost | None:
+def _cost(result: MacResult, asked: _Asked) -> RunCost | None:
     """Return what a prediction took; None where no picture was given."""
     times = [p.latency_ms for p in result.predictions if p.compute_units == asked.compute_units]
     if not times:
         return None
-    return Cost(milliseconds=median(times), note=f"median of {len(times)} predictions")
+    return RunCost(milliseconds=median(times), note=f"median of {len(times)} predictions")
 
 
 def _agreement_notes(result: MacResult) -> list[str]:
