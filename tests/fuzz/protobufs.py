@@ -156,7 +156,8 @@ def scalar(field: Any, value: Any, dice: Dice) -> Any:
         return text.encode(errors="ignore").decode()
     if kind == field.CPPTYPE_ENUM:
         known = [each.number for each in field.enum_type.values]
-        return dice.choice((*known, *known, 99))
+        strange = () if field.enum_type.is_closed else (99,)  # a closed one takes no other number
+        return dice.choice((*known, *known, *strange))
     low, high = next(
         (b for name, b in _BOUNDS.items() if kind == getattr(field, f"CPPTYPE_{name}")), _INT64
     )
