@@ -74,7 +74,7 @@ class _Face(ModuleType):
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*vars(self), *__all__})
+        return sorted({*__all__, *(name for name in vars(self) if name.startswith("__"))})
 
 
 def _function(name: str) -> Any:

@@ -29,6 +29,9 @@ class Progress(Protocol):
 class Silent:
     """Ignores all that it is told."""
 
+    def __repr__(self) -> str:
+        return "SILENT"
+
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         """Ignore a stage."""
 

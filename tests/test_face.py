@@ -3,11 +3,16 @@
 import inspect
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 import edge_deeplab as ed
 from edge_deeplab import api
+from edge_deeplab.errors import EdgeDeepLabError
 
 
 def test_face_is_sorted_and_every_name_is_a_function_of_the_api() -> None:
@@ -51,3 +56,49 @@ def test_verb_stays_callable_once_the_subpackage_of_its_name_is_imported(
     assert callable(edge_deeplab.models.deeplab.build_model)
     monkeypatch.setattr(api, name, lambda *arguments, **keywords: (arguments, keywords))
     assert getattr(ed, name)(1, two=2) == ((1,), {"two": 2})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path: ed.load(5),
+        lambda path: ed.load([]),
+        lambda path: ed.export(5),
+        lambda path: ed.export(None, 5),
+        lambda path: ed.export(None, "onnx", size_hw=(96,)),
+        lambda path: ed.export(None, "onnx", size_hw="96x128"),
+        lambda path: ed.export(None, "onnx", output=None),
+        lambda path: ed.check(5),
+        lambda path: ed.check([]),
+        lambda path: ed.check([None]),
+        lambda path: ed.check(path, profiles=5),
+        lambda path: ed.check(path, merge=5),
+        lambda path: ed.parity([path, None]),
+        lambda path: ed.parity(path, limit="4"),
+        lambda path: ed.parity(path, class_map=5),
+        lambda path: ed.parity(path, max_drop="x"),
+        lambda path: ed.bench(path, rounds=1.5),
+        lambda path: ed.bench(path, threads=True),
+        lambda path: ed.evaluate(path, split=None),
+        lambda path: ed.open_artifact(None),
+        lambda path: ed.train(5, path),
+        lambda path: ed.compress(None, data=path, recipe={}, output=None),
+        lambda path: ed.quantize(None, data=None, output=path),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(call: Any, tmp_path: Path) -> None:
+    with pytest.raises(EdgeDeepLabError, match="expected"):
+        call(tmp_path / "a.onnx")
+
+
+def test_one_file_several_and_what_export_gives_are_artifacts() -> None:
+    from edge_deeplab.api.named import to_names, to_paths, to_size
+
+    given = SimpleNamespace(path=Path("b.onnx"))
+    assert to_paths("a.onnx") == (Path("a.onnx"),)
+    assert to_paths(given) == (Path("b.onnx"),)
+    assert to_paths(iter(["a.onnx", given])) == (Path("a.onnx"), Path("b.onnx"))
+    assert to_names("profiles", "onnx-cpu") == ("onnx-cpu",)
+    size = to_size(np.array([96, 128]))
+    assert size == (96, 128)
+    assert all(type(side) is int for side in size or ())

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import Artifacts, to_paths
+from edge_deeplab.api.named import (
+    Artifacts,
+    to_names,
+    to_path,
+    to_path_or_none,
+    to_paths,
+    to_size,
+)
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.errors import RequestError
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -32,12 +40,19 @@ def load(
 
     Raises:
         CheckpointError: when there is none, or it cannot be read.
+        RequestError: when it names none.
         MissingDependencyError: without torch.
     """
     from edge_deeplab.models.shipped import open_checkpoint
 
     if source is not None and not isinstance(source, str | Path):
-        return source
+        from edge_deeplab.models.checkpoint import Checkpoint
+
+        if isinstance(source, Checkpoint):
+            return source
+        raise RequestError(
+            f"a checkpoint came as {source!r:.60}; a file, a run's folder or a shipped name was expected"
+        )
     named = None if source is None else str(source)
     return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
 
@@ -62,8 +77,8 @@ def export(
 ) -> "tuple[ExportedArtifact, ...]":
     """Export a checkpoint to files that describe themselves, count verdicts, and write `manifest.json` beside them.
 
-    Keywords that are not told here are the fields of `converters.export.ExportRequest`; results and errors are those of
-    `converters.export.export_checkpoint`.
+    Keywords that are not told here are the fields of `converters.request.ExportRequest`; results and errors are those
+    of `converters.export.export_checkpoint`.
 
     Args:
         model: as for `load`; None is the shipped checkpoint, for int8 without `calibrate` the shipped quantized one.
@@ -77,15 +92,15 @@ def export(
     from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 
     request = ExportRequest(
-        targets=(targets,) if isinstance(targets, str) else tuple(targets),
+        targets=to_names("targets", targets),
         precision=precision,
-        size_hw=size_hw,
+        size_hw=to_size(size_hw),
         head=head,
         atrous=atrous,
-        profiles=(profiles,) if isinstance(profiles, str) else tuple(profiles),
+        profiles=to_names("profiles", profiles),
         any_size=any_size,
-        output=Path(output),
-        calibrate=None if calibrate is None else Path(calibrate),
+        output=to_path("output", output),
+        calibrate=to_path_or_none("calibrate", calibrate),
         max_pixels=max_pixels,
         sparsity=sparsity,
     )
@@ -100,7 +115,7 @@ def check(
     *,
     profiles: str | Sequence[str] = (),
     observe: str = "auto",
-    merge: Path | None = None,
+    merge: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> "tuple[CheckResult, ...]":
     """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
@@ -132,7 +147,7 @@ def check(
     )
 
     check_observe(observe)
-    profiles = (profiles,) if isinstance(profiles, str) else profiles
+    profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)
     paths = expand_artifacts(to_paths(artifacts))
     answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
     if observe == "all":
@@ -158,7 +173,7 @@ def open_artifact(
     from edge_deeplab.runtimes import open as layer
 
     return layer.open_artifact(
-        Path(path),
+        to_path("path", path),
         threads=threads,
         normalisation=normalisation,
         runtime=runtime,

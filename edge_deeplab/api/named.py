@@ -1,8 +1,11 @@
 """What the face's keywords may name: checkpoints, recipes and exported files, as objects, paths or names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge_deeplab.errors import RequestError
 
 if TYPE_CHECKING:
     from edge_deeplab.config import CompressRecipe, Recipe
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
     """The recipe of a chain, what its file would hold, or the file's path."""
 
 
-Given = TypeVar("Given")
-
-
 class HasPath(Protocol):
     """What lies in a file: what `export` returns has its path."""
 
@@ -28,20 +28,73 @@ class HasPath(Protocol):
     def path(self) -> Path: ...
 
 
-Artifacts = str | Path | HasPath | Sequence[str | Path | HasPath]
-"""HasPath files: what `export` returned, their paths, or folders that it wrote; one or several."""
+Artifacts = str | Path | HasPath | Iterable[str | Path | HasPath]
+"""Exported files: what `export` returned, their paths, or folders that it wrote; one or several."""
 
 
-def to_path(given: "Given | str") -> "Given | Path":
-    """Return a path that came as text; everything else as it is."""
-    return Path(given) if isinstance(given, str) else given
+def to_path(keyword: str, given: str | Path) -> Path:
+    """Return the path that a keyword came with.
+
+    Raises:
+        RequestError: when it is none.
+    """
+    if not isinstance(given, str | Path):
+        raise RequestError(
+            f"{keyword} came as {given!r:.60}; a path was expected; pass a str or Path"
+        )
+    return Path(given)
+
+
+def to_path_or_none(keyword: str, given: str | Path | None) -> Path | None:
+    """Return the path that a keyword came with, if it came; errors as for `to_path`."""
+    return None if given is None else to_path(keyword, given)
 
 
 def to_paths(artifacts: Artifacts) -> tuple[Path, ...]:
-    """Return the paths of exported files."""
-    several = (
-        artifacts
-        if isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
-        else [artifacts]
-    )
-    return tuple(Path(each) if isinstance(each, str | Path) else each.path for each in several)
+    """Return the paths of exported files.
+
+    Raises:
+        RequestError: when there is none, or something that is no file is among them.
+    """
+    one = isinstance(artifacts, str | Path) or hasattr(artifacts, "path")
+    try:
+        several = [artifacts] if one else list(artifacts)  # type: ignore[arg-type]
+        found: list[Any] = [getattr(each, "path", each) for each in several]
+    except TypeError:
+        found = [artifacts]
+    if not found:
+        raise RequestError("no artifact came; at least one was expected; name a file or a folder")
+    return tuple(to_path("an artifact", each) for each in found)
+
+
+def to_names(keyword: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names that a keyword came with: one, or several.
+
+    Raises:
+        RequestError: when they are no names.
+    """
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise RequestError(
+            f"{keyword} came as {given!r:.60}; a name or a list of names was expected"
+        )
+    return tuple(names)
+
+
+def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:
+    """Return the height and width that were asked for, as whole numbers; None stays None.
+
+    Raises:
+        RequestError: when they are no two whole numbers from 1.
+    """
+    if given is None:
+        return None
+    try:
+        height, width = (index(side) for side in given)
+        if min(height, width) < 1:
+            raise ValueError("a side is below 1")
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"size_hw came as {given!r:.60} ({error}); height and width in pixels were expected; pass (368, 480)"
+        ) from error
+    return height, width

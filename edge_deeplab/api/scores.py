@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.api.files import load
-from edge_deeplab.api.named import Artifacts, to_path, to_paths
+from edge_deeplab.api.named import Artifacts, to_path, to_path_or_none, to_paths, to_size
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 from edge_deeplab.progress import SILENT, Progress
@@ -53,15 +53,15 @@ def evaluate(
 
     request = layer.EvaluateRequest(
         model=str(model) if isinstance(model, Path) else model,
-        data=to_path(data),
+        data=to_path_or_none("data", data),
         split=split,
         limit=limit,
         max_pixels=max_pixels,
         output_stride=output_stride,
         scales=tuple(scales),
         flip=flip,
-        size_hw=size_hw,
-        class_map=to_path(class_map),
+        size_hw=to_size(size_hw),
+        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
         runtime=runtime,
         allowance=allowance,
@@ -96,22 +96,21 @@ def parity(
     """
     from edge_deeplab.evaluation import parity as layer
 
-    named = reference if isinstance(reference, str | Path | None) else reference.path
     request = layer.ParityRequest(
         artifacts=None if artifacts is None else to_paths(artifacts),
-        reference=None if named is None else str(named),
+        reference=str(reference) if isinstance(reference, Path) else reference,
         canonical=canonical,
-        data=to_path(data),
+        data=to_path_or_none("data", data),
         split=split,
         limit=limit,
         max_pixels=max_pixels,
         max_drop=max_drop,
-        class_map=to_path(class_map),
+        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
         runtime=runtime,
         allowance=allowance,
         explain=explain,
-        plot=to_path(plot),
+        plot=to_path_or_none("plot", plot),
     )
     return layer.parity(request, progress)
 
@@ -208,8 +207,9 @@ def compress(
     from edge_deeplab.files import check_writable
 
     chosen = recipe_from(CompressRecipe, recipe)
-    check_writable(Path(output), "folder")
+    folder = to_path("output", output)
+    check_writable(folder, "folder")
     start = load(checkpoint)
     return run(
-        start, chosen, Job(Path(data), Path(output), workers, progress, max_pixels=max_pixels)
+        start, chosen, Job(to_path("data", data), folder, workers, progress, max_pixels=max_pixels)
     )

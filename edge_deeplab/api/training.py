@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.api.files import load
+from edge_deeplab.api.named import to_names, to_path, to_path_or_none
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
@@ -63,9 +64,9 @@ def train(
     request = TrainRequest(
         chosen,
         _open_splits(data, chosen, max_pixels),
-        Path(output),
+        to_path("output", output),
         None if init is None else load(init),
-        None if backbone_weights is None else Path(backbone_weights),
+        to_path_or_none("backbone_weights", backbone_weights),
     )
     return run(request, _run_options(data, chosen, resume, workers, max_pixels, progress))
 
@@ -117,7 +118,7 @@ def prune(
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
     request = PruneRequest(
-        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), Path(output)
+        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), to_path("output", output)
     )
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
@@ -152,7 +153,7 @@ def sweep_groups(
 
     chosen = recipe_from(PruneRecipe, recipe)
     request = PruneRequest(
-        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), Path(output)
+        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), to_path("output", output)
     )
     return run(request, progress)
 
@@ -198,8 +199,8 @@ def quantize(
         load(checkpoint),
         chosen,
         _open_splits(data, chosen, max_pixels),
-        Path(output),
-        keep_float=keep_float,
+        to_path("output", output),
+        keep_float=to_names("keep_float", keep_float),
     )
     options = _run_options(data, chosen, resume, workers, max_pixels, progress)
     return train_quantized(request, options)
@@ -229,8 +230,8 @@ def rank_quantizers(
         load(checkpoint),
         chosen,
         _open_splits(data, chosen, max_pixels),
-        Path(output),
-        keep_float=keep_float,
+        to_path("output", output),
+        keep_float=to_names("keep_float", keep_float),
     )
     return run(request, progress)
 
@@ -239,7 +240,7 @@ def _open_splits(data: str | Path, recipe: "Recipe", max_pixels: int) -> "list[F
     from edge_deeplab.data.dataset import open_dataset
 
     splits = recipe.data.splits
-    return [open_dataset(Path(data), split, max_pixels=max_pixels) for split in splits]
+    return [open_dataset(to_path("data", data), split, max_pixels=max_pixels) for split in splits]
 
 
 def _run_options(
@@ -253,5 +254,7 @@ def _run_options(
     from edge_deeplab.evaluation.validation import open_validator
     from edge_deeplab.training.loop import RunOptions
 
-    validate = open_validator(Path(data), recipe, max_pixels=max_pixels, progress=progress)
+    validate = open_validator(
+        to_path("data", data), recipe, max_pixels=max_pixels, progress=progress
+    )
     return RunOptions(resume, workers, validate, progress)

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_deeplab.child.limits import Allowance
-from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
 from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, Untimed
+from edge_deeplab.evaluation.request import check_count
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.progress import SILENT, Progress
@@ -50,10 +51,8 @@ class BenchRequest:
     allowance: Allowance | None = None
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or (self.threads is not None and self.threads < 1):
-            raise RequestError(
-                f"{self.rounds} rounds and {self.threads} threads came; at least one of each was expected; raise it"
-            )
+        check_count("rounds", self.rounds)
+        check_count("threads", self.threads)
 
 
 class Timed(Protocol):

@@ -66,6 +66,7 @@ class EvaluateRequest(ScoringRequest):
     unsafe_pickle: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         protocol = (self.output_stride, self.scales, self.flip, self.size_hw)
         if self.artifact is not None and protocol != (None, (1.0,), False, None):
             raise RequestError(

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.description import Description
 from edge_deeplab.errors import DataError, RequestError
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.drift import check_plot, plot
@@ -27,6 +29,10 @@ from edge_deeplab.runtimes.base import Runtime
 
 MAX_DROP = 0.5
 """Largest loss of mIoU points that passes where nothing else is asked for."""
+
+
+if TYPE_CHECKING:
+    from edge_deeplab.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +54,23 @@ class ParityRequest(ScoringRequest):
     """
 
     artifacts: tuple[Path, ...] | None = None
-    reference: str | None = None
+    reference: "str | Checkpoint | None" = None
     canonical: bool = False
     max_drop: float = MAX_DROP
     explain: bool = False
     plot: Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.artifacts == ():
             raise RequestError(
                 "no artifact came; at least one was expected; name a file or a folder"
             )
-        if not (isfinite(self.max_drop) and self.max_drop >= 0):
+        if not (
+            isinstance(self.max_drop, int | float)
+            and isfinite(self.max_drop)
+            and self.max_drop >= 0
+        ):
             raise RequestError(
                 f"a largest loss of {self.max_drop} points came; 0 or more was expected; pass 0.5, for example"
             )
@@ -87,14 +98,23 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     trials = open_trials(paths, request.open_file, dataset, class_map, progress)
     opened = [trial for trial in trials if trial.contestant is not None]
     named = {t.path: t.description for t in opened if t.description is not None}
-    checkpoint = find_reference(request.reference, named) if opened else None
+    reference = _reference_of(request, named) if opened else None
+    checkpoint = reference if isinstance(reference, Path | None) else reference.path
 
     def open_at(size_hw: Size) -> Runtime:
-        assert checkpoint is not None, "a reference is opened only for artifacts that were opened"
-        return open_reference(checkpoint, size_hw, canonical=request.canonical)
+        assert reference is not None, "a reference is opened only for artifacts that were opened"
+        return open_reference(reference, size_hw, canonical=request.canonical)
 
     report = measure_parity(trials, checkpoint, open_at, dataset, request.max_drop, progress)
     return _explained(report, request, dataset, progress)
+
+
+def _reference_of(request: ParityRequest, named: Mapping[Path, Description]) -> "Path | Checkpoint":
+    """Return the checkpoint that files are held against: the one that was given, or the file that is meant."""
+    given = request.reference
+    if given is None or isinstance(given, str):
+        return find_reference(given, named)
+    return given
 
 
 def _explained(

@@ -10,12 +10,16 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError, require
 from edge_deeplab.files import BEST_FILE, path_inside
 from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
 from edge_deeplab.runtimes.base import Runtime
+
+if TYPE_CHECKING:
+    from edge_deeplab.models.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +54,13 @@ def find_reference(argument: str | None, descriptions: Mapping[Path, Description
     return _find_named(description, artifact, [path.parent for path in descriptions])
 
 
-def open_reference(path: Path, size_hw: tuple[int, int], *, canonical: bool = False) -> Runtime:
+def open_reference(
+    named: "Path | Checkpoint", size_hw: tuple[int, int], *, canonical: bool = False
+) -> Runtime:
     """Return a checkpoint as what artifacts are held against; torch is imported here.
 
     Args:
-        path: the checkpoint.
+        named: the checkpoint, or its file.
         size_hw: input height and width in pixels.
         canonical: run its canonical graph, what a file is lowered from.
 
@@ -66,7 +72,7 @@ def open_reference(path: Path, size_hw: tuple[int, int], *, canonical: bool = Fa
     require("torch", package="torch", extra="train")
     from edge_deeplab.models.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(named) if isinstance(named, Path) else named
     if canonical:
         from edge_deeplab.runtimes.canonical import CanonicalRuntime
 

@@ -60,7 +60,7 @@ def open_checkpoint(
     """
     path = resolve_checkpoint(argument)
     require("torch", package="torch", extra="train")
-    if (allow_pickle or unsafe_pickle) and path.suffix != ".safetensors":
+    if (allow_pickle or unsafe_pickle) and path.suffix.lower() != ".safetensors":
         from edge_deeplab.models.pickle_import import read_pickle
 
         return read_pickle(path, unsafe=unsafe_pickle)

@@ -102,6 +102,11 @@ def check_images(images: ImagesNHWC, size_hw: tuple[int, int], *, at_least: int 
     Raises:
         DataError: when they are not (N, H, W, 3) uint8 of `size_hw`, or fewer than `at_least`.
     """
+    if not isinstance(images, np.ndarray):
+        raise DataError(
+            f"images came as {type(images).__name__}; one (N, {size_hw[0]}, {size_hw[1]}, 3) uint8 array was expected; "
+            "stack pictures with numpy.stack"
+        )
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size_hw, 3):
         raise DataError(
             f"images of shape {images.shape} and type {images.dtype} came; "

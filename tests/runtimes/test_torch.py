@@ -1,5 +1,6 @@
 """The reference runtime: the same promises as the files', and the papers' evaluation protocols."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.evaluation.reference import open_reference
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
@@ -101,3 +103,13 @@ def test_threads_are_put_back_after_a_run(
     assert runtime.time_once(images[:1]) > 0
     assert torch.get_num_threads() == before
     assert torch.is_grad_enabled()
+
+
+def test_reference_that_is_loaded_is_taken_as_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Its tensors may be others than its file's, or there may be no file that can be read again."""
+    changed = {**checkpoint.tensors, "classifier.bias": checkpoint.tensors["classifier.bias"] + 5}
+    loaded = replace(checkpoint, tensors=changed, path=tmp_path / "absent.safetensors")
+    images = np.zeros((1, *checkpoint.info.size_hw, 3), np.uint8)
+    before = open_reference(checkpoint, checkpoint.info.size_hw).logits(images)
+    after = open_reference(loaded, checkpoint.info.size_hw).logits(images)
+    np.testing.assert_allclose(after, before + 5, rtol=1e-4)
