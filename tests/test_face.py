@@ -80,6 +80,8 @@ def test_verb_stays_callable_once_the_subpackage_of_its_name_is_imported(
         lambda path: ed.bench(path, rounds=1.5),
         lambda path: ed.bench(path, threads=True),
         lambda path: ed.evaluate(path, split=None),
+        lambda path: ed.evaluate(5),
+        lambda path: ed.parity(path, reference=5),
         lambda path: ed.open_artifact(None),
         lambda path: ed.train(5, path),
         lambda path: ed.compress(None, data=path, recipe={}, output=None),

@@ -52,7 +52,7 @@ def evaluate(
     from edge_deeplab.evaluation import evaluate as layer
 
     request = layer.EvaluateRequest(
-        model=str(model) if isinstance(model, Path) else model,
+        model=_named(model),
         data=to_path_or_none("data", data),
         split=split,
         limit=limit,
@@ -98,7 +98,7 @@ def parity(
 
     request = layer.ParityRequest(
         artifacts=None if artifacts is None else to_paths(artifacts),
-        reference=str(reference) if isinstance(reference, Path) else reference,
+        reference=_named(reference),
         canonical=canonical,
         data=to_path_or_none("data", data),
         split=split,
@@ -213,3 +213,10 @@ def compress(
     return run(
         start, chosen, Job(to_path("data", data), folder, workers, progress, max_pixels=max_pixels)
     )
+
+
+def _named(given: "NamedCheckpoint") -> "str | Checkpoint | None":
+    """Return what names a checkpoint as text, and one that is loaded as it is; errors as for `load`."""
+    if given is None or isinstance(given, str | Path):
+        return None if given is None else str(given)
+    return load(given)

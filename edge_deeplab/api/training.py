@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_deeplab.api.files import load
 from edge_deeplab.api.named import to_names, to_path, to_path_or_none
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
     from edge_deeplab.data.dataset import FolderDataset
     from edge_deeplab.evaluation.pruned import Pruned
+    from edge_deeplab.models.checkpoint import Checkpoint
     from edge_deeplab.quantization.pruning.sensitivity import Sweep
     from edge_deeplab.quantization.sensitivity import Ranking
     from edge_deeplab.training.loop import RunOptions, Trained
+
+Chosen = TypeVar("Chosen", bound="Recipe")
 
 
 def train(
@@ -117,9 +120,7 @@ def prune(
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
-    request = PruneRequest(
-        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), to_path("output", output)
-    )
+    request = PruneRequest(*_opened(checkpoint, chosen, data, output, max_pixels))
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
     options = _run_options(data, chosen, resume, workers, max_pixels, progress)
@@ -152,9 +153,7 @@ def sweep_groups(
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
 
     chosen = recipe_from(PruneRecipe, recipe)
-    request = PruneRequest(
-        load(checkpoint), chosen, _open_splits(data, chosen, max_pixels), to_path("output", output)
-    )
+    request = PruneRequest(*_opened(checkpoint, chosen, data, output, max_pixels))
     return run(request, progress)
 
 
@@ -195,13 +194,8 @@ def quantize(
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
-    request = QuantizeRequest(
-        load(checkpoint),
-        chosen,
-        _open_splits(data, chosen, max_pixels),
-        to_path("output", output),
-        keep_float=to_names("keep_float", keep_float),
-    )
+    opened = _opened(checkpoint, chosen, data, output, max_pixels)
+    request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     options = _run_options(data, chosen, resume, workers, max_pixels, progress)
     return train_quantized(request, options)
 
@@ -226,14 +220,21 @@ def rank_quantizers(
     from edge_deeplab.quantization.qat import rank_quantizers as run
 
     chosen = recipe_from(QatRecipe, recipe)
-    request = QuantizeRequest(
-        load(checkpoint),
-        chosen,
-        _open_splits(data, chosen, max_pixels),
-        to_path("output", output),
-        keep_float=to_names("keep_float", keep_float),
-    )
+    opened = _opened(checkpoint, chosen, data, output, max_pixels)
+    request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     return run(request, progress)
+
+
+def _opened(
+    checkpoint: "NamedCheckpoint",
+    recipe: Chosen,
+    data: str | Path,
+    output: str | Path,
+    max_pixels: int,
+) -> "tuple[Checkpoint, Chosen, list[FolderDataset], Path]":
+    """Return what every request that starts from a checkpoint begins with."""
+    sources = _open_splits(data, recipe, max_pixels)
+    return load(checkpoint), recipe, sources, to_path("output", output)
 
 
 def _open_splits(data: str | Path, recipe: "Recipe", max_pixels: int) -> "list[FolderDataset]":
