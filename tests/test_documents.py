@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_deeplab.config import Recipe, load_recipe_as
+from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import parse_description
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json, parse_toml, read_json
@@ -16,6 +16,7 @@ from edge_deeplab.evaluation.class_map import read_class_map
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.quantization.pruning.latency import read_table
+from edge_deeplab.recipes import load_recipe_as
 
 DEEP = 100_000
 DEEP_JSON = "[" * DEEP + "]" * DEEP

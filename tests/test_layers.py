@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "targets", "progress"),
     ("errors",),
     ("extras", "files", "documents", "versions", "child"),
-    ("config", "description"),
+    ("config", "description", "recipes"),
     ("formats",),
     ("data", "models", "weights"),
     ("training",),

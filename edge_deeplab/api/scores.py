@@ -203,8 +203,9 @@ def compress(
     progress.begin("loading torch")
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import Job
-    from edge_deeplab.config import CompressRecipe, recipe_from
+    from edge_deeplab.config import CompressRecipe
     from edge_deeplab.files import check_writable
+    from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)

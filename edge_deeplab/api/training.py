@@ -59,7 +59,8 @@ def train(
         OutputError: when the folder cannot be written, or a new run finds the state of another.
     """
     progress.begin("loading torch")
-    from edge_deeplab.config import Recipe, recipe_from
+    from edge_deeplab.config import Recipe
+    from edge_deeplab.recipes import recipe_from
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
 
@@ -111,11 +112,12 @@ def prune(
         EdgeDeepLabError: as for `train`.
     """
     progress.begin("loading torch")
-    from edge_deeplab.config import PruneRecipe, recipe_from
+    from edge_deeplab.config import PruneRecipe
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
     from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
     from edge_deeplab.quantization.sparsity import say_who_gains_nothing
+    from edge_deeplab.recipes import recipe_from
     from edge_deeplab.targets import TARGETS
 
     budgets = {"macs": macs, "params": params, "latency": latency}
@@ -148,9 +150,10 @@ def sweep_groups(
     Nothing is pruned; arguments and errors as for `prune`.
     """
     progress.begin("loading torch")
-    from edge_deeplab.config import PruneRecipe, recipe_from
+    from edge_deeplab.config import PruneRecipe
     from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
+    from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(PruneRecipe, recipe)
     request = PruneRequest(*_opened(checkpoint, chosen, data, output, max_pixels))
@@ -190,8 +193,9 @@ def quantize(
         EdgeDeepLabError: as for `train`.
     """
     progress.begin("loading torch")
-    from edge_deeplab.config import QatRecipe, recipe_from
+    from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
+    from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
     opened = _opened(checkpoint, chosen, data, output, max_pixels)
@@ -215,9 +219,10 @@ def rank_quantizers(
     Nothing is trained; arguments and errors as for `quantize`.
     """
     progress.begin("loading torch")
-    from edge_deeplab.config import QatRecipe, recipe_from
+    from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.qat import QuantizeRequest
     from edge_deeplab.quantization.qat import rank_quantizers as run
+    from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe)
     opened = _opened(checkpoint, chosen, data, output, max_pixels)

@@ -12,8 +12,8 @@ from edge_deeplab.cli.terminal import say
 from edge_deeplab.files import STATE_FILE
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import AnyRecipe
     from edge_deeplab.progress import Progress
+    from edge_deeplab.recipes import AnyRecipe
 
 FloatCheckpointArgument = Annotated[
     str | None, typer.Argument(help="Float checkpoint: file, run folder or shipped name.")
@@ -47,7 +47,7 @@ def recipe_with_options(
         typer.BadParameter: when an option's value is not one that its key takes.
         ConfigError: when the file cannot be read or used.
     """
-    from edge_deeplab.config import load_recipe_as
+    from edge_deeplab.recipes import load_recipe_as
 
     for section, values in sections.items():
         for key, value in values.items():

@@ -16,7 +16,6 @@ from edge_deeplab.config import (
     PruneRecipe,
     PruningSection,
     QatRecipe,
-    load_recipe_as,
 )
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
@@ -25,6 +24,7 @@ from edge_deeplab.progress import Progress
 from edge_deeplab.quantization.pruning.allot import Steps
 from edge_deeplab.quantization.pruning.latency import LatencyTable, widths_to_measure, write_table
 from edge_deeplab.quantization.pruning.prune import cost_model
+from edge_deeplab.recipes import load_recipe_as
 from edge_deeplab.versions import installed_versions
 from tests.compress.conftest import Stopper
 from tests.progress import Heard

@@ -12,7 +12,7 @@ from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
 from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.compress.steps import run_step
-from edge_deeplab.config import CompressRecipe, DataSection, Recipe, load_recipe_as
+from edge_deeplab.config import CompressRecipe, DataSection, Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.demo.pipeline import DemoView, run_demo
@@ -27,6 +27,7 @@ from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.pruning.latency import read_table
+from edge_deeplab.recipes import load_recipe_as
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.training.crops import build_crops

@@ -15,7 +15,6 @@ from edge_deeplab.config import (
     PruneRecipe,
     QatRecipe,
     Recipe,
-    load_recipe_as,
 )
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
 from edge_deeplab.data.rendered import CLASSES as RENDERED_CLASSES
@@ -23,6 +22,7 @@ from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.recipes import load_recipe_as
 from edge_deeplab.training import start
 from edge_deeplab.training.crops import EpochCrops, build_crops, build_loader
 from edge_deeplab.training.loop import RunOptions
