@@ -84,5 +84,5 @@ def test_teacher_of_other_classes_is_refused(
         teacher, info=replace(teacher.info, classes=(replace(first, name="sea"), *rest))
     )
     sources = [open_dataset(make_dataset(count=2), "train")]
-    with pytest.raises(CheckpointError, match="the teacher .* has the classes sea"):
+    with pytest.raises(CheckpointError, match=r"the teacher .* has the classes sea"):
         TrainRequest(tiny_recipe(1), sources, tmp_path / "run", teacher=other)
