@@ -90,7 +90,10 @@ def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, .
     if answer.has("refused"):
         return replace(seen, refusal=printable(answer.prose("refused")))
     named = {name: printable(str(reason)) for name, reason in answer.table("left").items()}
-    names = {name: place for place, o in enumerate(operators) for name in _names_of(o)}
+    names: dict[str, int] = {}
+    for place, operator in enumerate(operators):
+        for name in _names_of(operator):
+            names.setdefault(name, place)  # of several of one name a tool does not tell which
     left = {names[name]: reason for name, reason in sorted(named.items()) if name in names}
     if own := len(named) - len([name for name in named if name in names]):
         note = f"{seen.tool} runs {own} operators beside the accelerator that are not in the file"

@@ -47,6 +47,12 @@ def dw(**options):
     return conv("DEPTHWISE_CONV_2D", **options)
 
 
+def transpose(shape, order):
+    """Return an int8 TRANSPOSE by an order that stands in the file."""
+    axes = replace(stored("int32", (len(order),)), values=order)
+    return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
+
+
 def argmax(depth, dtype="int8"):
     """Return an ARG_MAX over so many classes."""
     return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
@@ -86,6 +92,17 @@ LAB_EXAMPLES = {
     "ethos.resize-flags": (
         [(resize(after=(1, 61, 61, 64), corners=True, centres=True, **INT8), "u85-512")],
         [(resize(corners=True, **INT8), "u85-512"), (resize(centres=True, **INT8), "u85-512")],
+    ),
+    "ethos.transposed-extent": (
+        [
+            transpose((1, 12, 2, 34560), (2, 0, 1, 3)),
+            transpose((1, 1, 70000, 2, 2), (0, 2, 1, 3, 4)),
+        ],
+        [
+            transpose((24, 15, 2, 1152), (2, 0, 1, 3)),
+            transpose((1, 12, 2, 34560), (0, 2, 1, 3)),
+            (transpose((1, 12, 2, 34560), (2, 0, 1, 3)), "u85-512"),
+        ],
     ),
     "ethos.stride": (
         [
