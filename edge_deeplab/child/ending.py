@@ -14,29 +14,21 @@ _PATIENCE_S = 5.0
 
 
 class Tail:
-    """The end of what a child prints, read in a thread so that the child never waits for a reader.
+    """The end of what a child prints, read in a thread so that the child never waits for a reader."""
 
-    Args:
-        stream: a pipe's end.
-        keep: how many bytes are kept.
-
-    Attributes:
-        kept: what there is so far.
-    """
-
-    def __init__(self, stream: IO[bytes], keep: int = _KEPT) -> None:
-        self._stream, self._keep, self.kept = stream, keep, b""
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._kept = stream, b""
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while piece := self._stream.read1(1 << 16):  # type: ignore[attr-defined]  # a pipe has it
-            self.kept = (self.kept + piece)[-self._keep :]
+        while piece := self._stream.read1(_KEPT):  # type: ignore[attr-defined]  # a pipe has it
+            self._kept = (self._kept + piece)[-_KEPT:]
 
     def text(self) -> str:
         """Return what is kept; of a process that ended, all there is to keep."""
         self._thread.join(timeout=0.2)
-        return self.kept.decode(errors="replace")
+        return self._kept.decode(errors="replace")
 
     def close(self) -> None:
         """Stop reading once the process is gone; a grandchild that still holds the pipe keeps it."""

@@ -1,18 +1,20 @@
-"""Asks a tool one thing, in a process of its own that is bounded and killed with all that it started.
+"""Asks a tool, in a process of its own that is bounded and killed with all that it started.
 
 The idea to hold: nothing that a tool does reaches further than one `ToolError`. It may crash, hang, print garbage, take
-all memory or start processes; the reply alone, a JSON document on a descriptor of its own, is believed, once checked.
+all memory or start processes; its replies alone, lines of JSON on a descriptor of their own, are believed once checked.
 """
 
 import contextlib
 import json
 import os
+import queue
 import resource
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+import threading
+from types import TracebackType
+from typing import IO, Any
 
 from edge_deeplab.child.ending import LONGEST_REASON, Tail, last_line, signal_name
 from edge_deeplab.child.limits import Limits
@@ -25,89 +27,128 @@ from edge_deeplab.text import printable
 
 _SERVE = WORKERS / "serve.py"
 _MEMORY_BYTES = 8 << 30
-_COMPILE_S, _RUN_S = 600.0, 120.0
-"""Seconds by the clock: the slowest compilation that was seen took 40; a simulator takes up to 20 a picture."""
+_REQUEST_S = 600.0
+"""Seconds by the clock: the slowest compilation that was seen took 40, a simulator up to 20 a picture."""
+_PATIENCE_S = 5.0
 _ADVICE = "a file that it takes was expected; look at what the tool says, or leave the device out"
 
 
-def bounds(pictures: int = 0) -> Limits:
-    """Return what a tool may take for one request.
-
-    Args:
-        pictures: how many it is to run; 0 where it only compiles.
-    """
-    seconds = _COMPILE_S + _RUN_S * pictures
-    return Limits(_MEMORY_BYTES, int(seconds) * (os.cpu_count() or 1), seconds)
+def bounds(requests: int = 1) -> Limits:
+    """Return what a tool may take: memory, the clock for each request, and processor time for so many."""
+    cpu_s = int(_REQUEST_S) * (os.cpu_count() or 1) * requests
+    return Limits(_MEMORY_BYTES, cpu_s, _REQUEST_S)
 
 
-def ask_tool(
-    status: ToolStatus, verb: str, limits: Limits, /, **values: str | int | None
-) -> dict[str, Any]:
-    """Return what a tool's worker answers.
+def ask_tool(status: ToolStatus, verb: str, limits: Limits, /, **values: str) -> dict[str, Any]:
+    """Return what a tool's worker answers to one request; arguments and errors as for `ToolProcess`."""
+    with ToolProcess(status, limits) as process:
+        return process.ask(verb, **values)
+
+
+class ToolProcess:
+    """A tool's worker in a process of its own, with a folder that is removed with it.
 
     Args:
         status: of a tool that can be used.
-        verb: function of the worker.
         limits: its bounds.
-        values: its arguments; a folder to work in is added, and removed afterwards.
 
     Raises:
-        ToolError: when the tool cannot be used, fails, ends, stalls, or gives no proper answer.
-    """
-    if status.python is None:
-        raise ToolError(status.tool.name, status.lack or "it cannot be used")
-    with tempfile.TemporaryDirectory(prefix="edge-deeplab-lab-") as folder:
-        request = {"verb": verb, **values}
-        if verb != "version":
-            request["folder"] = folder
-        with _started(status, folder) as (process, reply):
-            return _Exchange(status, process, limits).ask(request, reply)
-
-
-class _Exchange:
-    """One request to one process.
-
-    Args:
-        status: the tool's.
-        process: its worker.
-        limits: its bounds.
+        ToolError: when the tool cannot be used or started.
     """
 
-    def __init__(
-        self, status: ToolStatus, process: "subprocess.Popen[bytes]", limits: Limits
-    ) -> None:
-        assert process.stdout is not None, "it was asked for"
-        self._name, self._label = status.tool.name, status.tool.label
-        self._process, self._limits = process, limits
-        self._said = Tail(process.stdout)
-
-    def ask(self, request: Mapping[str, Any], reply: Tail) -> dict[str, Any]:
-        """Write the request and return the answer that the reply holds."""
-        _bound(self._process.pid, self._limits)
+    def __init__(self, status: ToolStatus, limits: Limits) -> None:
+        if status.python is None:
+            raise ToolError(status.tool.name, status.lack or "it cannot be used")
+        self._tool, self._limits = status.tool, limits
+        self._folder = tempfile.TemporaryDirectory(prefix="edge-deeplab-lab-")
+        reading, writing = os.pipe()
+        command = [str(status.python), "-I", str(_SERVE), str(status.tool.script), str(writing)]
+        driver = find_driver() if status.tool.needs_vulkan else None
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[writing],
+                cwd=self._folder.name,
+                env={**os.environ, **(driver or {}), "TMPDIR": self._folder.name},
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(reading)
+            self._folder.cleanup()
+            reason = f"its worker cannot be started ({error.strerror}); make it anew with --install"
+            raise ToolError(status.tool.name, reason) from error
+        finally:
+            os.close(writing)
         assert self._process.stdin is not None, "it was asked for"
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
-            stdin.write(json.dumps(request).encode())
-        try:
-            code = self._process.wait(self._limits.wall_s)
-        except subprocess.TimeoutExpired:
-            raise self._failed(f"gave no answer in {self._limits.wall_s:g} s") from None
-        _end_group(self._process)
-        reply.close()
-        if code or not reply.kept:
-            raise self._failed(self._ending(code))
-        return self._read(reply.kept)
+        assert self._process.stdout is not None, "it was asked for"
+        self._requests, self._said = self._process.stdin, Tail(self._process.stdout)
+        self._replies = _Lines(os.fdopen(reading, "rb"))
+        _bound(self._process.pid, limits)
 
-    def _read(self, text: bytes) -> dict[str, Any]:
+    def __enter__(self) -> "ToolProcess":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ask(self, verb: str, /, **values: str) -> dict[str, Any]:
+        """Return what the worker's function answers.
+
+        Args:
+            verb: its name.
+            values: its arguments; the folder is added, but for `version`.
+
+        Raises:
+            ToolError: when it fails, ends, stalls, or gives no proper answer.
+        """
+        folder = {} if verb == "version" else {"folder": self._folder.name}
+        request = json.dumps({"verb": verb, **values, **folder}) + "\n"
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.write(request.encode())
+            self._requests.flush()
         try:
-            reply = Fields(parse_json(text))
-            if reply.has("failure"):
-                reason = printable(reply.prose("failure"))[:LONGEST_REASON]
-                raise self._failed(f"failed with {reason}")
-            return reply.table("answer")
+            line = self._replies.next_line(self._limits.wall_s)
+        except TimeoutError:
+            raise self._failed(f"gave no answer in {self._limits.wall_s:g} s") from None
+        if not line:
+            raise self._failed(self._ending())
+        return self._read(line)
+
+    def close(self) -> None:
+        """End the process and all that it started, and remove its folder."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses a dead group
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._replies.close()
+        self._said.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.close()
+        self._folder.cleanup()
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        try:
+            reply = Fields(parse_json(line))
+            failure = printable(reply.prose("failure")) if reply.has("failure") else None
+            if failure is None:
+                return reply.table("answer")
         except (ValueError, RecursionError) as error:
             raise self._failed(f"gave an answer that cannot be read ({error})") from error
+        raise self._failed(f"failed with {failure[:LONGEST_REASON]}")
 
-    def _ending(self, code: int) -> str:
+    def _ending(self) -> str:
+        """Return how a process ended that closed its replies."""
+        try:
+            code = self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return "closed its replies without an answer"
         said = self._said.text()
         if code < 0 and -code == signal.SIGXCPU:
             return f"took more than {self._limits.cpu_s} s of processor time"
@@ -117,51 +158,43 @@ class _Exchange:
         return f"{how} without an answer; it said last: {last_line(said)}"
 
     def _failed(self, how: str) -> ToolError:
-        return ToolError(self._name, f"{self._label} {how}; {_ADVICE}")
+        return ToolError(self._tool.name, f"{self._tool.label} {how}; {_ADVICE}")
 
 
-@contextlib.contextmanager
-def _started(status: ToolStatus, folder: str) -> Iterator[tuple["subprocess.Popen[bytes]", Tail]]:
-    """Start a tool's worker; give its process and its reply, and leave nothing of it running.
+class _Lines:
+    """Lines that another process writes, read in a thread so that they can be waited for.
 
-    Raises:
-        ToolError: when it cannot be started.
+    Args:
+        stream: a pipe's end.
     """
-    reading, writing = os.pipe()
-    command = [str(status.python), "-I", str(_SERVE), str(status.tool.script), str(writing)]
-    driver = find_driver() if status.tool.needs_vulkan else None
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[writing],
-            cwd=folder,
-            env={**os.environ, **(driver or {}), "TMPDIR": folder},
-            start_new_session=True,
-        )
-    except OSError as error:
-        os.close(reading)
-        reason = f"its worker cannot be started ({error.strerror}); make it anew with --install"
-        raise ToolError(status.tool.name, reason) from error
-    finally:
-        os.close(writing)
-    reply = Tail(os.fdopen(reading, "rb"), keep=LARGEST_BYTES)
-    try:
-        yield process, reply
-    finally:
-        _end_group(process)
-        process.wait()
-        reply.close()
-        assert process.stdout is not None, "it was asked for"
-        process.stdout.close()
 
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process and all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses a dead group
-        os.killpg(process.pid, signal.SIGKILL)
+    def next_line(self, seconds: float) -> bytes:
+        """Return the next line; an empty one where the other process closed its end.
+
+        Raises:
+            TimeoutError: when none came in so many seconds.
+        """
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty as error:
+            raise TimeoutError from error
+
+    def close(self) -> None:
+        """Stop reading once the other process is gone; a process that still holds the pipe keeps it."""
+        self._thread.join(timeout=_PATIENCE_S)
+        if not self._thread.is_alive():
+            self._stream.close()
+
+    def _read(self) -> None:
+        while line := self._stream.readline(LARGEST_BYTES):
+            self._lines.put(line)
+        self._lines.put(b"")
 
 
 def _bound(process_id: int, limits: Limits) -> None:

@@ -31,6 +31,9 @@ DEVICES: Mapping[str, Device] = {
     "ethos-u65-512": Device("vela", "ethos-u65-512"),
     "ethos-u85-256": Device("vela", "ethos-u85-256"),
     "ethos-u85-512": Device("vela", "ethos-u85-512"),
+    "litert-gpu": Device("litert-gpu", "gpu", executes=True),
+    "openvino-cpu": Device("openvino", "CPU", executes=True, decides=False),
+    "openvino-cpu-tflite": Device("openvino", "CPU", executes=True, decides=False),
 }
 """By the name of the profile that holds the rules about it."""
 

@@ -114,19 +114,14 @@ def install_tool(
         progress: told the terms before anything is installed, and every stage.
 
     Raises:
-        RequestError: when its terms want a yes and none came, or there is nothing of it to install.
+        RequestError: when its terms want a yes and none came.
         ToolError: when it does not run on this machine, or cannot be installed.
     """
     before = inspect_tool(tool)
     if before.state is ToolState.UNSUPPORTED:
         raise ToolError(tool.name, str(before.lack))
-    if not tool.pins:
-        raise RequestError(
-            f"{tool.name} was to be installed and has no environment of its own; it comes with "
-            f"edge-deeplab[{tool.extra}]; edge-deeplab lab --tools says whether anything is missing"
-        )
-    if before.state is ToolState.INSTALLED:
-        progress.note(f"{tool.name}: {before.version} is installed already")
+    if before.state is ToolState.INSTALLED or not tool.pins:
+        progress.note(before.lack or f"{tool.name}: {before.version} is installed already")
         return before
     terms = f"{tool.label} comes under {tool.licence.name} ({tool.licence.url})"
     progress.note(terms)

@@ -89,6 +89,10 @@ def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, .
     seen = replace(seen, notes=notes, machine=machine)
     if answer.has("refused"):
         return replace(seen, refusal=printable(answer.prose("refused")))
+    cost = _read_cost(answer.fields("cost")) if answer.has("cost") else None
+    partitions = answer.integer("partitions", 0, _MOST) if answer.has("partitions") else None
+    if answer.get("left") is None:
+        return replace(seen, partitions=partitions, cost=cost)
     named = {name: printable(str(reason)) for name, reason in answer.table("left").items()}
     names: dict[str, int] = {}
     for place, operator in enumerate(operators):
@@ -104,8 +108,8 @@ def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, .
             place: f"{seen.tool} takes it" for place in range(len(operators)) if place not in left
         },
         left=left,
-        partitions=answer.integer("partitions", 0, _MOST) if answer.has("partitions") else None,
-        cost=_read_cost(answer.fields("cost")) if answer.has("cost") else None,
+        partitions=partitions,
+        cost=cost,
     )
 
 

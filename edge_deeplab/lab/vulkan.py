@@ -1,4 +1,4 @@
-"""Which Vulkan driver a tool gets: the system's own, or the software driver that Debian's chromium brings."""
+"""Which Vulkan driver a tool gets: the system's own, or the software one that Debian's chromium brings."""
 
 import os
 from collections.abc import Mapping
@@ -20,4 +20,7 @@ def find_driver() -> Mapping[str, str] | None:
         any(Path(folder).glob("*.json")) for folder in _SYSTEM
     ):
         return {}
-    return {_NAMED[1]: str(SOFTWARE)} if SOFTWARE.is_file() else None
+    if not SOFTWARE.is_file():
+        return None
+    loaders = [str(SOFTWARE.parent), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    return {_NAMED[1]: str(SOFTWARE), "LD_LIBRARY_PATH": os.pathsep.join(loaders)}

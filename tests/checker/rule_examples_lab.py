@@ -7,6 +7,7 @@ from tests.checker.operator_builders import (
     computed,
     dense,
     depthwise,
+    giving,
     operator,
     reading,
     settings,
@@ -149,5 +150,32 @@ LAB_EXAMPLES = {
         [operator("ADD", **INT8), (operator("CAST", **INT8), "u85-512")],
     ),
     "ethos.argmax-of-pools": ([argmax(11)], [argmax(11, "float32"), operator("ADD", **INT8)]),
+    "openvino-cpu.unknown-operator": (
+        [operator("NoSuchThing", version=None)],
+        [operator("Relu"), operator("Own", version=None, domain="local")],
+    ),
+    "openvino-cpu.dilated-depthwise": (
+        [depthwise("Conv", rate=12)],
+        [depthwise("Conv"), dense("Conv", rate=12)],
+    ),
+    "openvino-cpu-tflite.quantized-tile": (
+        [operator("TILE", **INT8), operator("TILE", dtype="uint8")],
+        [operator("TILE"), operator("PAD", **INT8)],
+    ),
+    "openvino-cpu-tflite.quantized-transpose": (
+        [operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30), **INT8)],
+        [
+            operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30)),
+            operator("TRANSPOSE", before=(24, 15, 2, 64), after=(2, 24, 15, 64), **INT8),
+        ],
+    ),
+    "litert-gpu.int64": (
+        [giving(argmax(11), dtype="int64"), operator("CAST", dtype="int64")],
+        [argmax(11), operator("CAST", dtype="int32")],
+    ),
+    "litert-gpu.argmax-of-padded-classes": (
+        [argmax(11), argmax(21, "float32")],
+        [argmax(12), giving(argmax(11), dtype="int64"), operator("ADD", before=(1, 8, 8, 11))],
+    ),
     "ethos.rate-above-2": ([dw(rate=3), conv(rate=12)], [dw(rate=2), conv()]),
 }

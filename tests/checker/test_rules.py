@@ -281,6 +281,7 @@ PROFILES = """
     tflite-nnapi-34 tflite-nnapi-35 coreml-cpu coreml-gpu coreml-ane-a12 coreml-ane-a13 coreml-ane-a14 coreml-ane-a15
     coreml-ane-a16 coreml-ane-a17 coreml-ane-a18 coreml-ane-m1 coreml-ane-m2 coreml-ane-m3 coreml-ane-m4
     onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-qnn onnx-web
+    litert-gpu openvino-cpu openvino-cpu-tflite
     ethos-u55-128 ethos-u55-256 ethos-u65-256 ethos-u65-512 ethos-u85-256 ethos-u85-512
 """
 

@@ -9,9 +9,9 @@ import pytest
 from edge_deeplab.lab import devices, environments, observers
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.tools import Licence, Tool
-from tests.tiny_files import tflite_path, tiny
+from tests.tiny_files import onnx_path, tflite_path, tiny
 
-__all__ = ["tflite_path", "tiny"]
+__all__ = ["onnx_path", "tflite_path", "tiny"]
 
 DEVICE = "ethos-u85-512"
 """A profile that stands for the fake tool's device."""

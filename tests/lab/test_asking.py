@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ToolError
-from edge_deeplab.lab.asking import ask_tool, bounds
+from edge_deeplab.lab.asking import ToolProcess, ask_tool, bounds
 from edge_deeplab.lab.environments import inspect_tool
 
 SHORT = Limits(1 << 30, 60, 2.0)
@@ -24,6 +24,26 @@ def test_ask_tool_returns_what_the_script_answers(fake):
     fake.install()
     assert compiled(fake) == {"left": {}, "partitions": 1}
     assert ask_tool(inspect_tool(fake.tool), "version", bounds()) == {"version": "1.0"}
+
+
+def test_tool_process_answers_one_request_after_another_and_keeps_what_the_script_holds(fake):
+    fake.install()
+    fake.says(
+        """
+        import sys
+        asked = []
+        def compile(path, device, folder):
+            asked.append(sys.stdin.read() + path)
+            if path == "bad":
+                raise ValueError("bad")
+            return {"asked": asked}
+        """
+    )
+    with ToolProcess(inspect_tool(fake.tool), bounds(2)) as process:
+        process.ask("compile", path="a", device="")
+        with pytest.raises(ToolError, match="ValueError: bad"):
+            process.ask("compile", path="bad", device="")
+        assert process.ask("compile", path="b", device="") == {"asked": ["a", "bad", "b"]}
 
 
 def test_ask_tool_runs_isolated_in_a_folder_that_is_removed(fake, monkeypatch):

@@ -73,9 +73,14 @@ def test_install_tool_wants_a_yes_to_terms_that_ask_for_one_and_installs_nothing
     assert not lab_folder.exists()
 
 
-def test_install_tool_of_an_own_package_or_another_platform_is_refused():
-    with pytest.raises(RequestError, match="has no environment of its own"):
-        install_tool(replace(TOOLS["litert-gpu"], needs_vulkan=False, platforms=()))
+def test_install_tool_of_an_own_package_has_nothing_to_do():
+    own = replace(TOOLS["litert-gpu"], needs_vulkan=False, platforms=())
+    told = Heard()
+    assert install_tool(own, progress=told).state is ToolState.INSTALLED
+    assert "installed already" in told.notes[0]
+
+
+def test_install_tool_of_another_platform_is_refused():
     with pytest.raises(ToolError, match="does not run on"):
         install_tool(replace(TOOLS["qnn"], platforms=("plan9-sparc",)), accept_licence=True)
 

@@ -5,7 +5,8 @@ A script is run by its environment's Python, isolated, and imports nothing of th
     version() -> {"version": str}
     compile(path, device, folder) -> {
         "refused": why the tool does not take the file, or left out,
-        "left": {name of an operator's first output: why it does not run on the accelerator}; all others run there,
+        "left": {name of an operator's first output: why it does not run on the accelerator}; all others run there;
+            null where the tool does not tell which,
         "partitions": number of parts that the accelerator takes in one piece, or left out,
         "cost": {"milliseconds", "cycles", "memory_bytes", "note"}, each may be left out, or left out whole,
         "machine": what answered, where it is more than a compiler, or left out,
