@@ -20,6 +20,9 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "install_lab_tools",
+    "lab",
+    "lab_tools",
     "load",
     "models",
     "open_artifact",
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
     from edge_deeplab.api import doctor as doctor
     from edge_deeplab.api import evaluate as evaluate
     from edge_deeplab.api import export as export
+    from edge_deeplab.api import install_lab_tools as install_lab_tools
+    from edge_deeplab.api import lab as lab
+    from edge_deeplab.api import lab_tools as lab_tools
     from edge_deeplab.api import load as load
     from edge_deeplab.api import models as models
     from edge_deeplab.api import open_artifact as open_artifact

@@ -9,6 +9,7 @@
     |   `-- ChildError                    the process of its own that worked on the file was lost
     |-- OutputError                       a place that cannot be written
     |-- MissingDependencyError            an optional package is absent
+    |-- ToolError                         a vendor's tool that is missing, or failed
     |-- CaptureError                      the model could not be captured as a canonical graph
     |-- ConversionError                   a target's lowering failed
     |   `-- UnsupportedOperatorError      an operator that the target or evaluator does not know
@@ -95,6 +96,19 @@ class MissingDependencyError(EdgeDeepLabError):
         )
         self.package = package
         self.extra = extra
+
+
+class ToolError(EdgeDeepLabError):
+    """A vendor's tool is missing, of another version, does not run here, or failed.
+
+    Args:
+        tool: its name.
+        reason: what came, what was expected and what to do, one sentence without the tool's name.
+    """
+
+    def __init__(self, tool: str, reason: str) -> None:
+        super().__init__(f"{tool}: {reason}")
+        self.tool = tool
 
 
 class CaptureError(EdgeDeepLabError):

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("converters",),
     ("runtimes",),
     ("evaluation",),
+    ("lab",),
     ("compress",),
     ("demo",),
     ("api",),

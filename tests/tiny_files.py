@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_deeplab.checker.report import ArtifactReport, check_artifact
 from edge_deeplab.formats.coreml import load_proto_module
-from edge_deeplab.runtimes.observers.registry import available_observers
+from edge_deeplab.lab.observers import available_observers
 
 CHANNELS = 8
 BLOB_TYPES = {"FLOAT16": (1, 2), "FLOAT32": (2, 4), "INT8": (4, 1)}

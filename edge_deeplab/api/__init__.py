@@ -6,6 +6,7 @@ of `errors.py`. Work that takes long tells a `Progress`. What is heavy is import
 
 from edge_deeplab.api.files import check, export, load, open_artifact
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
+from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
 __all__ = [
@@ -15,6 +16,9 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "install_lab_tools",
+    "lab",
+    "lab_tools",
     "load",
     "models",
     "open_artifact",

@@ -139,12 +139,12 @@ def check(
     from edge_deeplab.checker.mac.bundle import only_package
     from edge_deeplab.checker.report import check_artifacts
     from edge_deeplab.formats.artifacts import expand_artifacts
-    from edge_deeplab.runtimes.observers.mac import MacAnswer
-    from edge_deeplab.runtimes.observers.registry import (
+    from edge_deeplab.lab.observers import (
         available_observers,
         check_observe,
         demand_observers,
     )
+    from edge_deeplab.runtimes.observers.mac import MacAnswer
 
     check_observe(observe)
     profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)

@@ -190,7 +190,12 @@ def place_by(
         if profile.prunes_unpacking
         else ()
     )
-    return place_operators(graph.operators, _left_out(verdicts), pruned)
+    return place_operators(
+        graph.operators,
+        _left_out(verdicts),
+        pruned,
+        in_file_order=profile.splits_in_file_order,
+    )
 
 
 def _left_out(verdicts: Sequence[Judgement]) -> list[int]:

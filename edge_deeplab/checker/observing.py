@@ -48,6 +48,7 @@ class Observation:
         refusal: why it did not load the file; None where it did.
         loads_without_delegate: whether a file that a delegate refuses was seen to load without it.
         date: day of the observation, for one that was brought along.
+        failure: why the tool gave no answer that says anything of the file; None where it gave one.
         decides: whether it speaks for the device that the profile is about, so that its verdicts replace the predicted
             ones. What another machine's processor does is only told beside them.
         notes: what must be said beside it, one sentence each.
@@ -65,6 +66,7 @@ class Observation:
     refusal: str | None = None
     loads_without_delegate: bool = False
     date: str | None = None
+    failure: str | None = None
     decides: bool = False
     notes: tuple[str, ...] = ()
 

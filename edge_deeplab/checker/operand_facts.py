@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from edge_deeplab.checker.fact import Fact
 from edge_deeplab.checker.tflite.litert_versions import is_registered
-from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec
+from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec, first_shape
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _FILTER_AXIS = {"DEPTHWISE_CONV_2D": 3}
@@ -218,6 +218,18 @@ def _number(value: object) -> float | None:
 
 _TFLITE = ("tflite",)
 
+
+def _transposed_extent(operator: Operator) -> int | None:
+    shape = first_shape(operator.inputs)
+    order = operator.inputs[1].values if len(operator.inputs) > 1 and operator.inputs[1] else None
+    if operator.type != "TRANSPOSE" or shape is None or order is None or None in shape:
+        return None
+    sizes = [size or 0 for size in shape]
+    while len(sizes) > 2 and sizes[0] == 1 and order[0] == len(shape) - len(sizes):
+        sizes, order = sizes[1:], order[1:]
+    return math.prod(sorted(sizes)[2:])
+
+
 # fmt: off
 OPERAND_FACTS = (
     Fact("types", 'element types of the data it reads and computes, each once ("int8", "float32/int8")', _types),
@@ -251,6 +263,9 @@ OPERAND_FACTS = (
     Fact("negative_setting", "whether a size or padding that it reads is negative", _negative_setting, _TFLITE),
     Fact("stride_above_window", "whether a pool steps further than its window reaches, or strides by single pixels",
          _stride_above_window, _TFLITE),
+    Fact("transposed_extent",
+         "largest product of the sizes of all axes but two of a transpose, leading ones that stay and are 1 left out",
+         _transposed_extent, _TFLITE, words="extent"),
     Fact("unpacks_constant", "whether it only unpacks a tensor that stands in the file", _unpacks_constant),
     Fact("registered", "whether LiteRT's own kernels include its version", _is_registered, _TFLITE),
 )

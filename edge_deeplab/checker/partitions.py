@@ -11,7 +11,7 @@ number of operators and no most number of partitions (`xnnpack_delegate.cc`, Del
 import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 
 from edge_deeplab.checker.multiply_adds import count_multiply_adds
 from edge_deeplab.formats.graph import Operator
@@ -33,7 +33,11 @@ class Partitioning:
 
 
 def place_operators(
-    operators: Sequence[Operator], left_out: Collection[int], pruned: Collection[int] = ()
+    operators: Sequence[Operator],
+    left_out: Collection[int],
+    pruned: Collection[int] = (),
+    *,
+    in_file_order: bool = False,
 ) -> Partitioning:
     """Return where operators run when an accelerator takes all but some.
 
@@ -41,8 +45,12 @@ def place_operators(
         operators: of one file, in its order.
         left_out: places of those that it does not take.
         pruned: places of those that no processor runs, because their result is handed over as it is stored.
+        in_file_order: every run of operators in the file's order is a subgraph, whatever needs what.
     """
-    partitions = find_subgraphs(operators, left_out, pruned)
+    if in_file_order:
+        partitions = find_runs(len(operators), {*left_out, *pruned})
+    else:
+        partitions = find_subgraphs(operators, left_out, pruned)
     taken = [operators[place] for place in chain.from_iterable(partitions)]
     return Partitioning(partitions, tuple(sorted(left_out)), share_of(taken, operators))
 
@@ -54,6 +62,12 @@ def share_of(some: Sequence[Operator], all_of_them: Sequence[Operator]) -> float
     if None in counts or not total:
         return None
     return sum(count_multiply_adds(operator) or 0 for operator in some) / total
+
+
+def find_runs(count: int, absent: Collection[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the runs of places between those that are absent, of so many in a file's order."""
+    runs = groupby(range(count), key=lambda place: place in absent)
+    return tuple(tuple(run) for is_absent, run in runs if not is_absent)
 
 
 def find_subgraphs(

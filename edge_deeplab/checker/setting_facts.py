@@ -206,6 +206,19 @@ def _whole_ratio(operator: Operator) -> bool | None:
     return all(new % old == 0 for new, old in zip(after, before, strict=True))
 
 
+def _resize_factor(operator: Operator) -> float | None:
+    before, after = _sizes(operator)
+    if before is None or after is None or tuple(before) == (1, 1):
+        return None
+    corners = 1 if operator.attributes.get("align_corners") else 0
+    ratios = [
+        (new - corners) / (old - corners)
+        for new, old in zip(after, before, strict=True)
+        if old > corners
+    ]
+    return ratios[0] if len(set(ratios)) == 1 else 0.0
+
+
 def _whole_division(operator: Operator) -> bool | None:
     before, after = _sizes(operator)
     if before is None or after is None:
@@ -274,6 +287,9 @@ SETTING_FACTS = (
          yes_and_no=("as many rows as columns", "more rows than columns or fewer")),
     Fact("whole_ratio", "whether a resize gives a whole multiple of its input's rows and columns", _whole_ratio,
          yes_and_no=("a whole ratio", "a ratio that is not whole")),
+    Fact("resize_factor",
+         "factor by which a resize enlarges both sides, between corners where it aligns them; 0 where the sides "
+         "differ, absent where a single pixel is spread", _resize_factor, words="factor"),
     Fact("whole_division", "whether a resize gives a whole part of its input's rows and columns", _whole_division),
     Fact("beta", "factor inside a softmax", _setting("beta")),
     Fact("keep_num_dims", "whether a fully connected layer keeps its input's rank", _setting("keep_num_dims")),

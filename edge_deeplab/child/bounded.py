@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 import weakref
-from typing import IO, Any
+from typing import Any
 
 from edge_deeplab import errors
+from edge_deeplab.child.ending import LONGEST_REASON, Tail, last_line, signal_name
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.child.messages import read_message, write_message
 from edge_deeplab.child.worker import ANSWER, ERROR, FAILURE, NO_MEMORY
@@ -24,10 +25,8 @@ from edge_deeplab.text import printable
 log = logging.getLogger(__name__)
 
 _WORKER = "edge_deeplab.child.worker"
-_KEPT_OF_STDERR = 1 << 12
 _PATIENCE_S = 5.0
 """How long a child that closed its pipe, or was killed, may take to be gone."""
-_LONGEST_REASON = 300
 _MORE_TIME = "allow it more with --time-limit where it is to be trusted"
 _MORE_MEMORY = "allow it more with --memory-limit where it is to be trusted"
 
@@ -67,7 +66,7 @@ class BoundedChild:
             ending = f"it could not be started: {error.strerror or error}"
             raise ChildError(subject, ending) from error
         assert self._process.stderr is not None, "it was asked for"
-        self._stderr = _Tail(self._process.stderr)
+        self._stderr = Tail(self._process.stderr)
         self.close = weakref.finalize(self, _end, self._process, self._stderr, os.getpid())
         """Ends the process; called at the latest when this object, or the interpreter, goes."""
 
@@ -112,7 +111,7 @@ class BoundedChild:
             if kind == FAILURE:
                 reason = printable(f"{answer['type']}: {answer['message']}")
                 log.debug("%s: in its own process:\n%s", self._subject, self._stderr.text())
-                return self._ended(f"it failed with {reason[:_LONGEST_REASON]}")
+                return self._ended(f"it failed with {reason[:LONGEST_REASON]}")
             if kind == NO_MEMORY:
                 return self._ended(*self._out_of_memory())
             raise ValueError(f"a message of kind {kind!r:.40}")
@@ -139,9 +138,9 @@ class BoundedChild:
         if "bad_alloc" in said:
             return self._out_of_memory()
         if code < 0:
-            words = f"it was ended by {_signal_name(-code)}"
-            return (f"{words}: {_last_line(said)}" if code == -signal.SIGABRT else words,)
-        return (f"it ended with code {code}: {_last_line(said)}",)
+            words = f"it was ended by {signal_name(-code)}"
+            return (f"{words}: {last_line(said)}" if code == -signal.SIGABRT else words,)
+        return (f"it ended with code {code}: {last_line(said)}",)
 
     def _out_of_memory(self) -> tuple[str, str]:
         gib = self._limits.memory_bytes / 2**30
@@ -185,31 +184,7 @@ class _Deadline:
         self._process.kill()
 
 
-class _Tail:
-    """The end of what a child prints, read in a thread so that the child never waits for a reader."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._kept = stream, b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while piece := self._stream.read1(_KEPT_OF_STDERR):  # type: ignore[attr-defined]  # a pipe has it
-            self._kept = (self._kept + piece)[-_KEPT_OF_STDERR:]
-
-    def text(self) -> str:
-        """Return what is kept; of a process that ended, all there is to keep."""
-        self._thread.join(timeout=0.2)
-        return self._kept.decode(errors="replace")
-
-    def close(self) -> None:
-        """Stop reading once the process is gone; a grandchild that still holds the pipe keeps it."""
-        self._thread.join(timeout=_PATIENCE_S)
-        if not self._thread.is_alive():
-            self._stream.close()
-
-
-def _end(process: "subprocess.Popen[bytes]", stderr: _Tail, parent: int) -> None:
+def _end(process: "subprocess.Popen[bytes]", stderr: Tail, parent: int) -> None:
     """Kill a child and close what led to it."""
     if os.getpid() != parent:
         return  # a fork of the parent, as a data loader's worker, has no say in it
@@ -237,15 +212,3 @@ def _same_error(told: dict[str, Any]) -> EdgeDeepLabError:
     data = dict(told["data"]).items()
     vars(error).update({k: tuple(v) if isinstance(v, list) else v for k, v in data})
     return error
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
-    except ValueError:
-        return f"signal {number}"
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines() or ["no message"]
-    return printable(lines[-1].strip())[:_LONGEST_REASON]

@@ -17,6 +17,7 @@ from edge_deeplab.cli.demo import demo
 from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
+from edge_deeplab.cli.lab import lab
 from edge_deeplab.cli.models import models
 from edge_deeplab.cli.output import interruptible, print_json
 from edge_deeplab.cli.parity import parity
@@ -92,6 +93,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "parity": parity,
     "bench": bench,
     "compress": compress,
+    "lab": lab,
     "demo": demo,
     "doctor": doctor,
 }

@@ -119,7 +119,7 @@ def check(
         from edge_deeplab.cli.progress import drawn_progress
         from edge_deeplab.files import check_writable
         from edge_deeplab.formats.artifacts import expand_artifacts
-        from edge_deeplab.runtimes.observers.registry import check_observe
+        from edge_deeplab.lab.observers import check_observe
 
         _refuse_ignored(
             {

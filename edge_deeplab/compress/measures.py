@@ -31,9 +31,9 @@ from edge_deeplab.evaluation.parity import measure_parity, open_trials
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import MANIFEST
+from edge_deeplab.lab.observers import available_observers
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.coreml import core_ml_runs_here
-from edge_deeplab.runtimes.observers.registry import available_observers
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.targets import TARGETS, TargetName

@@ -48,16 +48,19 @@ class ArtifactRuntime:
         """Return class ids; a smaller output is enlarged to the size of the picture."""
         check_images(images, self.size_hw)
         ids = np.empty(images.shape[:3], np.uint8)
-        image, path = self._engine.image, str(self.path)
         for index, image_hwc in enumerate(images):
-            output = self._engine.run(self._encode(image_hwc))
-            ids[index] = class_map(output, image, path=path, classes=self._classes)
+            ids[index] = self.read_ids(self._engine.run(self.encode(image_hwc)))
         return ids
+
+    def read_ids(self, output: Tensor) -> ClassIds:
+        """Return the (H, W) class ids that the file's first output means, whatever executed it."""
+        image, path = self._engine.image, str(self.path)
+        return class_map(output, image, path=path, classes=self._classes)
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return scores; smaller ones are enlarged to the size of the picture."""
         check_images(images, self.size_hw, at_least=1)
-        outputs = [self._engine.run_scores(self._encode(image_hwc)) for image_hwc in images]
+        outputs = [self._engine.run_scores(self.encode(image_hwc)) for image_hwc in images]
         image, path = self._engine.image, str(self.path)
         return np.stack([score_map(o, image, path=path, classes=self._classes) for o in outputs])
 
@@ -83,7 +86,12 @@ class ArtifactRuntime:
         normalisation = UNIT_RANGE if self._lacks_normalisation() else self._normalisation
         return self._engine.image.encode(image_hwc, normalisation)
 
-    def _encode(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
+    def encode(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
+        """Return a picture as the file's input tensor.
+
+        Raises:
+            ArtifactError: when it is not known what pixels are normalised with.
+        """
         if self._lacks_normalisation():
             raise ArtifactError(
                 f"{self.path} takes {self._engine.image.dtype} input and does not describe itself, so what its pixels "

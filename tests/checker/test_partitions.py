@@ -77,3 +77,13 @@ def test_place_operators_share_is_of_multiply_adds():
 def test_place_operators_open_shape_or_no_work_has_no_share():
     assert place_operators([product(0, (), ("a",), shape=(1, None))], ()).share is None
     assert place_operators(chain(("x", "a")), ()).share is None
+
+
+def test_place_operators_in_file_order_splits_branches_that_need_nothing_of_each_other():
+    operators = [
+        product(place, ("x",), (name,)) for place, name in enumerate(("a", "b", "c", "d", "e"))
+    ]
+    assert len(place_operators(operators, {1, 3}).partitions) == 1
+    placement = place_operators(operators, {1, 3}, in_file_order=True)
+    assert placement.partitions == ((0,), (2,), (4,))
+    assert place_operators(operators, {1}, {2}, in_file_order=True).partitions == ((0,), (3, 4))

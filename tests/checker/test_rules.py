@@ -18,6 +18,7 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.targets import TARGETS
 from tests.checker.operator_builders import dense, depthwise, dequantized, operator
 from tests.checker.rule_examples_coreml import COREML_EXAMPLES
+from tests.checker.rule_examples_lab import LAB_EXAMPLES
 from tests.checker.rule_examples_nnapi import NNAPI_EXAMPLES
 from tests.checker.rule_examples_onnx import ONNX_EXAMPLES
 from tests.checker.rule_examples_tflite import TFLITE_EXAMPLES
@@ -135,9 +136,14 @@ ALL_EXAMPLES = {
     **XNNPACK_EXAMPLES,
     **ONNX_EXAMPLES,
     **COREML_EXAMPLES,
+    **LAB_EXAMPLES,
 }
 RULES = {rule.id: rule for name in family_names() for rule in load_family(name).rules}
-DEFAULT_VARIANTS = {"tflite-nnapi": "tflite-nnapi-30", "coreml-ane": "coreml-ane-a14"}
+DEFAULT_VARIANTS = {
+    "tflite-nnapi": "tflite-nnapi-30",
+    "coreml-ane": "coreml-ane-a14",
+    "ethos": "ethos-u55-256",
+}
 """Profile that an example of a family is held against unless it names one: (operator, suffix)."""
 
 
@@ -275,6 +281,8 @@ PROFILES = """
     tflite-nnapi-34 tflite-nnapi-35 coreml-cpu coreml-gpu coreml-ane-a12 coreml-ane-a13 coreml-ane-a14 coreml-ane-a15
     coreml-ane-a16 coreml-ane-a17 coreml-ane-a18 coreml-ane-m1 coreml-ane-m2 coreml-ane-m3 coreml-ane-m4
     onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-qnn onnx-web
+    litert-gpu openvino-cpu openvino-cpu-tflite
+    ethos-u55-128 ethos-u55-256 ethos-u65-256 ethos-u65-512 ethos-u85-256 ethos-u85-512
 """
 
 

@@ -20,6 +20,7 @@ REQUIRED = {
     "check": ["a.onnx"],
     "parity": ["a.onnx"],
     "bench": ["a.onnx"],
+    "lab": ["a.onnx"],
     "compress": ["--data", "data", "--recipe", "recipe.toml", "--output", "run"],
     "demo": ["--artifact", "a.onnx", "--source", "pictures", "--headless"],
 }
@@ -91,6 +92,12 @@ CANNOT_BE_MEANT = {
         "--threads": ["0", "x"],
         "--rounds": ["0"],
     },
+    "lab": {
+        "--device": ["ethos-u5", ""],
+        "--limit": ["0"],
+        "--normalisation": ["1"],
+        "--install": ["velo", ""],
+    },
     "compress": {"--max-pixels": ["0", "x"], "--workers": ["-1"]},
     "demo": {
         "--max-pixels": ["0", "x"],
@@ -136,6 +143,12 @@ NAMED_WRONGLY = {
         "--class-map": ["absent.toml"],
         "--plot": ["file/below.png"],
     },
+    "lab": {
+        "--data": ["absent"],
+        "--split": ["absent"],
+        "--class-map": ["absent.toml"],
+        "--html": ["file/below"],
+    },
     "compress": {
         "--data": ["absent"],
         "--recipe": ["absent.toml", "file"],
@@ -172,7 +185,7 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         del needed[at : at + 2]
     if verb in ("prune", "qat", "export", "evaluate"):
         needed.append("camvid-mobilenetv2")
-    if option == "--split":
+    if option == "--split" or (verb, option) == ("lab", "--class-map"):
         needed += ["--data", "data"]
     if option == "--explain":
         needed = []

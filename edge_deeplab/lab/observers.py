@@ -6,6 +6,9 @@ from pathlib import Path
 from edge_deeplab.checker.observing import Observers
 from edge_deeplab.checker.rules import default_profiles, load_profile
 from edge_deeplab.errors import ConfigError, unknown_choice
+from edge_deeplab.lab.devices import DEVICES
+from edge_deeplab.lab.observer import ToolObserver
+from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.runtimes.observers.mac import MacAnswer
 from edge_deeplab.runtimes.observers.optimized_onnx import OnnxRuntime
 from edge_deeplab.runtimes.observers.xnnpack import Xnnpack
@@ -21,7 +24,13 @@ def all_observers(answer: MacAnswer | None = None) -> Observers:
     Args:
         answer: of a Mac, where the user brought one.
     """
-    return {"xnnpack": Xnnpack(), "onnxruntime": OnnxRuntime(), "mac": answer or MacAnswer()}
+    asked = dict.fromkeys(device.tool for device in DEVICES.values())
+    return {
+        "xnnpack": Xnnpack(),
+        "onnxruntime": OnnxRuntime(),
+        "mac": answer or MacAnswer(),
+        **{name: ToolObserver(TOOLS[name]) for name in asked},
+    }
 
 
 def available_observers(answer: MacAnswer | None = None) -> Observers:

@@ -2,7 +2,7 @@ import pytest
 
 from edge_deeplab.checker.rules import load_profile, profile_names
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.runtimes.observers.registry import all_observers, demand_observers
+from edge_deeplab.lab.observers import all_observers, demand_observers
 
 
 def test_every_profile_names_an_observer_that_there_is():

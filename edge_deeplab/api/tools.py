@@ -1,0 +1,89 @@
+"""The face's verb about vendors' tools: what they say of exported files, and which of them are there."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths
+from edge_deeplab.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from edge_deeplab.description import Normalisation
+    from edge_deeplab.evaluation.class_map import ClassMap
+    from edge_deeplab.lab.environments import ToolStatus
+    from edge_deeplab.lab.report import LabReport
+
+
+def lab(
+    artifacts: Artifacts,
+    *,
+    devices: str | Iterable[str] = (),
+    data: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = None,
+    class_map: "ClassMap | Path | None" = None,
+    normalisation: "Normalisation | None" = None,
+    progress: Progress = SILENT,
+) -> "LabReport":
+    """Return what vendors' compilers, simulators and accelerators say of each file, beside what rules predict.
+
+    What a tool said of a file is kept in the user's cache and not asked again.
+
+    Args:
+        artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
+        devices: their profiles' names; none takes all that read one of the files.
+        data: labelled images on which files are also run, where a device can; None only compiles them.
+        split: of the data.
+        limit: only the first images.
+        class_map: what the ids of another project's file mean, or the TOML file that says so.
+        normalisation: of a float or int8 input of a file that does not describe itself.
+        progress: told of each cell and image.
+
+    Raises:
+        ConfigError: for a device that no tool knows, or that reads none of the files.
+        DataError: for data that cannot be read.
+        RequestError: for a keyword that cannot be meant.
+    """
+    from edge_deeplab.lab.matrix import LabRequest, run_lab
+
+    request = LabRequest(
+        artifacts=to_paths(artifacts),
+        devices=to_names("devices", devices),
+        data=to_path_or_none("data", data),
+        split=split,
+        limit=limit,
+        class_map=class_map,
+        normalisation=normalisation,
+    )
+    return run_lab(request, progress)
+
+
+def lab_tools() -> "tuple[ToolStatus, ...]":
+    """Return what is there of each of the lab's tools, what is missing, and how to get it."""
+    from edge_deeplab.lab.environments import inspect_tool
+    from edge_deeplab.lab.tools import TOOLS
+
+    return tuple(inspect_tool(tool) for tool in TOOLS.values())
+
+
+def install_lab_tools(
+    names: str | Iterable[str], *, accept_licence: bool = False, progress: Progress = SILENT
+) -> "tuple[ToolStatus, ...]":
+    """Install tools, each in an environment of its own below the user's cache.
+
+    Args:
+        names: of tools.
+        accept_licence: a yes to the terms of those that ask for one.
+        progress: told each tool's terms, and every stage.
+
+    Raises:
+        RequestError: for an unknown tool, terms that want a yes, or a tool that has nothing to install.
+        ToolError: when one does not run on this machine, or cannot be installed.
+    """
+    from edge_deeplab.lab.environments import install_tool
+    from edge_deeplab.lab.tools import find_tool
+
+    tools = [find_tool(name) for name in to_names("names", names)]
+    return tuple(
+        install_tool(tool, accept_licence=accept_licence, progress=progress) for tool in tools
+    )

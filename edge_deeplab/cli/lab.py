@@ -1,0 +1,241 @@
+"""`edge-deeplab lab`: what vendors' own tools say of exported files, in one matrix; which tools there are."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_deeplab import api
+from edge_deeplab.cli.options import (
+    ClassMapOption,
+    LimitOption,
+    NormalisationOption,
+    SplitOption,
+    parse_normalisation,
+)
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    print_json,
+    reading_option,
+)
+from edge_deeplab.cli.progress import drawn_progress
+from edge_deeplab.cli.terminal import say
+
+if TYPE_CHECKING:
+    from edge_deeplab.lab.environments import ToolStatus
+    from edge_deeplab.lab.report import LabReport
+
+
+def lab(
+    artifacts: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Exported files of this project or anyone's, or folders that export wrote; with --install more tools.",
+        ),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            help="Device to look at, by its profile; again for more. Without it all that read one of the files.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Also run files on labelled images of this folder: dataset.toml, PASCAL VOC or Cityscapes.",
+        ),
+    ] = None,
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    class_map: ClassMapOption = None,
+    normalisation: NormalisationOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="PAGE", help="Also write the matrix as one page."),
+    ] = None,
+    fail_disagreement: Annotated[
+        bool,
+        typer.Option(
+            "--fail-disagreement", help="Exit code 1 where a tool did otherwise than predicted."
+        ),
+    ] = False,
+    tools: Annotated[
+        bool,
+        typer.Option("--tools", help="Instead list the tools: what is there, and how to get more."),
+    ] = False,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="With --tools: let each installed one compile a tiny file."),
+    ] = False,
+    install: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--install",
+            metavar="NAME...",
+            help="Instead install tools, each in an environment of its own below the user's cache.",
+        ),
+    ] = None,
+    accept_licence: Annotated[
+        bool,
+        typer.Option("--accept-licence", help="With --install: a yes to terms that ask for one."),
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Ask vendors' own compilers, simulators and accelerators what they make of files, without the devices.
+
+    Each file is held against the rules of each device, and its tool is asked: what runs on the accelerator, what is
+    left out and why, what it costs. With --data files are also run, where a device can, and compared with their own
+    runtime on this machine. What a tool said is kept: a lab that was stopped goes on. Exit code 1 where a cell failed.
+
+    Example: edge-deeplab lab exports/*.tflite --device ethos-u55-256 --device litert-gpu
+    """
+    with ending_cleanly(as_json=as_json, debug=debug):
+        from edge_deeplab.files import check_writable, write_atomically
+        from edge_deeplab.lab.devices import find_device
+        from edge_deeplab.lab.page import write_page
+
+        _refuse_misplaced(
+            {"--tools": tools, "--install": bool(install)},
+            {
+                "FILE": bool(artifacts) and not install,
+                "--device": bool(device),
+                "--data": data is not None,
+                "--html": html is not None,
+                "--fail-disagreement": fail_disagreement,
+            },
+        )
+        _refuse_needless(
+            ("--test", test, "--tools", tools),
+            ("--accept-licence", accept_licence, "--install", bool(install)),
+            ("--limit", limit is not None, "--data", data is not None),
+            ("--class-map", class_map is not None, "--data", data is not None),
+            ("--normalisation", normalisation is not None, "--data", data is not None),
+        )
+        if install:
+            _install([*install, *map(str, artifacts or ())], accept_licence, as_json=as_json)
+            return
+        if tools:
+            _list_tools(test=test, as_json=as_json)
+            return
+        if not artifacts:
+            raise typer.BadParameter("no FILE came; exported files were expected, or --tools")
+        with reading_option("--device"):
+            for name in device or ():
+                find_device(name)
+        if html is not None:
+            check_writable(html, "file")
+        with drawn_progress() as progress:
+            report = api.lab(
+                artifacts,
+                devices=device or (),
+                data=data,
+                split=split,
+                limit=limit,
+                class_map=class_map,
+                normalisation=parse_normalisation(normalisation),
+                progress=progress,
+            )
+        if html is not None:
+            write_atomically(html, write_page(report))
+        _tell(report, as_json=as_json)
+        if report.failures or (fail_disagreement and report.disagreements):
+            raise typer.Exit(1)
+
+
+def _tell(report: "LabReport", *, as_json: bool) -> None:
+    """Print the matrix, and each failed cell on stderr."""
+    if as_json:
+        print_json(report.to_json())
+    else:
+        from edge_deeplab.cli.lab_tables import show_report
+
+        show_report(report)
+    for cell in report.failures:
+        say(f"failed: {cell.device}, {cell.path}: {cell.error}", err=True)
+
+
+def _refuse_needless(*pairs: tuple[str, bool, str, bool]) -> None:
+    """Refuse an option that says nothing without another.
+
+    Args:
+        pairs: the option and whether it came, the other and whether it came.
+
+    Raises:
+        typer.BadParameter: naming both.
+    """
+    for option, is_given, needed, is_there in pairs:
+        if is_given and not is_there:
+            raise typer.BadParameter(f"{option} needs {needed}")
+
+
+def _refuse_misplaced(instead: dict[str, bool], given: dict[str, bool]) -> None:
+    """Refuse options that another one leaves without effect.
+
+    Raises:
+        typer.BadParameter: naming both.
+    """
+    chosen = [name for name, is_chosen in instead.items() if is_chosen]
+    ignored = [name for name, is_given in given.items() if is_given] if chosen else []
+    if len(chosen) > 1 or ignored:
+        both = " and ".join([*chosen, *ignored][:2])
+        raise typer.BadParameter(f"{both} came together; one of them was expected; leave one out")
+
+
+def _install(names: Sequence[str], accept_licence: bool, *, as_json: bool) -> None:
+    if not accept_licence and not as_json and sys.stdin.isatty():
+        accept_licence = _asked_for_a_yes(names)
+    with drawn_progress() as progress:
+        statuses = api.install_lab_tools(names, accept_licence=accept_licence, progress=progress)
+    _tell_tools(statuses, as_json=as_json)
+
+
+def _asked_for_a_yes(names: Sequence[str]) -> bool:
+    """Ask whoever sits at the terminal about the terms that want a yes; False where none of the tools' do."""
+    from edge_deeplab.lab.tools import find_tool
+
+    strict = [tool for name in names if (tool := find_tool(name)).licence.must_accept]
+    for tool in strict:
+        say(f"{tool.label} comes under {tool.licence.name}: {tool.licence.url}", err=True)
+    return bool(strict) and typer.confirm("Do you accept these terms?", err=True)
+
+
+def _list_tools(*, test: bool, as_json: bool) -> None:
+    statuses = api.lab_tools()
+    if not test:
+        _tell_tools(statuses, as_json=as_json)
+        return
+    from edge_deeplab.lab.trying import try_tool
+
+    installed = [status for status in statuses if status.lack is None]
+    trials = []
+    with drawn_progress() as progress:
+        progress.begin("trying tools", len(installed), "tools")
+        for status in installed:
+            trials.append(try_tool(status))
+            progress.advance()
+    if as_json:
+        print_json({"tools": [trial.to_json() for trial in trials]})
+    for trial in trials:
+        if not as_json:
+            say(f"{trial.tool}: {trial.error or f'works (compiled for {trial.device})'}")
+    if any(trial.error for trial in trials):
+        raise typer.Exit(1)
+
+
+def _tell_tools(statuses: "Sequence[ToolStatus]", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"tools": [status.to_json() for status in statuses]})
+        return
+    from edge_deeplab.cli.lab_tables import show_tools
+
+    show_tools(statuses)

@@ -1,0 +1,175 @@
+"""Files on devices: each pair is held against the device's rules, its tool is asked, and where asked for it is run.
+
+The idea to hold: a cell fails alone. What a tool said is kept (`kept.py`), so that a lab that was stopped goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_deeplab.checker.judging import ProfileReport, judge
+from edge_deeplab.checker.observing import Observation
+from edge_deeplab.checker.partitions import share_of
+from edge_deeplab.checker.rules import Profile, load_profile
+from edge_deeplab.checker.verdicts import Verdict
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.evaluation.request import ScoringRequest
+from edge_deeplab.formats.artifacts import expand_artifacts
+from edge_deeplab.formats.graph import FileGraph
+from edge_deeplab.formats.read import read_graph
+from edge_deeplab.lab.devices import DEVICES, find_device
+from edge_deeplab.lab.environments import ToolState, inspect_tool
+from edge_deeplab.lab.executing import execute
+from edge_deeplab.lab.observer import ToolObserver
+from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
+from edge_deeplab.lab.tools import TOOLS
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.targets import target_of
+
+_ABSENT = (ToolState.MISSING, ToolState.UNSUPPORTED)
+"""States in which nobody has asked for the tool: the rules alone speak, unless its device is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabRequest(ScoringRequest):
+    """Which files are looked at on which devices; with `data` they are also run there, where a device can.
+
+    Args:
+        artifacts: exported files, or folders that export wrote.
+        devices: their profiles' names; none takes all that read one of the files, and leaves those whose tool is not
+            there to the rules. Where they are named, such a cell fails.
+
+    Raises:
+        RequestError: when no file is named.
+        ConfigError: for a device that no tool knows.
+    """
+
+    artifacts: tuple[Path, ...]
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.artifacts:
+            raise RequestError("no file came; at least one was expected; name a file or a folder")
+        for name in self.devices:
+            find_device(name)
+
+
+def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
+    """Return a cell for each device and each file that it reads.
+
+    Args:
+        request: what is asked for.
+        progress: told of each cell.
+
+    Raises:
+        ConfigError: when a folder lists no artifacts, or a named device reads none of the files.
+        DataError: for a data set that cannot be read.
+    """
+    dataset = None if request.data is None else request.open_data()
+    paths = expand_artifacts(request.artifacts)
+    asked = [load_profile(name) for name in request.devices or DEVICES]
+    graphs = {path: _read(path) for path in paths}
+    pairs = [(p, path) for p in asked for path in paths if p.format == target_of(path)]
+    _refuse_unread(request.devices, [profile.name for profile, _ in pairs])
+    cells = []
+    progress.begin("asking the lab's tools", len(pairs), "cells")
+    for profile, path in pairs:
+        cells.append(_look(profile, path, graphs[path], named=bool(request.devices)))
+        progress.advance()
+    if dataset is not None:
+        cells = [_run(cell, request, dataset, progress) for cell in cells]
+    return LabReport(tuple(cells))
+
+
+def _read(path: Path) -> FileGraph | str:
+    """Return a file's operators, or why it cannot be read."""
+    try:
+        return read_graph(path)
+    except ArtifactError as error:
+        return str(error)
+
+
+def _refuse_unread(named: Sequence[str], reading: Sequence[str]) -> None:
+    """Check that each device that was named reads one of the files.
+
+    Raises:
+        ConfigError: naming the first that does not.
+    """
+    for name in named:
+        if name not in reading:
+            raise ConfigError(
+                f"device {name} reads {load_profile(name).format} files and none came; "
+                "a file of that format was expected; name one, or another device"
+            )
+
+
+def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) -> Cell:
+    """Return what rules say of a file on a device, and its tool where it is there."""
+    if isinstance(graph, str):
+        return Cell(profile.name, path, "predicted", error=graph)
+    tool = TOOLS[find_device(profile.name).tool]
+    status = inspect_tool(tool)
+    if status.state in _ABSENT and not named:
+        predicted = _cell(judge(graph, profile), path, graph, None)
+        return replace(predicted, notes=(f"{profile.name}: {status.lack}",))
+    observation = ToolObserver(tool).observe(path, profile)
+    return _cell(judge(graph, profile, observation), path, graph, observation)
+
+
+def _cell(report: ProfileReport, path: Path, graph: FileGraph, seen: Observation | None) -> Cell:
+    """Return the cell of a report: what was observed, where it tells, else what is predicted."""
+    cell, compared = _predicted(report, path), report.comparison
+    if seen is None or compared is None:
+        return cell
+    cell = replace(cell, tool=seen.tool, version=seen.version, error=seen.failure, notes=seen.notes)
+    if not seen.tells:
+        return cell
+    told = replace(
+        cell,
+        evidence="compiled",
+        cost=seen.cost,
+        refusal=seen.refusal,
+        differences=compared.differences,
+        predicted_equal=compared.equal,
+        partitions=seen.partitions,
+        taken=None if seen.taken is None else len(seen.taken),
+        left=tuple(
+            LeftOperator(left.operator, left.name, (seen.left or {})[place])
+            for place, left in compared.left
+        ),
+    )
+    if seen.taken is None:
+        return replace(told, accelerated_macs=None)
+    taken = [graph.operators[place] for place in seen.taken]
+    return replace(told, accelerated_macs=share_of(taken, graph.operators))
+
+
+def _predicted(report: ProfileReport, path: Path) -> Cell:
+    """Return the cell that rules alone give."""
+    said = report.verdicts
+    rejected = next((v.reason for v in said if v.verdict is Verdict.REJECTED), None)
+    left = [v for v in said if v.verdict is Verdict.FALLBACK]
+    return Cell(
+        report.profile,
+        path,
+        "predicted",
+        taken=None if rejected else len(said) - len(left),
+        left=tuple(LeftOperator(v.operator, v.name, v.reason) for v in left),
+        accelerated_macs=report.accelerator_share,
+        partitions=report.partitions,
+        refusal=rejected,
+    )
+
+
+def _run(cell: Cell, request: LabRequest, dataset: SegmentationDataset, progress: Progress) -> Cell:
+    """Return a cell with what its device computes of the images, where it executes files."""
+    device = find_device(cell.device)
+    if not device.executes or cell.evidence == "predicted" or cell.refusal is not None:
+        return cell
+    try:
+        ran = execute(cell.path, device, request, dataset, progress)
+    except EdgeDeepLabError as error:
+        return replace(cell, error=str(error))
+    return replace(cell, evidence="executed", execution=ran)

@@ -1,0 +1,154 @@
+"""What the lab found: one cell a file and device, with how it is known."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_deeplab.checker.observing import RunCost
+from edge_deeplab.evaluation.scores import finite_or_none
+
+Evidence = Literal["predicted", "compiled", "executed"]
+"""How a cell is known: from rules alone, from the device's own compiler, or from running the file."""
+
+
+@dataclass(frozen=True)
+class LeftOperator:
+    """An operator that does not run on the accelerator.
+
+    Args:
+        operator: its type.
+        name: its name in the file.
+        reason: why, in the tool's words, or in the rule's where no tool was asked.
+    """
+
+    operator: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a device computed of labelled images, against the same file in its runtime on this machine.
+
+    Args:
+        agreement: fraction of pixels of one class.
+        delta_miou: mIoU on the device minus that of the runtime, in points.
+        delta_interval: its 95 % paired-bootstrap interval.
+        images: how many were run.
+        seconds_an_image: what one took, with all that the tool does around it.
+    """
+
+    agreement: float
+    delta_miou: float
+    delta_interval: tuple[float, float]
+    images: int
+    seconds_an_image: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One file on one device.
+
+    Args:
+        device: the profile's name.
+        path: the file.
+        evidence: how it is known.
+        tool: what was asked; None where only rules were.
+        version: the tool's.
+        taken: number of operators on the accelerator; None where the file is not taken at all, or nothing tells.
+        left: those that are not, in the file's order.
+        accelerated_macs: share of the multiply-adds on the accelerator; None where a shape is open.
+        partitions: number of parts that the accelerator takes in one piece.
+        cost: the tool's estimate.
+        refusal: why the tool, or by the rules the device, does not take the file.
+        execution: what it computed; None where it was not run.
+        differences: one sentence for each thing that the tool did otherwise than predicted.
+        predicted_equal: whether there is none; None where no tool told.
+        notes: what must be said beside it.
+        error: why the cell failed; None where it did not.
+    """
+
+    device: str
+    path: Path
+    evidence: Evidence
+    tool: str | None = None
+    version: str | None = None
+    taken: int | None = None
+    left: tuple[LeftOperator, ...] = ()
+    accelerated_macs: float | None = None
+    partitions: int | None = None
+    cost: RunCost | None = None
+    refusal: str | None = None
+    execution: Execution | None = None
+    differences: tuple[str, ...] = ()
+    predicted_equal: bool | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `lab --json`."""
+        ran, cost = self.execution, self.cost
+        low, high = ran.delta_interval if ran else (None, None)
+        return {
+            "device": self.device,
+            "path": str(self.path),
+            "tool": self.tool,
+            "version": self.version,
+            "evidence": self.evidence,
+            "operators": {"taken": self.taken, "left": len(self.left)},
+            "accelerated_macs": self.accelerated_macs,
+            "left": [asdict(operator) for operator in self.left],
+            "partitions": self.partitions,
+            "cost": cost
+            and {
+                "milliseconds": cost.milliseconds,
+                "cycles": cost.cycles,
+                "sram_bytes": cost.memory_bytes,
+                "note": cost.note,
+            },
+            "refusal": self.refusal,
+            "agreement": ran and ran.agreement,
+            "delta_miou": ran and finite_or_none(ran.delta_miou),
+            "delta_interval": [v and finite_or_none(v) for v in (low, high)] if ran else None,
+            "images": ran.images if ran else 0,
+            "seconds_an_image": ran and ran.seconds_an_image,
+            "predicted_equal": self.predicted_equal,
+            "differences": list(self.differences),
+            "notes": list(self.notes),
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class LabReport:
+    """The matrix.
+
+    Args:
+        cells: a row a device, in the order of files within it.
+    """
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def disagreements(self) -> int:
+        """Number of cells in which a tool did otherwise than predicted."""
+        return sum(cell.predicted_equal is False for cell in self.cells)
+
+    @property
+    def compared(self) -> int:
+        """Number of cells in which a prediction was held against a tool."""
+        return sum(cell.predicted_equal is not None for cell in self.cells)
+
+    @property
+    def failures(self) -> Sequence[Cell]:
+        """Cells that failed."""
+        return [cell for cell in self.cells if cell.error is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `lab --json`."""
+        return {
+            "devices": [cell.to_json() for cell in self.cells],
+            "compared": self.compared,
+            "disagreements": self.disagreements,
+        }

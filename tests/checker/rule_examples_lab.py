@@ -1,0 +1,181 @@
+"""For each rule about devices of the lab: operators that it speaks about, and some that it does not."""
+
+from dataclasses import replace
+
+from edge_deeplab.formats.graph import TensorQuantization
+from tests.checker.operator_builders import (
+    computed,
+    dense,
+    depthwise,
+    giving,
+    operator,
+    reading,
+    settings,
+    stored,
+)
+from tests.checker.tflite_operators import INT8, MAP, TWICE, mean, padded, pool, resize
+
+FOURFOLD, WIDER = (1, 64, 64, 64), (1, 32, 48, 64)
+
+
+def quantized(like, *scales):
+    """Return an operator whose values have these smallest and largest scales, the last for all that remain."""
+    told = iter(scales)
+    last = scales[-1]
+
+    def one(spec):
+        pair = next(told, last)
+        return replace(
+            spec, quantization=TensorQuantization(pair, (0, 0), 1 + (pair[0] != pair[1]))
+        )
+
+    return replace(
+        like,
+        inputs=tuple(spec and one(spec) for spec in like.inputs),
+        outputs=tuple(one(spec) for spec in like.outputs),
+    )
+
+
+def conv(kind="CONV_2D", *, bias=None, weight="int8", **options):
+    """Return an int8 convolution with weight and bias."""
+    build = depthwise if kind == "DEPTHWISE_CONV_2D" else dense
+    like = build(kind, dtype="int8", **options)
+    return reading(like, stored(weight), bias or stored("int32", (64,)))
+
+
+def dw(**options):
+    """Return an int8 depthwise convolution with weight and bias."""
+    return conv("DEPTHWISE_CONV_2D", **options)
+
+
+def transpose(shape, order):
+    """Return an int8 TRANSPOSE by an order that stands in the file."""
+    axes = replace(stored("int32", (len(order),)), values=order)
+    return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
+
+
+def argmax(depth, dtype="int8"):
+    """Return an ARG_MAX over so many classes."""
+    return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
+
+
+LAB_EXAMPLES = {
+    "ethos.argmax-of-float": ([argmax(11, "float32")], [argmax(11), operator("ADD")]),
+    "ethos.no-integers": (
+        [operator("ADD"), operator("CONV_2D", dtype="float16")],
+        [operator("ADD", **INT8), operator("ADD", dtype="uint8")],
+    ),
+    "ethos.resize-factor": (
+        [
+            resize(after=FOURFOLD, centres=True, **INT8),
+            resize(after=WIDER, **INT8),
+            resize("RESIZE_NEAREST_NEIGHBOR", after=(1, 48, 48, 64), **INT8),
+            resize(after=(1, 256, 256, 64), corners=True, **INT8),
+        ],
+        [
+            resize(after=TWICE, centres=True, **INT8),
+            resize(after=FOURFOLD, **INT8),
+            resize(after=(1, 61, 61, 64), corners=True, **INT8),
+            resize(before=(1, 1, 1, 64), after=FOURFOLD, centres=True, **INT8),
+            resize(after=MAP, centres=True, **INT8),
+        ],
+    ),
+    "ethos.resize-factor-u85": (
+        [
+            (resize(after=(1, 48, 48, 64), **INT8), "u85-512"),
+            (resize(after=WIDER, **INT8), "u85-256"),
+        ],
+        [
+            (resize(after=FOURFOLD, centres=True, **INT8), "u85-512"),
+            (resize("RESIZE_NEAREST_NEIGHBOR", after=(1, 48, 48, 64), **INT8), "u85-512"),
+        ],
+    ),
+    "ethos.resize-flags": (
+        [(resize(after=(1, 61, 61, 64), corners=True, centres=True, **INT8), "u85-512")],
+        [(resize(corners=True, **INT8), "u85-512"), (resize(centres=True, **INT8), "u85-512")],
+    ),
+    "ethos.transposed-extent": (
+        [
+            transpose((1, 12, 2, 34560), (2, 0, 1, 3)),
+            transpose((1, 1, 70000, 2, 2), (0, 2, 1, 3, 4)),
+        ],
+        [
+            transpose((24, 15, 2, 1152), (2, 0, 1, 3)),
+            transpose((1, 12, 2, 34560), (0, 2, 1, 3)),
+            (transpose((1, 12, 2, 34560), (2, 0, 1, 3)), "u85-512"),
+        ],
+    ),
+    "ethos.stride": (
+        [
+            settings(conv(stride=4), padding="SAME"),
+            settings(conv(stride=4, rate=2), padding="VALID"),
+            settings(dw(stride=4), padding="VALID"),
+            settings(pool(padding="SAME", **INT8), stride_h=4, stride_w=4),
+        ],
+        [settings(conv(stride=4), padding="VALID"), conv(stride=3), dw(stride=3)],
+    ),
+    "ethos.padded-average": (
+        [pool(window=(9, 1), padding="SAME", **INT8), pool(window=(1, 9), padding="SAME", **INT8)],
+        [pool(window=(9, 9), **INT8), pool(window=(8, 8), padding="SAME", **INT8)],
+    ),
+    "ethos.batch-of-means": (
+        [mean(before=(2, 8, 8, 64), **INT8)],
+        [mean(before=MAP, **INT8), operator("ADD", before=(2, 8, 8, 64))],
+    ),
+    "ethos.argmax-depth": ([argmax(128)], [argmax(127)]),
+    "ethos.computed-settings": (
+        [reading(operator("PAD", **INT8), computed("int32", (4, 2)))],
+        [padded()],
+    ),
+    "ethos.filter": (
+        [conv(bias=computed("int32", (64,))), dw(weight="int16")],
+        [conv(), dw(), operator("ADD", **INT8)],
+    ),
+    "ethos.scale-changes-where-it-must-not": (
+        [quantized(operator("MAXIMUM", **INT8), (0.1, 0.1), (0.2, 0.2))],
+        [
+            quantized(operator("MAXIMUM", **INT8), (0.1, 0.1)),
+            quantized(operator("ADD", **INT8), (0.1, 0.1), (0.2, 0.2)),
+        ],
+    ),
+    "ethos.one-scale": (
+        [quantized(operator("ADD", **INT8), (0.1, 0.2))],
+        [
+            quantized(operator("ADD", **INT8), (0.1, 0.1)),
+            quantized(operator("CONV_2D", **INT8), (0.1, 0.2)),
+        ],
+    ),
+    "ethos.unlisted-operator": (
+        [operator("CAST", **INT8), (operator("SPACE_TO_BATCH_ND", **INT8), "u85-512")],
+        [operator("ADD", **INT8), (operator("CAST", **INT8), "u85-512")],
+    ),
+    "ethos.argmax-of-pools": ([argmax(11)], [argmax(11, "float32"), operator("ADD", **INT8)]),
+    "openvino-cpu.unknown-operator": (
+        [operator("NoSuchThing", version=None)],
+        [operator("Relu"), operator("Own", version=None, domain="local")],
+    ),
+    "openvino-cpu.dilated-depthwise": (
+        [depthwise("Conv", rate=12)],
+        [depthwise("Conv"), dense("Conv", rate=12)],
+    ),
+    "openvino-cpu-tflite.quantized-tile": (
+        [operator("TILE", **INT8), operator("TILE", dtype="uint8")],
+        [operator("TILE"), operator("PAD", **INT8)],
+    ),
+    "openvino-cpu-tflite.quantized-transpose": (
+        [operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30), **INT8)],
+        [
+            operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30)),
+            operator("TRANSPOSE", before=(24, 15, 2, 64), after=(2, 24, 15, 64), **INT8),
+        ],
+    ),
+    "litert-gpu.int64": (
+        [giving(argmax(11), dtype="int64"), operator("CAST", dtype="int64")],
+        [argmax(11), operator("CAST", dtype="int32")],
+    ),
+    "litert-gpu.argmax-of-padded-classes": (
+        [argmax(11), argmax(21, "float32")],
+        [argmax(12), giving(argmax(11), dtype="int64"), operator("ADD", before=(1, 8, 8, 11))],
+    ),
+    "ethos.rate-above-2": ([dw(rate=3), conv(rate=12)], [dw(rate=2), conv()]),
+}

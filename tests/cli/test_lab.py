@@ -1,0 +1,83 @@
+"""`edge-deeplab lab`, where no tool is installed."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from edge_deeplab.cli.app import app
+from edge_deeplab.lab import environments
+from edge_deeplab.lab.trial import TRIAL_FILES
+
+FILE = str(TRIAL_FILES["tflite"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv(environments.FOLDER_VARIABLE, str(tmp_path / "lab"))
+    monkeypatch.setattr(environments, "find_driver", lambda: None)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["lab", *arguments])
+
+
+def test_lab_without_tools_tells_what_rules_say_and_how_to_get_more(tmp_path):
+    page = tmp_path / "page.html"
+    done = run(FILE, "--html", str(page))
+    assert done.exit_code == 0, done.output
+    assert "predicted" in done.stdout
+    assert "--install vela" in done.stdout
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_lab_json_has_the_keys_that_scripts_rely_on():
+    done = run(FILE, "--json")
+    document = json.loads(done.stdout)
+    assert document["disagreements"] == 0
+    keys = {
+        "device", "path", "tool", "version", "evidence", "operators", "accelerated_macs", "left",
+        "partitions", "cost", "agreement", "delta_miou", "delta_interval", "images",
+        "predicted_equal", "error",
+    }  # fmt: skip
+    assert all(keys <= {*cell} for cell in document["devices"])
+    assert {cell["device"] for cell in document["devices"]} >= {"ethos-u55-256", "litert-gpu"}
+
+
+def test_lab_of_a_named_device_without_its_tool_fails_its_cell():
+    done = run(FILE, "--device", "ethos-u55-256", "--json")
+    assert done.exit_code == 1
+    assert "vela is not installed" in json.loads(done.stdout)["devices"][0]["error"]
+    assert "failed: ethos-u55-256" in done.stderr
+
+
+def test_lab_tools_lists_each_with_its_terms_and_what_is_missing():
+    done = run("--tools", "--json")
+    tools = {tool["tool"]: tool for tool in json.loads(done.stdout)["tools"]}
+    assert tools["qnn"]["must_accept"] is True
+    assert tools["vela"]["state"] == "missing"
+    assert "apt-get install chromium" in tools["litert-gpu"]["lack"]
+    assert "Apache-2.0" in run("--tools").stdout
+    assert json.loads(run("--tools", "--test", "--json").stdout) == {"tools": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "no FILE came"),
+        ((FILE, "--tools"), "--tools and FILE came together"),
+        (("--tools", "--install", "vela"), "--tools and --install came together"),
+        ((FILE, "--test"), "--test needs --tools"),
+        ((FILE, "--accept-licence"), "--accept-licence needs --install"),
+        ((FILE, "--limit", "3"), "--limit needs --data"),
+        ((FILE, "--device", "ethos-u5-256"), "did you mean"),
+        (("--install", "velo"), "unknown tool 'velo'"),
+        (("--install", "vela", "quartus"), "unknown tool 'quartus'"),
+        (("--install", "rknn"), "pass --accept-licence"),
+    ],
+)
+def test_lab_refuses_what_cannot_be_meant(arguments, told, monkeypatch):
+    monkeypatch.setattr(environments, "_unsupported", lambda tool: None)
+    done = run(*arguments)
+    assert done.exit_code == 2, done.output
+    assert told in " ".join(done.output.split())

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+from edge_deeplab.checker.observing import RunCost
+from edge_deeplab.lab.page import write_page
+from edge_deeplab.lab.report import Cell, Execution, LabReport, LeftOperator
+
+SCRIPT = "<script>alert(1)</script>"
+FULL = Cell(
+    "ethos-u55-256", Path("a&b.tflite"), "executed", "Vela", "5.2.0", 3,
+    (LeftOperator("RESIZE", SCRIPT, "too \x1b[2J large"),), 0.5, 2, RunCost(12.3, 4, 5, "an estimate"),
+    execution=Execution(0.99, -0.1, (-0.2, 0.05), 20, 1.5), differences=("one more part",),
+    predicted_equal=False,
+)  # fmt: skip
+
+
+def test_write_page_shows_every_figure_and_no_stranger_writes_markup():
+    page = write_page(LabReport((FULL, Cell("d", Path("x"), "predicted", error=SCRIPT))))
+    assert SCRIPT not in page
+    assert page.count("&lt;script&gt;") == 2
+    assert "\x1b" not in page
+    for text in (
+        "a&amp;b.tflite",
+        "3 of 4",
+        "50.0%",
+        "12.3",
+        "0.9900",
+        "-0.10 [-0.20, +0.05]",
+        ">no<",
+    ):
+        assert text in page
+    assert "1 predictions held against tools, 1 of them otherwise" in page
+
+
+def test_write_page_stands_alone():
+    page = write_page(LabReport((FULL,)))
+    assert not any(word in page for word in ("src=", "href=", "http", "@import", "url("))
+
+
+def test_report_counts_what_was_compared_and_failed():
+    failed = Cell("d", Path("x"), "predicted", error="no")
+    report = LabReport((FULL, failed))
+    assert (report.compared, report.disagreements, report.failures) == (1, 1, [failed])
+    entry = report.to_json()["devices"][0]
+    assert entry["operators"] == {"taken": 3, "left": 1}
+    assert entry["cost"] == {
+        "milliseconds": 12.3, "cycles": 4, "sram_bytes": 5, "note": "an estimate",
+    }  # fmt: skip
+    assert (entry["images"], entry["delta_interval"]) == (20, [-0.2, 0.05])
