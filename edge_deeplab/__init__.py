@@ -5,6 +5,7 @@
 A function a verb, imported when it is first asked for; `docs/python.md` walks through them.
 """
 
+# ruff: noqa: F403, F405  (for type checkers every name of the api is imported here)
 import sys
 from importlib import import_module
 from inspect import Signature, signature
@@ -16,9 +17,11 @@ from edge_deeplab.versions import __version__ as __version__
 __all__ = [
     "bench",
     "check",
+    "compare_quantization",
     "compress",
     "doctor",
     "evaluate",
+    "explain_rule",
     "export",
     "load",
     "models",
@@ -27,26 +30,14 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "rewrites",
     "sweep_groups",
     "train",
+    "write_mac_script",
 ]
 
 if TYPE_CHECKING:
-    from edge_deeplab.api import bench as bench
-    from edge_deeplab.api import check as check
-    from edge_deeplab.api import compress as compress
-    from edge_deeplab.api import doctor as doctor
-    from edge_deeplab.api import evaluate as evaluate
-    from edge_deeplab.api import export as export
-    from edge_deeplab.api import load as load
-    from edge_deeplab.api import models as models
-    from edge_deeplab.api import open_artifact as open_artifact
-    from edge_deeplab.api import parity as parity
-    from edge_deeplab.api import prune as prune
-    from edge_deeplab.api import quantize as quantize
-    from edge_deeplab.api import rank_quantizers as rank_quantizers
-    from edge_deeplab.api import sweep_groups as sweep_groups
-    from edge_deeplab.api import train as train
+    from edge_deeplab.api import *
 
 
 class _Verb(ModuleType):

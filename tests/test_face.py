@@ -12,7 +12,7 @@ import pytest
 
 import edge_deeplab as ed
 from edge_deeplab import api
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError, OutputError
 
 
 def test_face_is_sorted_and_every_name_is_a_function_of_the_api() -> None:
@@ -104,3 +104,47 @@ def test_one_file_several_and_what_export_gives_are_artifacts() -> None:
     size = to_size(np.array([96, 128]))
     assert size == (96, 128)
     assert all(type(side) is int for side in size or ())
+
+
+def test_check_gives_an_entry_to_each_file_and_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    found = ed.check([tmp_path / "empty", tmp_path / "absent.onnx"])
+    assert [entry.path.name for entry in found] == ["absent.onnx", "empty"]
+    assert found[1].to_json() == {
+        "path": str(tmp_path / "empty"),
+        "format": None,
+        "profiles": [],
+        "error": found[1].error,
+    }
+    assert "is a folder without manifest.json" in found[1].error
+
+
+def test_check_takes_an_output_with_fix_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="an output came without fix"):
+        ed.check(tmp_path / "a.tflite", output=tmp_path / "b.tflite")
+    with pytest.raises(OutputError, match="is a folder and a file was to be written"):
+        ed.check(tmp_path / "a.tflite", fix=True, output=tmp_path)
+
+
+def test_quantization_of_one_file_is_not_compared(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="1 file came to compare; two or more were expected"):
+        ed.compare_quantization(tmp_path / "a.onnx")
+
+
+def test_rule_is_explained_by_its_id() -> None:
+    assert ed.explain_rule("onnx-cpu.dilated-depthwise").profiles == ("onnx-cpu",)
+    with pytest.raises(ConfigError, match="perhaps onnx-cpu"):
+        ed.explain_rule("onnx-cpu.dilated-depthwize")
+
+
+def test_mac_is_asked_about_one_package(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one package at a time"):
+        ed.write_mac_script([tmp_path / "a.mlpackage"] * 2, tmp_path / "ask.py")
+    with pytest.raises(ConfigError, match="came for a Mac's script; an "):
+        ed.write_mac_script(tmp_path / "a.onnx", tmp_path / "ask.py")
+
+
+def test_every_rewrite_is_listed_with_what_asks_for_it() -> None:
+    found = ed.rewrites()
+    assert "fold-batch-norm" in {rewrite.name for rewrite in found.always}
+    assert found.asked["zero-insert"].asked_by

@@ -4,16 +4,25 @@ One function a verb: it takes the fields of a frozen request as keywords, valida
 of `errors.py`. Work that takes long tells a `Progress`. What is heavy is imported when a function is called.
 """
 
-from edge_deeplab.api.files import check, export, load, open_artifact
+from edge_deeplab.api.checks import (
+    check,
+    compare_quantization,
+    explain_rule,
+    rewrites,
+    write_mac_script,
+)
+from edge_deeplab.api.files import export, load, open_artifact
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
 __all__ = [
     "bench",
     "check",
+    "compare_quantization",
     "compress",
     "doctor",
     "evaluate",
+    "explain_rule",
     "export",
     "load",
     "models",
@@ -22,6 +31,8 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "rewrites",
     "sweep_groups",
     "train",
+    "write_mac_script",
 ]

@@ -1,15 +1,13 @@
-"""The face's verbs about files: checkpoints are loaded and exported; exported files are checked and opened."""
+"""The face's verbs about files: checkpoints are loaded and exported, exported files opened."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.api.named import (
-    Artifacts,
     to_names,
     to_path,
     to_path_or_none,
-    to_paths,
     to_size,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
@@ -18,7 +16,6 @@ from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edge_deeplab.api.named import NamedCheckpoint
-    from edge_deeplab.checker.report import CheckResult
     from edge_deeplab.child.limits import Allowance
     from edge_deeplab.converters.export import ExportedArtifact
     from edge_deeplab.description import Normalisation
@@ -108,52 +105,6 @@ def export(
         model = DEFAULT_QUANTIZED
     checkpoint = load(model, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
     return export_checkpoint(checkpoint, request, progress)
-
-
-def check(
-    artifacts: Artifacts,
-    *,
-    profiles: str | Sequence[str] = (),
-    observe: str = "auto",
-    merge: str | Path | None = None,
-    progress: Progress = SILENT,
-) -> "tuple[CheckResult, ...]":
-    """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
-
-    Args:
-        artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
-        profiles: runtimes and devices to hold files against; none takes each format's default.
-        observe: "auto" asks the observers that need nothing more, "all" those of every profile, "none" no one.
-        merge: what a Mac said of one `.mlpackage`, as the script of `check --mac-script` wrote it; it decides verdicts.
-        progress: told of each file.
-
-    Returns:
-        One entry a file, in order; a file that cannot be read has an `UnreadArtifact` with the reason.
-
-    Raises:
-        ArtifactError: when the Mac's answer cannot be read, or is about another package.
-        ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
-            several files, or an observer that all were to be asked and is not available.
-        MissingDependencyError: when the package that knows a format is not installed.
-    """
-    from edge_deeplab.checker.mac.bundle import only_package
-    from edge_deeplab.checker.report import check_artifacts
-    from edge_deeplab.formats.artifacts import expand_artifacts
-    from edge_deeplab.runtimes.observers.mac import MacAnswer
-    from edge_deeplab.runtimes.observers.registry import (
-        available_observers,
-        check_observe,
-        demand_observers,
-    )
-
-    check_observe(observe)
-    profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)
-    paths = expand_artifacts(to_paths(artifacts))
-    answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
-    if observe == "all":
-        demand_observers(paths, profiles, answer)
-    observers = {} if observe == "none" else available_observers(answer)
-    return check_artifacts(paths, profiles, observers, progress=progress)
 
 
 def open_artifact(
