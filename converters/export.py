@@ -16,7 +16,7 @@ from typing import Any
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.config import QatRecipe
+from edge_deeplab.config import QatRecipe, parse_sparsity
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
 from edge_deeplab.converters.devices.mending import (
@@ -41,7 +41,7 @@ from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
-from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
+from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
 from edge_deeplab.targets import TARGETS, TargetName
 from edge_deeplab.versions import __version__, installed_versions
 

@@ -1,8 +1,8 @@
 """What a recipe's sections say together: which contradict each other, and which gain nothing by one another."""
 
-from edge_deeplab.config import CompressRecipe, PruneRecipe
+from edge_deeplab.config import CompressRecipe, PruneRecipe, parse_sparsity
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing
+from edge_deeplab.quantization.sparsity import say_who_gains_nothing
 from edge_deeplab.targets import TARGETS
 
 
