@@ -68,7 +68,7 @@ def parse_sparsity(text: str) -> Sparsity:
     Raises:
         ConfigError: when the text is neither.
     """
-    stay, colon, group = text.partition(":")
+    stay, colon, group = str(text).partition(":")
     try:
         pattern = (
             Sparsity(1 - int(stay) / int(group), int(group)) if colon else Sparsity(float(text))
@@ -81,6 +81,11 @@ def parse_sparsity(text: str) -> Sparsity:
             "stay of every M; write for example 0.5 or 2:4"
         )
     return pattern
+
+
+def _sparsity(text: str) -> str:
+    parse_sparsity(text)
+    return text
 
 
 class ModelSection(_Section):
@@ -276,7 +281,7 @@ class PruningSection(_Section):
     macs: Ratio | None = None
     params: Ratio | None = None
     latency: Ratio | None = None
-    sparsity: str | None = None
+    sparsity: Annotated[str, AfterValidator(_sparsity)] | None = None
     runtime: Literal["tflite", "onnx"] = "tflite"
     importance: Importance = "taylor"
     allot: Allotment = "importance"

@@ -88,7 +88,7 @@ def _first_problem(kind: type[BaseModel], error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"]) or kind.__name__
     if problem["type"] != "extra_forbidden":
-        return f"{where} came as {problem['input']!r}; {problem['msg'].lower()}"
+        return f"{where} came as {problem['input']!r}; {problem['msg'].removeprefix('Value error, ').lower()}"
     *section, key = problem["loc"]
     known = list(_fields_at(kind, [str(s) for s in section]))
     close = get_close_matches(str(key), known, n=1)

@@ -103,6 +103,40 @@ def test_imports_go_down() -> None:
     assert back == []
 
 
+def test_commands_call_the_face_alone() -> None:
+    """Of what stands below the face they import types and constants, which begin with a capital letter."""
+    exempt = {"edge_deeplab.cli.demo", "edge_deeplab.compress.tables"}
+    calls = {
+        f"{name}: {node.module}.{alias.name}"
+        for name in modules()
+        if part_of(name) == "cli"
+        for node in _running_imports(name)
+        if height("formats")
+        <= height(part_of(f"{node.module}.{node.names[0].name}"))
+        < height("api")
+        for alias in node.names
+        if alias.name[0].islower() and not {name, node.module} & exempt
+    }
+    assert calls == set()
+
+
+def _running_imports(name: str) -> list[ast.ImportFrom]:
+    """Return what a module imports from the package where it runs, not for types alone."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    return [
+        node
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.ImportFrom)
+        and str(node.module).startswith("edge_deeplab")
+        and id(node) not in for_types
+    ]
+
+
 def test_imports_form_no_circle() -> None:
     state: dict[str, bool] = {}
     circles = []

@@ -1,6 +1,6 @@
 """What a recipe's sections say together: which contradict each other, and which gain nothing by one another."""
 
-from edge_deeplab.config import CompressRecipe, PruneRecipe, parse_sparsity
+from edge_deeplab.config import CompressRecipe, PruneRecipe
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing
 from edge_deeplab.targets import TARGETS
@@ -46,8 +46,6 @@ def sparsity_warnings(recipe: CompressRecipe) -> list[str]:
 def _check_pruning(recipe: PruneRecipe) -> None:
     """Check that every round has something to remove."""
     section = recipe.pruning
-    if section.sparsity is not None:
-        parse_sparsity(section.sparsity)
     if section.budgets():
         return
     if section.sparsity is None:

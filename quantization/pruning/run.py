@@ -80,8 +80,6 @@ class PruneRequest:
         check_writable(self.output, "folder")
         check_float(self.checkpoint)
         section = self.recipe.pruning
-        if section.sparsity is not None:
-            parse_sparsity(section.sparsity)
         if section.rounds > 1 and self.recipe.optimiser.epochs == 0:
             raise ConfigError(
                 f"{section.rounds} rounds came with 0 epochs; one of the two was expected; leave the other out"

@@ -80,7 +80,7 @@ def test_onnx_with_a_changed_zero_point_or_scale_is_not_identical(
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["--estimator", "entropy"], "choose one of: min-max", 2),
+        (["--estimator", "entropy"], "input should be 'min-max'", 2),
         (["--keep-float", "neck"], "neck is of no module", 1),
         (["--recipe", "missing.toml"], "does not exist", 1),
     ],
