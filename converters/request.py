@@ -137,8 +137,12 @@ def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
     """Return targets by name, each once; "all" stands for all of them.
 
     Raises:
-        ConfigError: for an unknown one; the choices are listed.
+        ConfigError: for none, or an unknown one; the choices are listed.
     """
+    if not names:
+        raise ConfigError(
+            f"no target came; at least one was expected; name one of: {', '.join((*TARGETS, ALL_TARGETS))}"
+        )
     for name in names:
         if name not in (*TARGETS, ALL_TARGETS):
             raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))

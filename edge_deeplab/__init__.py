@@ -8,9 +8,9 @@ A function a verb, imported when it is first asked for; `docs/python.md` walks t
 # ruff: noqa: F403, F405  (for type checkers every name of the api is imported here)
 import sys
 from importlib import import_module
-from inspect import Signature, signature
+from inspect import Signature, getdoc, signature
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from edge_deeplab.versions import __version__ as __version__
 
@@ -41,14 +41,22 @@ if TYPE_CHECKING:
 
 
 class _Verb(ModuleType):
-    """A subpackage with a verb's name (`compress`, `models`): import binds it here, and it stays callable."""
+    # A subpackage with a verb's name (`compress`, `models`): import binds it here, and to callers it stays the verb.
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return _function(self.__name__.rpartition(".")[2])(*arguments, **keywords)
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return getdoc(_function(self.__name__))
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return get_type_hints(_function(self.__name__))
 
     @property
     def __signature__(self) -> Signature:
-        return signature(_function(self.__name__.rpartition(".")[2]))
+        return signature(_function(self.__name__))
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return _function(self.__name__)(*arguments, **keywords)
 
 
 class _Face(ModuleType):
@@ -69,7 +77,7 @@ class _Face(ModuleType):
 
 
 def _function(name: str) -> Any:
-    return getattr(import_module(f"{__name__}.api"), name)
+    return getattr(import_module(f"{__name__}.api"), name.rpartition(".")[2])
 
 
 sys.modules[__name__].__class__ = _Face

@@ -2,7 +2,6 @@
 
     EdgeDeepLabError
     |-- ConfigError (also a ValueError)   a setting, size, name or recipe that cannot be meant
-    |   `-- RequestError                  an option of a verb that cannot be meant, alone or beside the others
     |-- DataError                         images, masks, folders
     |-- CheckpointError                   a checkpoint that cannot be read or does not fit
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
@@ -39,10 +38,6 @@ class ConfigError(EdgeDeepLabError, ValueError):
     """
 
     field: str | None = None
-
-
-class RequestError(ConfigError):
-    """An option of a verb that cannot be meant, alone or beside the others; the command line ends with exit code 2."""
 
 
 class DataError(EdgeDeepLabError):

@@ -55,6 +55,10 @@ def recipe_from(
     """
     if given is None or isinstance(given, str | Path):
         return load_recipe_as(kind, None if given is None else Path(given), **sections)
+    if not isinstance(given, kind | Mapping):
+        raise ConfigError(
+            f"a recipe came as {given!r:.60}; a {kind.__name__}, a mapping of its sections or a TOML file was expected"
+        )
     document = given.model_dump() if isinstance(given, BaseModel) else dict(given)
     return _validate(kind, _with_sections(document, sections), "the recipe")
 

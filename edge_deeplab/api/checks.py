@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import Artifacts, to_names, to_path, to_path_or_none, to_paths
+from edge_deeplab.api.keywords import checked
+from edge_deeplab.api.named import (
+    Artifacts,
+    to_names,
+    to_path,
+    to_path_or_none,
+    to_paths,
+    types,
+)
 from edge_deeplab.errors import ConfigError, checking, require
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.checker.explain import ExplainedRule
-    from edge_deeplab.checker.report import CheckResult, UnreadArtifact
-    from edge_deeplab.converters.rewrites.catalogue import RewriteList
-    from edge_deeplab.formats.stored.comparison import Comparison
 
-
+@checked
 def check(
     artifacts: Artifacts,
     *,
@@ -25,7 +27,7 @@ def check(
     fix: bool = False,
     output: str | Path | None = None,
     progress: Progress = SILENT,
-) -> "tuple[CheckResult, ...]":
+) -> "tuple[types.CheckResult, ...]":
     """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
 
     Args:
@@ -74,7 +76,8 @@ def check(
     return (*(_with_fixes(results, output, progress) if fix else results), *unread)
 
 
-def explain_rule(rule: str) -> "ExplainedRule":
+@checked
+def explain_rule(rule: str) -> "types.ExplainedRule":
     """Return a rule of the checker in full, by the id that a verdict names.
 
     Raises:
@@ -85,7 +88,8 @@ def explain_rule(rule: str) -> "ExplainedRule":
     return explain.explain_rule(rule)
 
 
-def compare_quantization(artifacts: Artifacts) -> "Comparison":
+@checked
+def compare_quantization(artifacts: Artifacts) -> "types.Comparison":
     """Compare every scale, zero point, axis, weight integer and bias that two or more int8 files hold.
 
     Args:
@@ -107,6 +111,7 @@ def compare_quantization(artifacts: Artifacts) -> "Comparison":
     return compare_stored(paths)
 
 
+@checked
 def write_mac_script(artifacts: Artifacts, output: str | Path) -> Path:
     """Write a script that, run on a Mac, asks Core ML where each operator of a package runs; `check` merges its answer.
 
@@ -134,7 +139,8 @@ def write_mac_script(artifacts: Artifacts, output: str | Path) -> Path:
     return package
 
 
-def rewrites() -> "RewriteList":
+@checked
+def rewrites() -> "types.RewriteList":
     """Return the graph rewrites: what each does, what is proven of the outputs, and what asks for it.
 
     Raises:
@@ -157,7 +163,7 @@ def _check_choices(profiles: Sequence[str], observe: str) -> None:
         check_observe(observe)
 
 
-def _expand(artifacts: Sequence[Path]) -> "tuple[list[Path], list[UnreadArtifact]]":
+def _expand(artifacts: Sequence[Path]) -> "tuple[list[Path], list[types.UnreadArtifact]]":
     """Return the files that artifacts mean, and an entry for each folder that means none."""
     from edge_deeplab.checker.report import UnreadArtifact
     from edge_deeplab.formats.artifacts import expand_artifacts
@@ -173,8 +179,8 @@ def _expand(artifacts: Sequence[Path]) -> "tuple[list[Path], list[UnreadArtifact
 
 
 def _with_fixes(
-    results: "tuple[CheckResult, ...]", output: Path | None, progress: Progress
-) -> "tuple[CheckResult, ...]":
+    results: "tuple[types.CheckResult, ...]", output: Path | None, progress: Progress
+) -> "tuple[types.CheckResult, ...]":
     """Return the reports with what mending their files did; where none could be read there is nothing to mend."""
     from edge_deeplab.checker.report import ArtifactReport
     from edge_deeplab.checker.tflite.fix import fix_files

@@ -2,31 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
     to_names,
     to_path,
     to_path_or_none,
     to_size,
+    types,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import RequestError
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.api.named import NamedCheckpoint
-    from edge_deeplab.child.limits import Allowance
-    from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.description import Normalisation
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.runtimes.base import Runtime
-    from edge_deeplab.targets import RuntimeName
 
-
+@checked
 def load(
-    source: "NamedCheckpoint" = None, *, allow_pickle: bool = False, unsafe_pickle: bool = False
-) -> "Checkpoint":
+    source: "types.NamedCheckpoint" = None,
+    *,
+    allow_pickle: bool = False,
+    unsafe_pickle: bool = False,
+) -> "types.Checkpoint":
     """Load a checkpoint.
 
     Args:
@@ -37,7 +33,7 @@ def load(
 
     Raises:
         CheckpointError: when there is none, or it cannot be read.
-        RequestError: when it names none.
+        ConfigError: when it names none.
         MissingDependencyError: without torch.
     """
     from edge_deeplab.models.shipped import open_checkpoint
@@ -47,15 +43,16 @@ def load(
 
         if isinstance(source, Checkpoint):
             return source
-        raise RequestError(
+        raise ConfigError(
             f"a checkpoint came as {source!r:.60}; a file, a run's folder or a shipped name was expected"
         )
     named = None if source is None else str(source)
     return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
 
 
+@checked
 def export(
-    model: "NamedCheckpoint" = None,
+    model: "types.NamedCheckpoint" = None,
     targets: str | Sequence[str] = ("all",),
     *,
     precision: str | None = None,
@@ -71,7 +68,7 @@ def export(
     allow_pickle: bool = False,
     unsafe_pickle: bool = False,
     progress: Progress = SILENT,
-) -> "tuple[ExportedArtifact, ...]":
+) -> "tuple[types.ExportedArtifact, ...]":
     """Export a checkpoint to files that describe themselves, count verdicts, and write `manifest.json` beside them.
 
     Keywords that are not told here are the fields of `converters.request.ExportRequest`; results and errors are those
@@ -107,14 +104,15 @@ def export(
     return export_checkpoint(checkpoint, request, progress)
 
 
+@checked
 def open_artifact(
     path: str | Path,
     *,
     threads: int | None = None,
-    normalisation: "Normalisation | None" = None,
-    runtime: "RuntimeName | None" = None,
-    allowance: "Allowance | None" = None,
-) -> "Runtime":
+    normalisation: "types.Normalisation | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
+) -> "types.Runtime":
     """Load an exported file, or a checkpoint; `predict` of the result maps pictures to class maps.
 
     It maps (N, H, W, 3) uint8 RGB to (N, H, W) uint8 class ids, where H and W are the file's own (`size_hw`). Pictures

@@ -82,8 +82,8 @@ class BoundedChild:
             ChildError: when the child ends, stalls or gives no proper answer, now or earlier.
             EdgeDeepLabError: whatever of this package's errors the function raised.
         """
-        if self._lost:
-            raise ChildError(self._subject, *self._lost)
+        if not self.close.alive:
+            raise ChildError(self._subject, *(self._lost or ("it was closed", "open it again")))
         try:
             kind, answer = self._exchange(request, values)
         except (EOFError, BrokenPipeError):

@@ -7,13 +7,12 @@ as its result and the others go on; the verdict comes last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.description import Description
-from edge_deeplab.errors import DataError, RequestError
+from edge_deeplab.errors import DataError, checking
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.drift import check_plot, plot
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
@@ -48,7 +47,7 @@ class ParityRequest(ScoringRequest):
         plot: draw what that found to this .png, .svg or .pdf file, which asks for `explain`.
 
     Raises:
-        RequestError: when no file is named, the limit is no number from 0, or the plot's ending none of these.
+        ConfigError: for an unknown runtime, or when the plot's ending is none of these.
         MissingDependencyError: when a plot is asked for without matplotlib.
         OutputError: when it could not be written.
     """
@@ -62,20 +61,9 @@ class ParityRequest(ScoringRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.artifacts == ():
-            raise RequestError(
-                "no artifact came; at least one was expected; name a file or a folder"
-            )
-        if not (
-            isinstance(self.max_drop, int | float)
-            and isfinite(self.max_drop)
-            and self.max_drop >= 0
-        ):
-            raise RequestError(
-                f"a largest loss of {self.max_drop} points came; 0 or more was expected; pass 0.5, for example"
-            )
         if self.plot is not None:
-            check_plot(self.plot)
+            with checking("plot"):
+                check_plot(self.plot)
             check_writable(self.plot, "file")
 
 
