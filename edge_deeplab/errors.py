@@ -138,7 +138,9 @@ class StepError(EdgeDeepLabError):
     """
 
     def __init__(self, step: str, error: Exception) -> None:
-        unexpected = f"unexpected {type(error).__name__}: {first_line(error)}; --debug shows where"
+        unexpected = (
+            f"unexpected {type(error).__name__}: {first_line(error)}; its traceback shows where"
+        )
         sentence = str(error) if isinstance(error, EdgeDeepLabError) else unexpected
         super().__init__(f"step {step}: {sentence}; the steps before it are kept")
         self.step = step

@@ -115,7 +115,7 @@ def _refuse_another_kind(path: Path, wanted: str) -> None:
 def _unwritable(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{path} cannot be written ({error.strerror or error}); a writable folder with free space was expected; "
-        "choose another --output; what was there before is untouched"
+        "choose another output; what was there before is untouched"
     )
 
 

@@ -44,7 +44,7 @@ def sparsify(checkpoint: Checkpoint, pattern: Sparsity) -> Checkpoint:
     if checkpoint.quantization is not None:
         raise ConfigError(
             f"sparsity came with {checkpoint.name}, a quantized checkpoint; a float one was expected; "
-            "leave --sparsity out, or pass the checkpoint that it was trained from"
+            "leave sparsity out, or pass the checkpoint that it was trained from"
         )
     tensors, sparse = dict(checkpoint.tensors), sparse_weights(checkpoint.build(), pattern)
     if not sparse:

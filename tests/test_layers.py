@@ -1,6 +1,7 @@
 """Imports go one way, none in a circle; only the commands and the demo know of terminals; nothing prints."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -206,3 +207,36 @@ def test_no_two_public_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(name)
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+def test_sentences_below_the_commands_name_no_option() -> None:
+    """They are told to Python too; exempt is what says which command asks for something, or is kept in files."""
+    exempt = (
+        "edge_deeplab.checker.explain",
+        "edge_deeplab.checker.mac.script",
+        "edge_deeplab.checker.rules_page",
+        "edge_deeplab.converters.devices.",  # reasons that manifests hold
+        "edge_deeplab.converters.rewrites.catalogue",
+        "edge_deeplab.demo.",
+        "edge_deeplab.training.start",  # what a run's state was told
+    )
+    found = [
+        f"{name}:{node.lineno}: {node.value}"
+        for name in modules()
+        if part_of(name) not in ("cli", "__main__") and not name.startswith(exempt)
+        for node in _texts(name)
+        if re.search(r"(^|[\s(])--[a-z]", node.value)
+    ]
+    assert found == []
+
+
+def _texts(name: str) -> list[ast.Constant]:
+    tree = tree_of(name)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    ]

@@ -28,8 +28,8 @@ _KEPT_OF_STDERR = 1 << 12
 _PATIENCE_S = 5.0
 """How long a child that closed its pipe, or was killed, may take to be gone."""
 _LONGEST_REASON = 300
-_MORE_TIME = "allow it more with --time-limit where it is to be trusted"
-_MORE_MEMORY = "allow it more with --memory-limit where it is to be trusted"
+_MORE_TIME = "allow it more time where it is to be trusted"
+_MORE_MEMORY = "allow it more memory where it is to be trusted"
 
 
 class BoundedChild:

@@ -74,13 +74,13 @@ def class_lookup(
         if class_map is None:
             raise ConfigError(
                 f"{artifact} has the classes {', '.join(own)}, the data set has {', '.join(names)}; equal names were "
-                "expected; pass another --data, or a --class-map FILE.toml from its ids to the data set's names"
+                "expected; pass other data, or a class map from its ids to the data set's names"
             )
     if class_map is None:
         raise ArtifactError(
             f"{artifact} carries no self-description, so which class each of its ids means is not known; pass "
-            '--class-map FILE.toml with a table [map] of lines such as 0 = "road" (and --normalisation MEAN/STD where '
-            "its input is float)"
+            'a class map, a TOML file with a table [map] of lines such as 0 = "road" (and the normalisation where its '
+            "input is float)"
         )
     count = count_classes() if description is None else len(description.classes)
     if count is not None and max(class_map) >= count:

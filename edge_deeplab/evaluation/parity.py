@@ -86,7 +86,7 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     trials = open_trials(paths, request.open_file, dataset, class_map, progress)
     opened = [trial for trial in trials if trial.contestant is not None]
     named = {t.path: t.description for t in opened if t.description is not None}
-    reference = _reference_of(request, named) if opened else None
+    reference = _reference_of(request, named, progress) if opened else None
     checkpoint = reference if isinstance(reference, Path | None) else reference.path
 
     def open_at(size_hw: Size) -> Runtime:
@@ -97,11 +97,13 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     return _explained(report, request, dataset, progress)
 
 
-def _reference_of(request: ParityRequest, named: Mapping[Path, Description]) -> "Path | Checkpoint":
+def _reference_of(
+    request: ParityRequest, named: Mapping[Path, Description], progress: Progress
+) -> "Path | Checkpoint":
     """Return the checkpoint that files are held against: the one that was given, or the file that is meant."""
     given = request.reference
     if given is None or isinstance(given, str):
-        return find_reference(given, named)
+        return find_reference(given, named, progress)
     return given
 
 

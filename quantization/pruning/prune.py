@@ -130,8 +130,8 @@ def build_budgets(
     ratios = recipe.pruning.budgets()
     if not ratios:
         raise ConfigError(
-            "no budget came; at least one was expected; pass --macs, --params or --latency, for example --macs 0.5 "
-            "(--sparsity needs none, in one round)"
+            "no budget came; at least one was expected; name macs, params or latency, for example macs 0.5 "
+            "(sparsity needs none, in one round)"
         )
     budgets = []
     for name, ratio in ratios.items():
@@ -225,7 +225,7 @@ def _cost_of(name: str, latency: LatencyTable | None) -> tuple[LayerCost, float]
         return _COUNTED[name], 0.0
     if latency is None:
         raise ConfigError(
-            "a latency budget came without times of layers; a table of them was expected; pass --runtime"
+            "a latency budget came without times of layers; a table of them was expected; time them first"
         )
     return latency.cost, latency.rest_ms
 

@@ -136,7 +136,7 @@ def check_unstarted(request: PruneRequest, *, resume: bool) -> None:
             check_unused(folder)
     elif not trains:
         raise ConfigError(
-            "--resume came with 0 epochs, which train nothing; one of the two was expected; leave the other out"
+            "resume came with 0 epochs, which train nothing; one of the two was expected; leave the other out"
         )
 
 
