@@ -182,6 +182,18 @@ class LossSection(_Section):
     lovasz: Annotated[float, Field(ge=0)] = 0.5
 
 
+class TeacherSection(_Section):
+    """How far a teacher is followed, where `train` is given one.
+
+    Args:
+        weight: of the teacher's opinion against that of the labels.
+        temperature: that both opinions are softened by.
+    """
+
+    weight: Fraction = 0.5
+    temperature: Positive = 1.0
+
+
 class Recipe(_Section):
     """One training run; every key has a default, so a recipe file says only what it changes.
 
@@ -192,6 +204,7 @@ class Recipe(_Section):
         data: what it is trained on.
         optimiser: how.
         loss: what is minimised.
+        teacher: not read by `prune` and `qat`, whose teacher is the checkpoint that they start from.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -200,6 +213,7 @@ class Recipe(_Section):
     data: DataSection = DataSection()
     optimiser: OptimiserSection = OptimiserSection()
     loss: LossSection = LossSection()
+    teacher: TeacherSection = TeacherSection()
 
     def with_crops_for(self, size_hw: tuple[int, int]) -> Self:
         """Return the recipe that says the size of its crops, as a run is to be repeated and resumed.

@@ -29,6 +29,7 @@ def train(
     epochs: int | None = None,
     init: "types.NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
+    teacher: "NamedCheckpoint" = None,
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
@@ -44,6 +45,7 @@ def train(
         epochs: in place of the recipe's.
         init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
+        teacher: a checkpoint, as for `load`, of any model with the same classes, whose opinion is followed too.
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
@@ -68,6 +70,7 @@ def train(
         to_path("output", output),
         None if init is None else load(init),
         to_path_or_none("backbone_weights", backbone_weights),
+        None if teacher is None else load(teacher),
     )
     return run(request, _run_options(data, chosen, resume, workers, max_pixels, progress))
 

@@ -48,6 +48,13 @@ def train(
             help="Start the backbone from folded convolutions, as int8 files hold them; batch norm is put back.",
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Follow the opinion of this one beside the labels (knowledge distillation); any model, same classes.",
+        ),
+    ] = None,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
@@ -67,6 +74,7 @@ def train(
                 model=model,
                 init=init,
                 backbone_weights=backbone_weights,
+                teacher=teacher,
                 resume=resume,
                 workers=workers,
                 max_pixels=max_pixels,

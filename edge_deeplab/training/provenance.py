@@ -10,8 +10,8 @@ from edge_deeplab.errors import DataError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.crops import check_rendered
 
-_NOT_READ = ("model",)
-"""Sections of the recipe that do not count: the checkpoint says which model it is."""
+_NOT_READ = ("model", "teacher")
+"""Sections of the recipe that do not count: the checkpoint says which model it is, and is the teacher itself."""
 
 
 def provenance_of(

@@ -16,8 +16,10 @@ _STATISTICS_CROPS = 64
 """Crops that batch norm statistics of folded weights are taken from."""
 
 
-def name_start(init: Checkpoint | None, backbone_weights: Path | None) -> str:
-    """Return by which option and content a run was told its first weights; empty where the recipe alone says.
+def name_start(
+    init: Checkpoint | None, backbone_weights: Path | None, teacher: Checkpoint | None = None
+) -> str:
+    """Return by which option and content a run was told weights; empty where the recipe alone says.
 
     Raises:
         CheckpointError: when the backbone's weights cannot be read.
@@ -25,6 +27,8 @@ def name_start(init: Checkpoint | None, backbone_weights: Path | None) -> str:
     hashes = {} if init is None else {"--init": init.sha256}
     if backbone_weights is not None:
         hashes["--backbone-weights"] = _hash_file(backbone_weights)
+    if teacher is not None:
+        hashes["--teacher"] = teacher.sha256
     return " and ".join(f"{option} with sha256 {digest}" for option, digest in hashes.items())
 
 

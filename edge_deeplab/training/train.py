@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
@@ -14,6 +15,7 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import MODEL_PREFIX, backbone_of
+from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loop import (
     RunOptions,
@@ -23,10 +25,11 @@ from edge_deeplab.training.loop import (
     run_training,
     share_statistics,
 )
-from edge_deeplab.training.loss import build_loss
+from edge_deeplab.training.loss import Objective, build_loss, distillation
 from edge_deeplab.training.provenance import identity, provenance_of
 from edge_deeplab.training.run_folder import RunFolder, check_unused
 from edge_deeplab.training.start import build_started, build_to_restore, name_start
+from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,12 @@ class TrainRequest:
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
         init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
+        teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
 
     Raises:
         ConfigError: when the recipe names no model that there is.
         DataError: when data sets differ in their classes.
+        CheckpointError: when the teacher's classes are others.
         OutputError: when the folder cannot be written.
     """
 
@@ -51,11 +56,14 @@ class TrainRequest:
     output: Path
     init: Checkpoint | None = None
     backbone_weights: Path | None = None
+    teacher: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         check_writable(self.output, "folder")
         backbone_of(self.recipe.model.name)
         _check_classes(self.sources)
+        if self.teacher is not None:
+            check_teacher(self.teacher, self.sources[0].classes)
 
 
 def train(request: TrainRequest, options: RunOptions) -> Trained:
@@ -63,7 +71,7 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
 
     Args:
         request: what is trained.
-        options: how; a run that is resumed must have started from the same weights.
+        options: how; a run that is resumed must have started from the same weights, and have the same teacher.
 
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
@@ -76,10 +84,11 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
         check_unused(request.output)
     recipe = request.recipe.with_crops_for(request.recipe.data.size_hw)
     sources, progress = request.sources, options.progress
-    belongs_to = identity(recipe, sources, name_start(request.init, request.backbone_weights))
+    start = name_start(request.init, request.backbone_weights, request.teacher)
+    belongs_to = identity(recipe, sources, start)
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
-    info = describe_run(recipe, sources, request.init, request.backbone_weights)
+    info = describe_run(recipe, sources, request.init, request.backbone_weights, request.teacher)
     crops = build_crops(sources, recipe, info)
     progress.begin(f"building {info.model}")
     model = (
@@ -87,17 +96,30 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
         if options.resume
         else build_started(recipe.model, info, request.init, request.backbone_weights, crops)
     )
-    loss = build_loss(recipe, sources, len(info.classes), progress).to(accelerator.device)
     training = Training(
         share_statistics(model, accelerator),
         crops,
-        lambda logits, _, masks: loss(logits, masks),
+        _build_objective(request, info, accelerator, progress),
         lambda average, path: save_checkpoint(path, average, info),
     )
     folder = RunFolder(request.output, recipe, belongs_to, options.validate)
     trained = run_training(training, folder, accelerator, options)
     trained.tell(progress)
     return trained
+
+
+def _build_objective(
+    request: TrainRequest, info: CheckpointInfo, accelerator: Accelerator, progress: Progress
+) -> Objective:
+    """Return the loss against the labels and, where there is one, the teacher's opinion."""
+    recipe, device = request.recipe, accelerator.device
+    loss = build_loss(recipe, request.sources, len(info.classes), progress).to(device)
+    if request.teacher is None:
+        return lambda logits, _, masks: loss(logits, masks)
+    teacher = build_teacher(request.teacher, info.normalisation)
+    teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    section = recipe.teacher
+    return distillation(loss, teacher, section.weight, section.temperature, accelerator)
 
 
 def with_model(recipe: Recipe, model: str | None) -> Recipe:
@@ -122,6 +144,7 @@ def describe_run(
     sources: Sequence[SegmentationDataset],
     init: Checkpoint | None = None,
     backbone_weights: Path | None = None,
+    teacher: Checkpoint | None = None,
 ) -> CheckpointInfo:
     """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
     backbone = backbone_of(recipe.model.name)
@@ -141,6 +164,7 @@ def describe_run(
             **provenance_of(recipe, sources),
             **({} if init is None else {"starts_from": init.info.provenance}),
             **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
+            **({} if teacher is None else {"taught_by": told_of(teacher)}),
         },
     )
 

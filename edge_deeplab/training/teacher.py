@@ -1,0 +1,75 @@
+"""A teacher: a trained checkpoint of any network whose opinion a training follows beside the labels.
+
+The idea to hold: teacher and student see the same crops, each normalised as it was trained.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge_deeplab.description import ClassInfo, Normalisation
+from edge_deeplab.errors import CheckpointError
+from edge_deeplab.models.checkpoint import Checkpoint
+
+
+class Renormalised(nn.Module):
+    """A network that is shown what was normalised for another.
+
+    Args:
+        network: maps images (N, 3, H, W), normalised its own way, to logits.
+        own: how `network` wants them.
+        given: how they come.
+    """
+
+    gain: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, network: nn.Module, own: Normalisation, given: Normalisation) -> None:
+        super().__init__()
+        self.network = network
+        (own_mean, own_std), (mean, std) = (
+            (torch.tensor(n.mean), torch.tensor(n.std)) for n in (own, given)
+        )
+        self.register_buffer("gain", (std / own_std).view(1, 3, 1, 1))
+        self.register_buffer("shift", ((mean - own_mean) / own_std).view(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, H, W) to logits (N, K, H, W)."""
+        logits: torch.Tensor = self.network(images * self.gain + self.shift)
+        return logits
+
+
+def build_teacher(teacher: Checkpoint, given: Normalisation) -> nn.Module:
+    """Return a teacher in evaluation mode.
+
+    Args:
+        teacher: of a quantized one the float weights count.
+        given: how the images that it is shown are normalised.
+    """
+    return Renormalised(teacher.build(), teacher.info.normalisation, given).eval()
+
+
+def check_teacher(teacher: Checkpoint, classes: Sequence[ClassInfo]) -> None:
+    """Check that a teacher tells the classes apart that are trained, in the same order.
+
+    Raises:
+        CheckpointError: when it has others.
+    """
+    found, wanted = ([c.name for c in each] for each in (teacher.info.classes, classes))
+    if found != wanted:
+        raise CheckpointError(
+            f"the teacher {teacher.name} has the classes {', '.join(found)}; those of the data were expected "
+            f"({', '.join(wanted)}); pass a checkpoint that was trained on them"
+        )
+
+
+def told_of(teacher: Checkpoint) -> dict[str, Any]:
+    """Return what a checkpoint says of its teacher."""
+    return {
+        "checkpoint": teacher.name,
+        "sha256": teacher.sha256,
+        "model": teacher.info.model,
+        "licence": teacher.info.licence,
+    }
