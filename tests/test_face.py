@@ -16,6 +16,7 @@ from edge_deeplab import api
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.config import QatRecipe
 from edge_deeplab.errors import ConfigError, EdgeDeepLabError, OutputError
+from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.progress import SILENT
 
 
@@ -207,3 +208,14 @@ def test_help_is_the_verbs_once_the_subpackage_of_its_name_is_imported(name: str
 
     first, *_ = str(inspect.getdoc(getattr(api, name))).splitlines()
     assert first in pydoc.render_doc(getattr(ed, name), renderer=pydoc.plaintext)
+
+
+def test_evaluation_equals_itself_alone() -> None:
+    counts = np.ones((1, 2, 3), np.int64)
+    made = [
+        Evaluation("torch", ("a", "b"), (8, 8), counts, counts, np.ones(1), 1.0, Path("a"), "set")
+        for _ in range(2)
+    ]
+    assert made[0] == made[0]
+    assert made[0] != made[1]
+    assert len({*made}) == 2

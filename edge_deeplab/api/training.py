@@ -29,7 +29,7 @@ def train(
     epochs: int | None = None,
     init: "types.NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
-    teacher: "NamedCheckpoint" = None,
+    teacher: "types.NamedCheckpoint" = None,
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
