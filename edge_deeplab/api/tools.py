@@ -2,18 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths
+from edge_deeplab.api.keywords import checked
+from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths, types
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.description import Normalisation
-    from edge_deeplab.evaluation.class_map import ClassMap
-    from edge_deeplab.lab.environments import ToolStatus
-    from edge_deeplab.lab.report import LabReport
 
-
+@checked
 def lab(
     artifacts: Artifacts,
     *,
@@ -21,10 +16,10 @@ def lab(
     data: str | Path | None = None,
     split: str = "test",
     limit: int | None = None,
-    class_map: "ClassMap | Path | None" = None,
-    normalisation: "Normalisation | None" = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
     progress: Progress = SILENT,
-) -> "LabReport":
+) -> "types.LabReport":
     """Return what vendors' compilers, simulators and accelerators say of each file, beside what rules predict.
 
     What a tool said of a file is kept in the user's cache and not asked again.
@@ -42,7 +37,7 @@ def lab(
     Raises:
         ConfigError: for a device that no tool knows, or that reads none of the files.
         DataError: for data that cannot be read.
-        RequestError: for a keyword that cannot be meant.
+        ConfigError: for a keyword that cannot be meant.
     """
     from edge_deeplab.lab.matrix import LabRequest, run_lab
 
@@ -58,7 +53,7 @@ def lab(
     return run_lab(request, progress)
 
 
-def lab_tools() -> "tuple[ToolStatus, ...]":
+def lab_tools() -> "tuple[types.ToolStatus, ...]":
     """Return what is there of each of the lab's tools, what is missing, and how to get it."""
     from edge_deeplab.lab.environments import inspect_tool
     from edge_deeplab.lab.tools import TOOLS
@@ -66,9 +61,10 @@ def lab_tools() -> "tuple[ToolStatus, ...]":
     return tuple(inspect_tool(tool) for tool in TOOLS.values())
 
 
+@checked
 def install_lab_tools(
     names: str | Iterable[str], *, accept_licence: bool = False, progress: Progress = SILENT
-) -> "tuple[ToolStatus, ...]":
+) -> "tuple[types.ToolStatus, ...]":
     """Install tools, each in an environment of its own below the user's cache.
 
     Args:
@@ -77,7 +73,7 @@ def install_lab_tools(
         progress: told each tool's terms, and every stage.
 
     Raises:
-        RequestError: for an unknown tool, terms that want a yes, or a tool that has nothing to install.
+        ConfigError: for an unknown tool, terms that want a yes, or a tool that has nothing to install.
         ToolError: when one does not run on this machine, or cannot be installed.
     """
     from edge_deeplab.lab.environments import install_tool
