@@ -25,7 +25,7 @@ from edge_deeplab.lab.observer import ToolObserver
 from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.targets import target_of
+from edge_deeplab.targets import TARGETS, target_of
 
 _ABSENT = (ToolState.MISSING, ToolState.UNSUPPORTED)
 """States in which nobody has asked for the tool: the rules alone speak, unless its device is named."""
@@ -73,6 +73,7 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     graphs = {path: _read(path) for path in paths}
     pairs = [(p, path) for p in asked for path in paths if p.format == target_of(path)]
     _refuse_unread(request.devices, [profile.name for profile, _ in pairs])
+    _tell_unread(paths, [path for _, path in pairs], progress)
     cells = []
     progress.begin("asking the lab's tools", len(pairs), "cells")
     for profile, path in pairs:
@@ -103,6 +104,22 @@ def _refuse_unread(named: Sequence[str], reading: Sequence[str]) -> None:
                 f"device {name} reads {load_profile(name).format} files and none came; "
                 "a file of that format was expected; name one, or another device"
             )
+
+
+def _tell_unread(paths: Sequence[Path], read: Sequence[Path], progress: Progress) -> None:
+    """Say of which files no device says anything.
+
+    Raises:
+        ConfigError: when it is all of them.
+    """
+    if not read:
+        endings = sorted({TARGETS[load_profile(name).format].ending for name in DEVICES})
+        raise ConfigError(
+            f"{paths[0]} came, which no device of the lab reads; one of {', '.join(endings)} was expected"
+        )
+    for path in paths:
+        if path not in read:
+            progress.note(f"{path}: none of these devices reads it")
 
 
 def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) -> Cell:
