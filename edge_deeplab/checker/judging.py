@@ -15,7 +15,7 @@ from edge_deeplab.checker.facts import Value, facts_of
 from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
-from edge_deeplab.checker.rules import Profile, Rule
+from edge_deeplab.checker.rules import Profile, Rule, load_profile
 from edge_deeplab.checker.verdicts import Confidence, Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 
@@ -47,6 +47,11 @@ class ProfileReport:
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
     comparison: PredictedAndObserved | None = None
+
+    @property
+    def title(self) -> str:
+        """What the profile is, for people."""
+        return load_profile(self.profile).title
 
     def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""

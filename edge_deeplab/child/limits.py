@@ -38,7 +38,7 @@ class Allowance:
         cpu_s: seconds of one core for each request; None for the default.
 
     Raises:
-        ConfigError: when a number is not positive.
+        ConfigError: when one is no positive number.
     """
 
     memory_bytes: int | None = None
@@ -46,7 +46,7 @@ class Allowance:
 
     def __post_init__(self) -> None:
         for name, value in (("memory", self.memory_bytes), ("time", self.cpu_s)):
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ConfigError(
                     f"a {name} limit of {value} came; a positive number was expected; raise it"
                 )

@@ -77,7 +77,7 @@ class ToolProcess:
         except OSError as error:
             os.close(reading)
             self._folder.cleanup()
-            reason = f"its worker cannot be started ({error.strerror}); make it anew with --install"
+            reason = f"its worker cannot be started ({error.strerror}); install it again"
             raise ToolError(status.tool.name, reason) from error
         finally:
             os.close(writing)

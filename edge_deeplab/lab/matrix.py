@@ -13,7 +13,7 @@ from edge_deeplab.checker.partitions import share_of
 from edge_deeplab.checker.rules import Profile, load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, checking
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.graph import FileGraph
@@ -41,8 +41,7 @@ class LabRequest(ScoringRequest):
             there to the rules. Where they are named, such a cell fails.
 
     Raises:
-        RequestError: when no file is named.
-        ConfigError: for a device that no tool knows.
+        ConfigError: when no file is named, or for a device that no tool knows.
     """
 
     artifacts: tuple[Path, ...]
@@ -51,9 +50,10 @@ class LabRequest(ScoringRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.artifacts:
-            raise RequestError("no file came; at least one was expected; name a file or a folder")
-        for name in self.devices:
-            find_device(name)
+            raise ConfigError("no file came; at least one was expected; name a file or a folder")
+        with checking("devices"):
+            for name in self.devices:
+                find_device(name)
 
 
 def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_deeplab.errors import ConfigError, RequestError
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.lab import devices, matrix, tools
 from edge_deeplab.lab.devices import Device
@@ -97,7 +97,7 @@ def test_run_lab_tells_a_refusal(lab, fake, tflite_path):
 
 
 def test_run_lab_refuses_what_cannot_be_meant(lab, tflite_path, onnx_path):
-    with pytest.raises(RequestError, match="no file came"):
+    with pytest.raises(ConfigError, match="no file came"):
         lab()
     with pytest.raises(ConfigError, match=r"unknown device 'ethos-u85-51'.*did you mean"):
         lab(tflite_path, devices=("ethos-u85-51",))
