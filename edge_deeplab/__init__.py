@@ -36,6 +36,7 @@ __all__ = [
     "rewrites",
     "sweep_groups",
     "train",
+    "try_lab_tools",
     "write_mac_script",
 ]
 

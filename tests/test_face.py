@@ -71,6 +71,8 @@ BASE: dict[str, dict[str, Any]] = {
     "evaluate": {"model": "absent", "data": "absent"},
     "explain_rule": {"rule": "nothing"},
     "export": {"model": "absent", "calibrate": "absent", "targets": "onnx"},
+    "install_lab_tools": {"names": "nothing"},
+    "lab": {"artifacts": "absent.onnx"},
     "load": {"source": "absent"},
     "open_artifact": {"path": "absent.onnx"},
     "parity": {"artifacts": "absent.onnx", "data": "absent"},

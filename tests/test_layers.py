@@ -219,6 +219,8 @@ def test_sentences_below_the_commands_name_no_option() -> None:
         "edge_deeplab.converters.devices.",  # reasons that manifests hold
         "edge_deeplab.converters.rewrites.catalogue",
         "edge_deeplab.demo.",
+        "edge_deeplab.lab.environments",  # how to get a tool
+        "edge_deeplab.lab.workers.",  # what tools are called with
         "edge_deeplab.training.start",  # what a run's state was told
     )
     found = [

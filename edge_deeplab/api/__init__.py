@@ -13,7 +13,7 @@ from edge_deeplab.api.checks import (
 )
 from edge_deeplab.api.files import export, load, open_artifact
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
-from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools
+from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "rewrites",
     "sweep_groups",
     "train",
+    "try_lab_tools",
     "write_mac_script",
 ]

@@ -22,6 +22,7 @@ from edge_deeplab.evaluation.verdict import ParityReport as ParityReport
 from edge_deeplab.formats.stored.comparison import Comparison as Comparison
 from edge_deeplab.lab.environments import ToolStatus as ToolStatus
 from edge_deeplab.lab.report import LabReport as LabReport
+from edge_deeplab.lab.trying import ToolTrial as ToolTrial
 from edge_deeplab.models.checkpoint import Checkpoint as Checkpoint
 from edge_deeplab.quantization.pruning.sensitivity import Sweep as Sweep
 from edge_deeplab.quantization.sensitivity import Ranking as Ranking

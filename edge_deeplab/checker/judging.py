@@ -240,12 +240,12 @@ def _add_observed(
 
 def _decide(predicted: Judgement, observation: Observation, place: int) -> Judgement:
     """Return what was observed of an operator; the prediction where nothing was."""
-    where = f"observed on {observation.machine}"
+    where = f"observed {observation.where}"
     observed = replace(
         predicted,
         rule=OBSERVED,
         source=observation.version,
-        date=observation.date,
+        date=observation.date or "at every check",
         confidence=Confidence.MEASURED,
         rewrite=None,
     )
@@ -253,6 +253,8 @@ def _decide(predicted: Judgement, observation: Observation, place: int) -> Judge
     if observation.refusal is not None:
         reason = f"{where}: {observation.tool} does not load it ({observation.refusal})"
         return replace(observed, verdict=Verdict.REJECTED, reason=reason)
+    if place in taken and predicted.verdict is Verdict.SLOW:
+        return predicted  # where it runs says nothing of how fast
     if place in taken:
         reason = f"{where}: {taken[place]}"
         return replace(observed, verdict=Verdict.OK, reason=reason)

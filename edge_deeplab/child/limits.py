@@ -8,6 +8,7 @@ Where the system has no such limits (Windows; of macOS, memory) the wall clock a
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,21 @@ def bound_processor_time(cpu_s: int) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     limit = _within(int(time.process_time()) + 1 + cpu_s, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+
+
+def bound_process(process_id: int, limits: Limits) -> None:
+    """Bound another process, and what it will start, by what it has in all, where the system can (Linux)."""
+    resource = _resource_module()
+    if not hasattr(resource, "prlimit"):
+        return
+    for kind, limit in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ProcessLookupError):  # it ended at once
+            bound = _within(limit, resource.prlimit(process_id, kind)[1])
+            resource.prlimit(process_id, kind, (bound, bound))
 
 
 def _within(limit: int, hard: int) -> int:

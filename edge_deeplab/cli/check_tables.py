@@ -70,7 +70,11 @@ def _cost(cost: RunCost) -> str:
         "cycles": cost.cycles,
         "bytes of its memory": cost.memory_bytes,
     }
-    numbers = ", ".join(f"{n:g} {unit}" for unit, n in told.items() if n is not None)
+    numbers = ", ".join(
+        f"{n:,} {unit}" if isinstance(n, int) else f"{n:g} {unit}"
+        for unit, n in told.items()
+        if n is not None
+    )
     return f"{numbers} ({cost.note})" if cost.note else numbers
 
 

@@ -17,7 +17,7 @@ from platform import libc_ver, machine
 from typing import Any
 
 from edge_deeplab.child.ending import last_line
-from edge_deeplab.errors import ConfigError, OutputError, ToolError
+from edge_deeplab.errors import ConfigError, OutputError, ToolError, checking
 from edge_deeplab.files import remove_leftovers, replace_when_complete, write_atomically
 from edge_deeplab.lab.tools import Tool
 from edge_deeplab.lab.vulkan import NO_DRIVER, find_driver
@@ -126,9 +126,10 @@ def install_tool(
     terms = f"{tool.label} comes under {tool.licence.name} ({tool.licence.url})"
     progress.note(terms)
     if tool.licence.must_accept and not accept_licence:
-        raise ConfigError(
-            f"{terms}; a yes to these terms was expected; read them and pass --accept-licence"
-        )
+        with checking("accept_licence"):
+            raise ConfigError(
+                f"{terms}; a yes to these terms was expected; read them and pass --accept-licence"
+            )
     _make_environment(tool, progress)
     return inspect_tool(tool)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_deeplab.errors import ConfigError, unknown_choice
+from edge_deeplab.errors import unknown_choice
 
 WORKERS = Path(__file__).with_name("workers")
 
@@ -128,5 +128,5 @@ def find_tool(name: str) -> Tool:
         ConfigError: for an unknown one; the choices are listed.
     """
     if name not in TOOLS:
-        raise ConfigError(str(unknown_choice("tool", name, tuple(TOOLS))))
+        raise unknown_choice("tool", name, tuple(TOOLS))
     return TOOLS[name]

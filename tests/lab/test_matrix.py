@@ -105,6 +105,14 @@ def test_run_lab_refuses_what_cannot_be_meant(lab, tflite_path, onnx_path):
         lab(onnx_path, devices=(DEVICE,))
 
 
+def test_run_lab_names_files_that_no_device_reads(lab, tflite_path, tmp_path):
+    told = Heard()
+    assert len(lab(tflite_path, tmp_path / "a.mlpackage", progress=told).cells) == 2
+    assert told.notes == [f"{tmp_path / 'a.mlpackage'}: none of these devices reads it"]
+    with pytest.raises(ConfigError, match=r"a.xyz came, which no device .* .tflite was expected"):
+        lab(tmp_path / "a.xyz")
+
+
 RUNS = """
 import numpy as np
 def compile(path, device, folder):
