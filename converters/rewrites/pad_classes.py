@@ -5,7 +5,7 @@ it lets the filling win wherever every score is negative; classes that are in th
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -117,6 +117,6 @@ def _lowest_of(node: fx.Node, image: Any, weight_scale: float) -> float:
     (reader,) = node.users
     if reader.target is not QUANTIZE or image.target is not DEQUANTIZE:
         return LOWEST
-    scale, zero_point, lowest = reader.args[1:4]
+    scale, zero_point, lowest = cast(tuple[float, int, int], reader.args[1:4])
     step = image.args[1] * weight_scale
     return -float(torch.ceil(torch.tensor((zero_point - lowest + 1) * scale / step)) * step)
