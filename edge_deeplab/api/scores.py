@@ -1,6 +1,7 @@
 """The face's verbs that measure: evaluate, parity, bench, the chain of all, and what is installed and shipped."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge_deeplab.api.files import load
@@ -82,16 +83,20 @@ def parity(
     allowance: "types.Allowance | None" = None,
     explain: bool = False,
     plot: str | Path | None = None,
+    on: str | None = None,
     progress: Progress = SILENT,
 ) -> "types.ParityReport":
     """Score exported files against the checkpoint that they were exported from, on the same images.
 
     Keywords are the fields of `evaluation.parity.ParityRequest`; results and errors are those of
-    `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception.
+    `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception. `on` names a device of
+    the lab, by its profile, whose simulator or accelerator runs the files (`lab.scoring.DeviceParityRequest`).
     """
     from edge_deeplab.evaluation import parity as layer
+    from edge_deeplab.lab.scoring import DeviceParityRequest
 
-    request = layer.ParityRequest(
+    make = layer.ParityRequest if on is None else partial(DeviceParityRequest, on=on)
+    request = make(
         artifacts=None if artifacts is None else to_paths(artifacts),
         reference=_named(reference),
         canonical=canonical,

@@ -14,6 +14,7 @@ def lab(
     artifacts: Artifacts,
     *,
     devices: str | Iterable[str] = (),
+    reference: str | Path | None = None,
     data: str | Path | None = None,
     split: str = "test",
     limit: int | None = None,
@@ -29,6 +30,8 @@ def lab(
     Args:
         artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
         devices: their profiles' names; none takes all that read one of the files.
+        reference: a checkpoint's path or shipped name, which scores are also held against; None for the one that each
+            file says it was exported from.
         data: labelled images on which files are also run, where a device can; None only compiles them.
         split: of the data.
         limit: only the first images.
@@ -39,7 +42,9 @@ def lab(
 
     Raises:
         ConfigError: for a device that no tool knows, or that reads none of the files, or what cannot be meant.
+        CheckpointError: when the reference is not found.
         DataError: for data that cannot be read.
+        MissingDependencyError: for a reference without torch, which runs it.
         OutputError: when the page cannot be written.
     """
     from edge_deeplab.files import check_writable, write_atomically
@@ -53,6 +58,7 @@ def lab(
     request = LabRequest(
         artifacts=to_paths(artifacts),
         devices=to_names("devices", devices),
+        reference=None if reference is None else str(reference),
         data=to_path_or_none("data", data),
         split=split,
         limit=limit,

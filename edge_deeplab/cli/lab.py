@@ -54,6 +54,13 @@ def lab(
             help="Also run files on labelled images of this folder: dataset.toml, PASCAL VOC or Cityscapes.",
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="With --data: scores are also held against it; without it, against what each file was exported from.",
+        ),
+    ] = None,
     split: SplitOption = "test",
     limit: LimitOption = None,
     class_map: ClassMapOption = None,
@@ -129,6 +136,7 @@ def lab(
             report = api.lab(
                 artifacts,
                 devices=device or (),
+                reference=reference,
                 data=data,
                 split=split,
                 limit=limit,

@@ -81,6 +81,13 @@ def parity(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what --explain found (.png, .svg, .pdf)."),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE",
+            help="Run the files on a device of the lab, by its profile: its simulator or accelerator (lab --tools).",
+        ),
+    ] = None,
     memory_limit: MemoryLimitOption = None,
     time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
@@ -113,17 +120,30 @@ def parity(
                 allowance=allowance(memory_limit, time_limit),
                 explain=explain,
                 plot=plot,
+                on=on,
                 progress=progress,
             )
         if as_json:
             print_json(report.to_json())
         else:
             _show(report, per_class=per_class)
+            if on is not None:
+                _tell_seconds(report, on)
         failures = report.failures()
         for failure in failures:
             say(f"failed: {failure}", err=True)
         if failures:
             raise typer.Exit(1)
+
+
+def _tell_seconds(report: "ParityReport", device: str) -> None:
+    """Say how long a device took for a picture, which is no device's time: simulators are slow."""
+    for artifact in report.artifacts:
+        if artifact.evaluation is not None:
+            seconds = f"{artifact.evaluation.latency_ms / 1000:.2f} s a picture here"
+            say(
+                f"{artifact.path.name} on {device}: {seconds}, with all that the tool does around it"
+            )
 
 
 def _show(report: "ParityReport", *, per_class: bool) -> None:

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import tempfile
 import threading
+import weakref
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
@@ -51,6 +53,9 @@ class ToolProcess:
         status: of a tool that can be used.
         limits: its bounds.
 
+    Attributes:
+        folder: where it stands, for the files of requests.
+
     Raises:
         ToolError: when the tool cannot be used or started.
     """
@@ -59,7 +64,8 @@ class ToolProcess:
         if status.python is None:
             raise ToolError(status.tool.name, status.lack or "it cannot be used")
         self._tool, self._limits = status.tool, limits
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-deeplab-lab-")
+        folder = tempfile.TemporaryDirectory(prefix="edge-deeplab-lab-")
+        self.folder = Path(folder.name)
         reading, writing = os.pipe()
         command = [str(status.python), "-I", str(_SERVE), str(status.tool.script), str(writing)]
         driver = find_driver() if status.tool.needs_vulkan else None
@@ -70,13 +76,13 @@ class ToolProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[writing],
-                cwd=self._folder.name,
-                env={**os.environ, **(driver or {}), "TMPDIR": self._folder.name},
+                cwd=folder.name,
+                env={**os.environ, **(driver or {}), "TMPDIR": folder.name},
                 start_new_session=True,
             )
         except OSError as error:
             os.close(reading)
-            self._folder.cleanup()
+            folder.cleanup()
             reason = f"its worker cannot be started ({error.strerror}); install it again"
             raise ToolError(status.tool.name, reason) from error
         finally:
@@ -86,6 +92,9 @@ class ToolProcess:
         self._requests, self._said = self._process.stdin, Tail(self._process.stdout)
         self._replies = _Lines(os.fdopen(reading, "rb"))
         bound_process(self._process.pid, limits)
+        opened = (self._requests, self._replies, self._said)
+        self.close = weakref.finalize(self, _end, self._process, opened, folder)
+        """Ends the process and all that it started, and removes its folder; at the latest when this object goes."""
 
     def __enter__(self) -> "ToolProcess":
         return self
@@ -108,7 +117,7 @@ class ToolProcess:
         Raises:
             ToolError: when it fails, ends, stalls, or gives no proper answer.
         """
-        folder = {} if verb == "version" else {"folder": self._folder.name}
+        folder = {} if verb == "version" else {"folder": str(self.folder)}
         request = json.dumps({"verb": verb, **values, **folder}) + "\n"
         with contextlib.suppress(BrokenPipeError):
             self._requests.write(request.encode())
@@ -120,17 +129,6 @@ class ToolProcess:
         if not line:
             raise self._failed(self._ending())
         return self._read(line)
-
-    def close(self) -> None:
-        """End the process and all that it started, and remove its folder."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses a dead group
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._replies.close()
-        self._said.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._requests.close()
-        self._folder.cleanup()
 
     def _read(self, line: bytes) -> dict[str, Any]:
         try:
@@ -158,6 +156,22 @@ class ToolProcess:
 
     def _failed(self, how: str) -> ToolError:
         return ToolError(self._tool.name, f"{self._tool.label} {how}; {_ADVICE}")
+
+
+def _end(
+    process: "subprocess.Popen[bytes]",
+    opened: tuple[IO[bytes], "_Lines", Tail],
+    folder: "tempfile.TemporaryDirectory[str]",
+) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses a dead group
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    requests, replies, said = opened
+    replies.close()
+    said.close()
+    with contextlib.suppress(BrokenPipeError):
+        requests.close()
+    folder.cleanup()
 
 
 class _Lines:

@@ -1,7 +1,8 @@
 """A file run by a device's simulator or accelerator on labelled images, against its own runtime on this machine."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from edge_deeplab.errors import ToolError
 from edge_deeplab.evaluation.bootstrap import bootstrap_interval
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import pixel_agreement
+from edge_deeplab.evaluation.reference import file_sha256
 from edge_deeplab.evaluation.request import ScoringRequest
-from edge_deeplab.evaluation.scores import finite_or_none
+from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.environments import inspect_tool
 from edge_deeplab.lab.kept import keep_answer
-from edge_deeplab.lab.report import Execution
+from edge_deeplab.lab.references import References
+from edge_deeplab.lab.report import AgainstReference, Execution
 from edge_deeplab.lab.runtime import ToolRuntime
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
@@ -32,7 +35,7 @@ def execute(
     path: Path,
     device: Device,
     request: ScoringRequest,
-    dataset: SegmentationDataset,
+    references: References,
     progress: Progress = SILENT,
 ) -> Execution:
     """Return what a device computes of labelled images; what it computed before is kept.
@@ -41,26 +44,29 @@ def execute(
         path: the file.
         device: one that executes.
         request: how the file is opened, and what its ids mean.
-        dataset: the images.
+        references: the images, and the checkpoints that files are also held against.
         progress: told of each image.
 
     Raises:
         EdgeDeepLabError: when the file, the images or the tool cannot be used.
     """
+    checkpoint = references.find(path)
     asked = {
         "verb": "run",
         "device": device.argument,
-        "data": _digest(dataset),
+        "data": _digest(references.dataset),
         "class_map": repr(request.read_class_map()),
         "normalisation": repr(request.normalisation),
+        "reference": None if checkpoint is None else file_sha256(checkpoint),
     }
     status = inspect_tool(TOOLS[device.tool])
 
     def run() -> Mapping[str, Any]:
-        return _run(path, device, request, dataset, progress)
+        score = None if checkpoint is None else partial(references.score, checkpoint)
+        return _run(path, device, request, references.dataset, score, progress)
 
     try:
-        return _read(Fields(keep_answer(status, path, asked, run)))
+        return _read(Fields(keep_answer(status, path, asked, run)), checkpoint)
     except ValueError as error:
         raise ToolError(device.tool, f"what was kept of it cannot be read ({error})") from error
 
@@ -70,12 +76,14 @@ def _run(
     device: Device,
     request: ScoringRequest,
     dataset: SegmentationDataset,
+    score: Callable[[tuple[int, int]], Evaluation] | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return the scores of both sides' difference as JSON values."""
+    """Return as JSON values how the device differs from the file's own runtime, and from the reference."""
     class_map = request.read_class_map()
     with request.open_file(path) as own:
         assert isinstance(own, ArtifactRuntime), "an exported file was opened"
+        reference = None if score is None else score(own.size_hw)
         with ToolRuntime(own, device) as runtime:
             sides = [Contestant(side, dataset, class_map) for side in (own, runtime)]
             tallies = [Tally(dataset) for _ in sides]
@@ -89,28 +97,41 @@ def _run(
                 agreements.append(pixel_agreement(found[0][0], found[1][0]))
                 progress.advance()
             before, after = (t.evaluation(s) for t, s in zip(tallies, sides, strict=True))
-    low, high = bootstrap_interval(before.confusions, after.confusions)
     return {
         "agreement": float(np.mean(agreements)),
-        "delta_miou": finite_or_none(after.miou - before.miou),
-        "low": finite_or_none(low),
-        "high": finite_or_none(high),
+        "own": _difference(before, after),
+        "reference": None if reference is None else _difference(reference, after),
         "images": len(dataset),
         "seconds_an_image": after.latency_ms / 1000,
     }
 
 
-def _read(answer: Fields) -> Execution:
-    delta, low, high = (
-        answer.number(name) if answer.has(name) else nan for name in ("delta_miou", "low", "high")
+def _difference(before: Evaluation, after: Evaluation) -> dict[str, float | None]:
+    low, high = bootstrap_interval(before.confusions, after.confusions)
+    points = {"delta_miou": after.miou - before.miou, "low": low, "high": high}
+    return {name: finite_or_none(value) for name, value in points.items()}
+
+
+def _read(answer: Fields, checkpoint: Path | None) -> Execution:
+    reference = (
+        AgainstReference(checkpoint, *_read_difference(answer.fields("reference")))
+        if checkpoint and answer.has("reference")
+        else None
     )
     return Execution(
         answer.number("agreement"),
-        delta,
-        (low, high),
+        *_read_difference(answer.fields("own")),
         answer.integer("images", 1, _MOST_IMAGES),
         answer.number("seconds_an_image"),
+        reference,
     )
+
+
+def _read_difference(answer: Fields) -> tuple[float, tuple[float, float]]:
+    delta, low, high = (
+        answer.number(name) if answer.has(name) else nan for name in ("delta_miou", "low", "high")
+    )
+    return delta, (low, high)
 
 
 def _digest(dataset: SegmentationDataset) -> str:

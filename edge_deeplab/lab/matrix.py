@@ -12,7 +12,6 @@ from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.partitions import share_of
 from edge_deeplab.checker.rules import Profile, load_profile
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, checking
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.formats.artifacts import expand_artifacts
@@ -22,6 +21,7 @@ from edge_deeplab.lab.devices import DEVICES, find_device
 from edge_deeplab.lab.environments import ToolState, inspect_tool
 from edge_deeplab.lab.executing import execute
 from edge_deeplab.lab.observer import ToolObserver
+from edge_deeplab.lab.references import References
 from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
@@ -39,18 +39,26 @@ class LabRequest(ScoringRequest):
         artifacts: exported files, or folders that export wrote.
         devices: their profiles' names; none takes all that read one of the files, and leaves those whose tool is not
             there to the rules. Where they are named, such a cell fails.
+        reference: a checkpoint's path or shipped name, which scores are also held against; None for the one that each
+            file says it was exported from.
 
     Raises:
-        ConfigError: when no file is named, or for a device that no tool knows.
+        ConfigError: when no file is named, for a device that no tool knows, or a reference without data.
     """
 
     artifacts: tuple[Path, ...]
     devices: tuple[str, ...] = ()
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.artifacts:
             raise ConfigError("no file came; at least one was expected; name a file or a folder")
+        if self.reference is not None and self.data is None:
+            raise ConfigError(
+                f"reference {self.reference} came without data; labelled images, on which it is scored, were expected; "
+                "name them or leave it out"
+            )
         with checking("devices"):
             for name in self.devices:
                 find_device(name)
@@ -65,9 +73,11 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
 
     Raises:
         ConfigError: when a folder lists no artifacts, or a named device reads none of the files.
+        CheckpointError: when the named reference is not found.
         DataError: for a data set that cannot be read.
+        MissingDependencyError: for a named reference without torch.
     """
-    dataset = None if request.data is None else request.open_data()
+    references = None if request.data is None else References(request, request.reference, progress)
     paths = expand_artifacts(request.artifacts)
     asked = [load_profile(name) for name in request.devices or DEVICES]
     graphs = {path: _read(path) for path in paths}
@@ -79,8 +89,8 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     for profile, path in pairs:
         cells.append(_look(profile, path, graphs[path], named=bool(request.devices)))
         progress.advance()
-    if dataset is not None:
-        cells = [_run(cell, request, dataset, progress) for cell in cells]
+    if references is not None:
+        cells = [_run(cell, request, references, progress) for cell in cells]
     return LabReport(tuple(cells))
 
 
@@ -180,13 +190,13 @@ def _predicted(report: ProfileReport, path: Path) -> Cell:
     )
 
 
-def _run(cell: Cell, request: LabRequest, dataset: SegmentationDataset, progress: Progress) -> Cell:
+def _run(cell: Cell, request: LabRequest, references: References, progress: Progress) -> Cell:
     """Return a cell with what its device computes of the images, where it executes files."""
     device = find_device(cell.device)
     if not device.executes or cell.evidence == "predicted" or cell.refusal is not None:
         return cell
     try:
-        ran = execute(cell.path, device, request, dataset, progress)
+        ran = execute(cell.path, device, request, references, progress)
     except EdgeDeepLabError as error:
         return replace(cell, error=str(error))
     return replace(cell, evidence="executed", execution=ran)

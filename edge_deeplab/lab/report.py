@@ -28,6 +28,29 @@ class LeftOperator:
 
 
 @dataclass(frozen=True)
+class AgainstReference:
+    """What a device's class maps score against the checkpoint that the file was exported from.
+
+    Args:
+        path: the checkpoint.
+        delta_miou: mIoU on the device minus the checkpoint's, in points.
+        delta_interval: its 95 % paired-bootstrap interval.
+    """
+
+    path: Path
+    delta_miou: float
+    delta_interval: tuple[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "path": str(self.path),
+            "delta_miou": finite_or_none(self.delta_miou),
+            "delta_interval": [finite_or_none(v) for v in self.delta_interval],
+        }
+
+
+@dataclass(frozen=True)
 class Execution:
     """What a device computed of labelled images, against the same file in its runtime on this machine.
 
@@ -37,6 +60,7 @@ class Execution:
         delta_interval: its 95 % paired-bootstrap interval.
         images: how many were run.
         seconds_an_image: what one took, with all that the tool does around it.
+        reference: the same against a checkpoint; None where there is none.
     """
 
     agreement: float
@@ -44,6 +68,7 @@ class Execution:
     delta_interval: tuple[float, float]
     images: int
     seconds_an_image: float
+    reference: AgainstReference | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +114,6 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """Return its entry in `lab --json`."""
         ran, cost = self.execution, self.cost
-        low, high = ran.delta_interval if ran else (None, None)
         return {
             "device": self.device,
             "path": str(self.path),
@@ -110,7 +134,8 @@ class Cell:
             "refusal": self.refusal,
             "agreement": ran and ran.agreement,
             "delta_miou": ran and finite_or_none(ran.delta_miou),
-            "delta_interval": [v and finite_or_none(v) for v in (low, high)] if ran else None,
+            "delta_interval": ran and [finite_or_none(v) for v in ran.delta_interval],
+            "reference": ran and ran.reference and ran.reference.to_json(),
             "images": ran.images if ran else 0,
             "seconds_an_image": ran and ran.seconds_an_image,
             "predicted_equal": self.predicted_equal,

@@ -1,8 +1,6 @@
 """A file on a tool's simulator or accelerator as a `Runtime`: its tensors mean the same as elsewhere."""
 
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -36,17 +34,11 @@ class ToolRuntime(Runtime):
         self.name = f"{status.named} for {device.argument}"
         self.path, self.description, self.size_hw = own.path, own.description, own.size_hw
         self._own, self._device, self._tool = own, device, status.tool
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-deeplab-lab-")
-        try:
-            self._process = ToolProcess(status, bounds(_MOST_PICTURES))
-        except ToolError:
-            self._folder.cleanup()
-            raise
+        self._process = ToolProcess(status, bounds(_MOST_PICTURES))
 
     def close(self) -> None:
         """End the tool's process."""
         self._process.close()
-        self._folder.cleanup()
 
     def predict(self, images: ImagesNHWC) -> ClassIds:
         """Return class ids; errors of the tool are a ToolError."""
@@ -72,7 +64,7 @@ class ToolRuntime(Runtime):
         return time.perf_counter() - start
 
     def _run(self, tensor: Tensor) -> Tensor:
-        inputs, outputs = (Path(self._folder.name) / name for name in ("inputs.npy", "outputs.npy"))
+        inputs, outputs = (self._process.folder / name for name in ("inputs.npy", "outputs.npy"))
         np.save(inputs, tensor, allow_pickle=False)
         self._process.ask(
             "run",

@@ -4,11 +4,14 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
 import pytest
 
-from edge_deeplab.lab import devices, environments, observers
+from edge_deeplab.lab import devices, environments, matrix, observers, tools
 from edge_deeplab.lab.devices import Device
+from edge_deeplab.lab.matrix import LabRequest, run_lab
 from edge_deeplab.lab.tools import Licence, Tool
+from tests.progress import Heard
 from tests.tiny_files import onnx_path, tflite_path, tiny
 
 __all__ = ["onnx_path", "tflite_path", "tiny"]
@@ -43,6 +46,22 @@ class FakeTool:
             """
         )
 
+    def runs(self, body: str) -> None:
+        """Let the script take every file whole and run it, with an expression of the input `given` as its output."""
+        self.says(
+            f"""
+            import numpy as np
+            def version():
+                return {{"version": "1.0"}}
+            def compile(path, device, folder):
+                return {{"left": {{}}}}
+            def run(path, device, inputs, outputs, folder):
+                given = np.load(inputs)
+                np.save(outputs, {body})
+                return {{}}
+            """
+        )
+
     def install(self, version: str = "1.0") -> Path:
         """Make the environment with a version of the tool."""
         place = environments.environment_of(self.tool)
@@ -70,3 +89,56 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "DEVICES", {DEVICE: Device("fake", "fake-1")})
     monkeypatch.setattr(observers, "DEVICES", devices.DEVICES)
     return made
+
+
+@pytest.fixture
+def lab(fake, monkeypatch):
+    """Return a function that looks at files on the fake tool's device and on one whose tool is missing."""
+    table = {DEVICE: Device("fake", "fake-1"), "ethos-u55-128": Device("absent", "")}
+    monkeypatch.setitem(tools.TOOLS, "fake", fake.tool)
+    monkeypatch.setitem(tools.TOOLS, "absent", tools.TOOLS["vela"])
+    for module in (devices, matrix):
+        monkeypatch.setattr(module, "DEVICES", table)
+
+    def look(*paths, progress=None, **options):
+        return run_lab(LabRequest(artifacts=paths, **options), progress or Heard())
+
+    return look
+
+
+@pytest.fixture
+def executing(lab, monkeypatch, fake):
+    """Return a function that also runs files on the fake tool's device."""
+    monkeypatch.setitem(matrix.DEVICES, DEVICE, Device("fake", "fake-1", executes=True))
+    fake.install()
+
+    def run(*paths, **options):
+        meaning = {0: "left", 1: "right"}
+        return lab(*paths, devices=(DEVICE,), class_map=meaning, **options)
+
+    return run
+
+
+@pytest.fixture
+def write_halves(tiny, tmp_path):
+    """Return a function that writes a TFLite file which gives each pixel's brightest channel, 0 for red."""
+
+    def write(name="halves.tflite", description=None):
+        builder = tiny.TFLiteBuilder()
+        picture = builder.tensor("picture", (1, 16, 16, 3), "UINT8")
+        axis = builder.tensor("axis", (1,), "INT32", data=np.array([3], np.int32))
+        classes = builder.tensor("classes", (1, 16, 16), "INT32")
+        builder.add(
+            "ARG_MAX", [picture, axis], [classes], version=2, options="ArgMaxOptions", outputType=2
+        )
+        if description is not None:
+            builder.describe("edge_deeplab", description.to_json())
+        return builder.save(tmp_path / name, [picture], [classes])
+
+    return write
+
+
+@pytest.fixture
+def halves_path(write_halves):
+    """Such a file that says nothing of itself."""
+    return write_halves()

@@ -1,30 +1,16 @@
 """Files on devices: each cell stands alone, and what is kept is not asked again."""
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.formats.read import read_graph
-from edge_deeplab.lab import devices, matrix, tools
-from edge_deeplab.lab.devices import Device
-from edge_deeplab.lab.matrix import LabRequest, run_lab
+from edge_deeplab.lab import references
+from tests.evaluation.conftest import describe
 from tests.lab.conftest import DEVICE
 from tests.progress import Heard
-
-
-@pytest.fixture
-def lab(fake, monkeypatch):
-    """Return a function that looks at files on the fake tool's device and on one whose tool is missing."""
-    table = {DEVICE: Device("fake", "fake-1"), "ethos-u55-128": Device("absent", "")}
-    monkeypatch.setitem(tools.TOOLS, "fake", fake.tool)
-    monkeypatch.setitem(tools.TOOLS, "absent", tools.TOOLS["vela"])
-    for module in (devices, matrix):
-        monkeypatch.setattr(module, "DEVICES", table)
-
-    def look(*paths, progress=None, **options):
-        return run_lab(LabRequest(artifacts=paths, **options), progress or Heard())
-
-    return look
 
 
 def test_run_lab_tells_what_the_tool_did_and_leaves_other_devices_to_the_rules(
@@ -113,48 +99,11 @@ def test_run_lab_names_files_that_no_device_reads(lab, tflite_path, tmp_path):
         lab(tmp_path / "a.xyz")
 
 
-RUNS = """
-import numpy as np
-def compile(path, device, folder):
-    return {"left": {}}
-def run(path, device, inputs, outputs, folder):
-    given = np.load(inputs)
-    np.save(outputs, BODY)
-    return {}
-"""
-
-
-@pytest.fixture
-def executing(lab, monkeypatch, fake):
-    """Return a function that also runs files on the fake tool's device."""
-    monkeypatch.setitem(matrix.DEVICES, DEVICE, Device("fake", "fake-1", executes=True))
-    fake.install()
-
-    def run(*paths, **options):
-        meaning = {0: "left", 1: "right"}
-        return lab(*paths, devices=(DEVICE,), class_map=meaning, **options)
-
-    return run
-
-
-@pytest.fixture
-def halves_path(tiny, tmp_path):
-    """A TFLite file that gives the brightest channel of each pixel: 0 for red, 1 for green."""
-    builder = tiny.TFLiteBuilder()
-    picture = builder.tensor("picture", (1, 16, 16, 3), "UINT8")
-    axis = builder.tensor("axis", (1,), "INT32", data=np.array([3], np.int32))
-    classes = builder.tensor("classes", (1, 16, 16), "INT32")
-    builder.add(
-        "ARG_MAX", [picture, axis], [classes], version=2, options="ArgMaxOptions", outputType=2
-    )
-    return builder.save(tmp_path / "halves.tflite", [picture], [classes])
-
-
 def test_run_lab_runs_a_file_on_labelled_images_and_keeps_the_scores(
     executing, fake, halves_path, make_dataset
 ):
     data = make_dataset("test", 2, (16, 16))
-    fake.says(RUNS.replace("BODY", "(given[..., 1] > given[..., 0]).astype('int32')"))
+    fake.runs("(given[..., 1] > given[..., 0]).astype('int32')")
     told = Heard()
     cell = executing(halves_path, data=data, limit=2, progress=told).cells[0]
     assert (cell.error, cell.evidence) == (None, "executed")
@@ -169,7 +118,7 @@ def test_run_lab_runs_a_file_on_labelled_images_and_keeps_the_scores(
 
 def test_run_lab_counts_pixels_that_a_device_gets_wrong(executing, fake, halves_path, make_dataset):
     data = make_dataset("test", 2, (16, 16))
-    fake.says(RUNS.replace("BODY", "np.zeros(given.shape[:3], np.int32)"))
+    fake.runs("np.zeros(given.shape[:3], np.int32)")
     ran = executing(halves_path, data=data).cells[0].execution
     assert ran.agreement == pytest.approx(0.5)
     assert ran.delta_miou < -50
@@ -188,7 +137,89 @@ def test_run_lab_of_a_device_that_fails_to_run_is_one_failed_cell(
     executing, fake, halves_path, make_dataset, body, told
 ):
     data = make_dataset("test", 1, (16, 16))
-    fake.says(RUNS.replace("BODY", body))
+    fake.runs(body)
     cell = executing(halves_path, data=data).cells[0]
     assert told in cell.error
     assert cell.execution is None
+
+
+class Reference:
+    """A checkpoint that sees the first class everywhere."""
+
+    name, size_hw = "torch", (16, 16)
+
+    def __init__(self, path, size_hw):
+        self.path, self.description = path, describe(("left", "right"))
+
+    def predict(self, images):
+        return np.zeros(images.shape[:3], np.uint8)
+
+
+@pytest.fixture
+def scored(monkeypatch, tmp_path):
+    """A checkpoint, and how often it was scored."""
+    opened = []
+
+    def open_reference(path, size_hw):
+        opened.append(path)
+        return Reference(path, size_hw)
+
+    monkeypatch.setattr(references, "open_reference", open_reference)
+    checkpoint = tmp_path / "reference.safetensors"
+    checkpoint.write_bytes(b"weights")
+    return checkpoint, opened
+
+
+def test_run_lab_holds_scores_against_the_named_reference_too(
+    executing, fake, write_halves, halves_path, make_dataset, scored
+):
+    checkpoint, opened = scored
+    other = write_halves("other.tflite", describe(("left", "right")))
+    data = make_dataset("test", 2, (16, 16))
+    fake.runs("(given[..., 1] > given[..., 0]).astype('int32')")
+    cells = executing(halves_path, other, data=data, reference=str(checkpoint)).cells
+    assert [cell.error for cell in cells] == [None, None]
+    ran = cells[0].execution
+    assert (ran.delta_miou, ran.reference.path) == (0, checkpoint)
+    assert ran.reference.delta_miou == pytest.approx(
+        75
+    )  # the reference: 50 % of one class, 0 of the other
+    assert ran.reference.delta_interval == pytest.approx((75, 75))
+    assert opened == [checkpoint]
+    assert cells[0].to_json()["reference"]["delta_miou"] == pytest.approx(75)
+    executing(halves_path, other, data=data, reference=str(checkpoint))
+    assert opened == [checkpoint]  # kept
+    checkpoint.write_bytes(b"others")
+    executing(other, data=data, reference=str(checkpoint))
+    assert opened == [checkpoint] * 2
+
+
+def test_run_lab_without_a_reference_takes_what_each_file_was_exported_from(
+    executing, fake, write_halves, make_dataset, scored
+):
+    checkpoint, _ = scored
+    digest = sha256(checkpoint.read_bytes()).hexdigest()
+    files = [write_halves("foreign.tflite")] + [
+        write_halves(f"{name}.tflite", describe(("left", "right"), checkpoint=name, sha256=digest))
+        for name in ("reference", "gone")
+    ]
+    data = make_dataset("test", 1, (16, 16))
+    fake.runs("np.zeros(given.shape[:3], np.int32)")
+    told = Heard()
+    cells = executing(*files, data=data, progress=told).cells
+    assert [cell.error for cell in cells] == [None] * 3
+    foreign, ours, orphan = (cell.execution.reference for cell in cells)
+    assert (foreign, orphan) == (None, None)
+    assert (ours.path, ours.delta_miou) == (checkpoint, 0)
+    assert "foreign.tflite does not say what it was exported from" in told.notes[0]
+    assert "'gone', which is neither shipped nor beside the artifact" in told.notes[1]
+
+
+def test_run_lab_with_a_reference_that_is_not_there_ends_before_it_begins(
+    executing, halves_path, make_dataset
+):
+    data = make_dataset("test", 1, (16, 16))
+    told = Heard()
+    with pytest.raises(CheckpointError, match="nowhere"):
+        executing(halves_path, data=data, reference="nowhere", progress=told)
+    assert told.stages == []
