@@ -1,6 +1,6 @@
 import pytest
 
-from edge_deeplab.text import first_line, markdown, printable, printable_lines
+from edge_deeplab.text import first_line, markdown, printable, printable_lines, shared_beginning
 
 
 @pytest.mark.parametrize("message", ["", " ", "\n\t\n", ValueError(), ValueError("  \n ")])
@@ -27,3 +27,20 @@ def test_printable_lines_keeps_lines():
 def test_markdown_of_text_that_would_be_cells_tags_links_or_lines_shows_it():
     text = "a|b\n# `c` <img src=x> [d](e) *f* \\"
     assert markdown(text) == "a\\|b\ufffd# \\`c\\` \\<img src=x\\> \\[d\\](e) \\*f\\* \\\\"
+
+
+@pytest.mark.parametrize(
+    ("names", "shared"),
+    [
+        (["out/net-fp32.tflite", "out/net-fp16.tflite", "out/net-int8.onnx"], "out/net-"),
+        (["net-int8.tflite", "net-int8.onnx"], "net-"),
+        (["net-int8.tflite", "net-pruned-int8.tflite"], "net-"),
+        (["a-b", "a-b-c"], "a-"),
+        (["a-", "a-b"], ""),
+        (["out/net-fp32.tflite"], "out/"),
+        (["net-fp32.tflite", "net-fp32.tflite"], ""),
+        (["x.onnx", "y.onnx"], ""),
+    ],
+)
+def test_shared_beginning_leaves_of_each_name_what_tells_it_apart(names, shared):
+    assert shared_beginning(names) == shared

@@ -1,50 +1,91 @@
 """The tables of `edge-deeplab lab`: the matrix, what is left out and why, and the tools."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from edge_deeplab.cli.terminal import stdout_console, styled
+from edge_deeplab.lab.columns import (
+    EXECUTION,
+    FAILED,
+    NOT_TAKEN,
+    OTHERWISE,
+    PLACEMENT,
+    Columns,
+)
+from edge_deeplab.text import shared_beginning
 
 if TYPE_CHECKING:
     from edge_deeplab.lab.environments import ToolStatus
     from edge_deeplab.lab.report import Cell, LabReport
 
-_MOST_REASONS = 3
+_MOST_NAMED = 3
+"""Operators of one reason that are named; the page and `--json` name all."""
 
 
 def show_report(report: "LabReport") -> None:
-    """Print the matrix, and below it what is left out, what differs and what must be said."""
+    """Print the matrix, what was executed, and below what is left out, what differs and what must be said."""
     console = stdout_console()
-    console.print(matrix_table(report))
-    devices: dict[str, list[str]] = {}
-    for cell in report.cells:
-        for line in _remarks(cell):
-            devices.setdefault(f"{cell.path} {line}", []).append(cell.device)
-    for line, names in devices.items():
-        console.print(f"{', '.join(names)}: {line}")
-    for note in dict.fromkeys(note for cell in report.cells for note in cell.notes):
-        console.print(note)
-    costs = dict.fromkeys(cell.cost.note for cell in report.cells if cell.cost)
-    for note in filter(None, costs):
-        console.print(note)
+    for table in lab_tables(report):
+        console.print(table)
+    for line in [*_remarks(report), *_notes(report)]:
+        console.print(line)
+    if report.tools:
+        console.print(f"asked: {', '.join(report.tools)}")
     console.print(
         f"{report.compared} predictions held against tools, {report.disagreements} of them otherwise"
     )
 
 
-def matrix_table(report: "LabReport") -> Table:
-    """Return a row a cell."""
-    table = Table("device", "file", "known by", title="the lab")
-    for header in ("operators", "multiply-adds", "parts", "ms", "agreement", "mIoU difference"):
-        table.add_column(header, justify="right")
-    table.add_column("as predicted")
-    for cell in report.cells:
-        known = cell.evidence if cell.version is None else f"{cell.evidence}, {cell.version}"
-        table.add_row(cell.device, str(cell.path), known, *_figures(cell), _as_predicted(cell))
+def lab_tables(report: "LabReport") -> list[Table]:
+    """Return a table of a row a cell, and where files were executed one of what they gave."""
+    shared, names = _names(report)
+    title = f"the lab: {shared}…" if shared else "the lab"
+    tables = [_table(title, report.cells, names, PLACEMENT)]
+    executed = [cell for cell in report.cells if cell.execution is not None]
+    if executed:
+        images = max(cell.execution.images for cell in executed if cell.execution)
+        title = f"executed on {images} images: mIoU differences with 95 % intervals"
+        tables.append(_table(title, executed, names, EXECUTION))
+    return tables
+
+
+def _table(
+    title: str, cells: "Sequence[Cell]", names: "Mapping[Path, str]", columns: "Columns"
+) -> Table:
+    """Return a row a cell under its device; a column of which no cell tells is left out."""
+    table = Table(title=title)
+    table.add_column("device", overflow="fold")
+    table.add_column("file", overflow="fold")
+    told = {name: read for name, read in columns.items() if any(map(read, cells))}
+    for name in told:
+        table.add_column(name, justify="right", no_wrap=True)
+    before = None
+    for cell in cells:
+        if cell.device != before:
+            table.add_section()
+        device, before = "" if cell.device == before else cell.device, cell.device
+        table.add_row(device, names[cell.path], *(_shown(read(cell)) for read in told.values()))
     return table
+
+
+def _shown(text: str | None) -> str | Text:
+    wrong = text in (FAILED, NOT_TAKEN, OTHERWISE)
+    return styled(text, "bold red") if text and wrong else text or "-"
+
+
+def _names(report: "LabReport") -> "tuple[str, Mapping[Path, str]]":
+    """Return what the names of all files begin with, and by file what tells it from the others."""
+    names = {path: path.name for path in report.paths}
+    if len({*names.values()}) < len(names):
+        names = {path: str(path) for path in report.paths}
+    shared = shared_beginning(names.values())
+    return shared, {
+        path: f"{'…' if shared else ''}{name[len(shared) :]}" for path, name in names.items()
+    }
 
 
 def show_tools(statuses: "Sequence[ToolStatus]") -> None:
@@ -61,40 +102,32 @@ def show_tools(statuses: "Sequence[ToolStatus]") -> None:
             console.print(f"{status.tool.name}: {status.lack}")
 
 
-def _figures(cell: "Cell") -> list[str | Text]:
-    if cell.error is not None:
-        return [styled("FAILED", "bold red"), "-", "-", "-", "-", "-"]
-    if cell.taken is None:
-        return [styled("not taken" if cell.refusal else "-", "bold red"), "-", "-", "-", "-", "-"]
-    cost, ran = cell.cost, cell.execution
-    share = cell.accelerated_macs
-    return [
-        f"{cell.taken} of {cell.taken + len(cell.left)}",
-        "-" if share is None else f"{share:.1%}",
-        "-" if cell.partitions is None else str(cell.partitions),
-        "-" if cost is None or cost.milliseconds is None else f"{cost.milliseconds:.1f}",
-        "-" if ran is None else f"{ran.agreement:.4f}",
-        "-"
-        if ran is None
-        else f"{ran.delta_miou:+.2f} [{ran.delta_interval[0]:+.2f}, {ran.delta_interval[1]:+.2f}]",
-    ]
+def _remarks(report: "LabReport") -> list[str]:
+    """Return what files leave out, once a reason, and what differs from the prediction, with the devices of each."""
+    _, names = _names(report)
+    devices: dict[str, list[str]] = {}
+    for cell in report.cells:
+        left = [f"leaves {_first(those)}: {why}" for why, those in cell.left_by_reason().items()]
+        told = left if cell.refusal is None else [f"is not taken: {cell.refusal}"]
+        for line in (*told, *cell.differences):
+            devices.setdefault(f"{names[cell.path]} {line}", []).append(cell.device)
+    return [f"{', '.join(there)}: {line}" for line, there in devices.items()]
 
 
-def _as_predicted(cell: "Cell") -> Text:
-    if cell.predicted_equal is None:
-        return styled("-")
-    return styled("yes") if cell.predicted_equal else styled("NO", "bold red")
+def _first(operators: Sequence[str]) -> str:
+    more = len(operators) - _MOST_NAMED
+    return ", ".join(operators[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _remarks(cell: "Cell") -> list[str]:
-    """Return what a cell leaves out, once a reason, and what differs from the prediction."""
-    reasons: dict[str, list[str]] = {}
-    for left in cell.left:
-        reasons.setdefault(left.reason, []).append(f"{left.operator} {left.name}")
-    lines = [
-        f"leaves {', '.join(names[:_MOST_REASONS])}"
-        f"{f' and {len(names) - _MOST_REASONS} more' if len(names) > _MOST_REASONS else ''}: {reason}"
-        for reason, names in reasons.items()
-    ]
-    refusal = [] if cell.refusal is None else [f"is not taken: {cell.refusal}"]
-    return [*refusal, *lines, *cell.differences]
+def _notes(report: "LabReport") -> list[str]:
+    """Return what must be said beside figures, each once, with the files that it is about."""
+    _, names = _names(report)
+    files: dict[str, list[str]] = {}
+    for cell in report.cells:
+        for note in cell.notes:
+            about = files.setdefault(note, [])
+            if cell.tool is not None and names[cell.path] not in about:
+                about.append(names[cell.path])
+    notes = [f"{', '.join(about)}: {note}" if about else note for note, about in files.items()]
+    costs = dict.fromkeys(cell.cost.note for cell in report.cells if cell.cost)
+    return [*notes, *(f"ms: {note}" for note in costs if note)]

@@ -140,7 +140,7 @@ def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) 
     status = inspect_tool(tool)
     if status.state in _ABSENT and not named:
         predicted = _cell(judge(graph, profile), path, graph, None)
-        return replace(predicted, notes=(f"{profile.name}: {status.lack}",))
+        return replace(predicted, notes=(f"not asked: {status.lack}",))
     observation = ToolObserver(tool).observe(path, profile)
     return _cell(judge(graph, profile, observation), path, graph, observation)
 

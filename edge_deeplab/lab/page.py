@@ -1,80 +1,90 @@
-"""The matrix as one self-contained page; whatever files and tools say is escaped."""
+"""The matrix as one self-contained page: a table a file, each row a card where the screen is narrow.
+
+Whatever files and tools say is escaped.
+"""
 
 from html import escape
+from pathlib import Path
 
+from edge_deeplab.lab.columns import (
+    EXECUTION,
+    FAILED,
+    NOT_TAKEN,
+    OTHERWISE,
+    PLACEMENT,
+    Columns,
+)
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.text import printable
 
 _STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
-table { border-collapse: collapse } th, td { padding: .3rem .6rem; border-bottom: 1px solid #ccc; text-align: left }
-th { background: #f2f2f2; position: sticky; top: 0 } .number { text-align: right } .wrong { color: #b00020 }
+body { font: 15px/1.4 system-ui, sans-serif; margin: 1rem; color: #222; background: #fff; overflow-wrap: anywhere }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem } table { border-collapse: collapse }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ccc; text-align: left; vertical-align: top }
+th { background: #f2f2f2; overflow-wrap: normal } .figure { overflow-wrap: normal } .wrong { color: #b00020 }
+.device { white-space: nowrap; font-weight: 600 } p { margin: 0 0 .3rem } .know { min-width: 12rem }
+@media (max-width: 80rem) {
+  thead { display: none } table, tbody, tr, td { display: block }
+  tr { border: 1px solid #ccc; border-radius: .4rem; margin: .6rem 0; padding: .3rem 0 }
+  td { border: 0; padding: .15rem .6rem } td:empty { display: none }
+  .figure::before { content: attr(data-name) ": "; color: #666 }
+}
 """
-_HEADERS = (
-    "device",
-    "file",
-    "known by",
-    "tool",
-    "operators",
-    "multiply-adds",
-    "parts",
-    "ms",
-    "agreement",
-    "mIoU difference",
-    "as predicted",
-    "left out, and what to know",
-)
 
 
 def write_page(report: LabReport) -> str:
     """Return the page as HTML."""
-    headers = "".join(f"<th>{header}</th>" for header in _HEADERS)
-    rows = "\n".join(_row(cell) for cell in report.cells)
     held = f"{report.compared} predictions held against tools, {report.disagreements} of them otherwise."
+    asked = f" Asked: {', '.join(report.tools)}." if report.tools else ""
+    columns = {
+        name: read
+        for name, read in {**PLACEMENT, **EXECUTION}.items()
+        if any(map(read, report.cells))
+    }
+    sections = (_section(report, path, columns) for path in report.paths)
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>The device lab</title>'
-        f"<style>{_STYLE}</style></head>\n<body><h1>The device lab</h1><p>{held}</p>\n"
-        f"<table><thead><tr>{headers}</tr></thead><tbody>\n{rows}\n</tbody></table></body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>The device lab</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>The device lab</h1><p>{_told(held + asked)}</p>\n"
+        f"{''.join(sections)}</body></html>\n"
     )
 
 
-def _row(cell: Cell) -> str:
-    total = None if cell.taken is None else cell.taken + len(cell.left)
-    share, cost, ran = cell.accelerated_macs, cell.cost, cell.execution
-    milliseconds = None if cost is None else cost.milliseconds
-    difference = None
-    if ran is not None:
-        low, high = ran.delta_interval
-        difference = f"{ran.delta_miou:+.2f} [{low:+.2f}, {high:+.2f}]"
-    equal = {None: None, True: "yes", False: "no"}[cell.predicted_equal]
-    cells = [
-        _cell(cell.device),
-        _cell(str(cell.path)),
-        _cell(cell.evidence),
-        _cell(cell.version),
-        _cell(None if total is None else f"{cell.taken} of {total}", "number"),
-        _cell(None if share is None else f"{share:.1%}", "number"),
-        _cell(None if cell.partitions is None else str(cell.partitions), "number"),
-        _cell(None if milliseconds is None else f"{milliseconds:.1f}", "number"),
-        _cell(None if ran is None else f"{ran.agreement:.4f}", "number"),
-        _cell(difference, "number"),
-        _cell(equal, "wrong" if equal == "no" else ""),
-        f"<td>{'<br>'.join(_remarks(cell))}</td>",
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
+def _section(report: LabReport, path: Path, columns: Columns) -> str:
+    headers = "".join(f"<th>{name}</th>" for name in ("device", *columns, "what to know"))
+    rows = "\n".join(_row(cell, columns) for cell in report.cells if cell.path == path)
+    return (
+        f"<h2>{_told(str(path))}</h2>\n"
+        f"<table><thead><tr>{headers}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+    )
 
 
-def _cell(text: str | None, kind: str = "") -> str:
-    return f'<td class="{kind}">{_told(text or "-")}</td>'
+def _row(cell: Cell, columns: Columns) -> str:
+    figures = (_figure(name, read(cell)) for name, read in columns.items())
+    device, know = _told(cell.device), _remarks(cell)
+    return (
+        f'<tr><td class="device">{device}</td>{"".join(figures)}<td class="know">{know}</td></tr>'
+    )
 
 
-def _remarks(cell: Cell) -> list[str]:
-    """Return what a cell leaves out and what must be said beside it, as HTML lines."""
-    failures = [text for text in (cell.error, cell.refusal) if text is not None]
-    left = [f"{each.operator} {each.name}: {each.reason}" for each in cell.left]
-    notes = [*cell.notes, *([cell.cost.note] if cell.cost else [])]
-    wrong = [f'<span class="wrong">{_told(text)}</span>' for text in (*failures, *cell.differences)]
-    return [*wrong, *map(_told, (*left, *notes))]
+def _figure(name: str, text: str | None) -> str:
+    kind = "figure wrong" if text in (FAILED, NOT_TAKEN, OTHERWISE) else "figure"
+    return f'<td class="{kind}" data-name="{name}">{_told(text or "")}</td>'
+
+
+def _remarks(cell: Cell) -> str:
+    """Return what is wrong with a cell, what it leaves out and what must be said beside it."""
+    wrong = [text for text in (cell.error, cell.refusal, *cell.differences) if text is not None]
+    left = cell.left_by_reason() if cell.refusal is None else {}
+    lines = [f"leaves {', '.join(those)}: {reason}" for reason, those in left.items()]
+    costs = [f"ms: {cell.cost.note}"] if cell.cost and cell.cost.note else []
+    return "".join(
+        [
+            *(f'<p class="wrong">{_told(text)}</p>' for text in wrong),
+            *(f"<p>{_told(text)}</p>" for text in (*lines, *cell.notes, *costs)),
+        ]
+    )
 
 
 def _told(text: str) -> str:

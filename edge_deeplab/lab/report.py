@@ -1,6 +1,6 @@
 """What the lab found: one cell a file and device, with how it is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -111,6 +111,13 @@ class Cell:
     notes: tuple[str, ...] = ()
     error: str | None = None
 
+    def left_by_reason(self) -> Mapping[str, Sequence[str]]:
+        """Return the operators that are left, with their types, by why they are."""
+        found: dict[str, list[str]] = {}
+        for left in self.left:
+            found.setdefault(left.reason, []).append(f"{left.operator} {left.name}")
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Return its entry in `lab --json`."""
         ran, cost = self.execution, self.cost
@@ -154,6 +161,16 @@ class LabReport:
     """
 
     cells: tuple[Cell, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, in the order of their first cells."""
+        return tuple(dict.fromkeys(cell.path for cell in self.cells))
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The tools that were asked, each with its version."""
+        return tuple(dict.fromkeys(cell.version for cell in self.cells if cell.version))
 
     @property
     def disagreements(self) -> int:

@@ -2,13 +2,15 @@ from pathlib import Path
 
 from edge_deeplab.checker.observing import RunCost
 from edge_deeplab.lab.page import write_page
-from edge_deeplab.lab.report import Cell, Execution, LabReport, LeftOperator
+from edge_deeplab.lab.report import AgainstReference, Cell, Execution, LabReport, LeftOperator
 
 SCRIPT = "<script>alert(1)</script>"
 FULL = Cell(
     "ethos-u55-256", Path("a&b.tflite"), "executed", "Vela", "5.2.0", 3,
     (LeftOperator("RESIZE", SCRIPT, "too \x1b[2J large"),), 0.5, 2, RunCost(12.3, 4, 5, "an estimate"),
-    execution=Execution(0.99, -0.1, (-0.2, 0.05), 20, 1.5), differences=("one more part",),
+    execution=Execution(
+        0.99, -0.1, (-0.2, 0.05), 20, 1.5, AgainstReference(Path("r"), 0.3, (0.1, 0.4))
+    ), differences=("one more part",),
     predicted_equal=False,
 )  # fmt: skip
 
@@ -25,7 +27,12 @@ def test_write_page_shows_every_figure_and_no_stranger_writes_markup():
         "12.3",
         "0.9900",
         "-0.10 [-0.20, +0.05]",
-        ">no<",
+        "+0.30 [+0.10, +0.40]",
+        "1.50",
+        "leaves RESIZE &lt;script&gt;",
+        "ms: an estimate",
+        "Asked: 5.2.0",
+        ">NO<",
     ):
         assert text in page
     assert "1 predictions held against tools, 1 of them otherwise" in page
