@@ -151,15 +151,18 @@ def lab(
 
 
 def _tell(report: "LabReport", *, as_json: bool) -> None:
-    """Print the matrix, and each failed cell on stderr."""
+    """Print the matrix, and on stderr what failed, with the devices of each failure."""
     if as_json:
         print_json(report.to_json())
     else:
         from edge_deeplab.cli.lab_tables import show_report
 
         show_report(report)
+    devices: dict[str, list[str]] = {}
     for cell in report.failures:
-        say(f"failed: {cell.device}, {cell.path}: {cell.error}", err=True)
+        devices.setdefault(f"{cell.path}: {cell.error}", []).append(cell.device)
+    for failure, there in devices.items():
+        say(f"failed: {', '.join(there)}, {failure}", err=True)
 
 
 def _refuse_needless(*pairs: tuple[str, bool, str, bool]) -> None:

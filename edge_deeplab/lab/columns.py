@@ -59,7 +59,7 @@ def _to_reference(cell: Cell) -> str | None:
 
 
 PLACEMENT: Columns = {
-    "known by": lambda cell: cell.evidence,
+    "known by": lambda cell: cell.evidence if cell.error is None else None,
     "operators": _operators,
     "multiply-adds": _share,
     "parts": _parts,

@@ -1,6 +1,7 @@
 """`edge-deeplab lab`, where no tool is installed."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -49,6 +50,37 @@ def test_lab_of_a_named_device_without_its_tool_fails_its_cell():
     assert done.exit_code == 1
     assert "vela is not installed" in json.loads(done.stdout)["devices"][0]["error"]
     assert "failed: ethos-u55-256" in done.stderr
+
+
+def test_lab_of_broken_files_names_each_once_and_shows_names_as_text(tmp_path):
+    (tmp_path / "folder.tflite").mkdir()
+    (tmp_path / "cut.tflite").write_bytes(Path(FILE).read_bytes()[:200])
+    (tmp_path / "text\x1b[2J<b>.onnx").write_text("no model")
+    page = tmp_path / "page.html"
+    names = sorted(map(str, tmp_path.iterdir()))
+    done = run(*names, str(tmp_path / "absent.onnx"), FILE, "--html", str(page))
+    assert done.exit_code == 1
+    failures = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert [
+        sum(part in line for line in failures) for part in ("cut", "folder", "text", "absent")
+    ] == [1] * 4
+    assert "failed: ethos-u55-128, ethos-u55-256, " in done.stderr
+    assert "tiny.tflite" in done.stdout
+    for text in (done.output, page.read_text()):
+        assert "\x1b" not in text
+    assert "<b>" not in page.read_text()
+
+
+def test_lab_of_a_folder_without_exports_says_what_was_expected(tmp_path):
+    done = run(str(tmp_path))
+    assert done.exit_code == 1
+    assert "is a folder without manifest.json" in done.stderr
+
+
+def test_lab_with_a_reference_and_no_data_is_refused():
+    done = run(FILE, "--reference", "camvid-mobilenetv2")
+    assert done.exit_code == 1
+    assert "came without data" in done.stderr
 
 
 def test_lab_tools_lists_each_with_its_terms_and_what_is_missing():

@@ -1,5 +1,10 @@
 """Files on devices: each cell stands alone, and what is kept is not asked again."""
 
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import numpy as np
@@ -69,9 +74,53 @@ def test_run_lab_goes_on_where_it_was_stopped(lab, fake, tflite_path, tmp_path):
     fake.install()
     asked = tmp_path / "asked"
     fake.answers(f"open({str(asked)!r}, 'a').write('.') and {{'left': {{}}}}")
-    lab(tflite_path)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lab(tflite_path, progress=Heard(at_advance=stop))
+    assert asked.read_text() == "."
     assert lab(tflite_path).cells[0].evidence == "compiled"
     assert asked.read_text() == "."
+
+
+def test_run_lab_stopped_while_a_tool_works_ends_the_tool(lab, fake, tflite_path, tmp_path):
+    fake.install()
+    began = tmp_path / "began"
+    fake.answers(
+        f"open({str(began)!r}, 'w').write(str(__import__('os').getpid())) and __import__('time').sleep(60)"
+    )
+
+    def interrupt():
+        while not (began.exists() and began.read_text()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        lab(tflite_path)
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+
+
+def test_run_lab_goes_on_where_nothing_can_be_kept(lab, fake, tflite_path, lab_folder, caplog):
+    fake.install()
+    (lab_folder / "answers").write_text("no folder")
+    assert lab(tflite_path).cells[0].evidence == "compiled"
+    assert "what tools say is not kept" in caplog.text
+
+
+def test_two_labs_at_once_share_what_is_kept(lab, fake, tflite_path, lab_folder):
+    fake.install()
+    fake.answers("__import__('time').sleep(0.2) or {'left': {}, 'partitions': 1}")
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lab, [tflite_path] * 2))
+    assert reports[0] == reports[1]
+    assert reports[0].cells[0].evidence == "compiled"
+    assert len([*(lab_folder / "answers").iterdir()]) == 1
 
 
 def test_run_lab_tells_a_refusal(lab, fake, tflite_path):
