@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?=
+# Vendors' tools that are small, free and ask for no yes.
+LAB_TOOLS := vela openvino
 
-.PHONY: export test slow lint types check clean
+.PHONY: export test slow lab lint types check clean
 
 export: $(VENV)/.installed  ## install, export the shipped checkpoint to all three targets, check, measure parity
 	$(BIN)/edge-deeplab export --target all --output exports
@@ -16,6 +18,10 @@ test: $(VENV)/.installed  ## every test but those of make slow
 
 slow: $(VENV)/.installed  ## the tests that take long or install packages; no submission waits for them
 	$(BIN)/python -m pytest -m slow
+
+lab: $(VENV)/.installed  ## vendors' tools where they can be had, and the tests that use them; test runs these too, without getting any
+	.ci/lab-tools $(BIN)/edge-deeplab $(LAB_TOOLS)
+	$(BIN)/python -m pytest tests/lab
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

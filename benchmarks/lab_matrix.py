@@ -1,0 +1,99 @@
+"""Writes the lab's matrix of files into a document, between two markers: a row a device, a column a file.
+
+    python benchmarks/lab_matrix.py FILE... --output docs/device-lab.md
+
+Every tool that is installed is asked; a device whose tool is not there shows what the rules predict.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import edge_deeplab as ed
+from edge_deeplab.files import write_atomically
+from edge_deeplab.lab.columns import PLACEMENT
+from edge_deeplab.lab.report import Cell, LabReport
+from edge_deeplab.targets import TARGETS, target_of
+from edge_deeplab.text import markdown, shared_beginning
+
+BEGIN, END = "<!-- the matrix begins -->", "<!-- the matrix ends -->"
+
+
+def main() -> None:
+    """Ask the tools and write what they say."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--output", required=True, type=Path)
+    arguments = parser.parse_args()
+    text = arguments.output.read_text()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        sys.exit(f"{arguments.output} has no place for the matrix; {BEGIN} and {END} were expected")
+    report = ed.lab(arguments.files)
+    before, rest = text.split(BEGIN)
+    matrix = "\n".join(matrix_lines(report))
+    write_atomically(arguments.output, f"{before}{BEGIN}\n{matrix}\n{END}{rest.split(END)[1]}")
+    sys.exit(1 if report.failures else 0)
+
+
+def matrix_lines(report: LabReport) -> list[str]:
+    """Return the matrix as Markdown, a table a format."""
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}; asked: {', '.join(report.tools) or 'no tool'}. {report.compared} predictions "
+        f"held against tools, {report.disagreements} of them otherwise. A cell has the operators on the accelerator, "
+        "in how many parts, and the milliseconds that the tool estimates.",
+    ]
+    for target in TARGETS:
+        paths = [path for path in report.paths if target_of(path) == target]
+        if paths:
+            cells = {(cell.device, cell.path): cell for cell in report.cells}
+            lines += ["", *table_lines(paths, cells)]
+    reasons = dict.fromkeys(
+        f"- {markdown(', '.join(kinds(operators)))}: {markdown(reason)}"
+        for cell in report.cells
+        if cell.tool and cell.refusal is None
+        for reason, operators in cell.left_by_reason().items()
+    )
+    refusals = dict.fromkeys(
+        f"- not taken: {markdown(c.refusal)}" for c in report.cells if c.refusal
+    )
+    return [*lines, "", "What is left out, in the tools' words:", "", *reasons, *refusals]
+
+
+def table_lines(paths: Sequence[Path], cells: Mapping[tuple[str, Path], Cell]) -> list[str]:
+    """Return the table of the files of one format."""
+    shared = shared_beginning(path.stem for path in paths)
+    names = [path.stem.removeprefix(shared) for path in paths]
+    devices = dict.fromkeys(device for device, path in cells if path in paths)
+    return [
+        f"| {paths[0].suffix}: {markdown(shared)}… | {' | '.join(map(markdown, names))} |",
+        "|---" * (1 + len(paths)) + "|",
+        *(
+            f"| {device} | {' | '.join(told(cells[device, path]) for path in paths)} |"
+            for device in devices
+        ),
+    ]
+
+
+def told(cell: Cell) -> str:
+    """Return a cell in a few words."""
+    figures = {name: read(cell) for name, read in PLACEMENT.items()}
+    parts, ms = figures["parts"], figures["ms"]
+    words = [
+        figures["operators"],
+        parts and f"{parts} part{'' if parts == '1' else 's'}",
+        ms and f"{ms} ms",
+        None if cell.tool else "predicted",
+        "**otherwise than predicted**" if cell.predicted_equal is False else None,
+    ]
+    return ", ".join(filter(None, words))
+
+
+def kinds(operators: Iterable[str]) -> list[str]:
+    """Return the types of operators that are told as "TYPE name", each once."""
+    return list(dict.fromkeys(operator.partition(" ")[0] for operator in operators))
+
+
+if __name__ == "__main__":
+    main()
