@@ -152,7 +152,7 @@ FILE_FACTS = (
 _DEVICE_FACTS = (
     Fact("api", "Android API level of the device", words="API level"),
     Fact("chip", "chip of the device"),
-    Fact("npu", "generation of the Ethos-U", words="generation"),
+    Fact("npu", "generation of the NPU", words="generation"),
     Fact("engine", "generation of the Neural Engine, by the iPhone chip that its compiler names it after",
          words="engine generation"),
     Fact("int8_compute", "whether the Neural Engine multiplies integers by integers",

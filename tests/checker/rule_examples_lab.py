@@ -178,4 +178,18 @@ LAB_EXAMPLES = {
         [argmax(12), giving(argmax(11), dtype="int64"), operator("ADD", before=(1, 8, 8, 11))],
     ),
     "ethos.rate-above-2": ([dw(rate=3), conv(rate=12)], [dw(rate=2), conv()]),
+    "rknn.float-of-integers": (
+        [operator("Cast", dtype="uint8"), operator("Cast", dtype="int8")],
+        [operator("Cast", dtype="int64"), operator("DequantizeLinear", dtype="uint8")],
+    ),
+    "rknn.argmax": ([operator("ArgMax")], [operator("Conv")]),
+    "rknn.cast-of-64-bits": ([operator("Cast", dtype="int64")], [operator("Cast")]),
+    "rknn.transpose": (
+        [(operator("Transpose"), "rk3566"), (operator("Transpose"), "rk3568")],
+        [operator("Transpose"), (operator("Reshape"), "rk3566")],
+    ),
+    "rknn.padded-channels": (
+        [operator("Pad", after=(1, 65, 32, 32))],
+        [operator("Pad", after=(1, 64, 33, 33)), operator("Concat", after=(1, 65, 32, 32))],
+    ),
 }
