@@ -16,15 +16,12 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_deeplab.converters.export import export_checkpoint
-from edge_deeplab.converters.request import ExportRequest
+import edge_deeplab as ed
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.latency import Latency
-from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, open_checkpoint
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 
 FORMS = {"fp32": ("exact", "fast"), "int8": ("exact", "floats", "fast")}
@@ -44,7 +41,7 @@ def main() -> None:
         for precision, forms in FORMS.items():
             paths = [file_of(arguments.folder, target, precision, form) for form in forms]
             latencies = measure_latency(
-                [open_artifact(path, threads=1) for path in paths],
+                [ed.open_artifact(path, threads=1) for path in paths],
                 rounds=arguments.rounds,
                 threads=1,
             )
@@ -64,16 +61,14 @@ def file_of(folder: Path, target: str, precision: str, form: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_DEQUANTIZED_FIRST[target](exact.read_bytes()))
         return path
-    checkpoint = open_checkpoint(DEFAULT_QUANTIZED if precision == "int8" else None)
-    request = ExportRequest([target], precision, head=form, output=folder / form)
-    return export_checkpoint(checkpoint, request)[0].path
+    return ed.export(None, target, precision=precision, head=form, output=folder / form)[0].path
 
 
 def compare(
     paths: list[Path], dataset: SegmentationDataset, images: int
 ) -> tuple[list[float], list[float]]:
     """Return, by file, the share of pixels at which it differs from the first, and its mIoU."""
-    contestants = [Contestant(open_artifact(path, threads=1), dataset) for path in paths]
+    contestants = [Contestant(ed.open_artifact(path, threads=1), dataset) for path in paths]
     tallies = [Tally(dataset) for _ in paths]
     changed = np.zeros(len(paths))
     for index in range(images):

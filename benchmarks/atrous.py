@@ -14,17 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+import edge_deeplab as ed
 from edge_deeplab.converters.devices.atrous_forms import DEINTERLACE, NATIVE, ZERO_INSERT
-from edge_deeplab.converters.export import export_checkpoint
-from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.evaluation.bench import measure_latency
-from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.models.shipped import DEFAULT_QUANTIZED, open_checkpoint
 from edge_deeplab.runtimes.base import ImagesNHWC, Runtime
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 
 FORMS = (NATIVE, DEINTERLACE, ZERO_INSERT)
@@ -38,12 +34,11 @@ def read_images(data: Path | None, count: int, size_hw: tuple[int, int]) -> list
     return [resize_image(source[index].image_hwc, size_hw)[None] for index in chosen]
 
 
-def exported(checkpoint: Checkpoint, form: str, target: str, precision: str, folder: Path) -> Path:
+def exported(form: str, target: str, precision: str, folder: Path) -> Path:
     """Return the file of a form; one that lies in the folder is taken as it is."""
     for path in (folder / form).glob(f"*-{precision}{TARGETS[target].ending}"):
         return path
-    request = ExportRequest([target], precision, atrous=form, output=folder / form)
-    (artifact,) = export_checkpoint(checkpoint, request)
+    (artifact,) = ed.export(None, target, precision=precision, atrous=form, output=folder / form)
     return artifact.path
 
 
@@ -63,13 +58,11 @@ def main() -> None:
     parser.add_argument("--exports", type=Path, help="folder that keeps the files")
     parser.add_argument("--target", choices=("tflite", "onnx"), action="append")
     arguments = parser.parse_args()
-    int8 = arguments.precision == "int8"
-    checkpoint = open_checkpoint(DEFAULT_QUANTIZED if int8 else None)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.exports or Path(temporary)
         for target in arguments.target or ("tflite", "onnx"):
-            paths = [exported(checkpoint, f, target, arguments.precision, folder) for f in FORMS]
-            runtimes = [open_artifact(path, threads=1) for path in paths]
+            paths = [exported(f, target, arguments.precision, folder) for f in FORMS]
+            runtimes = [ed.open_artifact(path, threads=1) for path in paths]
             images = read_images(arguments.data, arguments.images, runtimes[0].size_hw)
             changed = compare(runtimes, images)
             measured = measure_latency(runtimes, rounds=arguments.rounds, threads=1)

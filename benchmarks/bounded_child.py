@@ -48,6 +48,9 @@ class HereEngine:
         self._engine.run(tensor)
         return time.perf_counter() - start
 
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
 
 def open_here(path: Path, threads: int) -> ArtifactRuntime:
     """Open a file in this process, as no command does."""

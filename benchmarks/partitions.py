@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab import api
+import edge_deeplab as ed
 from edge_deeplab.checker.report import ArtifactReport
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError
 
@@ -40,14 +40,17 @@ def export_all(folder: Path) -> None:
 
 def export_one(model: str, precision: str, head: str, folder: Path) -> None:
     """Write one model with random weights."""
-    from edge_deeplab.converters.export import export_checkpoint
-    from edge_deeplab.converters.request import ExportRequest
-
     checkpoint = random_checkpoint(model, folder)
     if precision == "int8":
         checkpoint = quantized(checkpoint)
-    request = ExportRequest(["tflite", "onnx"], precision, SIZE_HW, head, output=folder)
-    export_checkpoint(checkpoint, request)
+    ed.export(
+        checkpoint,
+        ["tflite", "onnx"],
+        precision=precision,
+        size_hw=SIZE_HW,
+        head=head,
+        output=folder,
+    )
 
 
 def random_checkpoint(model: str, folder: Path) -> "Checkpoint":
@@ -113,7 +116,7 @@ def main() -> None:
     paths = [*arguments.files, *([arguments.export] if arguments.export else [])]
     differing = count = 0
     for path in files_within(paths):
-        (report,) = api.check(path)
+        (report,) = ed.check(path)
         if not isinstance(report, ArtifactReport):
             raise ArtifactError(report.error)
         predicted, observed = describe(report)

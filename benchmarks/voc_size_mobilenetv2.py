@@ -14,19 +14,16 @@ from pathlib import Path
 
 import torch
 
-from edge_deeplab.converters.export import export_checkpoint
-from edge_deeplab.converters.request import ExportRequest
+import edge_deeplab as ed
 from edge_deeplab.data.rendered_set import RenderedDataset
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.bench import measure_latency
-from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edge_deeplab.models.checkpoint import Checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
-from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.qat import calibration_images
-from edge_deeplab.runtimes.open import open_artifact
 
 SIZE_HW = (512, 512)
 SHIPPED = "camvid-mobilenetv2"
@@ -35,7 +32,7 @@ CLASSES = tuple(ClassInfo(f"class {index}", (index, index, index)) for index in 
 
 def widened_checkpoint(folder: Path) -> Checkpoint:
     """Return the shipped network with a classifier of 21 classes, the further ones never chosen, below a folder."""
-    shipped = open_checkpoint(SHIPPED)
+    shipped = ed.load(SHIPPED)
     model = build_model(shipped.info.model, len(CLASSES), **shipped.info.arguments)
     state = dict(shipped.build().state_dict())
     further = len(CLASSES) - len(shipped.info.classes)
@@ -45,7 +42,7 @@ def widened_checkpoint(folder: Path) -> Checkpoint:
     info = replace(shipped.info, classes=CLASSES, size_hw=SIZE_HW, results={})
     path = folder / "widened.safetensors"
     save_checkpoint(path, model, info)
-    return load_checkpoint(path)
+    return ed.load(path)
 
 
 def quantized(checkpoint: Checkpoint) -> Checkpoint:
@@ -69,10 +66,12 @@ def main() -> None:
         checkpoint = quantized(widened_checkpoint(Path(folder)))
         paths = [arguments.peer]
         for name in ("exact", "fast"):
-            request = ExportRequest(["tflite"], "int8", head=name, output=Path(folder) / name)
-            (artifact,) = export_checkpoint(checkpoint, request)
+            output = Path(folder) / name
+            (artifact,) = ed.export(
+                checkpoint, "tflite", precision="int8", head=name, output=output
+            )
             paths.append(artifact.path)
-        runtimes = [open_artifact(path, threads=1) for path in paths]
+        runtimes = [ed.open_artifact(path, threads=1) for path in paths]
         for latency in measure_latency(runtimes, rounds=arguments.rounds, threads=1):
             sys.stdout.write(
                 f"{latency.path.parent.name}/{latency.path.name}: {latency.median_ms:.1f} ms, "

@@ -5,7 +5,6 @@ before it and the class map after it; what a target wants of its input and outpu
 last) is added later, by `adapters`, to a copy.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,6 @@ SIZE_MULTIPLE = 16
 """Height and width are multiples of it: then every resize has a whole ratio and every strided map is even."""
 
 INPUT_NAME = "image"
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -146,28 +144,33 @@ def capture(
     return CanonicalGraph(apply_rewrites(program, quantization, asked), head, size_hw)
 
 
-def check_size(size_hw: tuple[int, int], *, any_size: bool) -> None:
-    """Refuse a size that is not a multiple of 16 on both sides; with `any_size` only say what it costs.
+def check_size(size_hw: tuple[int, int]) -> None:
+    """Refuse a size that is not a multiple of 16 on both sides.
 
     Raises:
         ConfigError: naming the nearest good size.
     """
-    if all(side % SIZE_MULTIPLE == 0 and side > 0 for side in size_hw):
-        return
-    asked, good = _size_text(size_hw), _size_text(nearest_good_size(size_hw))
-    if not any_size:
+    if not _is_good(size_hw):
         raise ConfigError(
-            f"size {asked} came, height and width that are multiples of {SIZE_MULTIPLE} were expected; "
-            f"use {good}, the nearest, or pass --any-size and pay for it in accuracy"
+            f"size {_size_text(size_hw)} came, height and width that are multiples of {SIZE_MULTIPLE} were expected; "
+            f"use {_size_text(nearest_good_size(size_hw))}, the nearest, or allow any size and pay for it in accuracy"
         )
-    logger.warning(
-        "size %s is not a multiple of %d: resizes get ratios that are not whole (Core ML nudges its float scale "
-        "upwards) and strided convolutions sample odd maps half a pixel off what the network was trained on; "
-        "several mIoU points were measured between the two kinds of size; the nearest good size is %s",
-        asked,
-        SIZE_MULTIPLE,
-        good,
+
+
+def say_what_size_costs(size_hw: tuple[int, int]) -> str | None:
+    """Return a warning for a size that is not a multiple of 16; None for one that is."""
+    if _is_good(size_hw):
+        return None
+    return (
+        f"warning: size {_size_text(size_hw)} is not a multiple of {SIZE_MULTIPLE}: resizes get ratios that are not "
+        "whole (Core ML nudges its float scale upwards) and strided convolutions sample odd maps half a pixel off what "
+        "the network was trained on; several mIoU points were measured between the two kinds of size; the nearest good "
+        f"size is {_size_text(nearest_good_size(size_hw))}"
     )
+
+
+def _is_good(size_hw: tuple[int, int]) -> bool:
+    return all(side % SIZE_MULTIPLE == 0 and side > 0 for side in size_hw)
 
 
 def nearest_good_size(size_hw: tuple[int, int]) -> tuple[int, int]:

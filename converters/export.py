@@ -16,8 +16,8 @@ from typing import Any
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.config import QatRecipe
-from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.config import QatRecipe, parse_sparsity
+from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
 from edge_deeplab.converters.devices.mending import (
     UNMENDED,
@@ -41,7 +41,7 @@ from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
-from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing, sparsify
+from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
 from edge_deeplab.targets import TARGETS, TargetName
 from edge_deeplab.versions import __version__, installed_versions
 
@@ -149,6 +149,8 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
 
 def _captured(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> CanonicalGraph:
     size_hw = request.size_of(checkpoint)
+    if warning := say_what_size_costs(size_hw):
+        progress.note(warning)
     progress.begin(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     graph = capture(
         checkpoint.build(),

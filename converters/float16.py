@@ -29,7 +29,7 @@ def round_to_float16(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.floa
     if largest > _LARGEST:
         raise ConversionError(
             f"weight {name} holds {largest:.3g}, float16 ends at {_LARGEST:.0f}; "
-            "export this model with --precision fp32"
+            "export this model in precision fp32"
         )
     return values.astype(np.float16)
 
@@ -72,7 +72,7 @@ def _split_at_last_resize(graph: Any) -> tuple[list[Any], list[Any]]:
     if not places:
         raise ConversionError(
             "an ONNX graph without a Resize came, one that ends in the enlarged logits was expected; "
-            "export this model with --precision fp32"
+            "export this model in precision fp32"
         )
     return nodes[: places[-1]], nodes[places[-1] :]
 

@@ -103,5 +103,5 @@ def calling(converter: str, target: str) -> Iterator[None]:
     except Exception as error:
         raise ConversionError(
             f"{converter} failed to convert to {target} ({type(error).__name__}: {first_line(error)}); a graph that it "
-            "can lower was expected; run edge-deeplab doctor to test the installed converters, and --debug for the rest"
+            "can lower was expected; doctor tests the installed converters, and the debug log has the rest"
         ) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.config import parse_sparsity
 from edge_deeplab.converters.capture import check_size
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, check_atrous
 from edge_deeplab.converters.devices.heads import HeadForm, check_head_size, resolve_head
@@ -16,7 +17,6 @@ from edge_deeplab.errors import ConfigError, checking, unknown_choice
 from edge_deeplab.files import check_writable
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.quantization.sparsity import parse_sparsity
 from edge_deeplab.targets import TARGETS, Precision, TargetName
 from edge_deeplab.versions import check_installed
 
@@ -39,7 +39,7 @@ class ExportRequest:
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
             profile, the default one where none is named, runs on its fast path.
         profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
-        any_size: allow other sizes; what they cost is logged.
+        any_size: allow other sizes; what they cost is told.
         output: folder of the artifacts; made when absent.
         calibrate: data folder that a float checkpoint is quantized on first, without training.
         max_pixels: largest image of it that is read.
@@ -67,7 +67,7 @@ class ExportRequest:
         """Check each value by itself."""
         with checking("size_hw"):
             if self.size_hw is not None and not self.any_size:
-                check_size(self.size_hw, any_size=False)
+                check_size(self.size_hw)
         with checking("targets"):
             resolve_targets(self.targets)
         with checking("head"):
@@ -118,10 +118,11 @@ class ExportRequest:
         _check_quantized(checkpoint, precision, quantized=self._quantizes(checkpoint))
         if self.sparsity is not None and precision in WEIGHT_ONLY:
             raise ConfigError(
-                f"--sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of "
+                f"sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of "
                 "iOS 16 stores a weight either sparse or in few bits; leave one of the two out"
             )
-        check_size(self.size_of(checkpoint), any_size=self.any_size)
+        if not self.any_size:
+            check_size(self.size_of(checkpoint))
         check_head_size(self.rewrites, self.size_of(checkpoint))
         profiles_of(self.profiles, targets)
         check_writable(self.output, "folder")
@@ -137,8 +138,12 @@ def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
     """Return targets by name, each once; "all" stands for all of them.
 
     Raises:
-        ConfigError: for an unknown one; the choices are listed.
+        ConfigError: for none, or an unknown one; the choices are listed.
     """
+    if not names:
+        raise ConfigError(
+            f"no target came; at least one was expected; name one of: {', '.join((*TARGETS, ALL_TARGETS))}"
+        )
     for name in names:
         if name not in (*TARGETS, ALL_TARGETS):
             raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
@@ -156,12 +161,10 @@ def _check_precision(precision: str) -> None:
 def _check_targets(targets: Sequence[TargetName], precision: str) -> None:
     for target in targets:
         if precision not in TARGETS[target].precisions:
-            have = " ".join(
-                f"--target {n}" for n, t in TARGETS.items() if precision in t.precisions
-            )
+            have = ", ".join(n for n, t in TARGETS.items() if precision in t.precisions)
             raise ConfigError(
                 f"precision {precision} came for {target}, which has {', '.join(TARGETS[target].precisions)}; "
-                f"a target that has it was expected; pass {have}, or another precision"
+                f"a target that has it was expected; choose {have}, or another precision"
             )
 
 
@@ -172,10 +175,10 @@ def _check_quantized(checkpoint: Checkpoint, precision: str, *, quantized: bool)
     if quantized:
         raise ConfigError(
             f"precision {precision} came with {checkpoint.name}, a quantized checkpoint whose float weights were never "
-            "scored alone; int8 was expected; pass --precision int8, or the float checkpoint that it was trained from"
+            "scored alone; int8 was expected; ask for int8, or the float checkpoint that it was trained from"
         )
     raise ConfigError(
         f"precision int8 came with {checkpoint.name}, a float checkpoint without scales; a quantized one was "
-        "expected; run edge-deeplab qat first, or pass --calibrate DIR to quantize it without training; "
+        "expected; quantize it first, or calibrate it on a data folder, without training; "
         f"{_BEFORE_IOS_17}"
     )

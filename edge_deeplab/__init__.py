@@ -5,20 +5,23 @@
 A function a verb, imported when it is first asked for; `docs/python.md` walks through them.
 """
 
+# ruff: noqa: F403, F405  (for type checkers every name of the api is imported here)
 import sys
 from importlib import import_module
-from inspect import Signature, signature
+from inspect import Signature, getdoc, signature
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from edge_deeplab.versions import __version__ as __version__
 
 __all__ = [
     "bench",
     "check",
+    "compare_quantization",
     "compress",
     "doctor",
     "evaluate",
+    "explain_rule",
     "export",
     "install_lab_tools",
     "lab",
@@ -30,40 +33,34 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "rewrites",
     "sweep_groups",
     "train",
+    "try_lab_tools",
+    "write_mac_script",
 ]
 
 if TYPE_CHECKING:
-    from edge_deeplab.api import bench as bench
-    from edge_deeplab.api import check as check
-    from edge_deeplab.api import compress as compress
-    from edge_deeplab.api import doctor as doctor
-    from edge_deeplab.api import evaluate as evaluate
-    from edge_deeplab.api import export as export
-    from edge_deeplab.api import install_lab_tools as install_lab_tools
-    from edge_deeplab.api import lab as lab
-    from edge_deeplab.api import lab_tools as lab_tools
-    from edge_deeplab.api import load as load
-    from edge_deeplab.api import models as models
-    from edge_deeplab.api import open_artifact as open_artifact
-    from edge_deeplab.api import parity as parity
-    from edge_deeplab.api import prune as prune
-    from edge_deeplab.api import quantize as quantize
-    from edge_deeplab.api import rank_quantizers as rank_quantizers
-    from edge_deeplab.api import sweep_groups as sweep_groups
-    from edge_deeplab.api import train as train
+    from edge_deeplab.api import *
 
 
 class _Verb(ModuleType):
-    """A subpackage with a verb's name (`compress`, `models`): import binds it here, and it stays callable."""
+    # A subpackage with a verb's name (`compress`, `models`): import binds it here, and to callers it stays the verb.
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return _function(self.__name__.rpartition(".")[2])(*arguments, **keywords)
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return getdoc(_function(self.__name__))
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return get_type_hints(_function(self.__name__))
 
     @property
     def __signature__(self) -> Signature:
-        return signature(_function(self.__name__.rpartition(".")[2]))
+        return signature(_function(self.__name__))
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return _function(self.__name__)(*arguments, **keywords)
 
 
 class _Face(ModuleType):
@@ -84,7 +81,7 @@ class _Face(ModuleType):
 
 
 def _function(name: str) -> Any:
-    return getattr(import_module(f"{__name__}.api"), name)
+    return getattr(import_module(f"{__name__}.api"), name.rpartition(".")[2])
 
 
 sys.modules[__name__].__class__ = _Face

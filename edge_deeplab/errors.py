@@ -2,7 +2,6 @@
 
     EdgeDeepLabError
     |-- ConfigError (also a ValueError)   a setting, size, name or recipe that cannot be meant
-    |   `-- RequestError                  an option of a verb that cannot be meant, alone or beside the others
     |-- DataError                         images, masks, folders
     |-- CheckpointError                   a checkpoint that cannot be read or does not fit
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
@@ -40,10 +39,6 @@ class ConfigError(EdgeDeepLabError, ValueError):
     """
 
     field: str | None = None
-
-
-class RequestError(ConfigError):
-    """An option of a verb that cannot be meant, alone or beside the others; the command line ends with exit code 2."""
 
 
 class DataError(EdgeDeepLabError):
@@ -157,7 +152,9 @@ class StepError(EdgeDeepLabError):
     """
 
     def __init__(self, step: str, error: Exception) -> None:
-        unexpected = f"unexpected {type(error).__name__}: {first_line(error)}; --debug shows where"
+        unexpected = (
+            f"unexpected {type(error).__name__}: {first_line(error)}; its traceback shows where"
+        )
         sentence = str(error) if isinstance(error, EdgeDeepLabError) else unexpected
         super().__init__(f"step {step}: {sentence}; the steps before it are kept")
         self.step = step

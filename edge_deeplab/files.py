@@ -45,8 +45,9 @@ def path_inside(folder: Path, name: str) -> Path:
 def replace_when_complete(path: Path) -> Iterator[Path]:
     """Give a temporary sibling path to write a file or folder to; rename it onto `path` when the block ends well.
 
-    The sibling keeps the ending of `path` (converters look at it). When the block raises, the sibling
-    is removed and `path` is left as it was. A folder is only replaced by a folder, a file by a file.
+    The sibling keeps the ending of `path` (converters look at it); missing folders above it are made, whatever is
+    written. When the block raises, the sibling is removed and `path` is left as it was. A folder is only replaced by a
+    folder, a file by a file.
 
     Raises:
         OutputError: when the place cannot be written (permissions, full disk), or is taken by something else.
@@ -115,7 +116,7 @@ def _refuse_another_kind(path: Path, wanted: str) -> None:
 def _unwritable(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{path} cannot be written ({error.strerror or error}); a writable folder with free space was expected; "
-        "choose another --output; what was there before is untouched"
+        "choose another output; what was there before is untouched"
     )
 
 

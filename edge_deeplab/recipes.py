@@ -55,6 +55,10 @@ def recipe_from(
     """
     if given is None or isinstance(given, str | Path):
         return load_recipe_as(kind, None if given is None else Path(given), **sections)
+    if not isinstance(given, kind | Mapping):
+        raise ConfigError(
+            f"a recipe came as {given!r:.60}; a {kind.__name__}, a mapping of its sections or a TOML file was expected"
+        )
     document = given.model_dump() if isinstance(given, BaseModel) else dict(given)
     return _validate(kind, _with_sections(document, sections), "the recipe")
 
@@ -88,7 +92,7 @@ def _first_problem(kind: type[BaseModel], error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"]) or kind.__name__
     if problem["type"] != "extra_forbidden":
-        return f"{where} came as {problem['input']!r}; {problem['msg'].lower()}"
+        return f"{where} came as {problem['input']!r}; {problem['msg'].removeprefix('Value error, ').lower()}"
     *section, key = problem["loc"]
     known = list(_fields_at(kind, [str(s) for s in section]))
     close = get_close_matches(str(key), known, n=1)

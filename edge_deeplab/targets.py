@@ -2,7 +2,9 @@
 
 Everything else of a target is found by its name: what writes its files (`write_NAME` in `converters/to_NAME.py`), what
 reads them (`read_NAME` in `formats/NAME.py`; a file without a reader is not checked), and what runs them (`ENGINES` in
-`runtimes/NAME.py`). This module imports nothing of the package.
+`runtimes/NAME.py`). Only what reads stored integers (`formats/stored/read.py`) and the values inside a file
+(`evaluation/taps.py`) has a table; other files are refused there in one sentence. This module imports nothing of the
+package.
 """
 
 from collections.abc import Mapping

@@ -105,7 +105,7 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
     what = type(layer).__name__ if layer is not None else network.name(first).rpartition(".")[2]
     raise ConfigError(
         f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, "
-        f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float with --keep-float, "
+        f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float (keep_float), "
         "or choose efficientnet_lite0, mobilenetv2_100 or resnet50"
     )
 
@@ -123,6 +123,6 @@ def _check_paths(network: Network, keep_float: Sequence[str]) -> None:
     for path in keep_float:
         if path not in known:
             raise ConfigError(
-                f"--keep-float {path} is of no module of this network; a path such as "
+                f"keep_float has {path!r}, which is of no module of this network; a path such as "
                 f"{next(n for n in sorted(known) if n.count('.') == 1)} was expected"
             )

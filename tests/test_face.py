@@ -1,18 +1,23 @@
 """What `import edge_deeplab` offers: names, signatures, and that it costs nothing until it is used."""
 
 import inspect
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 
 import edge_deeplab as ed
 from edge_deeplab import api
-from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.child.limits import Allowance
+from edge_deeplab.config import QatRecipe
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError, OutputError
+from edge_deeplab.evaluation.scores import Evaluation
+from edge_deeplab.progress import SILENT
 
 
 def test_face_is_sorted_and_every_name_is_a_function_of_the_api() -> None:
@@ -58,39 +63,83 @@ def test_verb_stays_callable_once_the_subpackage_of_its_name_is_imported(
     assert getattr(ed, name)(1, two=2) == ((1,), {"two": 2})
 
 
+BASE: dict[str, dict[str, Any]] = {
+    "bench": {"artifacts": "absent.onnx"},
+    "check": {"artifacts": "absent.onnx"},
+    "compare_quantization": {"artifacts": "absent.onnx"},
+    "compress": {"data": "absent", "recipe": {}, "output": "run"},
+    "evaluate": {"model": "absent", "data": "absent"},
+    "explain_rule": {"rule": "nothing"},
+    "export": {"model": "absent", "calibrate": "absent", "targets": "onnx"},
+    "install_lab_tools": {"names": "nothing"},
+    "lab": {"artifacts": "absent.onnx"},
+    "load": {"source": "absent"},
+    "open_artifact": {"path": "absent.onnx"},
+    "parity": {"artifacts": "absent.onnx", "data": "absent"},
+    "prune": {"data": "absent", "output": "run"},
+    "quantize": {"data": "absent", "output": "run"},
+    "rank_quantizers": {"data": "absent", "output": "run"},
+    "sweep_groups": {"data": "absent", "output": "run"},
+    "train": {"data": "absent", "output": "run"},
+    "write_mac_script": {"artifacts": "absent.mlpackage", "output": "ask.py"},
+}
+"""What each verb is called with beside the keyword under test: it names what does not exist, so nothing runs long."""
+
+HOSTILE = (5, 1.5, True, float("nan"), "nope", "", b"x", [], [None], {}, {"a": 1}, None, Path, len)
+
+
 @pytest.mark.parametrize(
-    "call",
+    ("name", "keyword"),
     [
-        lambda path: ed.load(5),
-        lambda path: ed.load([]),
-        lambda path: ed.export(5),
-        lambda path: ed.export(None, 5),
-        lambda path: ed.export(None, "onnx", size_hw=(96,)),
-        lambda path: ed.export(None, "onnx", size_hw="96x128"),
-        lambda path: ed.export(None, "onnx", output=None),
-        lambda path: ed.check(5),
-        lambda path: ed.check([]),
-        lambda path: ed.check([None]),
-        lambda path: ed.check(path, profiles=5),
-        lambda path: ed.check(path, merge=5),
-        lambda path: ed.parity([path, None]),
-        lambda path: ed.parity(path, limit="4"),
-        lambda path: ed.parity(path, class_map=5),
-        lambda path: ed.parity(path, max_drop="x"),
-        lambda path: ed.bench(path, rounds=1.5),
-        lambda path: ed.bench(path, threads=True),
-        lambda path: ed.evaluate(path, split=None),
-        lambda path: ed.evaluate(5),
-        lambda path: ed.parity(path, reference=5),
-        lambda path: ed.open_artifact(None),
-        lambda path: ed.train(5, path),
-        lambda path: ed.compress(None, data=path, recipe={}, output=None),
-        lambda path: ed.quantize(None, data=None, output=path),
+        (name, keyword)
+        for name in ed.__all__
+        for keyword in inspect.signature(getattr(api, name)).parameters
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence(call: Any, tmp_path: Path) -> None:
-    with pytest.raises(EdgeDeepLabError, match="expected"):
-        call(tmp_path / "a.onnx")
+def test_what_cannot_be_meant_is_one_sentence(
+    name: str, keyword: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = set()
+    for value in HOSTILE:
+        try:
+            getattr(ed, name)(**{**BASE.get(name, {}), keyword: value})
+        except EdgeDeepLabError as error:
+            said.add(str(error))
+    assert said, "something of it cannot be meant"
+    assert not [sentence for sentence in said if "\n" in sentence]
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "sentence"),
+    [
+        ("train", {"recipe": 5}, "a recipe came as 5; a Recipe, a mapping of its sections"),
+        ("prune", {"recipe": QatRecipe()}, "a PruneRecipe, a mapping of its sections"),
+        ("train", {"workers": -1}, "workers came as -1; a whole number from 0 was expected"),
+        ("compress", {"workers": "2"}, "workers came as '2'; a whole number from 0"),
+        ("bench", {"allowance": 5}, "allowance came as 5; an Allowance .* or None was expected"),
+        ("open_artifact", {"allowance": 5}, "allowance came as 5; an Allowance"),
+        ("check", {"progress": print}, "an object with begin, advance and note was expected"),
+        ("models", {"progress": type(SILENT)}, "an object with begin, advance and note"),
+        ("export", {"sparsity": 5}, "sparsity came as 5; text or None was expected"),
+        ("export", {"targets": []}, "no target came; at least one was expected"),
+        ("evaluate", {"scales": 5}, "scales came as 5; a list of numbers was expected"),
+        ("evaluate", {"class_map": {"x": 5}}, "class map .* cannot be used"),
+        ("parity", {"runtime": "onnxruntim"}, "unknown runtime 'onnxruntim'.*onnxruntime"),
+        ("bench", {"runtime": "nope"}, "unknown runtime 'nope'; choose one of: core-ml"),
+    ],
+)
+def test_keyword_of_another_kind_is_named(
+    name: str, keywords: dict[str, Any], sentence: str, make_dataset: Any
+) -> None:
+    data = {"data": make_dataset("test", count=1)} if "class_map" in keywords else {}
+    with pytest.raises(ConfigError, match=sentence):
+        getattr(ed, name)(**{**BASE.get(name, {}), **data, **keywords})
+
+
+def test_allowance_is_of_positive_numbers() -> None:
+    with pytest.raises(ConfigError, match="a memory limit of x came"):
+        Allowance("x")  # type: ignore[arg-type]
 
 
 def test_one_file_several_and_what_export_gives_are_artifacts() -> None:
@@ -104,3 +153,71 @@ def test_one_file_several_and_what_export_gives_are_artifacts() -> None:
     size = to_size(np.array([96, 128]))
     assert size == (96, 128)
     assert all(type(side) is int for side in size or ())
+
+
+def test_check_gives_an_entry_to_each_file_and_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    found = ed.check([tmp_path / "empty", tmp_path / "absent.onnx"])
+    assert [entry.path.name for entry in found] == ["absent.onnx", "empty"]
+    assert found[1].to_json() == {
+        "path": str(tmp_path / "empty"),
+        "format": None,
+        "profiles": [],
+        "error": found[1].error,
+    }
+    assert "is a folder without manifest.json" in found[1].error
+
+
+def test_check_takes_an_output_with_fix_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="an output came without fix"):
+        ed.check(tmp_path / "a.tflite", output=tmp_path / "b.tflite")
+    with pytest.raises(OutputError, match="is a folder and a file was to be written"):
+        ed.check(tmp_path / "a.tflite", fix=True, output=tmp_path)
+
+
+def test_quantization_of_one_file_is_not_compared(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="1 file came to compare; two or more were expected"):
+        ed.compare_quantization(tmp_path / "a.onnx")
+
+
+def test_rule_is_explained_by_its_id() -> None:
+    assert ed.explain_rule("onnx-cpu.dilated-depthwise").profiles == ("onnx-cpu",)
+    with pytest.raises(ConfigError, match="perhaps onnx-cpu"):
+        ed.explain_rule("onnx-cpu.dilated-depthwize")
+
+
+def test_mac_is_asked_about_one_package(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one package at a time"):
+        ed.write_mac_script([tmp_path / "a.mlpackage"] * 2, tmp_path / "ask.py")
+    with pytest.raises(ConfigError, match="came for a Mac's script; an "):
+        ed.write_mac_script(tmp_path / "a.onnx", tmp_path / "ask.py")
+
+
+def test_every_rewrite_is_listed_with_what_asks_for_it() -> None:
+    found = ed.rewrites()
+    assert "fold-batch-norm" in {rewrite.name for rewrite in found.always}
+    assert found.asked["zero-insert"].asked_by
+
+
+@pytest.mark.parametrize("name", ed.__all__)
+def test_types_of_a_signature_can_be_resolved(name: str) -> None:
+    found = get_type_hints(getattr(ed, name))
+    assert {*found} == {*inspect.signature(getattr(ed, name)).parameters, "return"}
+
+
+@pytest.mark.parametrize("name", ["compress", "models"])
+def test_help_is_the_verbs_once_the_subpackage_of_its_name_is_imported(name: str) -> None:
+
+    first, *_ = str(inspect.getdoc(getattr(api, name))).splitlines()
+    assert first in pydoc.render_doc(getattr(ed, name), renderer=pydoc.plaintext)
+
+
+def test_evaluation_equals_itself_alone() -> None:
+    counts = np.ones((1, 2, 3), np.int64)
+    made = [
+        Evaluation("torch", ("a", "b"), (8, 8), counts, counts, np.ones(1), 1.0, Path("a"), "set")
+        for _ in range(2)
+    ]
+    assert made[0] == made[0]
+    assert made[0] != made[1]
+    assert len({*made}) == 2

@@ -162,3 +162,8 @@ def test_leftovers_of_a_name_that_is_a_pattern_are_its_own(tmp_path: Path) -> No
     (tmp_path / ".ab.x").mkdir()
     remove_leftovers(tmp_path / "a[b]")
     assert [path.name for path in tmp_path.iterdir()] == [".ab.x"]
+
+
+def test_missing_folders_above_what_is_written_are_made(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new" / "folder" / "a.txt", "new")
+    assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "new"

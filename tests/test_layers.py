@@ -1,6 +1,7 @@
 """Imports go one way, none in a circle; only the commands and the demo know of terminals; nothing prints."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -104,6 +105,40 @@ def test_imports_go_down() -> None:
     assert back == []
 
 
+def test_commands_call_the_face_alone() -> None:
+    """Of what stands below the face they import types and constants, which begin with a capital letter."""
+    exempt = {"edge_deeplab.cli.demo", "edge_deeplab.compress.tables"}
+    calls = {
+        f"{name}: {node.module}.{alias.name}"
+        for name in modules()
+        if part_of(name) == "cli"
+        for node in _running_imports(name)
+        if height("formats")
+        <= height(part_of(f"{node.module}.{node.names[0].name}"))
+        < height("api")
+        for alias in node.names
+        if alias.name[0].islower() and not {name, node.module} & exempt
+    }
+    assert calls == set()
+
+
+def _running_imports(name: str) -> list[ast.ImportFrom]:
+    """Return what a module imports from the package where it runs, not for types alone."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    return [
+        node
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.ImportFrom)
+        and str(node.module).startswith("edge_deeplab")
+        and id(node) not in for_types
+    ]
+
+
 def test_imports_form_no_circle() -> None:
     state: dict[str, bool] = {}
     circles = []
@@ -173,3 +208,38 @@ def test_no_two_public_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(name)
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+def test_sentences_below_the_commands_name_no_option() -> None:
+    """They are told to Python too; exempt is what says which command asks for something, or is kept in files."""
+    exempt = (
+        "edge_deeplab.checker.explain",
+        "edge_deeplab.checker.mac.script",
+        "edge_deeplab.checker.rules_page",
+        "edge_deeplab.converters.devices.",  # reasons that manifests hold
+        "edge_deeplab.converters.rewrites.catalogue",
+        "edge_deeplab.demo.",
+        "edge_deeplab.lab.environments",  # how to get a tool
+        "edge_deeplab.lab.workers.",  # what tools are called with
+        "edge_deeplab.training.start",  # what a run's state was told
+    )
+    found = [
+        f"{name}:{node.lineno}: {node.value}"
+        for name in modules()
+        if part_of(name) not in ("cli", "__main__") and not name.startswith(exempt)
+        for node in _texts(name)
+        if re.search(r"(^|[\s(])--[a-z]", node.value)
+    ]
+    assert found == []
+
+
+def _texts(name: str) -> list[ast.Constant]:
+    tree = tree_of(name)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    ]

@@ -12,7 +12,9 @@ import pytest
 
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.evaluation import taps
 from edge_deeplab.formats.read import is_readable, read_graph
+from edge_deeplab.formats.stored import read as stored
 from edge_deeplab.targets import (
     TARGETS,
     Precision,
@@ -40,6 +42,10 @@ def test_target_has_a_lowering_a_reader_rules_and_engines(name: TargetName) -> N
     assert set(import_module(f"edge_deeplab.runtimes.{name}").ENGINES) == {*target.runtimes}
     assert load_profile(str(target.default_profile)).format == name
     assert set(target.packages) <= set(TESTED)
+
+
+def test_tables_keyed_by_target_have_its_keys() -> None:
+    assert {*stored._OPENERS} == {*taps._TAPS} == {*TARGETS}
 
 
 def test_runtime_belongs_to_one_target() -> None:

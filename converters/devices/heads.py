@@ -57,6 +57,6 @@ def check_head_size(asked: Sequence[AskedRewrite], size_hw: tuple[int, int]) -> 
         if request.name == rewrite.name and any(side % SIZE_MULTIPLE for side in size_hw):
             raise ConfigError(
                 f"{request.reason or request.name} came with size {size_hw[0]}x{size_hw[1]}, where logits are not "
-                f"enlarged by a whole ratio; multiples of {SIZE_MULTIPLE} were expected; choose such a size, or pass "
-                "--head exact"
+                f"enlarged by a whole ratio; multiples of {SIZE_MULTIPLE} were expected; choose such a size, or "
+                "head exact"
             )

@@ -70,7 +70,7 @@ def profiles_of(
         if profile.format not in targets:
             raise ConfigError(
                 f"profile {profile.name} is about {profile.format} files and the export writes {', '.join(targets)}; "
-                f"a profile of those was expected; add --target {profile.format}"
+                f"a profile of those was expected; add the target {profile.format}"
             )
     return {target: [p for p in profiles if p.format == target] for target in targets}
 

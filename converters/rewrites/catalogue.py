@@ -5,7 +5,7 @@ proves its equivalence.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch.export import ExportedProgram
@@ -164,6 +164,37 @@ ALWAYS: tuple[StandingRewrite, ...] = (
     ),
 )
 """What every export runs; `pipeline` has the order, which int8 and float graphs do not share."""
+
+
+@dataclass(frozen=True)
+class RewriteList:
+    """Every rewrite, those that nobody has to ask for first.
+
+    Args:
+        always: what every export runs.
+        asked: what an export can ask for, by name.
+    """
+
+    always: tuple[StandingRewrite, ...]
+    asked: Mapping[str, CataloguedRewrite]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `rewrites --json`."""
+        standing = [
+            {**asdict(rewrite), "always": True, "asked_by": None} for rewrite in self.always
+        ]
+        asked = [
+            {
+                "name": name,
+                "does": rewrite.does,
+                "equality": rewrite.equality,
+                "always": False,
+                "asked_by": rewrite.asked_by,
+                "runs_on": "the modules asked for",
+            }
+            for name, rewrite in self.asked.items()
+        ]
+        return {"rewrites": standing + asked}
 
 
 def get_rewrite(name: str) -> CataloguedRewrite:

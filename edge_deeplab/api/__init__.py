@@ -4,17 +4,26 @@ One function a verb: it takes the fields of a frozen request as keywords, valida
 of `errors.py`. Work that takes long tells a `Progress`. What is heavy is imported when a function is called.
 """
 
-from edge_deeplab.api.files import check, export, load, open_artifact
+from edge_deeplab.api.checks import (
+    check,
+    compare_quantization,
+    explain_rule,
+    rewrites,
+    write_mac_script,
+)
+from edge_deeplab.api.files import export, load, open_artifact
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
-from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools
+from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
 __all__ = [
     "bench",
     "check",
+    "compare_quantization",
     "compress",
     "doctor",
     "evaluate",
+    "explain_rule",
     "export",
     "install_lab_tools",
     "lab",
@@ -26,6 +35,9 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "rewrites",
     "sweep_groups",
     "train",
+    "try_lab_tools",
+    "write_mac_script",
 ]

@@ -1,35 +1,28 @@
-"""The face's verbs about files: checkpoints are loaded and exported; exported files are checked and opened."""
+"""The face's verbs about files: checkpoints are loaded and exported, exported files opened."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
-    Artifacts,
     to_names,
     to_path,
     to_path_or_none,
-    to_paths,
     to_size,
+    types,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import RequestError
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.api.named import NamedCheckpoint
-    from edge_deeplab.checker.report import CheckResult
-    from edge_deeplab.child.limits import Allowance
-    from edge_deeplab.converters.export import ExportedArtifact
-    from edge_deeplab.description import Normalisation
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.runtimes.base import Runtime
-    from edge_deeplab.targets import RuntimeName
 
-
+@checked
 def load(
-    source: "NamedCheckpoint" = None, *, allow_pickle: bool = False, unsafe_pickle: bool = False
-) -> "Checkpoint":
+    source: "types.NamedCheckpoint" = None,
+    *,
+    allow_pickle: bool = False,
+    unsafe_pickle: bool = False,
+) -> "types.Checkpoint":
     """Load a checkpoint.
 
     Args:
@@ -40,7 +33,7 @@ def load(
 
     Raises:
         CheckpointError: when there is none, or it cannot be read.
-        RequestError: when it names none.
+        ConfigError: when it names none.
         MissingDependencyError: without torch.
     """
     from edge_deeplab.models.shipped import open_checkpoint
@@ -50,15 +43,16 @@ def load(
 
         if isinstance(source, Checkpoint):
             return source
-        raise RequestError(
+        raise ConfigError(
             f"a checkpoint came as {source!r:.60}; a file, a run's folder or a shipped name was expected"
         )
     named = None if source is None else str(source)
     return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
 
 
+@checked
 def export(
-    model: "NamedCheckpoint" = None,
+    model: "types.NamedCheckpoint" = None,
     targets: str | Sequence[str] = ("all",),
     *,
     precision: str | None = None,
@@ -74,7 +68,7 @@ def export(
     allow_pickle: bool = False,
     unsafe_pickle: bool = False,
     progress: Progress = SILENT,
-) -> "tuple[ExportedArtifact, ...]":
+) -> "tuple[types.ExportedArtifact, ...]":
     """Export a checkpoint to files that describe themselves, count verdicts, and write `manifest.json` beside them.
 
     Keywords that are not told here are the fields of `converters.request.ExportRequest`; results and errors are those
@@ -110,60 +104,15 @@ def export(
     return export_checkpoint(checkpoint, request, progress)
 
 
-def check(
-    artifacts: Artifacts,
-    *,
-    profiles: str | Sequence[str] = (),
-    observe: str = "auto",
-    merge: str | Path | None = None,
-    progress: Progress = SILENT,
-) -> "tuple[CheckResult, ...]":
-    """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
-
-    Args:
-        artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
-        profiles: runtimes and devices to hold files against; none takes each format's default.
-        observe: "auto" asks the observers that need nothing more, "all" those of every profile, "none" no one.
-        merge: what a Mac said of one `.mlpackage`, as the script of `check --mac-script` wrote it; it decides verdicts.
-        progress: told of each file.
-
-    Returns:
-        One entry a file, in order; a file that cannot be read has an `UnreadArtifact` with the reason.
-
-    Raises:
-        ArtifactError: when the Mac's answer cannot be read, or is about another package.
-        ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
-            several files, or an observer that all were to be asked and is not available.
-        MissingDependencyError: when the package that knows a format is not installed.
-    """
-    from edge_deeplab.checker.mac.bundle import only_package
-    from edge_deeplab.checker.report import check_artifacts
-    from edge_deeplab.formats.artifacts import expand_artifacts
-    from edge_deeplab.lab.observers import (
-        available_observers,
-        check_observe,
-        demand_observers,
-    )
-    from edge_deeplab.runtimes.observers.mac import MacAnswer
-
-    check_observe(observe)
-    profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)
-    paths = expand_artifacts(to_paths(artifacts))
-    answer = None if merge is None else MacAnswer.about(only_package(paths, "--merge"), merge)
-    if observe == "all":
-        demand_observers(paths, profiles, answer)
-    observers = {} if observe == "none" else available_observers(answer)
-    return check_artifacts(paths, profiles, observers, progress=progress)
-
-
+@checked
 def open_artifact(
     path: str | Path,
     *,
     threads: int | None = None,
-    normalisation: "Normalisation | None" = None,
-    runtime: "RuntimeName | None" = None,
-    allowance: "Allowance | None" = None,
-) -> "Runtime":
+    normalisation: "types.Normalisation | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
+) -> "types.Runtime":
     """Load an exported file, or a checkpoint; `predict` of the result maps pictures to class maps.
 
     It maps (N, H, W, 3) uint8 RGB to (N, H, W) uint8 class ids, where H and W are the file's own (`size_hw`). Pictures

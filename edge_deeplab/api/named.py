@@ -1,24 +1,24 @@
 """What the face's keywords may name: checkpoints, recipes and exported files, as objects, paths or names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge_deeplab.errors import RequestError
+from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_deeplab.config import CompressRecipe, Recipe
-    from edge_deeplab.models.checkpoint import Checkpoint
+    from edge_deeplab.api import types as types
+else:
 
-    NamedCheckpoint = Checkpoint | str | Path | None
-    """A checkpoint, or what names one: a file, a run's folder, a shipped name; None for the default shipped one."""
+    class _Types:
+        """The module `types`, imported when `typing.get_type_hints` asks for one of them."""
 
-    NamedRecipe = Recipe | Mapping[str, object] | str | Path | None
-    """A recipe of the verb's kind, what its file would hold, the file's path, or None for the defaults."""
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module("edge_deeplab.api.types"), name)
 
-    NamedChain = CompressRecipe | Mapping[str, object] | str | Path
-    """The recipe of a chain, what its file would hold, or the file's path."""
+    types = _Types()
 
 
 class HasPath(Protocol):
@@ -36,10 +36,10 @@ def to_path(keyword: str, given: str | Path) -> Path:
     """Return the path that a keyword came with.
 
     Raises:
-        RequestError: when it is none.
+        ConfigError: when it is none.
     """
     if not isinstance(given, str | Path):
-        raise RequestError(
+        raise ConfigError(
             f"{keyword} came as {given!r:.60}; a path was expected; pass a str or Path"
         )
     return Path(given)
@@ -54,7 +54,7 @@ def to_paths(artifacts: Artifacts) -> tuple[Path, ...]:
     """Return the paths of exported files.
 
     Raises:
-        RequestError: when there is none, or something that is no file is among them.
+        ConfigError: when there is none, or something that is no file is among them.
     """
     one = isinstance(artifacts, str | Path) or hasattr(artifacts, "path")
     try:
@@ -63,7 +63,7 @@ def to_paths(artifacts: Artifacts) -> tuple[Path, ...]:
     except TypeError:
         found = [artifacts]
     if not found:
-        raise RequestError("no artifact came; at least one was expected; name a file or a folder")
+        raise ConfigError("no artifact came; at least one was expected; name a file or a folder")
     return tuple(to_path("an artifact", each) for each in found)
 
 
@@ -71,11 +71,11 @@ def to_names(keyword: str, given: str | Iterable[str]) -> tuple[str, ...]:
     """Return the names that a keyword came with: one, or several.
 
     Raises:
-        RequestError: when they are no names.
+        ConfigError: when they are no names.
     """
     names = (given,) if isinstance(given, str) else given
     if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
-        raise RequestError(
+        raise ConfigError(
             f"{keyword} came as {given!r:.60}; a name or a list of names was expected"
         )
     return tuple(names)
@@ -85,7 +85,7 @@ def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:
     """Return the height and width that were asked for, as whole numbers; None stays None.
 
     Raises:
-        RequestError: when they are no two whole numbers from 1.
+        ConfigError: when they are no two whole numbers from 1.
     """
     if given is None:
         return None
@@ -94,7 +94,7 @@ def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:
         if min(height, width) < 1:
             raise ValueError("a side is below 1")
     except (TypeError, ValueError) as error:
-        raise RequestError(
+        raise ConfigError(
             f"size_hw came as {given!r:.60} ({error}); height and width in pixels were expected; pass (368, 480)"
         ) from error
     return height, width

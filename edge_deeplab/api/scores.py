@@ -2,31 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_deeplab.api.files import load
-from edge_deeplab.api.named import Artifacts, to_path, to_path_or_none, to_paths, to_size
+from edge_deeplab.api.keywords import checked
+from edge_deeplab.api.named import (
+    Artifacts,
+    to_path,
+    to_path_or_none,
+    to_paths,
+    to_size,
+    types,
+)
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.api.named import NamedChain, NamedCheckpoint
-    from edge_deeplab.child.limits import Allowance
-    from edge_deeplab.compress.report import ChainReport
-    from edge_deeplab.description import Normalisation
-    from edge_deeplab.evaluation.class_map import ClassMap
-    from edge_deeplab.evaluation.cost import ModelList
-    from edge_deeplab.evaluation.doctor import Diagnosis
-    from edge_deeplab.evaluation.latency import BenchReport
-    from edge_deeplab.evaluation.scores import Evaluation
-    from edge_deeplab.evaluation.verdict import ParityReport
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.targets import RuntimeName
 
-
+@checked
 def evaluate(
-    model: "str | Path | Checkpoint | None" = None,
+    model: "str | Path | types.Checkpoint | None" = None,
     *,
     data: str | Path | None = None,
     split: str = "test",
@@ -36,14 +30,14 @@ def evaluate(
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
     size_hw: tuple[int, int] | None = None,
-    class_map: "ClassMap | str | Path | None" = None,
-    normalisation: "Normalisation | None" = None,
-    runtime: "RuntimeName | None" = None,
-    allowance: "Allowance | None" = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
     allow_pickle: bool = False,
     unsafe_pickle: bool = False,
     progress: Progress = SILENT,
-) -> "Evaluation":
+) -> "types.Evaluation":
     """Score a checkpoint, or an exported file, on a labelled set.
 
     Keywords are the fields of `evaluation.evaluate.EvaluateRequest`; results and errors are those of
@@ -71,24 +65,25 @@ def evaluate(
     return layer.evaluate(request, progress)
 
 
+@checked
 def parity(
     artifacts: Artifacts | None = None,
     *,
-    reference: "str | Path | Checkpoint | None" = None,
+    reference: "str | Path | types.Checkpoint | None" = None,
     canonical: bool = False,
     data: str | Path | None = None,
     split: str = "test",
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
     max_drop: float = 0.5,
-    class_map: "ClassMap | str | Path | None" = None,
-    normalisation: "Normalisation | None" = None,
-    runtime: "RuntimeName | None" = None,
-    allowance: "Allowance | None" = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
     explain: bool = False,
     plot: str | Path | None = None,
     progress: Progress = SILENT,
-) -> "ParityReport":
+) -> "types.ParityReport":
     """Score exported files against the checkpoint that they were exported from, on the same images.
 
     Keywords are the fields of `evaluation.parity.ParityRequest`; results and errors are those of
@@ -115,15 +110,16 @@ def parity(
     return layer.parity(request, progress)
 
 
+@checked
 def bench(
     artifacts: Artifacts,
     *,
     threads: int | None = None,
     rounds: int = 30,
-    runtime: "RuntimeName | None" = None,
-    allowance: "Allowance | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
     progress: Progress = SILENT,
-) -> "BenchReport":
+) -> "types.BenchReport":
     """Time exported files side by side, in one interleaved run.
 
     Keywords are the fields of `evaluation.bench.BenchRequest`; results and errors are those of
@@ -141,7 +137,8 @@ def bench(
     return layer.bench(request, progress)
 
 
-def models(*, progress: Progress = SILENT) -> "ModelList":
+@checked
+def models(*, progress: Progress = SILENT) -> "types.ModelList":
     """Return which networks can be built, what each costs, and the shipped checkpoints with their measured scores.
 
     Args:
@@ -156,7 +153,8 @@ def models(*, progress: Progress = SILENT) -> "ModelList":
     return list_models(progress)
 
 
-def doctor(*, progress: Progress = SILENT) -> "Diagnosis":
+@checked
+def doctor(*, progress: Progress = SILENT) -> "types.Diagnosis":
     """Export a tiny model to each target, run it and compare it with torch: whether the installed set works.
 
     Args:
@@ -171,16 +169,17 @@ def doctor(*, progress: Progress = SILENT) -> "Diagnosis":
     return examine(progress)
 
 
+@checked
 def compress(
-    checkpoint: "NamedCheckpoint" = None,
+    checkpoint: "types.NamedCheckpoint" = None,
     *,
     data: str | Path,
-    recipe: "NamedChain",
+    recipe: "types.NamedChain",
     output: str | Path,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "ChainReport":
+) -> "types.ChainReport":
     """Prune, quantize, export, check, score and time in steps that are never done twice; stopped anywhere it goes on.
 
     Args:
@@ -216,7 +215,7 @@ def compress(
     )
 
 
-def _named(given: "NamedCheckpoint") -> "str | Checkpoint | None":
+def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":
     """Return what names a checkpoint as text, and one that is loaded as it is; errors as for `load`."""
     if given is None or isinstance(given, str | Path):
         return None if given is None else str(given)

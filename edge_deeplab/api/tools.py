@@ -2,18 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths
+from edge_deeplab.api.keywords import checked
+from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths, types
+from edge_deeplab.errors import checking
 from edge_deeplab.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from edge_deeplab.description import Normalisation
-    from edge_deeplab.evaluation.class_map import ClassMap
-    from edge_deeplab.lab.environments import ToolStatus
-    from edge_deeplab.lab.report import LabReport
 
-
+@checked
 def lab(
     artifacts: Artifacts,
     *,
@@ -21,10 +17,11 @@ def lab(
     data: str | Path | None = None,
     split: str = "test",
     limit: int | None = None,
-    class_map: "ClassMap | Path | None" = None,
-    normalisation: "Normalisation | None" = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    html: str | Path | None = None,
     progress: Progress = SILENT,
-) -> "LabReport":
+) -> "types.LabReport":
     """Return what vendors' compilers, simulators and accelerators say of each file, beside what rules predict.
 
     What a tool said of a file is kept in the user's cache and not asked again.
@@ -37,14 +34,21 @@ def lab(
         limit: only the first images.
         class_map: what the ids of another project's file mean, or the TOML file that says so.
         normalisation: of a float or int8 input of a file that does not describe itself.
+        html: where the matrix is also written as one page.
         progress: told of each cell and image.
 
     Raises:
-        ConfigError: for a device that no tool knows, or that reads none of the files.
+        ConfigError: for a device that no tool knows, or that reads none of the files, or what cannot be meant.
         DataError: for data that cannot be read.
-        RequestError: for a keyword that cannot be meant.
+        OutputError: when the page cannot be written.
     """
+    from edge_deeplab.files import check_writable, write_atomically
     from edge_deeplab.lab.matrix import LabRequest, run_lab
+    from edge_deeplab.lab.page import write_page
+
+    page = to_path_or_none("html", html)
+    if page is not None:
+        check_writable(page, "file")
 
     request = LabRequest(
         artifacts=to_paths(artifacts),
@@ -52,13 +56,17 @@ def lab(
         data=to_path_or_none("data", data),
         split=split,
         limit=limit,
-        class_map=class_map,
+        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
     )
-    return run_lab(request, progress)
+    report = run_lab(request, progress)
+    if page is not None:
+        write_atomically(page, write_page(report))
+    return report
 
 
-def lab_tools() -> "tuple[ToolStatus, ...]":
+@checked
+def lab_tools() -> "tuple[types.ToolStatus, ...]":
     """Return what is there of each of the lab's tools, what is missing, and how to get it."""
     from edge_deeplab.lab.environments import inspect_tool
     from edge_deeplab.lab.tools import TOOLS
@@ -66,9 +74,10 @@ def lab_tools() -> "tuple[ToolStatus, ...]":
     return tuple(inspect_tool(tool) for tool in TOOLS.values())
 
 
+@checked
 def install_lab_tools(
     names: str | Iterable[str], *, accept_licence: bool = False, progress: Progress = SILENT
-) -> "tuple[ToolStatus, ...]":
+) -> "tuple[types.ToolStatus, ...]":
     """Install tools, each in an environment of its own below the user's cache.
 
     Args:
@@ -77,13 +86,32 @@ def install_lab_tools(
         progress: told each tool's terms, and every stage.
 
     Raises:
-        RequestError: for an unknown tool, terms that want a yes, or a tool that has nothing to install.
+        ConfigError: for an unknown tool, or terms that want a yes.
         ToolError: when one does not run on this machine, or cannot be installed.
     """
     from edge_deeplab.lab.environments import install_tool
     from edge_deeplab.lab.tools import find_tool
 
-    tools = [find_tool(name) for name in to_names("names", names)]
+    with checking("names"):
+        tools = [find_tool(name) for name in to_names("names", names)]
     return tuple(
         install_tool(tool, accept_licence=accept_licence, progress=progress) for tool in tools
     )
+
+
+@checked
+def try_lab_tools(*, progress: Progress = SILENT) -> "tuple[types.ToolTrial, ...]":
+    """Let each tool that is there say its version and compile a tiny file.
+
+    Args:
+        progress: told of each tool.
+    """
+    from edge_deeplab.lab.trying import try_tool
+
+    installed = [status for status in lab_tools() if status.lack is None]
+    progress.begin("trying tools", len(installed), "tools")
+    trials = []
+    for status in installed:
+        trials.append(try_tool(status))
+        progress.advance()
+    return tuple(trials)

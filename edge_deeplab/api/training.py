@@ -6,38 +6,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_deeplab.api.files import load
-from edge_deeplab.api.named import to_names, to_path, to_path_or_none
+from edge_deeplab.api.keywords import checked
+from edge_deeplab.api.named import to_names, to_path, to_path_or_none, types
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from edge_deeplab.api.named import NamedCheckpoint, NamedRecipe
     from edge_deeplab.config import Recipe
     from edge_deeplab.data.dataset import FolderDataset
-    from edge_deeplab.evaluation.pruned import Pruned
-    from edge_deeplab.models.checkpoint import Checkpoint
-    from edge_deeplab.quantization.pruning.sensitivity import Sweep
-    from edge_deeplab.quantization.sensitivity import Ranking
-    from edge_deeplab.training.loop import RunOptions, Trained
+    from edge_deeplab.training.loop import RunOptions
 
 Chosen = TypeVar("Chosen", bound="Recipe")
 
 
+@checked
 def train(
     data: str | Path,
     output: str | Path,
     *,
-    recipe: "NamedRecipe" = None,
+    recipe: "types.NamedRecipe" = None,
     model: str | None = None,
     epochs: int | None = None,
-    init: "NamedCheckpoint" = None,
+    init: "types.NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
-    teacher: "NamedCheckpoint" = None,
+    teacher: "types.NamedCheckpoint" = None,
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "Trained":
+) -> "types.Trained":
     """Train a DeepLabV3+ and return its best checkpoint.
 
     Args:
@@ -78,8 +75,9 @@ def train(
     return run(request, _run_options(data, chosen, resume, workers, max_pixels, progress))
 
 
+@checked
 def prune(
-    checkpoint: "NamedCheckpoint" = None,
+    checkpoint: "types.NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
@@ -87,12 +85,12 @@ def prune(
     params: float | None = None,
     latency: float | None = None,
     epochs: int | None = None,
-    recipe: "NamedRecipe" = None,
+    recipe: "types.NamedRecipe" = None,
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "Pruned":
+) -> "types.Pruned":
     """Remove channels until every budget is met, fine-tune, and return the result beside the original.
 
     Args:
@@ -139,15 +137,16 @@ def prune(
     return compare_pruned(original, pruned, request.latency, progress=progress)
 
 
+@checked
 def sweep_groups(
-    checkpoint: "NamedCheckpoint" = None,
+    checkpoint: "types.NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "NamedRecipe" = None,
+    recipe: "types.NamedRecipe" = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "Sweep":
+) -> "types.Sweep":
     """Return what pruning each group of channels alone would cost, and write it to `output`.
 
     Nothing is pruned; arguments and errors as for `prune`.
@@ -163,19 +162,20 @@ def sweep_groups(
     return run(request, progress)
 
 
+@checked
 def quantize(
-    checkpoint: "NamedCheckpoint" = None,
+    checkpoint: "types.NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
     epochs: int | None = None,
-    recipe: "NamedRecipe" = None,
+    recipe: "types.NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "Trained":
+) -> "types.Trained":
     """Calibrate a float checkpoint, train it quantization-aware, and return its best quantized checkpoint.
 
     Args:
@@ -207,16 +207,17 @@ def quantize(
     return train_quantized(request, options)
 
 
+@checked
 def rank_quantizers(
-    checkpoint: "NamedCheckpoint" = None,
+    checkpoint: "types.NamedCheckpoint" = None,
     *,
     data: str | Path,
     output: str | Path,
-    recipe: "NamedRecipe" = None,
+    recipe: "types.NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
-) -> "Ranking":
+) -> "types.Ranking":
     """Return what each quantizer alone would cost, and write it to `output`.
 
     Nothing is trained; arguments and errors as for `quantize`.
@@ -234,12 +235,12 @@ def rank_quantizers(
 
 
 def _opened(
-    checkpoint: "NamedCheckpoint",
+    checkpoint: "types.NamedCheckpoint",
     recipe: Chosen,
     data: str | Path,
     output: str | Path,
     max_pixels: int,
-) -> "tuple[Checkpoint, Chosen, list[FolderDataset], Path]":
+) -> "tuple[types.Checkpoint, Chosen, list[FolderDataset], Path]":
     """Return what every request that starts from a checkpoint begins with."""
     sources = _open_splits(data, recipe, max_pixels)
     return load(checkpoint), recipe, sources, to_path("output", output)

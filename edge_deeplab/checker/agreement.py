@@ -42,6 +42,12 @@ class PredictedAndObserved:
         """Whether what was observed is what was predicted; None where the tool tells nothing of it."""
         return not self.differences if self.observation.tells else None
 
+    @property
+    def formed(self) -> dict[str, int] | None:
+        """How many integer operators of each kind were seen; None where the tool tells nothing of them."""
+        seen = self.observation.formed
+        return None if seen is None else integer_operators(seen)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         seen = self.observation

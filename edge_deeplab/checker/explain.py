@@ -18,7 +18,7 @@ from edge_deeplab.checker.rules import (
 from edge_deeplab.checker.verdicts import Confidence, Verdict
 from edge_deeplab.errors import ConfigError
 
-CONFIDENCE_WORDS: Mapping[Confidence, str] = {
+_CONFIDENCE_WORDS: Mapping[Confidence, str] = {
     Confidence.SOURCE: "read in the runtime's source or documentation",
     Confidence.MEASURED: "measured",
     Confidence.REPORTED: "reported by others",
@@ -59,13 +59,23 @@ class ExplainedRule:
     profiles: tuple[str, ...]
     verdict: str
 
+    @property
+    def condition(self) -> str:
+        """What the rule is about, in words."""
+        return describe_condition(self.rule)
+
+    @property
+    def confidence(self) -> str:
+        """How well the rule is known, in words."""
+        return f"{self.rule.confidence}: {_CONFIDENCE_WORDS[self.rule.confidence]}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
         rule = self.rule
         return {
             "rule": rule.id,
             "verdict": self.verdict,
-            "condition": describe_condition(rule),
+            "condition": self.condition,
             "operators": list(rule.operators),
             "when": [dict(alternative) for alternative in rule.when],
             "reason": rule.reason,

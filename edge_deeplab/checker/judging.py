@@ -15,7 +15,7 @@ from edge_deeplab.checker.facts import Value, facts_of
 from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
-from edge_deeplab.checker.rules import Profile, Rule
+from edge_deeplab.checker.rules import Profile, Rule, load_profile
 from edge_deeplab.checker.verdicts import Confidence, Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
 
@@ -47,6 +47,11 @@ class ProfileReport:
     left_out: tuple[LeftOut, ...] = ()
     stopped_at: Stop | None = None
     comparison: PredictedAndObserved | None = None
+
+    @property
+    def title(self) -> str:
+        """What the profile is, for people."""
+        return load_profile(self.profile).title
 
     def count(self) -> dict[Verdict, int]:
         """Return the number of operators of each verdict, all four of them."""
@@ -235,12 +240,12 @@ def _add_observed(
 
 def _decide(predicted: Judgement, observation: Observation, place: int) -> Judgement:
     """Return what was observed of an operator; the prediction where nothing was."""
-    where = f"observed on {observation.machine}"
+    where = f"observed {observation.where}"
     observed = replace(
         predicted,
         rule=OBSERVED,
         source=observation.version,
-        date=observation.date,
+        date=observation.date or "at every check",
         confidence=Confidence.MEASURED,
         rewrite=None,
     )
@@ -248,6 +253,8 @@ def _decide(predicted: Judgement, observation: Observation, place: int) -> Judge
     if observation.refusal is not None:
         reason = f"{where}: {observation.tool} does not load it ({observation.refusal})"
         return replace(observed, verdict=Verdict.REJECTED, reason=reason)
+    if place in taken and predicted.verdict is Verdict.SLOW:
+        return predicted  # where it runs says nothing of how fast
     if place in taken:
         reason = f"{where}: {taken[place]}"
         return replace(observed, verdict=Verdict.OK, reason=reason)

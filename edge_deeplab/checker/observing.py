@@ -38,7 +38,7 @@ class Observation:
     Args:
         tool: its name, "XNNPACK".
         version: what was asked, "ai-edge-litert 2.1.0".
-        machine: where it ran: a processor, a device, a simulator.
+        machine: where it ran: a processor, a device; "compiler" or "simulator" for one that is the tool's own.
         taken: places of the operators that it took, in the file's order, each with what the tool says of it, or "".
         left: the same of those that it left.
         subgraphs: of each part that it took in one piece, the places of its operators.
@@ -73,7 +73,13 @@ class Observation:
     @property
     def runtime(self) -> str:
         """What was asked, and where: "ai-edge-litert 2.1.0 on x86_64"."""
-        return f"{self.version} on {self.machine}"
+        return f"{self.version} {self.where}"
+
+    @property
+    def where(self) -> str:
+        """Where it ran: "on x86_64", "in its own compiler"."""
+        tools_own = self.machine in ("compiler", "simulator")
+        return f"in its own {self.machine}" if tools_own else f"on {self.machine}"
 
     @property
     def tells(self) -> bool:

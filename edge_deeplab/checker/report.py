@@ -13,6 +13,7 @@ from edge_deeplab.checker.agreement import PredictedAndObserved, fusion_to_json,
 from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.observing import Observers
 from edge_deeplab.checker.rules import Profile, default_profiles, load_profile
+from edge_deeplab.checker.tflite.fix import VersionFix
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding, lint_signatures
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.checker.verdicts import Verdict
@@ -34,6 +35,7 @@ class ArtifactReport:
         unasked: what the format's default profile says, where only its observer was asked.
         version_findings: operators of a TFLite file whose opcode version is too high or too low.
         signature_findings: what of a TFLite file's signatures is not so in its graph.
+        fix: what mending its versions did; None where that was not asked for.
     """
 
     graph: FileGraph
@@ -41,6 +43,7 @@ class ArtifactReport:
     unasked: ProfileReport | None = None
     version_findings: tuple[VersionFinding, ...] = ()
     signature_findings: tuple[SignatureFinding, ...] = ()
+    fix: VersionFix | None = None
 
     @property
     def path(self) -> Path:
@@ -85,7 +88,7 @@ class ArtifactReport:
                 {"operator": kind, "version": version, "count": count}
                 for kind, version, count in self.graph.count_types()
             ],
-            "dilated_depthwise": [_dilated_to_json(o) for o in dilated_depthwise(self.graph)],
+            "dilated_depthwise": [_dilated_to_json(o) for o in self.graph.dilated_depthwise],
             "profiles": [profile.to_json() for profile in self.profiles],
             "version_findings": [finding.to_json() for finding in self.version_findings],
             "signature_findings": [finding.to_json() for finding in self.signature_findings],
@@ -94,6 +97,8 @@ class ArtifactReport:
             document["xnnpack"] = xnnpack_to_json(seen)
         if seen := self.seen_by("onnxruntime"):
             document["onnxruntime"] = fusion_to_json(seen)
+        if self.fix:
+            document |= {"error": self.fix.error} if self.fix.error else {"fix": self.fix.to_json()}
         return document
 
 
@@ -194,11 +199,6 @@ def profiles_for(graph: FileGraph, asked: Sequence[Profile]) -> list[Profile]:
     if not asked:
         return default_profiles(graph.format)
     return [profile for profile in asked if profile.format == graph.format]
-
-
-def dilated_depthwise(graph: FileGraph) -> list[Operator]:
-    """Return the dilated depthwise convolutions, in the file's order."""
-    return [operator for operator in graph.operators if operator.dilated_depthwise]
 
 
 def _dilated_to_json(operator: Operator) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Facts that an operator's settings and tensors tell, under one name whatever its format calls them."""
 
 from collections.abc import Mapping
+from math import log2
 
 from edge_deeplab.checker.fact import Compute, Fact, Value
 from edge_deeplab.formats.graph import Attribute, Operator, TensorSpec, first_shape
@@ -213,17 +214,24 @@ def _whole_ratio(operator: Operator) -> bool | None:
     return all(new % old == 0 for new, old in zip(after, before, strict=True))
 
 
-def _resize_factor(operator: Operator) -> float | None:
+def _resize_factors(operator: Operator) -> list[float]:
+    """Return by what a resize enlarges each side, between corners where it aligns them; none of a single pixel."""
     before, after = _sizes(operator)
     if before is None or after is None or tuple(before) == (1, 1):
-        return None
+        return []
     corners = 1 if operator.attributes.get("align_corners") else 0
-    ratios = [
-        (new - corners) / (old - corners)
-        for new, old in zip(after, before, strict=True)
-        if old > corners
-    ]
-    return ratios[0] if len(set(ratios)) == 1 else 0.0
+    sides = zip(after, before, strict=True)
+    return [(new - corners) / (old - corners) for new, old in sides if old > corners]
+
+
+def _resize_factor(operator: Operator) -> float | None:
+    factors = _resize_factors(operator)
+    return (factors[0] if len(set(factors)) == 1 else 0.0) if factors else None
+
+
+def _factors_are_powers(operator: Operator) -> bool | None:
+    factors = _resize_factors(operator)
+    return all(factor >= 1 and log2(factor).is_integer() for factor in factors) if factors else None
 
 
 def _whole_division(operator: Operator) -> bool | None:
@@ -299,6 +307,8 @@ SETTING_FACTS = (
     Fact("resize_factor",
          "factor by which a resize enlarges both sides, between corners where it aligns them; 0 where the sides "
          "differ, absent where a single pixel is spread", _resize_factor, words="factor"),
+    Fact("factors_are_powers", "whether a resize enlarges each side by a power of two", _factors_are_powers,
+         yes_and_no=("sides enlarged by powers of two", "a side enlarged by no power of two")),
     Fact("whole_division", "whether a resize gives a whole part of its input's rows and columns", _whole_division),
     Fact("beta", "factor inside a softmax", _setting("beta")),
     Fact("keep_num_dims", "whether a fully connected layer keeps its input's rank", _setting("keep_num_dims")),

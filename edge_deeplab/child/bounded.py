@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 _WORKER = "edge_deeplab.child.worker"
 _PATIENCE_S = 5.0
 """How long a child that closed its pipe, or was killed, may take to be gone."""
-_MORE_TIME = "allow it more with --time-limit where it is to be trusted"
-_MORE_MEMORY = "allow it more with --memory-limit where it is to be trusted"
+_MORE_TIME = "allow it more time where it is to be trusted"
+_MORE_MEMORY = "allow it more memory where it is to be trusted"
 
 
 class BoundedChild:
@@ -81,8 +81,8 @@ class BoundedChild:
             ChildError: when the child ends, stalls or gives no proper answer, now or earlier.
             EdgeDeepLabError: whatever of this package's errors the function raised.
         """
-        if self._lost:
-            raise ChildError(self._subject, *self._lost)
+        if not self.close.alive:
+            raise ChildError(self._subject, *(self._lost or ("it was closed", "open it again")))
         try:
             kind, answer = self._exchange(request, values)
         except (EOFError, BrokenPipeError):

@@ -8,6 +8,7 @@ Where the system has no such limits (Windows; of macOS, memory) the wall clock a
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Allowance:
         cpu_s: seconds of one core for each request; None for the default.
 
     Raises:
-        ConfigError: when a number is not positive.
+        ConfigError: when one is no positive number.
     """
 
     memory_bytes: int | None = None
@@ -45,7 +46,7 @@ class Allowance:
 
     def __post_init__(self) -> None:
         for name, value in (("memory", self.memory_bytes), ("time", self.cpu_s)):
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ConfigError(
                     f"a {name} limit of {value} came; a positive number was expected; raise it"
                 )
@@ -103,6 +104,21 @@ def bound_processor_time(cpu_s: int) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     limit = _within(int(time.process_time()) + 1 + cpu_s, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+
+
+def bound_process(process_id: int, limits: Limits) -> None:
+    """Bound another process, and what it will start, by what it has in all, where the system can (Linux)."""
+    resource = _resource_module()
+    if not hasattr(resource, "prlimit"):
+        return
+    for kind, limit in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ProcessLookupError):  # it ended at once
+            bound = _within(limit, resource.prlimit(process_id, kind)[1])
+            resource.prlimit(process_id, kind, (bound, bound))
 
 
 def _within(limit: int, hard: int) -> int:

@@ -7,7 +7,13 @@ import typer
 
 from edge_deeplab import api
 from edge_deeplab.cli.options import MemoryLimitOption, RuntimeOption, TimeLimitOption, allowance
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    naming_options,
+    print_json,
+)
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say, styled
 
@@ -49,7 +55,7 @@ def bench(
     Example: edge-deeplab bench exports/*.tflite other.tflite --threads 1
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        with drawn_progress() as progress:
+        with naming_options({}), drawn_progress() as progress:
             report = api.bench(
                 artifacts,
                 threads=threads,

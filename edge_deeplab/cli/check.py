@@ -1,19 +1,24 @@
 """`edge-deeplab check`: the operator report of exported files, this project's or not."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab import api
+from edge_deeplab.cli.check_explain import show_rule
+from edge_deeplab.cli.check_same import show_comparison
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
+    naming_options,
     print_json,
     reading_option,
 )
+from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.errors import ConfigError
 
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edge_deeplab.checker.report import ArtifactReport, CheckResult
-    from edge_deeplab.checker.tflite.fix import VersionFix
 
 
 def check(
@@ -110,17 +114,6 @@ def check(
             "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
         )
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab import api
-        from edge_deeplab.checker.report import ArtifactReport
-        from edge_deeplab.checker.rules import load_profile
-        from edge_deeplab.checker.tflite.fix import fix_files
-        from edge_deeplab.cli.check_explain import explain
-        from edge_deeplab.cli.check_same import compare
-        from edge_deeplab.cli.progress import drawn_progress
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.formats.artifacts import expand_artifacts
-        from edge_deeplab.lab.observers import check_observe
-
         _refuse_ignored(
             {
                 "--explain": explain_rule is not None,
@@ -136,90 +129,53 @@ def check(
                 "--observe": observe != "auto",
             },
         )
-        with reading_option("--profile"):
-            for name in profiles or ():
-                load_profile(name)
-        with reading_option("--observe"):
-            check_observe(observe)
-        if output is not None:
-            check_writable(output, "file")
         if explain_rule is not None:
             with reading_option("--explain"):
-                explain(explain_rule, as_json=as_json)
+                show_rule(api.explain_rule(explain_rule), as_json=as_json)
         elif same_quantization:
-            compare(expand_artifacts(artifacts or []), as_json=as_json)
+            show_comparison(api.compare_quantization(artifacts or ()), as_json=as_json)
         elif mac_script is not None:
-            check_writable(mac_script, "file")
-            write_script(expand_artifacts(artifacts or []), mac_script, as_json=as_json)
+            package = api.write_mac_script(artifacts or (), mac_script)
+            _show_script(package, mac_script, as_json=as_json)
         else:
-            paths, failures = _readable_artifacts(artifacts or [])
-            with drawn_progress() as progress:
+            with naming_options({"profiles": "--profile"}), drawn_progress() as progress:
                 results = api.check(
-                    paths,
+                    artifacts or (),
                     profiles=profiles or (),
                     observe=observe,
                     merge=merge,
+                    fix=fix,
+                    output=output,
                     progress=progress,
                 )
-                read = [result.path for result in results if isinstance(result, ArtifactReport)]
-                fixes = fix_files(read, output, progress=progress) if fix and read else {}
-            show(results, failures, fixes, as_json=as_json)
+            _show(results, as_json=as_json)
 
 
-def show(
-    results: "Sequence[CheckResult]",
-    failures: Mapping[Path, str],
-    fixes: "Mapping[Path, VersionFix]",
-    *,
-    as_json: bool,
-) -> None:
-    """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator.
-
-    Args:
-        results: of the files.
-        failures: one sentence for each folder that means no files.
-        fixes: what was mended.
-        as_json: whether one JSON document is printed.
-    """
+def _show(results: "Sequence[CheckResult]", *, as_json: bool) -> None:
+    """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator."""
     from edge_deeplab.checker.report import ArtifactReport, UnreadArtifact
 
     reports = [result for result in results if isinstance(result, ArtifactReport)]
-    entries = [*results, *(UnreadArtifact(folder, why) for folder, why in failures.items())]
-    errors = [entry.error for entry in entries if isinstance(entry, UnreadArtifact)]
-    errors += [fix.error for fix in fixes.values() if fix.error is not None]
+    errors = [result.error for result in results if isinstance(result, UnreadArtifact)]
+    errors += [report.fix.error for report in reports if report.fix and report.fix.error]
     if as_json:
-        added = {
-            path: {"error": fix.error} if fix.error else {"fix": fix.to_json()}
-            for path, fix in fixes.items()
-        }
-        print_json({"artifacts": [e.to_json() | added.get(e.path, {}) for e in entries]})
+        print_json({"artifacts": [result.to_json() for result in results]})
     else:
-        _show(reports, list(fixes.values()))
+        _show_reports(reports)
     for sentence in errors:
         say(f"error: {sentence}", err=True)
-    if errors or any(found.rejected for found in reports):
+    if errors or any(report.rejected for report in reports):
         raise typer.Exit(1)
 
 
-def write_script(paths: Sequence[Path], output: Path, *, as_json: bool) -> None:
-    """Write the script that asks a Mac about one package and tell how to run it.
-
-    Raises:
-        ArtifactError: when the package cannot be read.
-        ConfigError: when it is not one package.
-        MissingDependencyError: without coremltools.
-        OutputError: when the script cannot be written.
-    """
-    from edge_deeplab.checker.mac.bundle import only_package, write_mac_script
-
-    package = only_package(paths, "--mac-script")
-    write_mac_script(package, output)
+def _show_script(package: Path, script: Path, *, as_json: bool) -> None:
+    """Tell how to run the script that asks a Mac about a package."""
     if as_json:
-        print_json({"package": str(package), "mac_script": str(output)})
+        print_json({"package": str(package), "mac_script": str(script)})
     else:
         say(
-            f"{output} is written; take it and {package} to a Mac and run: "
-            f"python {_argument(output)} {_argument(package)} [IMAGE ...]"
+            f"{script} is written; take it and {package} to a Mac and run: "
+            f"python {_argument(script)} {_argument(package)} [IMAGE ...]"
         )
 
 
@@ -236,7 +192,7 @@ def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
         others: the same of what goes with the report.
 
     Raises:
-        ConfigError: when one came beside another that takes its place, or --output without --fix.
+        ConfigError: when one came beside another that takes its place.
     """
     replacing = [option for option, came in instead.items() if came]
     ignored = [*replacing[1:], *(option for option, came in others.items() if came)]
@@ -245,36 +201,18 @@ def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
             f"{ignored[0]} came with {replacing[0]}, which would ignore it; one of them was expected; "
             "leave the other out"
         )
-    if others["--output"] and not others["--fix"]:
-        raise ConfigError(
-            "--output came without --fix; both or neither were expected, because only --fix writes a file; "
-            "add --fix or leave --output out"
-        )
 
 
-def _readable_artifacts(artifacts: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """Return the files that arguments mean, and one sentence for each folder that means none."""
-    from edge_deeplab.formats.artifacts import expand_artifacts
-
-    paths: list[Path] = []
-    failures: dict[Path, str] = {}
-    for artifact in artifacts:
-        try:
-            paths += expand_artifacts([artifact])
-        except ConfigError as error:
-            failures[artifact] = str(error)
-    return paths, failures
-
-
-def _show(reports: "Sequence[ArtifactReport]", fixes: "Sequence[VersionFix]") -> None:
+def _show_reports(reports: "Sequence[ArtifactReport]") -> None:
     from edge_deeplab.cli.check_tables import fix_line
     from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     for report in reports:
         _show_report(console, report)
-    for fix in fixes:
-        say(fix_line(fix))
+    for report in reports:
+        if report.fix:
+            say(fix_line(report.fix))
 
 
 def _show_report(console: "Console", report: "ArtifactReport") -> None:

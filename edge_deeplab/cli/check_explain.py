@@ -8,25 +8,13 @@ if TYPE_CHECKING:
     from edge_deeplab.checker.explain import ExplainedRule
 
 
-def explain(rule_id: str, *, as_json: bool) -> None:
-    """Print a rule by its id.
-
-    Raises:
-        ConfigError: for an unknown id.
-    """
-    from edge_deeplab.checker.explain import explain_rule
-
-    explanation = explain_rule(rule_id)
+def show_rule(explanation: "ExplainedRule", *, as_json: bool) -> None:
+    """Print a rule."""
     if as_json:
         print_json(explanation.to_json())
-    else:
-        _show(explanation)
-
-
-def _show(explanation: "ExplainedRule") -> None:
+        return
     from rich.table import Table
 
-    from edge_deeplab.checker.explain import CONFIDENCE_WORDS, describe_condition
     from edge_deeplab.cli.terminal import stdout_console
 
     rule = explanation.rule
@@ -36,13 +24,13 @@ def _show(explanation: "ExplainedRule") -> None:
     rows = {
         "rule": rule.id,
         "verdict": explanation.verdict,
-        "speaks about": describe_condition(rule),
+        "speaks about": explanation.condition,
         "reason": rule.reason,
         "what mends it": rule.rewrite or "nothing known",
         "in an export": rule.mend or "no rewrite",
         "source": rule.source,
         "date": rule.date,
-        "confidence": f"{rule.confidence}: {CONFIDENCE_WORDS[rule.confidence]}",
+        "confidence": explanation.confidence,
         "profiles": ", ".join(explanation.profiles),
     }
     for name, text in rows.items():

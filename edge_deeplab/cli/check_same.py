@@ -1,14 +1,12 @@
 """`edge-deeplab check --same-quantization`: the numbers of quantized files held against each other."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from edge_deeplab.cli.output import print_json
 from edge_deeplab.cli.terminal import say, stdout_console
-from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,21 +17,8 @@ _MOST_SHOWN = 20
 """Sentences of one kind that are printed; `--json` has all."""
 
 
-def compare(paths: Sequence[Path], *, as_json: bool) -> None:
-    """Compare the quantization that files hold and print it; exit code 1 when a tensor differs.
-
-    Raises:
-        ConfigError: when fewer than two files came.
-        ArtifactError: when one holds no quantization that can be read.
-    """
-    from edge_deeplab.formats.stored.read import compare_stored
-
-    if len(paths) < 2:
-        raise ConfigError(
-            f"--same-quantization came with {len(paths)} file; two or more were expected; "
-            "name the int8 files of one checkpoint"
-        )
-    comparison = compare_stored(paths)
+def show_comparison(comparison: "Comparison", *, as_json: bool) -> None:
+    """Print what comparing the quantization of files found; exit code 1 when a tensor differs."""
     if as_json:
         print_json(comparison.to_json())
     else:

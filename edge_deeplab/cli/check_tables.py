@@ -12,9 +12,6 @@ from rich.text import Text
 from edge_deeplab.checker.agreement import PredictedAndObserved
 from edge_deeplab.checker.judging import ProfileReport
 from edge_deeplab.checker.observing import RunCost
-from edge_deeplab.checker.onnx_fusion import integer_operators
-from edge_deeplab.checker.report import dilated_depthwise
-from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.checker.tflite.fix import VersionFix
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding
 from edge_deeplab.checker.tflite.versions import VersionFinding
@@ -49,9 +46,8 @@ def observed_line(seen: PredictedAndObserved) -> str | Text | None:
     predicted = ", as predicted" if seen.equal else ""
     if observation.refusal is not None:
         return styled(observation.told_refusal, "bold red")
-    if observation.formed is not None:
-        counts = integer_operators(observation.formed).items()
-        formed = ", ".join(f"{kind} x{count}" for kind, count in counts if count)
+    if (counts := seen.formed) is not None:
+        formed = ", ".join(f"{kind} x{count}" for kind, count in counts.items() if count)
         formed = formed or "no convolution"
         return f"{observation.tool} ({observation.runtime}) computes with {formed}{predicted}"
     if observation.taken is None or observation.left is None:
@@ -74,7 +70,11 @@ def _cost(cost: RunCost) -> str:
         "cycles": cost.cycles,
         "bytes of its memory": cost.memory_bytes,
     }
-    numbers = ", ".join(f"{n:g} {unit}" for unit, n in told.items() if n is not None)
+    numbers = ", ".join(
+        f"{n:,} {unit}" if isinstance(n, int) else f"{n:g} {unit}"
+        for unit, n in told.items()
+        if n is not None
+    )
     return f"{numbers} ({cost.note})" if cost.note else numbers
 
 
@@ -140,13 +140,12 @@ def placement_line(report: ProfileReport) -> str | None:
 
 def dilated_table(graph: FileGraph) -> Table | None:
     """Return the dilated depthwise convolutions; None where there are none."""
-    operators = dilated_depthwise(graph)
-    if not operators:
+    if not graph.dilated_depthwise:
         return None
     table = Table("layer", "name", title="dilated depthwise convolutions", title_justify="left")
     for header in ("rate", "kernel", "channels"):
         table.add_column(header, justify="right")
-    for operator in operators:
+    for operator in graph.dilated_depthwise:
         convolution = operator.dilated_depthwise
         assert convolution is not None
         form = "" if convolution.form == "native" else f" ({convolution.form})"
@@ -163,7 +162,7 @@ def dilated_table(graph: FileGraph) -> Table | None:
 def verdict_line(report: ProfileReport) -> Text:
     """Return a profile's title and how many operators have each verdict."""
     counts = [styled(f"{n} {verdict}", _STYLES[verdict]) for verdict, n in report.count().items()]
-    title = styled(f"{report.profile} ({load_profile(report.profile).title}): ")
+    title = styled(f"{report.profile} ({report.title}): ")
     return title + Text(", ").join(counts)
 
 

@@ -20,6 +20,7 @@ from edge_deeplab.cli.output import (
     JsonOption,
     ending_cleanly,
     finite,
+    naming_options,
     print_json,
     reading_option,
 )
@@ -97,12 +98,13 @@ def demo(
             _check_recording(record)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {artifact.name}")
-        opened = api.open_artifact(
-            artifact,
-            threads=threads,
-            runtime=runtime,
-            allowance=allowance(memory_limit, time_limit),
-        )
+        with naming_options({}):
+            opened = api.open_artifact(
+                artifact,
+                threads=threads,
+                runtime=runtime,
+                allowance=allowance(memory_limit, time_limit),
+            )
         view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)

@@ -25,6 +25,7 @@ from edge_deeplab.cli.output import (
     JsonOption,
     UnsafePickleOption,
     ending_cleanly,
+    naming_options,
     parse_size,
     print_json,
 )
@@ -81,7 +82,7 @@ def evaluate(
     scales_asked, size_hw = parse_scales(scales), parse_size(size)
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with drawn_progress() as progress:
+        with naming_options({}), drawn_progress() as progress:
             evaluation = api.evaluate(
                 model,
                 data=data,

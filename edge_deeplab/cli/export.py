@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab import api
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
@@ -100,8 +101,6 @@ def export(
 
     Example: edge-deeplab export runs/street --target tflite --precision fp16 --size 368x480
     """
-    from edge_deeplab import api
-
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options(_OPTIONS), drawn_progress() as progress:

@@ -19,8 +19,8 @@ from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
+    naming_options,
     print_json,
-    reading_option,
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
@@ -100,10 +100,6 @@ def lab(
     Example: edge-deeplab lab exports/*.tflite --device ethos-u55-256 --device litert-gpu
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab.files import check_writable, write_atomically
-        from edge_deeplab.lab.devices import find_device
-        from edge_deeplab.lab.page import write_page
-
         _refuse_misplaced(
             {"--tools": tools, "--install": bool(install)},
             {
@@ -129,12 +125,7 @@ def lab(
             return
         if not artifacts:
             raise typer.BadParameter("no FILE came; exported files were expected, or --tools")
-        with reading_option("--device"):
-            for name in device or ():
-                find_device(name)
-        if html is not None:
-            check_writable(html, "file")
-        with drawn_progress() as progress:
+        with naming_options({"devices": "--device"}), drawn_progress() as progress:
             report = api.lab(
                 artifacts,
                 devices=device or (),
@@ -143,10 +134,9 @@ def lab(
                 limit=limit,
                 class_map=class_map,
                 normalisation=parse_normalisation(normalisation),
+                html=html,
                 progress=progress,
             )
-        if html is not None:
-            write_atomically(html, write_page(report))
         _tell(report, as_json=as_json)
         if report.failures or (fail_disagreement and report.disagreements):
             raise typer.Exit(1)
@@ -194,35 +184,27 @@ def _refuse_misplaced(instead: dict[str, bool], given: dict[str, bool]) -> None:
 def _install(names: Sequence[str], accept_licence: bool, *, as_json: bool) -> None:
     if not accept_licence and not as_json and sys.stdin.isatty():
         accept_licence = _asked_for_a_yes(names)
-    with drawn_progress() as progress:
+    with naming_options({"names": "--install"}), drawn_progress() as progress:
         statuses = api.install_lab_tools(names, accept_licence=accept_licence, progress=progress)
     _tell_tools(statuses, as_json=as_json)
 
 
 def _asked_for_a_yes(names: Sequence[str]) -> bool:
     """Ask whoever sits at the terminal about the terms that want a yes; False where none of the tools' do."""
-    from edge_deeplab.lab.tools import find_tool
+    from edge_deeplab.lab.tools import TOOLS
 
-    strict = [tool for name in names if (tool := find_tool(name)).licence.must_accept]
+    strict = [TOOLS[name] for name in names if name in TOOLS and TOOLS[name].licence.must_accept]
     for tool in strict:
         say(f"{tool.label} comes under {tool.licence.name}: {tool.licence.url}", err=True)
     return bool(strict) and typer.confirm("Do you accept these terms?", err=True)
 
 
 def _list_tools(*, test: bool, as_json: bool) -> None:
-    statuses = api.lab_tools()
     if not test:
-        _tell_tools(statuses, as_json=as_json)
+        _tell_tools(api.lab_tools(), as_json=as_json)
         return
-    from edge_deeplab.lab.trying import try_tool
-
-    installed = [status for status in statuses if status.lack is None]
-    trials = []
     with drawn_progress() as progress:
-        progress.begin("trying tools", len(installed), "tools")
-        for status in installed:
-            trials.append(try_tool(status))
-            progress.advance()
+        trials = api.try_lab_tools(progress=progress)
     if as_json:
         print_json({"tools": [trial.to_json() for trial in trials]})
     for trial in trials:

@@ -8,7 +8,6 @@ import typer
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
-from edge_deeplab.targets import RuntimeName
 
 DataOption = Annotated[
     Path | None,
@@ -47,11 +46,13 @@ MaxPixelsOption = Annotated[
     ),
 ]
 RuntimeOption = Annotated[
-    RuntimeName | None,
+    str | None,
     typer.Option(
         "--runtime",
+        metavar="NAME",
         help="What runs the files, in place of their format's default. TFLite: interpreter (with XNNPACK, the "
-        "default), interpreter-builtin (LiteRT's own kernels, without XNNPACK) or compiled-model (LiteRT's newer API).",
+        "default), interpreter-builtin (LiteRT's own kernels, without XNNPACK) or compiled-model (LiteRT's newer API); "
+        "Core ML: core-ml or mil-reference.",
     ),
 ]
 MemoryLimitOption = Annotated[

@@ -25,7 +25,7 @@ from edge_deeplab.cli.terminal import (
     say,
     write_document,
 )
-from edge_deeplab.errors import ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.extras import missing_dependency
 from edge_deeplab.text import first_line
 
@@ -65,8 +65,6 @@ def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
             yield
         except (typer.Exit, typer.BadParameter):
             raise
-        except RequestError as error:
-            raise typer.BadParameter(str(error)) from error
         except ReaderGoneError as error:
             raise typer.Exit(1) from error
         except Exception as error:

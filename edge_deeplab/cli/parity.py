@@ -24,6 +24,7 @@ from edge_deeplab.cli.output import (
     JsonOption,
     ending_cleanly,
     finite,
+    naming_options,
     print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
@@ -96,7 +97,7 @@ def parity(
     """
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with drawn_progress() as progress:
+        with naming_options({}), drawn_progress() as progress:
             report = api.parity(
                 artifacts or None,
                 reference=reference,

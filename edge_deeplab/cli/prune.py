@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab import api
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
     print_json,
-    reading_option,
     speaks,
 )
 from edge_deeplab.cli.terminal import say, stdout_console
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from edge_deeplab.config import PruneRecipe
     from edge_deeplab.evaluation.pruned import Pruned
-    from edge_deeplab.progress import Progress
     from edge_deeplab.quantization.pruning.sensitivity import Sweep
 
 
@@ -102,7 +101,6 @@ def prune(
     Example: edge-deeplab prune camvid-efficientnet-lite0 --data camvid --macs 0.5 --params 0.6 --output runs/pruned
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab import api
         from edge_deeplab.config import PruneRecipe
 
         options = {
@@ -122,8 +120,6 @@ def prune(
         )
         _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
         with resumable_progress(output) as progress:
-            if sparsity is not None:
-                _check_sparsity(sparsity, progress)
             run = (
                 api.sweep_groups
                 if sensitivity
@@ -169,14 +165,6 @@ def _refuse_ignored(
         raise ConfigError(
             "--resume came with --sensitivity, which trains nothing; one of the two was expected; leave the other out"
         )
-
-
-def _check_sparsity(pattern: str, progress: "Progress") -> None:
-    progress.begin("loading torch")
-    from edge_deeplab.quantization.sparsity import parse_sparsity
-
-    with reading_option("--sparsity"):
-        parse_sparsity(pattern)
 
 
 def _costs_table(pruned: "Pruned") -> "Table":

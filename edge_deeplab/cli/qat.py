@@ -1,18 +1,17 @@
 """`edge-deeplab qat`: a float checkpoint becomes a quantized one, calibrated and trained."""
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_deeplab import api
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
     print_json,
-    reading_option,
     speaks,
 )
 from edge_deeplab.cli.terminal import say, stdout_console
@@ -31,7 +30,6 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.sensitivity import Ranking
     from edge_deeplab.training.loop import Trained
 
@@ -78,9 +76,16 @@ def qat(
     Example: edge-deeplab qat runs/street/best.safetensors --data street --output runs/street-int8
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab import api
+        from edge_deeplab.config import QatRecipe
 
-        chosen = _recipe_of(recipe, epochs, distill, estimator, calibration_images)
+        options = {
+            "distill": distill,
+            "estimator": estimator,
+            "calibration_images": calibration_images,
+        }
+        chosen = recipe_with_options(
+            QatRecipe, recipe, optimiser={"epochs": epochs}, quantization=options
+        )
         with resumable_progress(output) as progress:
             run = (
                 api.rank_quantizers
@@ -109,31 +114,6 @@ def _print(result: "Ranking | Trained", *, as_json: bool) -> None:
         say(f"quantized checkpoint: {result.checkpoint}")
     else:
         stdout_console().print(_ranking_table(result))
-
-
-def _recipe_of(
-    path: Path | None,
-    epochs: int | None,
-    distill: float | None,
-    estimator: str | None,
-    calibration_images: int | None,
-) -> "QatRecipe":
-    """Return the recipe with what options change of it."""
-    from edge_deeplab.config import QatRecipe, check_estimator
-
-    if estimator is not None:
-        with reading_option("--estimator"):
-            check_estimator(estimator)
-    return recipe_with_options(
-        QatRecipe,
-        path,
-        optimiser={"epochs": epochs},
-        quantization={
-            "distill": distill,
-            "estimator": estimator,
-            "calibration_images": calibration_images,
-        },
-    )
 
 
 def _ranking_table(ranking: "Ranking") -> "Table":

@@ -1,17 +1,18 @@
 """`edge-deeplab train`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from edge_deeplab import api
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
+    naming_options,
     print_json,
-    reading_option,
     speaks,
 )
 from edge_deeplab.cli.terminal import say
@@ -24,9 +25,6 @@ from edge_deeplab.cli.training import (
     resumable_progress,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from edge_deeplab.progress import Progress
 
 
 def train(
@@ -68,11 +66,7 @@ def train(
     Example: edge-deeplab train --data camvid --recipe recipes/camvid-efficientnet-lite0.toml --output runs/camvid
     """
     with ending_cleanly(as_json=as_json, debug=debug):
-        from edge_deeplab import api
-
-        with resumable_progress(output) as progress:
-            if model is not None:
-                _check_model(model, progress)
+        with naming_options({}), resumable_progress(output) as progress:
             trained = api.train(
                 data,
                 output,
@@ -92,11 +86,3 @@ def train(
             print_json(trained.to_json())
         else:
             say(f"trained checkpoint: {trained.checkpoint}")
-
-
-def _check_model(name: str, progress: "Progress") -> None:
-    progress.begin("loading torch")
-    from edge_deeplab.models.deeplab import backbone_of
-
-    with reading_option("--model"):
-        backbone_of(name)

@@ -120,7 +120,7 @@ def _remove(output: Path, name: str) -> None:
     except OSError as error:
         raise OutputError(
             f"{path} is of an earlier run and cannot be removed ({error.strerror}); a writable folder was expected; "
-            "remove it, or choose another --output"
+            "remove it, or choose another output"
         ) from error
 
 

@@ -28,11 +28,11 @@ def held_alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise OutputError(
             f"another compress is at work in {folder}; a folder to itself was expected; "
-            "wait until it ends, or choose another --output; nothing there was changed"
+            "wait until it ends, or choose another output; nothing there was changed"
         ) from error
     except OSError as error:
         raise OutputError(
-            f"{folder} cannot be written ({error.strerror}); a folder to write to was expected; choose another --output"
+            f"{folder} cannot be written ({error.strerror}); a folder to write to was expected; choose another output"
         ) from error
     try:
         yield

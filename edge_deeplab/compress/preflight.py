@@ -85,7 +85,7 @@ def _check_export(checkpoint: Checkpoint, section: ExportSection, output: Path) 
         raise ConfigError(
             f"{checkpoint.name} is of size {size_hw[0]}x{size_hw[1]}, which its files would have; height and width "
             f"that are multiples of {SIZE_MULTIPLE} were expected; train it at {good_hw[0]}x{good_hw[1]}, or leave "
-            "[export] out and run edge-deeplab export --size"
+            "[export] out and export it at another size"
         )
     request = ExportRequest(
         section.targets, head=section.head, profiles=section.profiles, output=output

@@ -2,7 +2,7 @@
 
 from edge_deeplab.config import CompressRecipe, PruneRecipe
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.quantization.sparsity import parse_sparsity, say_who_gains_nothing
+from edge_deeplab.quantization.sparsity import say_who_gains_nothing
 from edge_deeplab.targets import TARGETS
 
 
@@ -46,8 +46,6 @@ def sparsity_warnings(recipe: CompressRecipe) -> list[str]:
 def _check_pruning(recipe: PruneRecipe) -> None:
     """Check that every round has something to remove."""
     section = recipe.pruning
-    if section.sparsity is not None:
-        parse_sparsity(section.sparsity)
     if section.budgets():
         return
     if section.sparsity is None:

@@ -27,5 +27,5 @@ def too_large(name: str, found: str, max_pixels: int) -> DataError:
     """Return the error for a picture above the limit; `found` says how large it is."""
     return DataError(
         f"{name} is too large: {found}; at most {max_pixels} pixels were expected; make it smaller, or raise "
-        "--max-pixels where its source is trusted"
+        "max_pixels where its source is trusted"
     )

@@ -16,14 +16,12 @@ import numpy.typing as npt
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
 from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, Untimed
-from edge_deeplab.evaluation.request import check_count
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
-from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.runtimes.open import known_runtime, open_artifact
 from edge_deeplab.runtimes.threads import available_cpus
-from edge_deeplab.targets import RuntimeName
 
 WARM_UPS = 3
 """Runs of each file that are not counted: they allocate, fill caches and choose kernels."""
@@ -41,18 +39,17 @@ class BenchRequest:
         allowance: memory and time that a file may take; None for the defaults.
 
     Raises:
-        RequestError: for less than one round or thread.
+        ConfigError: for an unknown runtime.
     """
 
     artifacts: tuple[Path, ...]
     threads: int | None = None
     rounds: int = 30
-    runtime: RuntimeName | None = None
+    runtime: str | None = None
     allowance: Allowance | None = None
 
     def __post_init__(self) -> None:
-        check_count("rounds", self.rounds)
-        check_count("threads", self.threads)
+        known_runtime(self.runtime)
 
 
 class Timed(Protocol):

@@ -23,28 +23,23 @@ from edge_deeplab.evaluation.metrics import NO_CLASS
 ClassMap = Mapping[int, str]
 
 
-def resolve_class_map(given: ClassMap | Path | None) -> ClassMap | None:
-    """Return a class map that is given as such or as its file; errors as for `read_class_map`."""
-    return read_class_map(given) if isinstance(given, Path) else given
-
-
-def read_class_map(path: Path) -> ClassMap:
-    """Read a class map file.
+def read_class_map(given: ClassMap | Path) -> ClassMap:
+    """Return a class map that is given as such or as its file.
 
     Raises:
         ConfigError: when it cannot be read or is no map from ids to class names.
     """
     try:
-        entries = read_toml(path)["map"].items()
+        entries = (read_toml(given)["map"] if isinstance(given, Path) else given).items()
         class_map = {int(key): name for key, name in entries}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")
         if not class_map or not all(0 <= key < NO_CLASS for key in class_map):
             raise ValueError(f"it is empty or an id is not 0 to {NO_CLASS - 1}")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
-            f"class map {path} cannot be used ({type(error).__name__}: {error}); a TOML table [map] with lines such as "
-            '0 = "road" was expected; mend it'
+            f"class map {given!s:.200} cannot be used ({type(error).__name__}: {error}); a table [map] of lines such "
+            'as 0 = "road" was expected; mend it'
         ) from error
     return class_map
 
@@ -79,13 +74,13 @@ def class_lookup(
         if class_map is None:
             raise ConfigError(
                 f"{artifact} has the classes {', '.join(own)}, the data set has {', '.join(names)}; equal names were "
-                "expected; pass another --data, or a --class-map FILE.toml from its ids to the data set's names"
+                "expected; pass other data, or a class map from its ids to the data set's names"
             )
     if class_map is None:
         raise ArtifactError(
             f"{artifact} carries no self-description, so which class each of its ids means is not known; pass "
-            '--class-map FILE.toml with a table [map] of lines such as 0 = "road" (and --normalisation MEAN/STD where '
-            "its input is float)"
+            'a class map, a TOML file with a table [map] of lines such as 0 = "road" (and the normalisation where its '
+            "input is float)"
         )
     count = count_classes() if description is None else len(description.classes)
     if count is not None and max(class_map) >= count:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.errors import RequestError, require
+from edge_deeplab.errors import ConfigError, require
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.text import printable
 
@@ -77,7 +77,7 @@ class DriftChain:
 def check_plot(path: Path) -> None:
     """Check that a plot can be drawn to a file; arguments and errors as for `plot`."""
     if path.suffix.lower() not in PLOT_ENDINGS:
-        raise RequestError(
+        raise ConfigError(
             f"plot file {path} came; an ending of {', '.join(PLOT_ENDINGS)} was expected; rename it"
         )
     require("matplotlib", package="matplotlib", extra="compress")
@@ -91,7 +91,7 @@ def plot(chains: Sequence[DriftChain], path: Path) -> None:
         path: .png, .svg or .pdf to write.
 
     Raises:
-        RequestError: when the ending is none of these.
+        ConfigError: when the ending is none of these.
         MissingDependencyError: without matplotlib.
         OutputError: when it cannot be written; what was there stays.
     """

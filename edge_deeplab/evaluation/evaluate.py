@@ -19,7 +19,7 @@ import numpy as np
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
-from edge_deeplab.errors import ArtifactError, ConfigError, RequestError, require
+from edge_deeplab.errors import ArtifactError, ConfigError, checking, require
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.metrics import (
     Counts,
@@ -53,8 +53,8 @@ class EvaluateRequest(ScoringRequest):
         unsafe_pickle: unpickle such a file in full, which runs code that its author chose.
 
     Raises:
-        RequestError: when a checkpoint's options come with an exported file, or the other way round, or a stride cannot
-            be had.
+        ConfigError: when a checkpoint's options come with an exported file, or the other way round, or a stride or
+            runtime is unknown.
     """
 
     model: "str | Checkpoint | None" = None
@@ -69,12 +69,12 @@ class EvaluateRequest(ScoringRequest):
         super().__post_init__()
         protocol = (self.output_stride, self.scales, self.flip, self.size_hw)
         if self.artifact is not None and protocol != (None, (1.0,), False, None):
-            raise RequestError(
+            raise ConfigError(
                 "an output stride, scales, a flip or a size came with an exported file, whose graph is fixed; "
                 "a checkpoint was expected with them; leave them out"
             )
         if self.artifact is None and self.runtime is not None:
-            raise RequestError(
+            raise ConfigError(
                 f"runtime {self.runtime} came with a checkpoint, which torch runs; an exported file was expected "
                 "with it; leave it out"
             )
@@ -82,10 +82,8 @@ class EvaluateRequest(ScoringRequest):
             require("torch", package="torch", extra="train")
             from edge_deeplab.models.backbones import check_output_stride
 
-            try:
+            with checking("output_stride"):
                 check_output_stride(self.output_stride)
-            except ConfigError as error:
-                raise RequestError(str(error)) from error
 
     @property
     def artifact(self) -> Path | None:

@@ -31,10 +31,6 @@ from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
-DRIFT_DB = 20.0
-"""A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
-
 
 def explain_report(
     report: ParityReport, image_hwc: ImageHWC, progress: Progress = SILENT

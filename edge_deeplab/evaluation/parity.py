@@ -7,13 +7,12 @@ as its result and the others go on; the verdict comes last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.description import Description
-from edge_deeplab.errors import DataError, RequestError
+from edge_deeplab.errors import DataError, checking
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.drift import check_plot, plot
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
@@ -48,7 +47,7 @@ class ParityRequest(ScoringRequest):
         plot: draw what that found to this .png, .svg or .pdf file, which asks for `explain`.
 
     Raises:
-        RequestError: when no file is named, the limit is no number from 0, or the plot's ending none of these.
+        ConfigError: for an unknown runtime, or when the plot's ending is none of these.
         MissingDependencyError: when a plot is asked for without matplotlib.
         OutputError: when it could not be written.
     """
@@ -62,20 +61,9 @@ class ParityRequest(ScoringRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.artifacts == ():
-            raise RequestError(
-                "no artifact came; at least one was expected; name a file or a folder"
-            )
-        if not (
-            isinstance(self.max_drop, int | float)
-            and isfinite(self.max_drop)
-            and self.max_drop >= 0
-        ):
-            raise RequestError(
-                f"a largest loss of {self.max_drop} points came; 0 or more was expected; pass 0.5, for example"
-            )
         if self.plot is not None:
-            check_plot(self.plot)
+            with checking("plot"):
+                check_plot(self.plot)
             check_writable(self.plot, "file")
 
 
@@ -98,7 +86,7 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     trials = open_trials(paths, request.open_file, dataset, class_map, progress)
     opened = [trial for trial in trials if trial.contestant is not None]
     named = {t.path: t.description for t in opened if t.description is not None}
-    reference = _reference_of(request, named) if opened else None
+    reference = _reference_of(request, named, progress) if opened else None
     checkpoint = reference if isinstance(reference, Path | None) else reference.path
 
     def open_at(size_hw: Size) -> Runtime:
@@ -109,11 +97,13 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     return _explained(report, request, dataset, progress)
 
 
-def _reference_of(request: ParityRequest, named: Mapping[Path, Description]) -> "Path | Checkpoint":
+def _reference_of(
+    request: ParityRequest, named: Mapping[Path, Description], progress: Progress
+) -> "Path | Checkpoint":
     """Return the checkpoint that files are held against: the one that was given, or the file that is meant."""
     given = request.reference
     if given is None or isinstance(given, str):
-        return find_reference(given, named)
+        return find_reference(given, named, progress)
     return given
 
 

@@ -6,7 +6,6 @@ same name would be a number about nothing.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,20 +15,22 @@ from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError, require
 from edge_deeplab.files import BEST_FILE, path_inside
 from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
+from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
 
-log = logging.getLogger(__name__)
 
-
-def find_reference(argument: str | None, descriptions: Mapping[Path, Description]) -> Path:
+def find_reference(
+    argument: str | None, descriptions: Mapping[Path, Description], progress: Progress = SILENT
+) -> Path:
     """Return the checkpoint file that a set of artifacts is measured against.
 
     Args:
-        argument: `--reference`: a path, a shipped name, or None.
+        argument: a path, a shipped name, or None.
         descriptions: what the artifacts that describe themselves say, by artifact path.
+        progress: told of each that was exported from another checkpoint than the one that was asked for.
 
     Raises:
         CheckpointError: when the checkpoint is not found, or is another file than the artifacts were exported from.
@@ -37,7 +38,7 @@ def find_reference(argument: str | None, descriptions: Mapping[Path, Description
     """
     if argument is not None:
         path = resolve_checkpoint(argument)
-        _warn_of_others(path, descriptions)
+        _tell_of_others(path, descriptions, progress)
         return path
     if not descriptions:
         return resolve_checkpoint(None)
@@ -48,7 +49,7 @@ def find_reference(argument: str | None, descriptions: Mapping[Path, Description
         )
         raise ConfigError(
             f"the artifacts were exported from {len(hashes)} checkpoints: {', '.join(names)}; "
-            "one reference was expected; pass --reference CHECKPOINT, or measure them in separate runs"
+            "one reference was expected; name a reference, or measure them in separate runs"
         )
     artifact, description = next(iter(descriptions.items()))
     return _find_named(description, artifact, [path.parent for path in descriptions])
@@ -97,10 +98,10 @@ def _find_named(description: Description, artifact: Path, folders: Sequence[Path
     if found:
         raise CheckpointError(
             f"{wanted} with sha256 {description.checkpoint_sha256[:12]}, but {found[0]} has "
-            f"{file_sha256(found[0])[:12]}; the same file was expected; export the artifact again or pass --reference"
+            f"{file_sha256(found[0])[:12]}; the same file was expected; export the artifact again or name a reference"
         )
     raise CheckpointError(
-        f"{wanted}, which is neither shipped nor beside the artifact; pass it with --reference CHECKPOINT"
+        f"{wanted}, which is neither shipped nor beside the artifact; name it as the reference"
     )
 
 
@@ -127,13 +128,13 @@ def _file_in(folder: Path, name: str) -> Iterator[Path]:
             yield path
 
 
-def _warn_of_others(reference: Path, descriptions: Mapping[Path, Description]) -> None:
+def _tell_of_others(
+    reference: Path, descriptions: Mapping[Path, Description], progress: Progress
+) -> None:
     digest = file_sha256(reference)
     for artifact, description in descriptions.items():
         if description.checkpoint_sha256 != digest:
-            log.warning(
-                "%s was exported from checkpoint %s, not from the reference %s: the difference includes theirs",
-                artifact,
-                description.checkpoint,
-                reference,
+            progress.note(
+                f"warning: {artifact} was exported from checkpoint {description.checkpoint}, not from the reference "
+                f"{reference}: the difference includes theirs"
             )

@@ -1,6 +1,5 @@
 """What `evaluate` and `parity` are both asked for: on which images files are scored, and how they are run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,21 +8,9 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import RequestError
-from edge_deeplab.evaluation.class_map import ClassMap, resolve_class_map
+from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
 from edge_deeplab.runtimes.base import Runtime
-from edge_deeplab.runtimes.open import open_artifact
-from edge_deeplab.targets import RuntimeName
-
-
-def check_count(name: str, value: object) -> None:
-    """Check that a number that may be left out is a whole one from 1.
-
-    Raises:
-        RequestError: when it is not.
-    """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise RequestError(f"{name} came as {value!r:.60}; a whole number from 1 was expected")
+from edge_deeplab.runtimes.open import known_runtime, open_artifact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +28,7 @@ class ScoringRequest:
         allowance: memory and time that a file may take; None for the defaults.
 
     Raises:
-        RequestError: when one of them is of another kind, or a number below 1.
+        ConfigError: for an unknown runtime.
     """
 
     data: Path | None = None
@@ -50,21 +37,11 @@ class ScoringRequest:
     max_pixels: int = MAX_PIXELS
     class_map: ClassMap | Path | None = None
     normalisation: Normalisation | None = None
-    runtime: RuntimeName | None = None
+    runtime: str | None = None
     allowance: Allowance | None = None
 
     def __post_init__(self) -> None:
-        check_count("limit", self.limit)
-        check_count("max_pixels", self.max_pixels)
-        for name, kinds in (
-            ("split", str),
-            ("class_map", Mapping | Path | None),
-            ("normalisation", Normalisation | None),
-            ("allowance", Allowance | None),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, kinds):
-                raise RequestError(f"{name} came as {value!r:.60}; {kinds} was expected")
+        known_runtime(self.runtime)
 
     def open_data(self) -> SegmentationDataset:
         """Return the labelled images; errors as for `resolve_dataset`."""
@@ -72,7 +49,7 @@ class ScoringRequest:
 
     def read_class_map(self) -> ClassMap | None:
         """Return what a foreign file's ids mean; errors as for `read_class_map`."""
-        return resolve_class_map(self.class_map)
+        return None if self.class_map is None else read_class_map(self.class_map)
 
     def open_file(self, path: Path) -> Runtime:
         """Open an exported file; errors as for `open_artifact`."""

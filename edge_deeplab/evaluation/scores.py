@@ -16,9 +16,9 @@ from edge_deeplab.evaluation.metrics import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of one runtime on one data set.
+    """The scores of one runtime on one data set; one equals itself alone, because a measurement is not repeated.
 
     Args:
         runtime: name and version of what executed it.

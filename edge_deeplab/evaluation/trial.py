@@ -116,4 +116,4 @@ class Trial:
 def _sentence(path: Path, error: Exception) -> str:
     if isinstance(error, EdgeDeepLabError):
         return str(error)
-    return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); --debug shows where"
+    return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); the debug log shows where"

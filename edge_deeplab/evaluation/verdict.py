@@ -76,7 +76,7 @@ class ArtifactParity:
         reference = nan if self.reference is None else self.reference.miou
         return ParityError(
             f"{self.path} scores {self.miou:.3f} mIoU where the reference scores {reference:.3f}; a loss of at most "
-            f"{self.max_drop:g} points was expected; --per-class shows where it is lost, --max-drop sets the limit",
+            f"{self.max_drop:g} points was expected; its classes show where it is lost, max_drop sets the limit",
             measured=-self.delta_miou,
             limit=self.max_drop,
         )

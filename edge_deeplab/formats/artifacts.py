@@ -26,8 +26,8 @@ def expand_artifacts(paths: Sequence[Path] | None) -> list[Path]:
     """
     if paths is None and not (EXPORTS / MANIFEST).is_file():
         raise ConfigError(
-            f"no ARTIFACT came and there is no {EXPORTS / MANIFEST}; exported files were expected; "
-            "run edge-deeplab export --target all first, or name the files"
+            f"no artifact came and there is no {EXPORTS / MANIFEST}; exported files were expected; "
+            "export a checkpoint first, or name the files"
         )
     expanded: list[Path] = []
     for path in [EXPORTS] if paths is None else paths:

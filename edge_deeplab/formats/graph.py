@@ -174,6 +174,11 @@ class FileGraph:
     operators: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def dilated_depthwise(self) -> list[Operator]:
+        """The dilated depthwise convolutions, in the file's order."""
+        return [operator for operator in self.operators if operator.dilated_depthwise]
+
     def count_types(self) -> list[tuple[str, int | None, int]]:
         """Return (type, version, count), the most frequent first."""
         counts = Counter((operator.type, operator.version) for operator in self.operators)

@@ -75,5 +75,5 @@ def read_manifest(folder: Path) -> list[ManifestEntry]:
     except (ValueError, OSError) as error:
         raise OutputError(
             f"{path} is not a manifest of this project ({error}), and would be overwritten; "
-            "an export folder was expected; choose another --output or remove that file"
+            "an export folder was expected; choose another output or remove that file"
         ) from error

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import queue
-import resource
 import signal
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from edge_deeplab.child.ending import LONGEST_REASON, Tail, last_line, signal_name
-from edge_deeplab.child.limits import Limits
+from edge_deeplab.child.limits import Limits, bound_process
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json
 from edge_deeplab.errors import ToolError
 from edge_deeplab.lab.environments import ToolStatus
@@ -78,7 +77,7 @@ class ToolProcess:
         except OSError as error:
             os.close(reading)
             self._folder.cleanup()
-            reason = f"its worker cannot be started ({error.strerror}); make it anew with --install"
+            reason = f"its worker cannot be started ({error.strerror}); install it again"
             raise ToolError(status.tool.name, reason) from error
         finally:
             os.close(writing)
@@ -86,7 +85,7 @@ class ToolProcess:
         assert self._process.stdout is not None, "it was asked for"
         self._requests, self._said = self._process.stdin, Tail(self._process.stdout)
         self._replies = _Lines(os.fdopen(reading, "rb"))
-        _bound(self._process.pid, limits)
+        bound_process(self._process.pid, limits)
 
     def __enter__(self) -> "ToolProcess":
         return self
@@ -195,16 +194,3 @@ class _Lines:
         while line := self._stream.readline(LARGEST_BYTES):
             self._lines.put(line)
         self._lines.put(b"")
-
-
-def _bound(process_id: int, limits: Limits) -> None:
-    """Bound a process that waits for its request, and what it starts, where the system can (Linux)."""
-    if not hasattr(resource, "prlimit"):
-        return
-    for kind, limit in (
-        (resource.RLIMIT_DATA, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_s),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(ProcessLookupError, ValueError):  # gone; a lower limit of the user
-            resource.prlimit(process_id, kind, (limit, limit))

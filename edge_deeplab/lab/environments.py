@@ -17,7 +17,7 @@ from platform import libc_ver, machine
 from typing import Any
 
 from edge_deeplab.child.ending import last_line
-from edge_deeplab.errors import OutputError, RequestError, ToolError
+from edge_deeplab.errors import ConfigError, OutputError, ToolError, checking
 from edge_deeplab.files import remove_leftovers, replace_when_complete, write_atomically
 from edge_deeplab.lab.tools import Tool
 from edge_deeplab.lab.vulkan import NO_DRIVER, find_driver
@@ -114,7 +114,7 @@ def install_tool(
         progress: told the terms before anything is installed, and every stage.
 
     Raises:
-        RequestError: when its terms want a yes and none came.
+        ConfigError: when its terms want a yes and none came.
         ToolError: when it does not run on this machine, or cannot be installed.
     """
     before = inspect_tool(tool)
@@ -126,9 +126,10 @@ def install_tool(
     terms = f"{tool.label} comes under {tool.licence.name} ({tool.licence.url})"
     progress.note(terms)
     if tool.licence.must_accept and not accept_licence:
-        raise RequestError(
-            f"{terms}; a yes to these terms was expected; read them and pass --accept-licence"
-        )
+        with checking("accept_licence"):
+            raise ConfigError(
+                f"{terms}; a yes to these terms was expected; read them and pass --accept-licence"
+            )
     _make_environment(tool, progress)
     return inspect_tool(tool)
 

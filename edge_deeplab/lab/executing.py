@@ -73,24 +73,22 @@ def _run(
     progress: Progress,
 ) -> dict[str, Any]:
     """Return the scores of both sides' difference as JSON values."""
-    own, class_map = request.open_file(path), request.read_class_map()
-    assert isinstance(own, ArtifactRuntime), "an exported file was opened"
-    runtime = ToolRuntime(own, device)
-    try:
-        sides = [Contestant(side, dataset, class_map) for side in (own, runtime)]
-        tallies = [Tally(dataset) for _ in sides]
-        agreements = []
-        progress.begin(f"{path.name} on {device.argument}", len(dataset), "images")
-        for index in range(len(dataset)):
-            sample = dataset[index]
-            found = [side.predict(sample.image_hwc) for side in sides]
-            for tally, (ids, latency_ms) in zip(tallies, found, strict=True):
-                tally.add(sample, ids, latency_ms)
-            agreements.append(pixel_agreement(found[0][0], found[1][0]))
-            progress.advance()
-        before, after = (t.evaluation(s) for t, s in zip(tallies, sides, strict=True))
-    finally:
-        runtime.close()
+    class_map = request.read_class_map()
+    with request.open_file(path) as own:
+        assert isinstance(own, ArtifactRuntime), "an exported file was opened"
+        with ToolRuntime(own, device) as runtime:
+            sides = [Contestant(side, dataset, class_map) for side in (own, runtime)]
+            tallies = [Tally(dataset) for _ in sides]
+            agreements = []
+            progress.begin(f"{path.name} on {device.argument}", len(dataset), "images")
+            for index in range(len(dataset)):
+                sample = dataset[index]
+                found = [side.predict(sample.image_hwc) for side in sides]
+                for tally, (ids, latency_ms) in zip(tallies, found, strict=True):
+                    tally.add(sample, ids, latency_ms)
+                agreements.append(pixel_agreement(found[0][0], found[1][0]))
+                progress.advance()
+            before, after = (t.evaluation(s) for t, s in zip(tallies, sides, strict=True))
     low, high = bootstrap_interval(before.confusions, after.confusions)
     return {
         "agreement": float(np.mean(agreements)),

@@ -6,15 +6,21 @@ that an interrupted lab goes on where it was.
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 from edge_deeplab.documents import Fields, read_json
+from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import content_sha256
-from edge_deeplab.lab.environments import ToolStatus, lab_folder
+from edge_deeplab.lab.environments import FOLDER_VARIABLE, ToolStatus, lab_folder
+from edge_deeplab.lab.vulkan import find_driver
 from edge_deeplab.versions import __version__
+
+log = logging.getLogger(__name__)
 
 Answer = Mapping[str, Any]
 """JSON values, as a worker or a measurement gave them."""
@@ -36,7 +42,15 @@ def keep_answer(
         return Fields(read_json(place)).table("answer")
     except (OSError, ValueError):  # not there, or damaged
         answer = ask()
-    write_atomically(place, json.dumps({"request": dict(request), "answer": dict(answer)}) + "\n")
+    try:
+        document = {"request": dict(request), "answer": dict(answer)}
+        write_atomically(place, json.dumps(document) + "\n")
+    except OutputError:
+        log.warning(
+            "%s cannot be written, so what tools say is not kept; name another folder with %s",
+            place.parent,
+            FOLDER_VARIABLE,
+        )
     return answer
 
 
@@ -48,5 +62,7 @@ def _key(status: ToolStatus, path: Path, request: Mapping[str, Any]) -> str:
         "worker": content_sha256(status.tool.script),
         "file": content_sha256(path),
         "request": dict(request),
+        "machine": machine(),
+        "driver": find_driver() if status.tool.needs_vulkan else None,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

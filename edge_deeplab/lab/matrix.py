@@ -13,7 +13,7 @@ from edge_deeplab.checker.partitions import share_of
 from edge_deeplab.checker.rules import Profile, load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, RequestError
+from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, checking
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.graph import FileGraph
@@ -25,7 +25,7 @@ from edge_deeplab.lab.observer import ToolObserver
 from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.targets import target_of
+from edge_deeplab.targets import TARGETS, target_of
 
 _ABSENT = (ToolState.MISSING, ToolState.UNSUPPORTED)
 """States in which nobody has asked for the tool: the rules alone speak, unless its device is named."""
@@ -41,8 +41,7 @@ class LabRequest(ScoringRequest):
             there to the rules. Where they are named, such a cell fails.
 
     Raises:
-        RequestError: when no file is named.
-        ConfigError: for a device that no tool knows.
+        ConfigError: when no file is named, or for a device that no tool knows.
     """
 
     artifacts: tuple[Path, ...]
@@ -51,9 +50,10 @@ class LabRequest(ScoringRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.artifacts:
-            raise RequestError("no file came; at least one was expected; name a file or a folder")
-        for name in self.devices:
-            find_device(name)
+            raise ConfigError("no file came; at least one was expected; name a file or a folder")
+        with checking("devices"):
+            for name in self.devices:
+                find_device(name)
 
 
 def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
@@ -73,6 +73,7 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     graphs = {path: _read(path) for path in paths}
     pairs = [(p, path) for p in asked for path in paths if p.format == target_of(path)]
     _refuse_unread(request.devices, [profile.name for profile, _ in pairs])
+    _tell_unread(paths, [path for _, path in pairs], progress)
     cells = []
     progress.begin("asking the lab's tools", len(pairs), "cells")
     for profile, path in pairs:
@@ -103,6 +104,22 @@ def _refuse_unread(named: Sequence[str], reading: Sequence[str]) -> None:
                 f"device {name} reads {load_profile(name).format} files and none came; "
                 "a file of that format was expected; name one, or another device"
             )
+
+
+def _tell_unread(paths: Sequence[Path], read: Sequence[Path], progress: Progress) -> None:
+    """Say of which files no device says anything.
+
+    Raises:
+        ConfigError: when it is all of them.
+    """
+    if not read:
+        endings = sorted({TARGETS[load_profile(name).format].ending for name in DEVICES})
+        raise ConfigError(
+            f"{paths[0]} came, which no device of the lab reads; one of {', '.join(endings)} was expected"
+        )
+    for path in paths:
+        if path not in read:
+            progress.note(f"{path}: none of these devices reads it")
 
 
 def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) -> Cell:

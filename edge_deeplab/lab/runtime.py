@@ -12,13 +12,13 @@ from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.environments import inspect_tool
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.runtimes.artifact import ArtifactRuntime, check_images, noise_image
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.inputs import Tensor
 
 _MOST_PICTURES = 10_000
 
 
-class ToolRuntime:
+class ToolRuntime(Runtime):
     """An exported file that a device of the lab executes; see `edge_deeplab.runtimes.base` for its methods.
 
     The tool loads the file once; the process ends with `close`.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_deeplab.errors import RequestError, unknown_choice
+from edge_deeplab.errors import unknown_choice
 
 WORKERS = Path(__file__).with_name("workers")
 
@@ -126,8 +126,8 @@ def find_tool(name: str) -> Tool:
     """Return a tool by name.
 
     Raises:
-        RequestError: for an unknown one; the choices are listed.
+        ConfigError: for an unknown one; the choices are listed.
     """
     if name not in TOOLS:
-        raise RequestError(str(unknown_choice("tool", name, tuple(TOOLS))))
+        raise unknown_choice("tool", name, tuple(TOOLS))
     return TOOLS[name]

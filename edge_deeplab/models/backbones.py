@@ -124,7 +124,7 @@ def load_imagenet_weights(network: nn.Module, name: str) -> None:
     except Exception as error:  # timm and the hub raise whatever the network stack raises
         raise CheckpointError(
             f"ImageNet weights of {name} could not be downloaded ({type(error).__name__}); a network connection was "
-            "expected; set pretrained = false in the recipe or pass a checkpoint with --init"
+            "expected; set pretrained = false in the recipe or start from a checkpoint (init)"
         ) from error
     network.load_state_dict(source.state_dict())
 

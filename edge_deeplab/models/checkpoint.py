@@ -219,7 +219,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
-            "(evaluate and export read the tensors of those with --allow-pickle); copy it again"
+            "(evaluate and export read the tensors of those with allow_pickle); copy it again"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     checkpoint = Checkpoint(_parse_info(metadata, path), tensors, path, digest)

@@ -84,7 +84,7 @@ def backbone_of(model: str) -> str:
     Raises:
         ConfigError: for an unknown model; a bare backbone name is accepted too.
     """
-    name = model.removeprefix(MODEL_PREFIX)
+    name = str(model).removeprefix(MODEL_PREFIX)
     if name not in BACKBONES:
         raise unknown_choice("model", model, MODELS)
     return name

@@ -63,9 +63,9 @@ def _load(path: Path, *, unsafe: bool) -> Any:
     except Exception as error:  # unpickling raises what the pickle makes it raise
         if not unsafe and (found := _OTHER_OBJECT.search(str(error))):
             raise CheckpointError(
-                f"{path} holds {printable(found[1])}, and with --allow-pickle nothing but tensors in plain containers "
-                "was expected, because anything else may run code; ask for the state dict alone, or pass "
-                "--unsafe-pickle where you trust the author"
+                f"{path} holds {printable(found[1])}, and with allow_pickle nothing but tensors in plain containers "
+                "was expected, because anything else may run code; ask for the state dict alone, or allow "
+                "unsafe_pickle where you trust the author"
             ) from error
         raise CheckpointError(
             f"{path} is not a readable pickle ({type(error).__name__}: {first_line(error)}); a file written by "

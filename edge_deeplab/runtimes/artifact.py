@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_deeplab.description import Normalisation, parse_description
 from edge_deeplab.errors import ArtifactError, DataError
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.engine import TimedEngine
 from edge_deeplab.runtimes.inputs import Tensor
 from edge_deeplab.runtimes.outputs import class_map, score_map
@@ -21,7 +21,7 @@ UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 """What stands in for an unknown normalisation where only time is measured."""
 
 
-class ArtifactRuntime:
+class ArtifactRuntime(Runtime):
     """An exported file as a `Runtime`; see `edge_deeplab.runtimes.base` for its methods.
 
     Args:
@@ -68,6 +68,10 @@ class ArtifactRuntime:
     def _classes(self) -> int | None:
         """How many classes the file says that it has."""
         return None if self.description is None else len(self.description.classes)
+
+    def close(self) -> None:
+        """End the process that runs the file."""
+        self._engine.close()
 
     def time_once(self, images: ImagesNHWC | None = None) -> float:
         """Execute the file once and return the seconds that took."""

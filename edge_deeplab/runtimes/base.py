@@ -5,7 +5,7 @@ of the right size and get class ids.
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ REFERENCE_EVALUATOR = "mil-reference"
 
 
 class Runtime(Protocol):
-    """A loaded artifact that maps images to class ids.
+    """A loaded artifact that maps images to class ids; `with` closes it.
 
     Attributes:
         name: runtime and version that executes it, for example "onnxruntime 1.31.1" or "mil-reference".
@@ -69,3 +69,13 @@ class Runtime(Protocol):
             images: (1, H, W, 3) uint8 RGB, H and W equal to `size_hw`; None takes one fixed picture of noise.
         """
         ...
+
+    def close(self) -> None:
+        """Give back what running the file takes; an exported file cannot be run after it."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -13,11 +13,11 @@ from edge_deeplab.converters.capture import capture
 from edge_deeplab.description import Description
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes.artifact import check_images, noise_image
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.threads import running_torch
 
 
-class CanonicalRuntime:
+class CanonicalRuntime(Runtime):
     """A checkpoint's canonical graph; see `edge_deeplab.runtimes.base` for its methods.
 
     Args:

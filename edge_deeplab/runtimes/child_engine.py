@@ -66,6 +66,10 @@ class ChildEngine:
             raise ChildError(str(self._path), "it told no time")
         return seconds
 
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+
     def _output(self, request: str, tensor: Tensor) -> Tensor:
         output = self._child.ask(request, tensor=tensor).get("output")
         if not isinstance(output, np.ndarray):

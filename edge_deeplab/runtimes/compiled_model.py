@@ -70,7 +70,7 @@ class CompiledModelEngine:
         if not gives_scores(self._output):
             raise ArtifactError(
                 f"{self._path} gives class ids, and CompiledModel shows no value before them; a file that gives scores "
-                "was expected; export it with --head logits, or read it in the interpreter"
+                "was expected; export it with head logits, or read it in the interpreter"
             )
         return to_values(self.run(tensor), self._output)
 

@@ -66,7 +66,7 @@ class CoreMLEngine:
         if output.dtype.kind != "f":
             raise ArtifactError(
                 f"{self._path} gives class ids, and Core ML shows no value before them; "
-                "export it with --head logits, or read it with the MIL reference evaluator"
+                "export it with head logits, or read it with the MIL reference evaluator"
             )
         return output
 

@@ -42,10 +42,14 @@ EngineFactory = Callable[..., Engine]
 
 
 class TimedEngine(Engine, Protocol):
-    """An engine that times itself where it runs."""
+    """An engine that times itself where it runs, and can be ended."""
 
     def time_run(self, tensor: Tensor) -> float:
         """Execute the file once and return the seconds from the input tensor to the output tensor."""
+        ...
+
+    def close(self) -> None:
+        """End what runs the file."""
         ...
 
 

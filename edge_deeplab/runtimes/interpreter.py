@@ -102,7 +102,7 @@ class TFLiteEngine:
             return ArtifactError(
                 f"{self._path} is refused by XNNPACK, the default delegate of {self.name} ({first_line(error)}), while "
                 "its own kernels take the file; operators that both take were expected; convert the model again, or "
-                "run it without the delegate: --runtime interpreter-builtin"
+                "run it without the delegate, in the runtime interpreter-builtin"
             )
         return ArtifactError(
             f"{self._path} cannot be prepared by LiteRT's own kernels in {self.name} ({first_line(own)}); operators "
@@ -255,6 +255,6 @@ def _scores_behind(operators: list[dict[str, Any]], output: int, path: str) -> i
         operator = producers.get(int(operator["inputs"][0]))
     if operator is None or operator["op_name"] != "ARG_MAX":
         raise ArtifactError(
-            f"{path} gives class ids that no ARG_MAX makes, so it has no scores to read; export it with --head logits"
+            f"{path} gives class ids that no ARG_MAX makes, so it has no scores to read; export it with head logits"
         )
     return int(operator["inputs"][0])

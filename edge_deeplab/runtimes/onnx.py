@@ -112,7 +112,7 @@ def _scores_behind(graph: Any, path: str) -> str:
     if node is None or node.op_type != "ArgMax":
         raise ArtifactError(
             f"{path} gives class ids that no ArgMax makes ({node.op_type if node is not None else 'an input'} does), "
-            "so it has no scores to read; export it with --head logits"
+            "so it has no scores to read; export it with head logits"
         )
     scores: str = node.input[0]
     return scores

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
-from edge_deeplab.errors import ArtifactError, require, unknown_choice
+from edge_deeplab.errors import ArtifactError, checking, require, unknown_choice
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.targets import (
     TARGETS,
@@ -25,7 +25,7 @@ def open_artifact(
     threads: int | None = None,
     normalisation: Normalisation | None = None,
     allowance: Allowance | None = None,
-    runtime: RuntimeName | None = None,
+    runtime: str | None = None,
 ) -> Runtime:
     """Load an exported file or a checkpoint; an exported file in a process of its own.
 
@@ -47,8 +47,9 @@ def open_artifact(
         MissingDependencyError: when the runtime of this format is not installed.
         UnsupportedOperatorError: when the MIL reference evaluator does not know an operator.
     """
-    if runtime is not None:
-        check_runtime(path, runtime)
+    asked = known_runtime(runtime)
+    if asked is not None:
+        check_runtime(path, asked)
     target = target_of(path)
     if target is None and path.suffix.lower() != CHECKPOINT_ENDING:
         raise ArtifactError(
@@ -62,10 +63,22 @@ def open_artifact(
     from edge_deeplab.runtimes.artifact import ArtifactRuntime
     from edge_deeplab.runtimes.child_engine import ChildEngine
 
-    name = runtime or default_runtime(target)
+    name = asked or default_runtime(target)
     if name == "mil-reference":
         require("torch", package="torch", extra="train")
     return ArtifactRuntime(path, ChildEngine(name, path, threads, allowance), normalisation)
+
+
+def known_runtime(name: str | None) -> RuntimeName | None:
+    """Return a runtime's name; None, which stands for the default, stays.
+
+    Raises:
+        ConfigError: when there is no such runtime.
+    """
+    with checking("runtime"):
+        if name not in (None, *runtime_names()):
+            raise unknown_choice("runtime", name, runtime_names())
+    return name
 
 
 def check_runtime(path: Path, runtime: RuntimeName) -> None:
@@ -73,10 +86,7 @@ def check_runtime(path: Path, runtime: RuntimeName) -> None:
 
     Raises:
         ArtifactError: when it runs others.
-        ConfigError: when there is no such runtime.
     """
-    if runtime not in runtime_names():
-        raise unknown_choice("runtime", runtime, runtime_names())
     target, its_target = target_of(path), target_run_by(runtime)
     if target != its_target:
         own = TARGETS[target].runtimes if target else ()

@@ -17,14 +17,14 @@ from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.threads import running_torch
 
 SIZE_MULTIPLE = 16
 """Rescaled pictures are rounded to it, so that every stage sees the parity it was trained with."""
 
 
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """A checkpoint as a `Runtime`; see `edge_deeplab.runtimes.base` for its methods.
 
     Args:

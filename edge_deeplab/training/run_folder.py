@@ -98,7 +98,7 @@ def check_unused(path: Path) -> None:
     if (path / STATE_FILE).is_file():
         raise OutputError(
             f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
-            "expected; pass --resume and the earlier run's options to go on with it, or another --output"
+            "expected; resume it with its own options, or choose another output"
         )
 
 

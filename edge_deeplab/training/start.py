@@ -85,7 +85,7 @@ def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
     if strange:
         raise CheckpointError(
             f"{init.path} ({init.info.model}) does not fit the network to be trained at {len(strange)} tensors "
-            f"(first: {strange[0]}); a checkpoint of the same model was expected; pass its --model"
+            f"(first: {strange[0]}); a checkpoint of the same model was expected; train its model"
         )
     model.load_state_dict(fitting, strict=False)
 

@@ -75,7 +75,7 @@ class TrainingState:
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{path} holds other tensors than the network of this run; the state of the same network was expected; "
-                "repeat the options that the run was started with, or pass another --output"
+                "repeat the options that the run was started with, or choose another output"
             ) from error
         self.epoch = document["epoch"]
         self.best_miou, self.best_epoch = document["best_miou"], document["best_epoch"]
@@ -85,7 +85,7 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
     if not path.is_file():
         raise CheckpointError(
             f"there is nothing to resume: {path} does not exist; "
-            "leave out --resume or pass the --output of an earlier run"
+            "do not resume, or name the output of an earlier run"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -93,7 +93,7 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is not a readable training state ({error}); remove it to start over, or pass another --output"
+            f"{path} is not a readable training state ({error}); remove it to start over, or choose another output"
         ) from error
     _check_identity(path, str(document["recipe"]), identity)
     return tensors, document
@@ -118,14 +118,14 @@ def _check_identity(path: Path, found: str, wanted: str) -> None:
     if run != wanted_run:
         raise CheckpointError(
             f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
-            "start a new --output or restore the recipe"
+            "start in a new output or restore the recipe"
         )
     then, now = (
         " ".join(lines) or "no weights that were passed" for lines in (start, wanted_start)
     )
     raise CheckpointError(
         f"{path} belongs to a run that started from {then}, and this one starts from {now}; resuming needs the same "
-        "start; repeat it, or start a new --output"
+        "start; repeat it, or start in a new output"
     )
 
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import DataError, checking
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
@@ -130,8 +130,11 @@ def with_model(recipe: Recipe, model: str | None) -> Recipe:
         model: as `backbone_of` takes it; None keeps the recipe's.
 
     Raises:
-        ConfigError: when there is none of that name.
+        ConfigError: when there is none of that name; it says whether `model` is at fault.
     """
+    if model is not None:
+        with checking("model"):
+            backbone_of(model)
     name = MODEL_PREFIX + backbone_of(model or recipe.model.name)
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
 

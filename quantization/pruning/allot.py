@@ -142,7 +142,7 @@ def check_reachable(
             raise ConfigError(
                 f"a {budget.name} budget of {budget.ratio:g} cannot be met; with every layer at its floor "
                 f"({steps.floor:g} of its channels, multiples of {steps.round_to}) {reached[budget.name]:.3f} of the "
-                "original remains; ask for more than that, or lower pruning.floor or --round-to"
+                "original remains; ask for more than that, or lower pruning.floor or pruning.round_to"
             )
 
 

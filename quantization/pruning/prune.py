@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_deeplab.config import PruneRecipe
+from edge_deeplab.config import PruneRecipe, parse_sparsity
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
@@ -32,7 +32,7 @@ from edge_deeplab.quantization.pruning.importance import (
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.remove import most_important, remove_channels
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
-from edge_deeplab.quantization.sparsity import parse_sparsity, sparsify
+from edge_deeplab.quantization.sparsity import sparsify
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loss import build_loss
 from edge_deeplab.training.provenance import provenance_after
@@ -130,8 +130,8 @@ def build_budgets(
     ratios = recipe.pruning.budgets()
     if not ratios:
         raise ConfigError(
-            "no budget came; at least one was expected; pass --macs, --params or --latency, for example --macs 0.5 "
-            "(--sparsity needs none, in one round)"
+            "no budget came; at least one was expected; name macs, params or latency, for example macs 0.5 "
+            "(sparsity needs none, in one round)"
         )
     budgets = []
     for name, ratio in ratios.items():
@@ -225,7 +225,7 @@ def _cost_of(name: str, latency: LatencyTable | None) -> tuple[LayerCost, float]
         return _COUNTED[name], 0.0
     if latency is None:
         raise ConfigError(
-            "a latency budget came without times of layers; a table of them was expected; pass --runtime"
+            "a latency budget came without times of layers; a table of them was expected; time them first"
         )
     return latency.cost, latency.rest_ms
 

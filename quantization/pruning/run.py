@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from edge_deeplab.config import PruneRecipe
+from edge_deeplab.config import PruneRecipe, parse_sparsity
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError, require
 from edge_deeplab.files import (
@@ -33,7 +33,7 @@ from edge_deeplab.quantization.pruning.prune import (
     sweep_images,
 )
 from edge_deeplab.quantization.pruning.sensitivity import Sweep, save_plot, sweep
-from edge_deeplab.quantization.sparsity import parse_sparsity, sparse_weights
+from edge_deeplab.quantization.sparsity import sparse_weights
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loop import (
     RunOptions,
@@ -80,8 +80,6 @@ class PruneRequest:
         check_writable(self.output, "folder")
         check_float(self.checkpoint)
         section = self.recipe.pruning
-        if section.sparsity is not None:
-            parse_sparsity(section.sparsity)
         if section.rounds > 1 and self.recipe.optimiser.epochs == 0:
             raise ConfigError(
                 f"{section.rounds} rounds came with 0 epochs; one of the two was expected; leave the other out"
@@ -138,7 +136,7 @@ def check_unstarted(request: PruneRequest, *, resume: bool) -> None:
             check_unused(folder)
     elif not trains:
         raise ConfigError(
-            "--resume came with 0 epochs, which train nothing; one of the two was expected; leave the other out"
+            "resume came with 0 epochs, which train nothing; one of the two was expected; leave the other out"
         )
 
 

@@ -83,11 +83,21 @@ LAB_EXAMPLES = {
     "ethos.resize-factor-u85": (
         [
             (resize(after=(1, 48, 48, 64), **INT8), "u85-512"),
-            (resize(after=WIDER, **INT8), "u85-256"),
+            (resize(after=(1, 32, 40, 64), **INT8), "u85-256"),
         ],
         [
             (resize(after=FOURFOLD, centres=True, **INT8), "u85-512"),
+            (resize(after=(1, 32, 64, 64), centres=True, **INT8), "u85-512"),
             (resize("RESIZE_NEAREST_NEIGHBOR", after=(1, 48, 48, 64), **INT8), "u85-512"),
+        ],
+    ),
+    "ethos.32-bit": (
+        [operator("CONCATENATION", dtype="int32"), operator("PAD", dtype="int32")],
+        [
+            operator("CONCATENATION", **INT8),
+            argmax(11),
+            operator("ADD", dtype="int32"),
+            (operator("CONCATENATION", dtype="int32"), "u85-512"),
         ],
     ),
     "ethos.resize-flags": (

@@ -189,6 +189,19 @@ def test_judge_observation_that_decides_replaces_verdicts_and_placement(graph):
     )
 
 
+def test_judge_observation_of_where_an_operator_runs_keeps_that_it_is_slow_there(graph):
+    slow = {**RULE, "verdict": "slow"}
+    taken = dict.fromkeys(range(4), "taken")
+    seen = Observation("Vela", "vela 5", "compiler", taken=taken, left={}, decides=True)
+    report = judge(graph, profile(slow), seen)
+    predicted = judge(graph, profile(slow)).verdicts
+    assert [v for v in report.verdicts if v.verdict == "slow"] == [
+        v for v in predicted if v.verdict == "slow"
+    ]
+    told = next(v for v in report.verdicts if v.verdict == "ok")
+    assert (told.reason, told.date) == ("observed in its own compiler: taken", "at every check")
+
+
 def test_judge_observation_that_tells_nothing_changes_nothing(graph):
     silent = Observation("Core ML", "plan 9", "an M2", decides=True)
     report = judge(graph, profile(RULE), silent)

@@ -141,19 +141,40 @@ def test_evaluate_of_a_missing_file_says_so(invoke, data, name, sentence):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("tiny.onnx", "--flip"),
-        ("tiny.mlpackage/", "--output-stride", 8),
         ("--size", "32"),
         ("--output-stride", 7),
         ("--scales", "zero"),
         ("--normalisation", "127"),
         ("--limit", 0),
         ("tiny.tflite", "--runtime", "tflite"),
-        ("tiny.safetensors", "--runtime", "compiled-model"),
     ],
 )
 def test_evaluate_with_options_that_cannot_be_meant_is_a_usage_error(invoke, arguments):
     assert invoke(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("tiny.onnx", "--flip"), "came with an exported file, whose graph is fixed"),
+        (("tiny.mlpackage/", "--output-stride", 8), "came with an exported file"),
+        (("tiny.safetensors", "--runtime", "compiled-model"), "came with a checkpoint"),
+    ],
+)
+def test_evaluate_with_options_that_do_not_go_together_ends_with_code_1(
+    invoke, arguments, sentence
+):
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+
+
+def test_evaluate_with_an_unknown_runtime_says_so_as_of_every_unknown_choice(invoke):
+    result = invoke("tiny.tflite", "--runtime", "interpreters")
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.replace("│", "").split())
+    assert "unknown runtime 'interpreters' (did you mean 'interpreter'?)" in told
+    assert "choose one of: core-ml, mil-reference, interpreter," in told
 
 
 def test_evaluate_in_another_formats_runtime_says_which_it_runs(invoke, data):

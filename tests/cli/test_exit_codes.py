@@ -116,6 +116,7 @@ NAMED_WRONGLY = {
         "--output": ["file", "file/below"],
         "--recipe": ["absent.toml", "file"],
         "--init": ["absent.safetensors"],
+        "--teacher": ["absent.safetensors"],
         "--backbone-weights": ["absent.npz"],
     },
     "evaluate": {

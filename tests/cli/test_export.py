@@ -52,12 +52,12 @@ def test_export_json_is_one_document_with_the_promised_keys(
     ("arguments", "message", "code"),
     [
         (["--target", "onxn"], "did you mean 'onnx'", 2),
-        (["--precision", "int8"], "run edge-deeplab qat first", 1),
+        (["--precision", "int8"], "quantize it first", 1),
         (["--head", "mask"], "choose one of: exact, fast, logits, classes", 2),
         (["--atrous", "dilated"], "choose one of: native, zero-insert, deinterlace, auto", 2),
         (["--size", "65x97", "--target", "onnx"], "use 64x96", 2),
-        (["--size", "65x97", "--any-size", "--head", "fast"], "pass --head exact", 1),
-        (["--profile", "tflite-gpu", "--target", "onnx"], "add --target tflite", 1),
+        (["--size", "65x97", "--any-size", "--head", "fast"], "or head exact", 1),
+        (["--profile", "tflite-gpu", "--target", "onnx"], "add the target tflite", 1),
         (["--profile", "tflite-cpu", "--target", "tflite"], "did you mean 'tflite-gpu'", 2),
     ],
 )
@@ -77,7 +77,7 @@ def test_export_to_a_place_that_cannot_be_written_says_so(checkpoint: Path, tmp_
     arguments = ["export", str(checkpoint), "--target", "onnx", "--output", str(output)]
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
-    assert "choose another --output" in result.stderr
+    assert "choose another output" in result.stderr
     assert (tmp_path / "file").read_text() == "in the way"
 
 

@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from edge_deeplab.converters.capture import capture, check_size, nearest_good_size
+from edge_deeplab.converters.capture import (
+    capture,
+    check_size,
+    nearest_good_size,
+    say_what_size_costs,
+)
 from edge_deeplab.errors import CaptureError, ConfigError
 from tests.converters.conftest import NORMALISATION, SIZE_HW
 
@@ -51,10 +56,11 @@ def test_nearest_good_size_is_a_multiple_of_16(
 
 def test_check_size_names_the_nearest_good_one() -> None:
     with pytest.raises(ConfigError, match=r"361x481.*use 368x480"):
-        check_size((361, 481), any_size=False)
+        check_size((361, 481))
 
 
-def test_check_size_with_any_size_says_what_it_costs(caplog: pytest.LogCaptureFixture) -> None:
-    check_size((361, 481), any_size=True)
-    assert "half a pixel" in caplog.text
-    assert "368x480" in caplog.text
+def test_another_size_is_said_to_cost_and_a_good_one_is_not() -> None:
+    told = str(say_what_size_costs((361, 481)))
+    assert "half a pixel" in told
+    assert "368x480" in told
+    assert say_what_size_costs((368, 480)) is None

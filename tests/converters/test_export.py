@@ -223,7 +223,7 @@ class TestAroundTheLowering:
         self, checkpoint: Checkpoint, tmp_path: Path
     ) -> None:
         (tmp_path / "file").write_text("not a folder")
-        with pytest.raises(OutputError, match="choose another --output"):
+        with pytest.raises(OutputError, match="choose another output"):
             export_checkpoint(
                 checkpoint, ExportRequest(["onnx"], output=tmp_path / "file" / "exports")
             )
@@ -235,11 +235,11 @@ class TestAroundTheLowering:
         ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
         ({"precision": "int4"}, "before it choose w8, w6 or w4"),
-        ({"precision": "int8"}, "without scales.*edge-deeplab qat.*--calibrate.*w8, w6 or w4"),
+        ({"precision": "int8"}, "without scales.*quantize it first, or calibrate.*w8, w6 or w4"),
         ({"head": "mask"}, "choose one of: exact, fast, logits, classes"),
         ({"atrous": "dilated"}, "native, zero-insert, deinterlace, auto"),
         ({"asked": [AskedRewrite("split-group")]}, "did you mean 'split-groups'"),
-        ({"head": "fast", "size_hw": (65, 97), "any_size": True}, "pass --head exact"),
+        ({"head": "fast", "size_hw": (65, 97), "any_size": True}, "or head exact"),
         (
             {
                 "asked": [AskedRewrite("argmax-before-upsampling")],
@@ -248,8 +248,8 @@ class TestAroundTheLowering:
             },
             "argmax-before-upsampling came with size 65x97",
         ),
-        ({"profiles": ["tflite-gpu"]}, "add --target tflite"),
-        ({"precision": "w8"}, "pass --target coreml"),
+        ({"profiles": ["tflite-gpu"]}, "add the target tflite"),
+        ({"precision": "w8"}, "choose coreml"),
         ({"sparsity": "0.5", "precision": "w8", "targets": ["coreml"]}, "leave one of the two out"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],

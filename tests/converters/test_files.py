@@ -56,7 +56,7 @@ def test_onnx_float16_refuses_a_weight_beyond_its_range(onnx_model: Any) -> None
     weight = weight_of(onnx_model, "classifier.weight")
     huge = np.full(tuple(weight.dims), 1e5, np.float32)
     weight.CopyFrom(onnx.numpy_helper.from_array(huge, weight.name))
-    with pytest.raises(ConversionError, match=r"classifier\.weight holds 1e\+05.*--precision fp32"):
+    with pytest.raises(ConversionError, match=r"classifier\.weight holds 1e\+05.*precision fp32"):
         convert_to_float16(onnx_model)
 
 

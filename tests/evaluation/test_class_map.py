@@ -22,7 +22,7 @@ def test_lookup_of_the_same_names_in_another_order_goes_by_name(description):
 
 
 def test_lookup_of_other_names_says_both_and_the_way_out(description):
-    with pytest.raises(ConfigError, match=r"sky, cat.*sky, road, car.*--class-map"):
+    with pytest.raises(ConfigError, match=r"sky, cat.*sky, road, car.*a class map"):
         lookup(description(("sky", "cat")))
 
 
@@ -43,7 +43,7 @@ def test_lookup_of_matching_names_leaves_the_class_map_unused(description):
 
 
 def test_lookup_without_description_says_what_is_missing_and_how_to_pass_it():
-    with pytest.raises(ArtifactError, match=r"no self-description.*--class-map FILE\.toml"):
+    with pytest.raises(ArtifactError, match=r"no self-description.*a class map, a TOML file"):
         lookup(None)
 
 

@@ -98,7 +98,7 @@ def test_parity_collects_every_failure_before_the_verdict(runtime, dataset, refe
     sentences = [str(failure) for failure in report.failures()]
     assert sentences[0] == "gone.onnx does not exist; pass an exported file"
     assert sentences[1] == (
-        "crash.tflite could not be run (RuntimeError: delegate crashed); --debug shows where"
+        "crash.tflite could not be run (RuntimeError: delegate crashed); the debug log shows where"
     )
     assert "bare.tflite carries no self-description" in sentences[2]
     assert "bad.onnx scores" in sentences[3]

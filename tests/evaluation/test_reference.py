@@ -1,6 +1,5 @@
 """Which checkpoint artifacts are held against."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.evaluation import reference
 from edge_deeplab.evaluation.reference import file_sha256, find_reference
+from tests.progress import Heard
 
 
 @pytest.fixture
@@ -70,7 +70,9 @@ def test_reference_is_found_in_the_run_that_the_artifact_lies_in(
 
 
 def test_reference_of_the_same_name_with_another_hash_is_refused(shipped, own, exported):
-    with pytest.raises(CheckpointError, match=r"sha256 .* but .*camvid-.* has .*; .*--reference"):
+    with pytest.raises(
+        CheckpointError, match=r"sha256 .* but .*camvid-.* has .*; .*name a reference"
+    ):
         find_reference(None, exported(shipped.stem, own))
 
 
@@ -81,23 +83,21 @@ def test_reference_that_is_nowhere_is_asked_for(shipped, own, exported):
 
 def test_reference_of_artifacts_from_two_checkpoints_must_be_named(shipped, own, exported):
     both = {**exported("best", own), **exported(shipped.stem, shipped, "b.onnx")}
-    with pytest.raises(ConfigError, match=r"2 checkpoints: best .*, camvid-.*--reference"):
+    with pytest.raises(ConfigError, match=r"2 checkpoints: best .*, camvid-.*name a reference"):
         find_reference(None, both)
 
 
-def test_reference_that_was_asked_for_wins_and_a_different_origin_is_said(
-    shipped, own, exported, caplog
-):
-    with caplog.at_level(logging.WARNING):
-        assert find_reference(str(own), exported(shipped.stem, shipped)) == own
-    assert "was exported from checkpoint camvid-efficientnet-lite0" in caplog.text
+def test_reference_that_was_asked_for_wins_and_a_different_origin_is_said(shipped, own, exported):
+    heard = Heard()
+    assert find_reference(str(own), exported(shipped.stem, shipped), heard) == own
+    (note,) = heard.notes
+    assert "was exported from checkpoint camvid-efficientnet-lite0" in note
 
 
-def test_reference_that_was_asked_for_and_fits_is_taken_without_a_word(
-    shipped, own, exported, caplog
-):
-    assert find_reference(str(own), exported("best", own)) == own
-    assert caplog.text == ""
+def test_reference_that_was_asked_for_and_fits_is_taken_without_a_word(shipped, own, exported):
+    heard = Heard()
+    assert find_reference(str(own), exported("best", own), heard) == own
+    assert heard.notes == []
 
 
 def test_reference_that_does_not_exist_is_reported(shipped):

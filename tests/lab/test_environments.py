@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge_deeplab.errors import RequestError, ToolError
+from edge_deeplab.errors import ConfigError, ToolError
 from edge_deeplab.lab import environments
 from edge_deeplab.lab.environments import ToolState, inspect_tool, install_tool, lab_folder
 from edge_deeplab.lab.tools import TOOLS, Licence
@@ -68,7 +68,7 @@ def test_install_tool_wants_a_yes_to_terms_that_ask_for_one_and_installs_nothing
     strict = replace(
         fake.tool, licence=Licence("strict terms", "https://example.org/t", must_accept=True)
     )
-    with pytest.raises(RequestError, match=r"strict terms \(https://example.org/t\).*--accept-lic"):
+    with pytest.raises(ConfigError, match=r"strict terms \(https://example.org/t\).*--accept-lic"):
         install_tool(strict)
     assert not lab_folder.exists()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_deeplab.errors import ConfigError, RequestError
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.lab import devices, matrix, tools
 from edge_deeplab.lab.devices import Device
@@ -97,12 +97,20 @@ def test_run_lab_tells_a_refusal(lab, fake, tflite_path):
 
 
 def test_run_lab_refuses_what_cannot_be_meant(lab, tflite_path, onnx_path):
-    with pytest.raises(RequestError, match="no file came"):
+    with pytest.raises(ConfigError, match="no file came"):
         lab()
     with pytest.raises(ConfigError, match=r"unknown device 'ethos-u85-51'.*did you mean"):
         lab(tflite_path, devices=("ethos-u85-51",))
     with pytest.raises(ConfigError, match=f"{DEVICE} reads tflite files and none came"):
         lab(onnx_path, devices=(DEVICE,))
+
+
+def test_run_lab_names_files_that_no_device_reads(lab, tflite_path, tmp_path):
+    told = Heard()
+    assert len(lab(tflite_path, tmp_path / "a.mlpackage", progress=told).cells) == 2
+    assert told.notes == [f"{tmp_path / 'a.mlpackage'}: none of these devices reads it"]
+    with pytest.raises(ConfigError, match=r"a.xyz came, which no device .* .tflite was expected"):
+        lab(tmp_path / "a.xyz")
 
 
 RUNS = """

@@ -91,6 +91,15 @@ def test_observe_takes_a_damaged_kept_answer_for_none(fake, tflite_path, lab_fol
     assert observed(fake, tflite_path) == first
 
 
+def test_observe_where_nothing_can_be_kept_says_so_and_goes_on(
+    fake, tflite_path, lab_folder, caplog
+):
+    fake.install()
+    (lab_folder / "answers").write_text("a file in the way")
+    assert observed(fake, tflite_path).failure is None
+    assert "what tools say is not kept; name another folder with EDGE_DEEPLAB_LAB" in caplog.text
+
+
 def test_check_shows_predicted_beside_observed(fake, tflite_path):
     assert "fake" not in available_observers()
     fake.install()

@@ -14,5 +14,7 @@ def test_every_profile_names_an_observer_that_there_is():
 
 
 def test_demand_observers_of_core_ml_asks_for_a_macs_answer(tmp_path):
-    with pytest.raises(ConfigError, match=r"coreml-ane-a14 .*--mac-script.*--merge"):
+    with pytest.raises(
+        ConfigError, match=r"coreml-ane-a14 .*the Mac's script.*merge what it wrote"
+    ):
         demand_observers([tmp_path / "a.mlpackage"], [])

@@ -35,7 +35,7 @@ def test_input_and_every_weight_are_quantized(model: nn.Module) -> None:
 
 def test_what_a_target_cannot_run_is_refused_with_its_path() -> None:
     network = Network(build_model("mobilenetv3_large_100", 5))
-    with pytest.raises(ConfigError, match=r"backbone\.act1 \(Hardswish\).*--keep-float"):
+    with pytest.raises(ConfigError, match=r"backbone\.act1 \(Hardswish\).*keep_float"):
         place_quantizers(network)
 
 
@@ -51,7 +51,7 @@ def test_modules_kept_in_float_have_no_quantizers_but_at_their_border() -> None:
 
 
 def test_unknown_module_to_keep_in_float_is_refused(model: nn.Module) -> None:
-    with pytest.raises(ConfigError, match="neck is of no module"):
+    with pytest.raises(ConfigError, match="'neck', which is of no module"):
         place_quantizers(Network(model), ["neck"])
 
 

@@ -8,6 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
+from edge_deeplab.config import Sparsity, parse_sparsity
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
@@ -19,7 +20,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
-from edge_deeplab.quantization.sparsity import Sparsity, parse_sparsity, sparsify
+from edge_deeplab.quantization.sparsity import sparsify
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 

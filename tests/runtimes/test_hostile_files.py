@@ -85,7 +85,7 @@ def test_memory_hog_takes_little_and_is_refused(write: Writer, name: str, tmp_pa
 def test_endless_computing_ends_within_ten_seconds_of_a_core(tmp_path: Path) -> None:
     runtime = open_artifact(write_endless(tmp_path / "endless.tflite"), threads=1)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with pytest.raises(ChildError, match=r"7 s of processor time; .* --time-limit"):
+    with pytest.raises(ChildError, match=r"7 s of processor time; .* allow it more time"):
         runtime.time_once()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10

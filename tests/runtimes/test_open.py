@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from edge_deeplab import api
-from edge_deeplab.errors import ArtifactError, ConfigError, DataError, MissingDependencyError
+from edge_deeplab.errors import (
+    ArtifactError,
+    ChildError,
+    ConfigError,
+    DataError,
+    MissingDependencyError,
+)
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.targets import RuntimeName
 from tests.runtimes.conftest import Sample
@@ -29,6 +35,14 @@ def test_open_artifact_with_unknown_ending_lists_the_endings(tmp_path: Path) -> 
 def test_open_artifact_of_absent_file_says_so(tmp_path: Path, ending: str) -> None:
     with pytest.raises(ArtifactError, match="does not exist"):
         open_artifact(tmp_path / f"absent{ending}")
+
+
+def test_opened_file_is_closed_by_with(export_tiny: Callable[..., Path]) -> None:
+    with api.open_artifact(export_tiny("onnx")) as runtime:
+        assert runtime.time_once() > 0
+    with pytest.raises(ChildError, match=r"it was closed; .*open it again"):
+        runtime.time_once()
+    runtime.close()
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])

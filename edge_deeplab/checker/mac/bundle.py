@@ -28,7 +28,7 @@ def write_mac_script(package: Path, output: Path) -> None:
     """
     if target_of(package) != "coreml":
         raise ConfigError(
-            f"--mac-script came with {package}; an .mlpackage was expected, because the script asks Core ML; "
+            f"{package} came for a Mac's script; an .mlpackage was expected, because the script asks Core ML; "
             "name the Core ML file"
         )
     if package.resolve() in (output.resolve(), *output.resolve().parents):
@@ -44,19 +44,15 @@ def write_mac_script(package: Path, output: Path) -> None:
     write_atomically(output, f"#!/usr/bin/env python3\n{filled}")
 
 
-def only_package(paths: Sequence[Path], option: str) -> Path:
+def only_package(paths: Sequence[Path]) -> Path:
     """Return the one file that came.
-
-    Args:
-        paths: what came.
-        option: what asks for one alone.
 
     Raises:
         ConfigError: when more or none came.
     """
     if len(paths) != 1:
         raise ConfigError(
-            f"{option} came with {len(paths)} artifacts; one .mlpackage was expected, because a Mac is asked about one "
-            "package at a time; name it alone"
+            f"{len(paths)} artifacts came; one .mlpackage was expected, because a Mac is asked about one package at a "
+            "time; name it alone"
         )
     return paths[0]

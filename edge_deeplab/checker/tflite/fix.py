@@ -61,19 +61,19 @@ def fix_files(
         progress: told of each file.
 
     Raises:
-        ConfigError: when there is no TFLite file, or several for one output.
+        ConfigError: when there is no TFLite file, several for one output, or a copy would take a file's own place.
         MissingDependencyError: without ai-edge-litert.
         OutputError: when a copy cannot be written.
     """
     files = [path for path in paths if target_of(path) == "tflite"]
     if not files:
         raise ConfigError(
-            "--fix came without a .tflite file that can be read; one was expected, because only TFLite has opcode "
-            "versions; leave --fix out"
+            "fix came without a .tflite file that can be read; one was expected, because only TFLite has opcode "
+            "versions; leave it out"
         )
     if output is not None and len(files) > 1:
         raise ConfigError(
-            f"--output came with {len(files)} .tflite files; one was expected; leave --output out, and each copy is "
+            f"an output came with {len(files)} .tflite files; one was expected; leave it out, and each copy is "
             "written beside its original"
         )
     fixes: dict[Path, VersionFix] = {}
@@ -102,18 +102,18 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
     """
     if target_of(path) != "tflite":
         raise ConfigError(
-            f"--fix came with {path}; a .tflite file was expected, because only TFLite has opcode versions; "
-            "leave --fix out"
+            f"fix came with {path}; a .tflite file was expected, because only TFLite has opcode versions; "
+            "leave it out"
         )
     target = output or fixed_path(path)
     if target_of(target) != "tflite":
         raise ConfigError(
             f"the mended copy of {path.name} would be written to {target}; a .tflite file was expected, because "
-            "readers go by the ending; name another --output"
+            "readers go by the ending; name another output"
         )
     if target.resolve() == path.resolve():
         raise ConfigError(
-            f"the mended copy would overwrite {path}; another place was expected; name another --output"
+            f"the mended copy would overwrite {path}; another place was expected; name another output"
         )
     findings = lint_versions(path)
     if not findings:

@@ -55,7 +55,7 @@ def read_stored(path: Path) -> StoredFile:
         raise unreadable(path, "a quantized model", str(error)) from error
     if not tensors:
         raise ArtifactError(
-            f"{path} holds no quantized tensor; a file exported with --precision int8, or another quantized one, "
+            f"{path} holds no quantized tensor; a file exported in int8, or another quantized one, "
             "was expected"
         )
     return StoredFile(path, tensors)

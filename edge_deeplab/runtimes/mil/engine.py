@@ -93,6 +93,6 @@ def _scores_behind(program: Program, path: str) -> str:
     if not isinstance(scores, Reference):
         raise ArtifactError(
             f"{path} gives class ids that no reduce_argmax makes, so it has no scores to read; "
-            "export it with --head logits"
+            "export it with head logits"
         )
     return scores.name

@@ -73,8 +73,8 @@ class MacAnswer:
         if self.result is not None:
             return None
         return (
-            "no Mac's answer came; the result of its script was expected; write the script with --mac-script, run it "
-            "on a Mac and pass what it wrote with --merge"
+            "no Mac's answer came; the result of its script was expected; write the Mac's script, run it on a Mac and "
+            "merge what it wrote"
         )
 
     def observe(self, path: Path, profile: Profile) -> Observation:

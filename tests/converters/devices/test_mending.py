@@ -162,5 +162,5 @@ def test_profiles_are_sorted_by_target_and_others_are_refused() -> None:
     names = ["onnx-cpu", "tflite-gpu"]
     found = profiles_of(names, ["onnx", "tflite"])
     assert found == {"onnx": [load_profile("onnx-cpu")], "tflite": [load_profile("tflite-gpu")]}
-    with pytest.raises(ConfigError, match="add --target tflite"):
+    with pytest.raises(ConfigError, match="add the target tflite"):
         profiles_of(names, ["onnx"])

@@ -1,0 +1,85 @@
+"""What the face's keywords may come as: checked before a verb begins, because far inside no sentence can name them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import signature
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from edge_deeplab.child.limits import Allowance
+from edge_deeplab.description import Normalisation
+from edge_deeplab.errors import ConfigError
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+Kind = tuple[Callable[[Any], bool], str]
+"""Whether a value is of a kind, and what the kind is called."""
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _count(least: int) -> Kind:
+    def is_count(value: Any) -> bool:
+        return _number(value) and isinstance(value, int) and value >= least
+
+    return is_count, f"a whole number from {least}"
+
+
+def _instance(kind: Any, name: str) -> Kind:
+    return lambda value: isinstance(value, kind), name
+
+
+def _optional(kind: Kind) -> Kind:
+    return lambda value: value is None or kind[0](value), f"{kind[1]} or None"
+
+
+def _is_progress(value: Any) -> bool:
+    methods = (getattr(value, name, None) for name in ("begin", "advance", "note"))
+    return not isinstance(value, type) and all(callable(method) for method in methods)
+
+
+_TEXT, _FLAG = _instance(str, "text"), _instance(bool, "True or False")
+_ALLOWANCE = _instance(Allowance, "an Allowance (edge_deeplab.child.limits)")
+_NORMALISATION = _instance(Normalisation, "a Normalisation (edge_deeplab.description)")
+_KINDS: Mapping[str, Kind] = {
+    "workers": _count(0),
+    "rounds": _count(1),
+    "max_pixels": _count(1),
+    "limit": _optional(_count(1)),
+    "threads": _optional(_count(1)),
+    "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
+    "scales": (
+        lambda value: isinstance(value, Iterable) and all(_number(each) for each in value),
+        "a list of numbers",
+    ),
+    **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
+    **dict.fromkeys(("precision", "sparsity", "runtime"), _optional(_TEXT)),
+    **dict.fromkeys(("any_size", "canonical", "explain", "fix", "flip", "resume"), _FLAG),
+    **dict.fromkeys(("accept_licence", "allow_pickle", "unsafe_pickle"), _FLAG),
+    "allowance": _optional(_ALLOWANCE),
+    "normalisation": _optional(_NORMALISATION),
+    "class_map": _optional(_instance(Mapping | str | Path, "a mapping or its file")),
+    "progress": (_is_progress, "an object with begin, advance and note"),
+}
+"""By keyword: it means the same in every verb. Names that something else is found by are checked where that is."""
+
+
+def checked(verb: Verb) -> Verb:
+    """Let a verb refuse keywords that came as something else than it takes, before it does anything.
+
+    Raises:
+        ConfigError: for the first of them; it names the keyword.
+    """
+    keywords = signature(verb)
+
+    @wraps(verb)
+    def call(*arguments: Any, **named: Any) -> Any:
+        for keyword, value in keywords.bind(*arguments, **named).arguments.items():
+            is_kind, kind = _KINDS.get(keyword, (lambda _: True, ""))
+            if not is_kind(value):
+                raise ConfigError(f"{keyword} came as {value!r:.60}; {kind} was expected")
+        return verb(*arguments, **named)
+
+    return cast(Verb, call)
