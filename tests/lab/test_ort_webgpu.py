@@ -1,12 +1,33 @@
 """ONNX Runtime's WebGPU provider itself, on tiny files and a real or software Vulkan driver."""
 
+import runpy
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.lab.observers import available_observers
+from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.lab.trial import TRIAL_FILES
 from tests.lab.real_tools import link_tool, run_trial
+
+
+def part(provider, **kinds):
+    """Return what the runtime tells of a provider: its nodes' types by name."""
+    nodes = [SimpleNamespace(name=name, op_type=kind) for name, kind in kinds.items()]
+    return SimpleNamespace(ep_name=provider, get_nodes=lambda: nodes)
+
+
+def test_ort_webgpu_counts_what_was_moved_to_the_processor_under_another_name():
+    pytest.importorskip("onnxruntime")
+    find_left = runpy.run_path(str(TOOLS["ort-webgpu"].script))["find_left"]
+    parts = [
+        part("WebGpuExecutionProvider", a="Conv", token_1="Transpose"),
+        part("CPUExecutionProvider", b="QuantizeLinear", token_2="QuantizeLinear"),
+    ]
+    kinds = {"a": "Conv", "b": "QuantizeLinear", "gone": "QuantizeLinear", "folded": "Transpose"}
+    assert find_left(parts, kinds) == ["b", "gone"]
 
 
 @pytest.fixture

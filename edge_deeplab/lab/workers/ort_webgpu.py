@@ -5,6 +5,7 @@ back. Software drivers count as well, because what has a kernel does not depend 
 """
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-import onnxruntime_ep_webgpu
 
+_PROVIDER = "WebGpuExecutionProvider"
 _ERRORS = 3
 
 
@@ -25,21 +26,41 @@ def version() -> dict[str, Any]:
 
 def compile(path: str, device: str, folder: str) -> dict[str, Any]:
     """Return which operators of a file as it is written the provider leaves to the processor."""
-    named, provider = str(Path(folder) / "named.onnx"), onnxruntime_ep_webgpu.get_ep_name()
+    named = str(Path(folder) / "named.onnx")
     model = onnx.load(path)
-    for node in model.graph.node:
-        node.name = node.output[
-            0
-        ]  # the runtime tells of nodes by name, and a file may leave them out
+    for node in model.graph.node:  # the runtime tells of nodes by name; a file may leave it out
+        node.name = node.output[0]
     onnx.save(model, named)
     session = _open(named, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
-    left = {
-        node.name: f"WebGPU has no {node.op_type} of these element types"
-        for part in session.get_provider_graph_assignment_info()
-        if part.ep_name != provider
-        for node in part.get_nodes()
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    left = find_left(session.get_provider_graph_assignment_info(), kinds)
+    return {
+        "left": {name: f"WebGPU has no {kinds[name]} of these element types" for name in left},
     }
-    return {"left": left}
+
+
+def find_left(parts: Any, kinds: Mapping[str, str]) -> list[str]:
+    """Return the names of the nodes that are left.
+
+    As it changes the layout the runtime moves some nodes, under names of its own: of a kind that is left, those
+    that are gone are left as well.
+
+    Args:
+        parts: what the runtime gave to each provider.
+        kinds: type of each node of the file, by name.
+    """
+    placed = {node.name: part.ep_name for part in parts for node in part.get_nodes()}
+    moved = {
+        node.op_type
+        for part in parts
+        for node in part.get_nodes()
+        if part.ep_name != _PROVIDER and node.name not in kinds
+    }
+    return [
+        name
+        for name, kind in kinds.items()
+        if placed.get(name, _PROVIDER) != _PROVIDER or (name not in placed and kind in moved)
+    ]
 
 
 def run(path: str, device: str, inputs: str, outputs: str, folder: str) -> dict[str, Any]:
@@ -64,7 +85,10 @@ def _open(path: str, level: Any) -> Any:
 
 @cache
 def _devices() -> Any:
+    import onnxruntime_ep_webgpu
+
     os.environ["ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"] = "1"
-    name = onnxruntime_ep_webgpu.get_ep_name()
-    onnxruntime.register_execution_provider_library(name, onnxruntime_ep_webgpu.get_library_path())
-    return [d for d in onnxruntime.get_ep_devices() if d.ep_name == name][:1]
+    onnxruntime.register_execution_provider_library(
+        _PROVIDER, onnxruntime_ep_webgpu.get_library_path()
+    )
+    return [d for d in onnxruntime.get_ep_devices() if d.ep_name == _PROVIDER][:1]
