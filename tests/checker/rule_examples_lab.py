@@ -54,6 +54,11 @@ def transpose(shape, order):
     return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
 
 
+def shared(like, readers):
+    """Return an operator whose first input so many operators read."""
+    return replace(like, inputs=(replace(like.inputs[0], readers=readers), *like.inputs[1:]))
+
+
 def argmax(depth, dtype="int8"):
     """Return an ARG_MAX over so many classes."""
     return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
@@ -199,7 +204,11 @@ LAB_EXAMPLES = {
         [operator("Transpose"), (operator("Reshape"), "rk3566")],
     ),
     "rknn.padded-channels": (
-        [operator("Pad", after=(1, 65, 32, 32))],
-        [operator("Pad", after=(1, 64, 33, 33)), operator("Concat", after=(1, 65, 32, 32))],
+        [shared(operator("Pad", after=(1, 65, 32, 32)), 3)],
+        [
+            shared(operator("Pad", after=(1, 65, 32, 32)), 1),
+            shared(operator("Pad", after=(1, 64, 33, 33)), 3),
+            shared(operator("Concat", after=(1, 65, 32, 32)), 3),
+        ],
     ),
 }
