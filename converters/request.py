@@ -22,7 +22,7 @@ from edge_deeplab.versions import check_installed
 
 ALL_TARGETS = "all"
 WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")
-"""Weights stored in 8 bits (linear) or in 6 or 4 (palettes), computed in float16."""
+"""Weights stored in 8 bits (linear) or in 6 or 4 (palettes); computed in float16 by Core ML, in float32 by ONNX."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _BEFORE_IOS_17 = "int8 Core ML needs iOS 17; for systems before it choose w8, w6 or w4"
 
@@ -118,8 +118,8 @@ class ExportRequest:
         _check_quantized(checkpoint, precision, quantized=self._quantizes(checkpoint))
         if self.sparsity is not None and precision in WEIGHT_ONLY:
             raise ConfigError(
-                f"sparsity came with precision {precision}; fp32 or fp16 was expected, because a Core ML file of "
-                "iOS 16 stores a weight either sparse or in few bits; leave one of the two out"
+                f"sparsity came with precision {precision}; fp32 or fp16 was expected, because a file stores a weight "
+                "either sparse or in few bits; leave one of the two out"
             )
         if not self.any_size:
             check_size(self.size_of(checkpoint))

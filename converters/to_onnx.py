@@ -10,6 +10,7 @@ from edge_deeplab.converters import onnx_file
 from edge_deeplab.converters.adapters import label_by_name, take_uint8_nhwc
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.float16 import convert_to_float16
+from edge_deeplab.converters.int8_weights import store_weights_in_int8
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import (
     reads_pixels,
@@ -31,8 +32,9 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
 
     Args:
         graph: the canonical graph.
-        description: embedded in the file; its precision is "fp32", "fp16" or, of a quantized graph, "int8"
-            (QDQ form: weights as int8, activations as uint8, which ONNX Runtime's x86 kernels want).
+        description: embedded in the file; its precision is "fp32", "fp16", "w8" (weights alone in int8) or, of a
+            quantized graph, "int8" (QDQ form: weights as int8, activations as uint8, which ONNX Runtime's x86 kernels
+            want).
         path: file to write.
 
     Raises:
@@ -48,6 +50,8 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
         model = onnx_file.simplify_if_equal(model)
     if description.precision == "fp16":
         convert_to_float16(model)
+    if description.precision == "w8":
+        store_weights_in_int8(model)
     onnx_file.strip_exporter_notes(model)
     onnx_file.add_metadata(model, METADATA_KEY, description.to_json())
     path.write_bytes(model.SerializeToString())

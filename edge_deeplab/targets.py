@@ -14,7 +14,7 @@ from typing import Literal
 
 TargetName = Literal["coreml", "tflite", "onnx"]
 Precision = Literal["fp32", "fp16", "int8", "w8", "w6", "w4"]
-"""What numbers a file computes with; w8, w6 and w4 store weights alone in so many bits and compute in float16."""
+"""What numbers a file computes with; w8, w6 and w4 store weights alone in so many bits and compute in float."""
 RuntimeName = Literal[
     "onnxruntime",
     "interpreter",
@@ -73,7 +73,7 @@ TARGETS: Mapping[TargetName, Target] = {
         label="ONNX",
         ending=".onnx",
         packages=("onnx", "onnxscript", "onnxsim", "onnxruntime"),
-        precisions=("fp32", "fp16", "int8"),
+        precisions=("fp32", "fp16", "int8", "w8"),
         default_profile="onnx-cpu",
         runtimes=("onnxruntime",),
         marker="s",

@@ -4,10 +4,12 @@ This is how a quantized checkpoint is evaluated, at any size, without what train
 """
 
 from collections.abc import Mapping
+from itertools import chain
 
 import torch
 from torch import nn
 
+from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.quantization import (
     ACTIVATION_LEVELS,
     WEIGHT_LEVELS,
@@ -124,13 +126,22 @@ def insert(
         network: the traced network.
         activations: by the names of the tensors that share it, the module that each tensor passes.
         weights: by path of a convolution, the module that its weight passes.
+
+    Raises:
+        CheckpointError: when the network has no tensor of such a name.
     """
     module = network.module
+    nodes = {network.name(node): node for node in network.values()}
+    for name in chain.from_iterable(activations):
+        if name not in nodes:
+            raise CheckpointError(
+                f"the network has no tensor {name}, which the checkpoint has a quantizer for; the network that was "
+                "quantized was expected; quantize the checkpoint again with this version"
+            )
     for path, quantizer in weights.items():
         original = module.get_submodule(path)
         assert isinstance(original, nn.Conv2d)
         module.set_submodule(path, FakeQuantizedConv2d(original, quantizer))
-    nodes = {network.name(node): node for node in network.values()}
     for index, (tensors, quantizer) in enumerate(activations.items()):
         target = f"activation_quantizers.{index}"
         module.add_submodule(target, quantizer)

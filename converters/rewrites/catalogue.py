@@ -18,6 +18,7 @@ from edge_deeplab.converters.rewrites.hard_activations import (
     expand_hard_swish,
 )
 from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_resize
+from edge_deeplab.converters.rewrites.pad_classes import pad_classes
 from edge_deeplab.converters.rewrites.split_groups import split_groups
 from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
@@ -113,6 +114,11 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=clamp_relu6,
         does="ReLU6 and hard-tanh become a clamp with both bounds as arguments",
         equality="bit-equal in float32 and int8",
+    ),
+    "pad-classes": CataloguedRewrite(
+        apply=pad_classes,
+        does="the scores under a class map are filled up to a multiple of four classes with some that never win",
+        equality="bit-equal class maps in float32 and int8",
     ),
     "split-groups": CataloguedRewrite(
         apply=split_groups,

@@ -42,7 +42,7 @@ def export(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="fp32, fp16, int8 (of a quantized checkpoint), or for Core ML w8, w6, w4; "
+            help="fp32, fp16, int8 (of a quantized checkpoint), of weights alone w8 (Core ML, ONNX), w6, w4 (Core ML); "
             "default: fp32, or int8 of a quantized checkpoint."
         ),
     ] = None,

@@ -84,6 +84,10 @@ def read_quantization(
         for name, scale in tensors.items()
         if is_quantizer_tensor(name)
     }
+    for path, scale in scales.items():
+        weight = tensors.get(f"{path}.weight")
+        if weight is None or weight.ndim != 4 or scale.shape != weight.shape[:1]:
+            raise ValueError(f"no convolution {path} has the weights that its scales are for")
     return Quantization(activations, scales, fields.texts("keep_float"))
 
 

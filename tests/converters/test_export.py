@@ -249,7 +249,7 @@ class TestAroundTheLowering:
             "argmax-before-upsampling came with size 65x97",
         ),
         ({"profiles": ["tflite-gpu"]}, "add the target tflite"),
-        ({"precision": "w8"}, "choose coreml"),
+        ({"precision": "w4"}, "choose coreml"),
         ({"sparsity": "0.5", "precision": "w8", "targets": ["coreml"]}, "leave one of the two out"),
         ({"size_hw": (361, 481)}, "use 368x480"),
     ],

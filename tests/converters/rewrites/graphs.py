@@ -24,9 +24,9 @@ def seeded(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * 2
 
 
-def quantized(layer: nn.Conv2d, image: torch.Tensor) -> ExportedProgram:
-    """Return image -> quantizer -> convolution of integers -> ReLU -> quantizer, as a program."""
-    editor = ProgramEditor(trace(nn.Sequential(layer, nn.ReLU()), image))
+def quantized(layer: nn.Conv2d, image: torch.Tensor, *, relu: bool = True) -> ExportedProgram:
+    """Return image -> quantizer -> convolution of integers -> ReLU, if asked -> quantizer, as a program."""
+    editor = ProgramEditor(trace(nn.Sequential(layer, *[nn.ReLU()] * relu), image))
     (convolution,) = editor.calls(torch.ops.aten.conv2d.default)
     _quantize_after(editor, editor.input(), IMAGE_SCALE, 3)
     weight, bias = convolution.args[1:3]
