@@ -248,6 +248,13 @@ ONNX_EXAMPLES = {
             (reading(operator("Sub", dtype="float16"), stored()), "v68"),
         ],
     ),
+    "onnx-qnn.cast-of-picture": (
+        [giving(operator("Cast", dtype="uint8"), dtype="float32")],
+        [
+            giving(operator("Cast", dtype="uint8"), dtype="float16"),
+            giving(operator("Cast", dtype="int32"), dtype="float32"),
+        ],
+    ),
     "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
     "onnx-qnn.dequantized-output": (
         [read_by(operator("DequantizeLinear"), 0)],
