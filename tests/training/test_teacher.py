@@ -22,7 +22,9 @@ MakeDataset = Callable[..., Path]
 @pytest.fixture
 def teacher(make_dataset: MakeDataset, tmp_path: Path) -> Checkpoint:
     sources = [open_dataset(make_dataset(count=2), "train")]
-    trained = train(TrainRequest(tiny_recipe(1), sources, tmp_path / "teacher"), RunOptions(workers=0))
+    trained = train(
+        TrainRequest(tiny_recipe(1), sources, tmp_path / "teacher"), RunOptions(workers=0)
+    )
     return load_checkpoint(trained.checkpoint)
 
 
