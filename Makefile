@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?=
 # Vendors' tools that are small, free and ask for no yes.
-LAB_TOOLS := vela openvino
+LAB_TOOLS := vela openvino ort-webgpu
 
 .PHONY: export test slow lab lint types check clean
 

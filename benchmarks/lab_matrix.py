@@ -58,7 +58,11 @@ def matrix_lines(report: LabReport) -> list[str]:
     refusals = dict.fromkeys(
         f"- not taken: {markdown(c.refusal)}" for c in report.cells if c.refusal
     )
-    return [*lines, "", "What is left out, in the tools' words:", "", *reasons, *refusals]
+    failures = dict.fromkeys(
+        f"- failed: {markdown(cell.error)}" for cell in report.failures if cell.error
+    )
+    told = [*reasons, *refusals, *failures]
+    return [*lines, "", "What is left out, in the tools' words:", "", *told]
 
 
 def table_lines(paths: Sequence[Path], cells: Mapping[tuple[str, Path], Cell]) -> list[str]:
@@ -70,14 +74,16 @@ def table_lines(paths: Sequence[Path], cells: Mapping[tuple[str, Path], Cell]) -
         f"| {paths[0].suffix}: {markdown(shared)}… | {' | '.join(map(markdown, names))} |",
         "|---" * (1 + len(paths)) + "|",
         *(
-            f"| {device} | {' | '.join(told(cells[device, path]) for path in paths)} |"
+            f"| {device} | {' | '.join(summary(cells[device, path]) for path in paths)} |"
             for device in devices
         ),
     ]
 
 
-def told(cell: Cell) -> str:
+def summary(cell: Cell) -> str:
     """Return a cell in a few words."""
+    if cell.error is not None:
+        return "failed"
     figures = {name: read(cell) for name, read in PLACEMENT.items()}
     parts, ms = figures["parts"], figures["ms"]
     words = [
