@@ -21,6 +21,7 @@ from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_
 from edge_deeplab.converters.rewrites.logits_before_upsampling import logits_before_upsampling
 from edge_deeplab.converters.rewrites.pad_classes import pad_classes
 from edge_deeplab.converters.rewrites.resize_as_convolution import resize_as_convolution
+from edge_deeplab.converters.rewrites.split_depthwise import split_depthwise
 from edge_deeplab.converters.rewrites.split_groups import split_groups
 from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
@@ -127,6 +128,11 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=pad_classes,
         does="the scores under a class map are filled up to a multiple of four classes with some that never win",
         equality="bit-equal class maps in float32 and int8",
+    ),
+    "split-depthwise": CataloguedRewrite(
+        apply=split_depthwise,
+        does="a depthwise convolution of concatenated maps becomes one of each map, concatenated after it",
+        equality="bit-equal in int8 and float32",
     ),
     "split-groups": CataloguedRewrite(
         apply=split_groups,

@@ -102,13 +102,11 @@ def _rewrite(editor: ProgramEditor, resize: fx.Node, ratio_h: int, ratio_w: int)
     first, last = (move(SLICE, pixels, _COLUMNS, at, at + 1) for at in (0, width - 1))
     padded = move(CONCATENATE, [first, pixels, last], _COLUMNS)  # (1, h, w + 2, C)
     top, bottom = (move(SLICE, padded, _ROWS, at, at + 1) for at in (0, height - 1))
-    row = [1, height + 1, 1, (width + 2) * channels]
-    above, below = (
-        move(_RESHAPE, move(CONCATENATE, parts, _ROWS), row)
-        for parts in ([top, padded], [padded, bottom])
-    )
+    padded = move(CONCATENATE, [top, padded, bottom], _ROWS)  # (1, h + 2, w + 2, C)
+    lines = move(_RESHAPE, padded, [1, height + 2, 1, (width + 2) * channels])
+    above, below = (move(SLICE, lines, _ROWS, at, at + height + 1) for at in (0, 1))
     half = ratio_h // 2
-    repeated = move(CONCATENATE, [above] * half + [below] * half, 2)  # an edge's rows half as often
+    repeated = move(CONCATENATE, [above] * half + [below] * half, 2)  # edges half as often
     rows = [1, ratio_h * (height + 1), width + 2, channels]
     planes = move(PERMUTE, move(_RESHAPE, repeated, rows), _TO_FIRST)
     kernels = column_weights(ratio_w)[:, None, :] * row_weights(ratio_h)[:, None]  # (r, r + 1, 3)
