@@ -174,13 +174,20 @@ def value_info(name, shape, dtype=TensorProto.FLOAT):
 
 
 def save_onnx(
-    path, nodes, initializers, *, image_shape=(1, CHANNELS, 16, 16), domains=(), ours=True
+    path,
+    nodes,
+    initializers,
+    *,
+    image_shape=(1, CHANNELS, 16, 16),
+    image_type=TensorProto.FLOAT,
+    domains=(),
+    ours=True,
 ):
     """Write a checked ONNX file from "image" to the last node's output, all values declared."""
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [value_info("image", image_shape)],
+        [value_info("image", image_shape, image_type)],
         [value_info(nodes[-1].output[0], None, INTEGERS.get(nodes[-1].op_type, TensorProto.FLOAT))],
         [numpy_helper.from_array(array, name) for name, array in initializers.items()],
     )

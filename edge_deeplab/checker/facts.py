@@ -102,6 +102,11 @@ def _reduced_size(operator: Operator) -> int | None:
     return shape[axis]
 
 
+def _shared_input(operator: Operator) -> bool | None:
+    first = operator.inputs[0] if operator.inputs else None
+    return None if first is None or first.readers is None else first.readers > 1
+
+
 def _readers(operator: Operator) -> int | None:
     return operator.outputs[0].readers if operator.outputs else None
 
@@ -120,6 +125,8 @@ FILE_FACTS = (
     Fact("upscale", "largest ratio of an output size to the input size on the same axis", _upscale),
     Fact("reduced_size", "size of the input along the operator's axis attribute", _reduced_size),
     Fact("readers", "number of operators that read the first output", _readers, _ONNX),
+    Fact("shared_input", "whether other operators read its first input as well", _shared_input, _ONNX,
+         yes_and_no=("its first input read by others too", "its first input read by none else")),
     Fact("weight_dtype", "element type of a convolution's weight, as it is stored", _weight_dtype, words="weight type"),
     Fact("depthwise", "whether each input channel of a convolution is convolved alone",
          _of_convolution(lambda c: c.depthwise),
@@ -152,7 +159,7 @@ FILE_FACTS = (
 _DEVICE_FACTS = (
     Fact("api", "Android API level of the device", words="API level"),
     Fact("chip", "chip of the device"),
-    Fact("npu", "generation of the Ethos-U", words="generation"),
+    Fact("npu", "generation of the NPU", words="generation"),
     Fact("engine", "generation of the Neural Engine, by the iPhone chip that its compiler names it after",
          words="engine generation"),
     Fact("int8_compute", "whether the Neural Engine multiplies integers by integers",

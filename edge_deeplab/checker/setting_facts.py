@@ -70,6 +70,13 @@ def _reduces_depth(operator: Operator) -> bool | None:
     return first[-1] != result[-1] if first and result else None
 
 
+def _pads_channels(operator: Operator) -> bool | None:
+    first, result = first_shape(operator.inputs), first_shape(operator.outputs)
+    if operator.type != "Pad" or not first or not result or min(len(first), len(result)) < 2:
+        return None
+    return first[1] != result[1]
+
+
 def _static_shape(operator: Operator) -> bool | None:
     shape = first_shape(operator.inputs)
     return None not in shape[1:] if shape else None
@@ -264,6 +271,8 @@ SETTING_FACTS = (
     Fact("depth", "size of the last axis of the first input", lambda o: _size(o, -1)),
     Fact("reduces_depth", "whether the last axis differs between input and output", _reduces_depth,
          yes_and_no=("its last axis reduced", "its last axis kept")),
+    Fact("pads_channels", "whether a Pad changes the second axis, the channels of a map", _pads_channels, _ONNX,
+         yes_and_no=("its second axis padded", "its second axis kept")),
     Fact("computed_inputs", "number of inputs that are computed, not stored",
          lambda o: sum(spec is not None and not spec.constant for spec in o.inputs)),
     Fact("others_constant", "whether every input after the first stands in the file",

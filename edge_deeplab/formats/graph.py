@@ -50,7 +50,7 @@ class TensorSpec:
         quantization: scales and zero points, where the format keeps them with the tensor (TFLite).
         values: a constant's numbers, where they are few.
         read_as: element type in which operators read a constant that stands behind a dequantize, else None.
-        readers: number of operators that read what an operator computes (ONNX); None where that was not counted.
+        readers: number of operators that read it (ONNX); None where that was not counted.
     """
 
     name: str

@@ -156,10 +156,8 @@ class _ModelReader:
         self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
     def _operator(self, index: int, node: Any, *, nested: bool) -> Operator:
-        inputs = tuple(self._value(name) if name else None for name in node.input)
-        outputs = tuple(
-            replace(self._value(name), readers=self._readers[name]) for name in node.output if name
-        )
+        inputs = tuple(self._read(name) if name else None for name in node.input)
+        outputs = tuple(self._read(name) for name in node.output if name)
         attributes = {a.name: v for a in node.attribute if (v := self._setting(a)) is not None}
         name = node.name or (node.output[0] if node.output else f"node {index}")
         domain = _domain(node.domain)
@@ -183,6 +181,9 @@ class _ModelReader:
 
     def _value(self, name: str) -> TensorSpec:
         return self._values.get(name) or TensorSpec(name)
+
+    def _read(self, name: str) -> TensorSpec:
+        return replace(self._value(name), readers=self._readers[name])
 
     def _version(self, kind: str, domain: str) -> int | None:
         """Return the opset that last changed an operator, by the opset that the file imports; None for unknown ones."""

@@ -34,6 +34,17 @@ DEVICES: Mapping[str, Device] = {
     "litert-gpu": Device("litert-gpu", "gpu", executes=True),
     "openvino-cpu": Device("openvino", "CPU", executes=True, decides=False),
     "openvino-cpu-tflite": Device("openvino", "CPU", executes=True, decides=False),
+    "onnx-qnn-v68": Device("qnn", "v68", executes=True),
+    "onnx-qnn-v69": Device("qnn", "v69", executes=True),
+    "onnx-qnn-v73": Device("qnn", "v73", executes=True),
+    "onnx-qnn-v75": Device("qnn", "v75", executes=True),
+    "onnx-qnn-v79": Device("qnn", "v79", executes=True),
+    "onnx-qnn-v81": Device("qnn", "v81", executes=True),
+    "onnx-webgpu": Device("ort-webgpu", "webgpu", executes=True),
+    "rknn-rk3566": Device("rknn", "rk3566", executes=True),
+    "rknn-rk3568": Device("rknn", "rk3568", executes=True),
+    "rknn-rk3576": Device("rknn", "rk3576", executes=True),
+    "rknn-rk3588": Device("rknn", "rk3588", executes=True),
 }
 """By the name of the profile that holds the rules about it."""
 

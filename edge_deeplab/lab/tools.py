@@ -94,12 +94,13 @@ TOOLS: Mapping[str, Tool] = {
                 "MIT for the wrapper, Qualcomm's own terms for the libraries: to develop your own applications only",
                 "https://www.qualcomm.com/site/terms-of-use", must_accept=True,
             ),
-            "qnn.py", ("onnxruntime-qnn==2.7.0", "onnxruntime==1.32.0"), platforms=_LINUX, glibc=(2, 35),
+            "qnn.py", ("onnxruntime-qnn==2.7.0", "onnxruntime==1.32.0", "onnx==1.23.2"),
+            platforms=_LINUX, glibc=(2, 35),
         ),
         Tool(
             "ort-webgpu", "ONNX Runtime WebGPU", "onnxruntime-ep-webgpu",
             Licence("MIT", "https://github.com/microsoft/onnxruntime/blob/main/LICENSE"),
-            "ort_webgpu.py", ("onnxruntime-ep-webgpu==0.4.0", "onnxruntime==1.32.0"),
+            "ort_webgpu.py", ("onnxruntime-ep-webgpu==0.4.0", "onnxruntime==1.32.0", "onnx==1.23.2"),
             platforms=_LINUX, needs_vulkan=True,
         ),
         Tool(

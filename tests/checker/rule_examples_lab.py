@@ -54,6 +54,11 @@ def transpose(shape, order):
     return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
 
 
+def shared(like, readers):
+    """Return an operator whose first input so many operators read."""
+    return replace(like, inputs=(replace(like.inputs[0], readers=readers), *like.inputs[1:]))
+
+
 def argmax(depth, dtype="int8"):
     """Return an ARG_MAX over so many classes."""
     return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
@@ -198,4 +203,22 @@ LAB_EXAMPLES = {
         [argmax(12), giving(argmax(11), dtype="int64"), operator("ADD", before=(1, 8, 8, 11))],
     ),
     "ethos.rate-above-2": ([dw(rate=3), conv(rate=12)], [dw(rate=2), conv()]),
+    "rknn.float-of-integers": (
+        [operator("Cast", dtype="uint8"), operator("Cast", dtype="int8")],
+        [operator("Cast", dtype="int64"), operator("DequantizeLinear", dtype="uint8")],
+    ),
+    "rknn.argmax": ([operator("ArgMax")], [operator("Conv")]),
+    "rknn.cast-of-64-bits": ([operator("Cast", dtype="int64")], [operator("Cast")]),
+    "rknn.transpose": (
+        [(operator("Transpose"), "rk3566"), (operator("Transpose"), "rk3568")],
+        [operator("Transpose"), (operator("Reshape"), "rk3566")],
+    ),
+    "rknn.padded-channels": (
+        [shared(operator("Pad", after=(1, 65, 32, 32)), 3)],
+        [
+            shared(operator("Pad", after=(1, 65, 32, 32)), 1),
+            shared(operator("Pad", after=(1, 64, 33, 33)), 3),
+            shared(operator("Concat", after=(1, 65, 32, 32)), 3),
+        ],
+    ),
 }

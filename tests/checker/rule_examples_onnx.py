@@ -9,6 +9,7 @@ from tests.checker.operator_builders import (
     depthwise,
     dequantized,
     geometry,
+    giving,
     operator,
     reading,
     settings,
@@ -238,7 +239,27 @@ ONNX_EXAMPLES = {
     ),
     "onnx-coreml.unlisted-operator": ([operator("Where")], [operator("Add")]),
     "onnx-coreml.dilated": ([dw(rate=12)], [dw()]),
+    "onnx-qnn.stored-operand": (
+        [(reading(operator("Sub"), stored()), "v68")],
+        [
+            reading(operator("Sub"), stored()),
+            (reading(operator("Sub"), computed()), "v68"),
+            (reading(operator("Add"), stored()), "v68"),
+            (reading(operator("Sub", dtype="float16"), stored()), "v68"),
+        ],
+    ),
+    "onnx-qnn.cast-of-picture": (
+        [giving(operator("Cast", dtype="uint8"), dtype="float32")],
+        [
+            giving(operator("Cast", dtype="uint8"), dtype="float16"),
+            giving(operator("Cast", dtype="int32"), dtype="float32"),
+        ],
+    ),
     "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
+    "onnx-qnn.dequantized-output": (
+        [read_by(operator("DequantizeLinear"), 0)],
+        [read_by(operator("DequantizeLinear"), 1), read_by(operator("Cast"), 0)],
+    ),
     "onnx-qnn.depth-multiplier": (
         [geometry(conv("int8"), groups=64, multiplier=2)],
         [geometry(conv("int8"), groups=64), conv("int8")],
@@ -261,17 +282,21 @@ ONNX_EXAMPLES = {
         [operator("ArgMax"), operator("ArgMax", attributes={"select_last_index": 0})],
     ),
     "onnx-qnn.unlisted-operator": ([operator("NonMaxSuppression")], [operator("HardSwish")]),
-    "onnx-web.quantize": (
+    "onnx-webgpu.quantize": (
         [operator("QuantizeLinear"), operator("QLinearConv")],
         [operator("DequantizeLinear")],
     ),
-    "onnx-web.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
-    "onnx-web.clip-type": ([operator("Clip", dtype="int8")], [operator("Clip")]),
-    "onnx-web.grid-sample": (
+    "onnx-webgpu.cast-of-64-bits": (
+        [operator("Cast", dtype="int64"), giving(operator("Cast"), dtype="int64")],
+        [operator("Cast"), operator("ArgMax", dtype="int64")],
+    ),
+    "onnx-webgpu.hard-swish": ([operator("HardSwish")], [operator("HardSigmoid")]),
+    "onnx-webgpu.clip-type": ([operator("Clip", dtype="int8")], [operator("Clip")]),
+    "onnx-webgpu.grid-sample": (
         [operator("GridSample", version=20)],
         [operator("GridSample", version=16)],
     ),
-    "onnx-web.unlisted-operator": (
+    "onnx-webgpu.unlisted-operator": (
         [operator("NonMaxSuppression")],
         [operator("ArgMax"), operator("TopK"), operator("GridSample", version=16), conv()],
     ),

@@ -58,7 +58,7 @@ def test_explain_rule_of_a_profile_lists_its_rules_and_no_others(name):
     ("rule_id", "sentence"),
     [
         ("tflite-gpu.dilated-depthwize", "perhaps tflite-gpu.dilated-depthwise"),
-        ("onnx-web.xyz", "perhaps onnx-web."),
+        ("onnx-webgpu.xyz", "perhaps onnx-webgpu."),
         ("zzz", "its form is FILE.WHAT"),
     ],
 )

@@ -143,6 +143,8 @@ DEFAULT_VARIANTS = {
     "tflite-nnapi": "tflite-nnapi-30",
     "coreml-ane": "coreml-ane-a14",
     "ethos": "ethos-u55-256",
+    "onnx-qnn": "onnx-qnn-v75",
+    "rknn": "rknn-rk3588",
 }
 """Profile that an example of a family is held against unless it names one: (operator, suffix)."""
 
@@ -280,7 +282,9 @@ PROFILES = """
     tflite-nnapi-27 tflite-nnapi-28 tflite-nnapi-29 tflite-nnapi-30 tflite-nnapi-31 tflite-nnapi-32 tflite-nnapi-33
     tflite-nnapi-34 tflite-nnapi-35 coreml-cpu coreml-gpu coreml-ane-a12 coreml-ane-a13 coreml-ane-a14 coreml-ane-a15
     coreml-ane-a16 coreml-ane-a17 coreml-ane-a18 coreml-ane-m1 coreml-ane-m2 coreml-ane-m3 coreml-ane-m4
-    onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-qnn onnx-web
+    onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-webgpu
+    rknn-rk3566 rknn-rk3568 rknn-rk3576 rknn-rk3588
+    onnx-qnn-v68 onnx-qnn-v69 onnx-qnn-v73 onnx-qnn-v75 onnx-qnn-v79 onnx-qnn-v81
     litert-gpu openvino-cpu openvino-cpu-tflite
     ethos-u55-128 ethos-u55-256 ethos-u65-256 ethos-u65-512 ethos-u85-256 ethos-u85-512
 """

@@ -241,7 +241,16 @@ def test_check_without_file_and_without_rule_is_a_usage_error(run):
 
 def test_check_profiles_of_one_family_are_told_apart(run):
     write_onnx("a.onnx")
-    result = run("a.onnx", "--profile", "onnx-nnapi", "--profile", "onnx-qnn", "--json")
+    result = run(
+        "a.onnx",
+        "--profile",
+        "onnx-nnapi",
+        "--profile",
+        "onnx-qnn-v75",
+        "--observe",
+        "none",
+        "--json",
+    )
     (artifact,) = json.loads(result.stdout)["artifacts"]
     nnapi, qnn = artifact["profiles"]
     assert nnapi["verdicts"][0]["rule"] == "onnx-nnapi.dilated"

@@ -202,6 +202,11 @@ def test_read_onnx_counts_the_operators_that_read_a_value(tmp_path, tiny, reader
     ]
     graph = read_onnx(tiny.save_onnx(tmp_path / "r.onnx", nodes, {}))
     assert graph.operators[0].outputs[0].readers == readers
+    assert [operator.inputs[0].readers for operator in graph.operators] == [
+        2,
+        *[readers] * readers,
+        2,
+    ]
 
 
 def test_read_onnx_int8_convolution_stays_with_the_core_ml_provider(tmp_path, tiny):

@@ -51,15 +51,17 @@ def encode(text: str) -> bytes:
 
 def mutate_tree(document: Any, dice: Dice) -> tuple[Any, str]:
     """Return a changed copy of a document and what was changed."""
-    holder = [copy.deepcopy(document)]
-    told = [mutate_once(holder, dice) for _ in range(dice.choices((1, 2, 3), (8, 2, 1))[0])]
+    holder, told = [copy.deepcopy(document)], list[str]()
+    for _ in range(dice.choices((1, 2, 3), (8, 2, 1))[0]):
+        repeated = any(each.startswith(repeat.__name__) for each in told)
+        told.append(mutate_once(holder, dice, may_repeat=not repeated))
     return holder[0], "; ".join(told)
 
 
-def mutate_once(holder: list[Any], dice: Dice) -> str:
-    """Change one value of the document in `holder`, in place, and say which."""
+def mutate_once(holder: list[Any], dice: Dice, *, may_repeat: bool = True) -> str:
+    """Change one value of the document in `holder`, in place, and say which; thousands of thousands fill the disk."""
     container, key = choose_place(holder, dice)
-    change = dice.choices(CHANGES, (8, 4, 2, 2, 2, 2, 1))[0]
+    change = dice.choices(CHANGES, (8, 4, 2, 2 * may_repeat, 2, 2, 1))[0]
     told = change(container, key, dice)
     holder[:] = holder[:1] or [None]  # where the whole document was dropped or doubled
     return f"{change.__name__} {key!r}: {told}"[:200]

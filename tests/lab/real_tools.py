@@ -1,9 +1,12 @@
 """Vendors' real tools, where whoever runs the tests has installed them."""
 
+import numpy as np
 import pytest
 
+from edge_deeplab.lab.asking import ToolProcess, bounds
 from edge_deeplab.lab.environments import environment_of, inspect_tool
 from edge_deeplab.lab.tools import TOOLS
+from edge_deeplab.lab.trial import TRIAL_FILES
 
 
 def link_tool(name, monkeypatch, lab_folder):
@@ -17,3 +20,16 @@ def link_tool(name, monkeypatch, lab_folder):
     if tool.pins:
         environment_of(tool).parent.mkdir(parents=True, exist_ok=True)
         environment_of(tool).symlink_to(place)
+
+
+def run_trial(name, device, folder):
+    """Return what ONNX Runtime's processor and a tool compute of the trial file."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path, inputs, outputs = TRIAL_FILES["onnx"], folder / "inputs.npy", folder / "outputs.npy"
+    picture = np.random.default_rng(0).integers(-128, 128, (1, 3, 16, 16), np.int8)
+    np.save(inputs, picture)
+    with ToolProcess(inspect_tool(TOOLS[name]), bounds()) as process:
+        process.ask("run", path=str(path), device=device, inputs=str(inputs), outputs=str(outputs))
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"picture": picture})
+    return expected.astype(int), np.load(outputs).astype(int)

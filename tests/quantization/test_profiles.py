@@ -19,11 +19,23 @@ SAID: dict[str, dict[str, Counts]] = {
         "onnx-coreml": (47, 0, 76, 0, 22),
         "onnx-cpu": (122, 1, 0, 0, None),
         "onnx-nnapi": (122, 0, 1, 0, 2),
-        "onnx-qnn": (123, 0, 0, 0, 1),
-        "onnx-web": (95, 0, 28, 0, 21),
+        **{
+            f"onnx-qnn-{npu}": (123, 0, 0, 0, 1)
+            for npu in ("v68", "v69", "v73", "v75", "v79", "v81")
+        },
+        "onnx-webgpu": (94, 0, 29, 0, 21),
         "onnx-xnnpack": (15, 0, 108, 0, 5),
+        "openvino-cpu": (123, 0, 0, 0, None),
+        **{f"rknn-{chip}": (120, 0, 3, 0, 1) for chip in ("rk3566", "rk3568")},
+        **{f"rknn-{chip}": (121, 0, 2, 0, 1) for chip in ("rk3576", "rk3588")},
     },
     "tflite": {
+        **{
+            f"ethos-{npu}": (26, 3, 2, 0, 3) for npu in ("u55-128", "u55-256", "u65-256", "u65-512")
+        },
+        **{f"ethos-{npu}": (29, 2, 0, 0, 1) for npu in ("u85-256", "u85-512")},
+        "litert-gpu": (31, 0, 0, 0, 1),
+        "openvino-cpu-tflite": (31, 0, 0, 0, None),
         "tflite-coreml": (0, 0, 31, 0, 0),
         "tflite-edgetpu": (18, 0, 13, 0, 1),
         "tflite-gpu": (27, 3, 1, 0, 1),

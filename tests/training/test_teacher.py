@@ -22,7 +22,9 @@ MakeDataset = Callable[..., Path]
 @pytest.fixture
 def teacher(make_dataset: MakeDataset, tmp_path: Path) -> Checkpoint:
     sources = [open_dataset(make_dataset(count=2), "train")]
-    trained = train(TrainRequest(tiny_recipe(1), sources, tmp_path / "teacher"), RunOptions())
+    trained = train(
+        TrainRequest(tiny_recipe(1), sources, tmp_path / "teacher"), RunOptions(workers=0)
+    )
     return load_checkpoint(trained.checkpoint)
 
 
@@ -55,7 +57,7 @@ def test_train_with_a_teacher_follows_it_as_far_as_the_recipe_says(
             section = recipe.teacher.model_copy(update={"weight": weight})
             recipe = recipe.model_copy(update={"teacher": section})
             asked = replace(asked, recipe=recipe, teacher=teacher)
-        return load_checkpoint(train(asked, RunOptions()).checkpoint)
+        return load_checkpoint(train(asked, RunOptions(workers=0)).checkpoint)
 
     alone, followed = run("alone", None), run("followed", 0.5)
     assert same(dict(alone.tensors), dict(run("unheard", 0.0).tensors))
@@ -70,10 +72,10 @@ def test_train_resumed_with_another_teacher_is_refused(
 ) -> None:
     sources = [open_dataset(make_dataset(count=2), "train")]
     request = TrainRequest(tiny_recipe(1), sources, tmp_path / "run", teacher=teacher)
-    train(request, RunOptions())
-    train(request, RunOptions(resume=True))
+    train(request, RunOptions(workers=0))
+    train(request, RunOptions(resume=True, workers=0))
     with pytest.raises(CheckpointError):
-        train(replace(request, teacher=None), RunOptions(resume=True))
+        train(replace(request, teacher=None), RunOptions(resume=True, workers=0))
 
 
 def test_teacher_of_other_classes_is_refused(
