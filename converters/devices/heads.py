@@ -26,6 +26,9 @@ HEAD_FORMS: Mapping[str, HeadForm] = {
     "exact": HeadForm("classes"),
     "fast": HeadForm("classes", (AskedRewrite("argmax-before-upsampling", reason="--head fast"),)),
     "logits": HeadForm("logits"),
+    "quarter-logits": HeadForm(
+        "logits", (AskedRewrite("logits-before-upsampling", reason="--head quarter-logits"),)
+    ),
     "classes": HeadForm("classes"),
 }
 """By the name that `--head` takes; "classes" is another name of "exact"."""

@@ -18,7 +18,10 @@ from edge_deeplab.converters.rewrites.hard_activations import (
     expand_hard_swish,
 )
 from edge_deeplab.converters.rewrites.integer_ratio_resize import integer_ratio_resize
+from edge_deeplab.converters.rewrites.logits_before_upsampling import logits_before_upsampling
 from edge_deeplab.converters.rewrites.pad_classes import pad_classes
+from edge_deeplab.converters.rewrites.resize_as_convolution import resize_as_convolution
+from edge_deeplab.converters.rewrites.split_depthwise import split_depthwise
 from edge_deeplab.converters.rewrites.split_groups import split_groups
 from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
@@ -100,6 +103,12 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         equality="not equal: 0.75 % of the pixels change and 0.05 mIoU is lost (CamVid test, 368x480, float32)",
         asked_by="export --head fast",
     ),
+    "logits-before-upsampling": CataloguedRewrite(
+        apply=logits_before_upsampling,
+        does="logits come out as small as they are computed, and whoever reads them enlarges them",
+        equality="enlarged bilinearly they are the logits within 1e-5 in float32; int8 rounds once less",
+        asked_by="export --head quarter-logits",
+    ),
     "expand-hard-swish": CataloguedRewrite(
         apply=expand_hard_swish,
         does="hard-swish becomes (x / 6) ReLU6(x + 3)",
@@ -120,6 +129,11 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         does="the scores under a class map are filled up to a multiple of four classes with some that never win",
         equality="bit-equal class maps in float32 and int8",
     ),
+    "split-depthwise": CataloguedRewrite(
+        apply=split_depthwise,
+        does="a depthwise convolution of concatenated maps becomes one of each map, concatenated after it",
+        equality="bit-equal in int8 and float32",
+    ),
     "split-groups": CataloguedRewrite(
         apply=split_groups,
         does="a grouped convolution becomes depthwise where filters read one channel each, else one a group",
@@ -129,6 +143,11 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=integer_ratio_resize,
         does="a bilinear resize whose ratio is not whole, or that aligns corners, becomes two constant matrix products",
         equality="within 1e-5 of the largest value in float32; int8 maps are left alone",
+    ),
+    "resize-as-convolution": CataloguedRewrite(
+        apply=resize_as_convolution,
+        does="a bilinear resize by an even ratio becomes depthwise convolutions of repeated rows, with whole weights",
+        equality="within 1e-5 in float32; bit-equal in int8 but where a sum lies in the middle of two integers",
     ),
 }
 

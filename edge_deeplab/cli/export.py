@@ -65,7 +65,8 @@ def export(
     head: Annotated[
         str,
         typer.Option(
-            help="What comes out: class ids (exact, or fast: taken at half the height), or logits."
+            help="What comes out: class ids (exact, or fast: taken at half the height), logits, or quarter-logits: "
+            "a quarter of the size, enlarged by whoever reads them."
         ),
     ] = "exact",
     atrous: Annotated[

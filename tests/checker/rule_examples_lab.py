@@ -64,7 +64,17 @@ def argmax(depth, dtype="int8"):
     return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
 
 
+JOINED = quantized(operator("CONCATENATION", **INT8), (0.1, 0.1))
+
 LAB_EXAMPLES = {
+    "ethos.copied-parts": (
+        [JOINED],
+        [
+            operator("CONCATENATION"),
+            quantized(operator("CONCATENATION", before=(1, 64), **INT8), (0.1, 0.1)),
+            (JOINED, "u65-512"),
+        ],
+    ),
     "ethos.argmax-of-float": ([argmax(11, "float32")], [argmax(11), operator("ADD")]),
     "ethos.no-integers": (
         [operator("ADD"), operator("CONV_2D", dtype="float16")],

@@ -53,7 +53,7 @@ def test_export_json_is_one_document_with_the_promised_keys(
     [
         (["--target", "onxn"], "did you mean 'onnx'", 2),
         (["--precision", "int8"], "quantize it first", 1),
-        (["--head", "mask"], "choose one of: exact, fast, logits, classes", 2),
+        (["--head", "mask"], "choose one of: exact, fast, logits, quarter-logits, classes", 2),
         (["--atrous", "dilated"], "choose one of: native, zero-insert, deinterlace, auto", 2),
         (["--size", "65x97", "--target", "onnx"], "use 64x96", 2),
         (["--size", "65x97", "--any-size", "--head", "fast"], "or head exact", 1),

@@ -236,7 +236,7 @@ class TestAroundTheLowering:
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
         ({"precision": "int4"}, "before it choose w8, w6 or w4"),
         ({"precision": "int8"}, "without scales.*quantize it first, or calibrate.*w8, w6 or w4"),
-        ({"head": "mask"}, "choose one of: exact, fast, logits, classes"),
+        ({"head": "mask"}, "choose one of: exact, fast, logits, quarter-logits, classes"),
         ({"atrous": "dilated"}, "native, zero-insert, deinterlace, auto"),
         ({"asked": [AskedRewrite("split-group")]}, "did you mean 'split-groups'"),
         ({"head": "fast", "size_hw": (65, 97), "any_size": True}, "or head exact"),

@@ -1,4 +1,4 @@
-"""The fast head in every file: the canonical graph's ids, at the picture's size, with scores to read."""
+"""Heads in every file: the canonical graph's ids at the picture's size with scores to read, and small scores."""
 
 from collections.abc import Callable
 from functools import cache
@@ -49,6 +49,33 @@ def test_fast_head_of_each_target_gives_the_canonical_ids(
     scores = runtime.logits(images)[0]
     assert scores.shape[1:] == SIZE_HW
     assert (scores.argmax(0) == exact).mean() > 0.9
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_quarter_logits_of_each_target_are_enlarged_by_whoever_reads_them(
+    graph_of: Callable[[str], CanonicalGraph],
+    target: str,
+    image_hwc: torch.Tensor,
+    tmp_path: Path,
+) -> None:
+    quarter, whole = (graph_of(name).run(image_hwc) for name in ("quarter-logits", "logits"))
+    assert [4 * side for side in quarter.shape[1:]] == list(whole.shape[1:])
+    path = tmp_path / f"quarter{TARGETS[target].ending}"
+    write_target(graph_of("quarter-logits"), describe(target, "fp32", "logits"), path)
+    images = image_hwc[None].numpy()
+    with open_artifact(path) as runtime:
+        scores, ids = runtime.logits(images)[0], runtime.predict(images)[0]
+    torch.testing.assert_close(torch.from_numpy(scores), whole, rtol=1e-3, atol=1e-3)
+    assert (ids == graph_of("exact").run(image_hwc).numpy()).mean() > 0.999
+
+
+def test_logits_that_no_resize_enlarges_stay_as_they_are() -> None:
+    model, size_hw = nn.Conv2d(3, 2, 1).eval(), (16, 16)
+    asked = resolve_head("quarter-logits").asked
+    graph = capture(model, NORMALISATION, size_hw, "logits", None, asked)
+    plain = capture(model, NORMALISATION, size_hw, "logits")
+    image = torch.zeros(*size_hw, 3, dtype=torch.uint8)
+    assert torch.equal(graph.run(image), plain.run(image))
 
 
 def test_classes_is_another_name_of_exact() -> None:
