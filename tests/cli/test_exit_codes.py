@@ -78,6 +78,7 @@ CANNOT_BE_MEANT = {
     "parity": {
         "--max-pixels": ["0", "x"],
         "--runtime": ["xnnpack", ""],
+        "--on": ["ethos-u5", ""],
         "--memory-limit": ["0", "-1", "nan", "x"],
         "--time-limit": ["0", "nan", "x"],
         "--limit": ["0"],
@@ -148,6 +149,7 @@ NAMED_WRONGLY = {
         "--data": ["absent"],
         "--split": ["absent"],
         "--class-map": ["absent.toml"],
+        "--reference": ["absent"],
         "--html": ["file/below"],
     },
     "compress": {
