@@ -10,7 +10,8 @@ import pytest
 
 from edge_deeplab import api
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.evaluation import bench, evaluate, parity
+from edge_deeplab.evaluation import bench, evaluate
+from edge_deeplab.lab.scoring import DeviceParityRequest
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Written:
     ("verb", "request_type"),
     [
         (api.evaluate, evaluate.EvaluateRequest),
-        (api.parity, parity.ParityRequest),
+        (api.parity, DeviceParityRequest),
         (api.bench, bench.BenchRequest),
     ],
 )
@@ -35,7 +36,9 @@ def test_keywords_are_the_requests_fields_with_its_defaults(
     wanted = {field.name: field for field in fields(request_type)}
     assert set(keywords) == set(wanted)
     for name, keyword in keywords.items():
-        if keyword.default is not inspect.Parameter.empty:
+        if name == "on":  # without a device it is a ParityRequest
+            assert keyword.default is None
+        elif keyword.default is not inspect.Parameter.empty:
             assert keyword.default == wanted[name].default, name
 
 
