@@ -1,7 +1,10 @@
 """Operators of canonical graphs that several modules look for or add: torch's own, and those of int8 graphs."""
 
+from typing import Any
+
 import torch
 import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
+from torch import fx
 
 _aten = torch.ops.aten
 _quantized = torch.ops.quantized_decomposed
@@ -25,3 +28,19 @@ QUANTIZE = _quantized.quantize_per_tensor.default
 DEQUANTIZE = _quantized.dequantize_per_tensor.default
 QUANTIZE_CHANNELS = _quantized.quantize_per_channel.default
 DEQUANTIZE_CHANNELS = _quantized.dequantize_per_channel.default
+
+GROUPS = 6
+"""Place of the number of groups among a convolution's arguments."""
+
+
+def groups_of(convolution: fx.Node) -> int:
+    """Return in how many groups a convolution's channels are."""
+    arguments: Any = convolution.args
+    return int(arguments[GROUPS]) if len(arguments) > GROUPS else 1
+
+
+def stored_weight(convolution: fx.Node) -> fx.Node:
+    """Return what holds a convolution's weight: the floats, or the integers under a dequantize operator."""
+    weight: Any = convolution.args[1]
+    stored: fx.Node = weight.args[0] if weight.target is DEQUANTIZE_CHANNELS else weight
+    return stored

@@ -18,6 +18,8 @@ from edge_deeplab.converters.aten import (
     DEQUANTIZE_CHANNELS,
     QUANTIZE,
     RESIZE,
+    groups_of,
+    stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
 
@@ -26,8 +28,6 @@ LOWEST = -1e4
 """Score of an added class in float: half precision holds it, and no score of a network comes near."""
 
 _PASSED_ON = (QUANTIZE, DEQUANTIZE, RESIZE)
-_GROUPS = 6
-"""Place of the number of groups among a convolution's arguments."""
 
 
 def pad_classes(program: ExportedProgram, modules: frozenset[str] | None = None) -> ExportedProgram:
@@ -74,10 +74,8 @@ def _classifier_of(editor: ProgramEditor, argmax: fx.Node) -> _Classifier | None
         node = node.args[0]
     if axes != (1,) or node.target is not CONVOLUTION or len(node.users) != 1:
         return None
-    weight = node.args[1]
-    stored = weight.args[0] if weight.target is DEQUANTIZE_CHANNELS else weight
-    ungrouped = len(node.args) <= _GROUPS or node.args[_GROUPS] == 1
-    if not editor.is_constant(stored) or not ungrouped:
+    stored = stored_weight(node)
+    if not editor.is_constant(stored) or groups_of(node) != 1:
         return None
     return _Classifier(node, stored, len(editor.constant(stored)))
 

@@ -14,17 +14,17 @@ from edge_deeplab.converters.aten import (
     CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    GROUPS,
     HARD_TANH,
     QUANTIZE,
     RELU,
+    stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
 
 _QUANTIZERS = (QUANTIZE, DEQUANTIZE)
 _ACTIVATIONS = (RELU, HARD_TANH)
 """What a convolution is fused with; it means the same to each part."""
-_GROUPS = 6
-"""Place of the number of groups among a convolution's arguments."""
 
 
 def split_depthwise(
@@ -58,13 +58,9 @@ def _depthwise_behind(editor: ProgramEditor, concatenation: fx.Node) -> fx.Node 
     if node.target is not CONVOLUTION or concatenation.args[1:] != (1,) or len(scales) > 1:
         return None
     channels = concatenation.meta["val"].shape[1]
-    weight = _stored(node.args[1])
+    weight = stored_weight(node)
     alone = editor.is_constant(weight) and editor.constant(weight).shape[:2] == (channels, 1)
     return node if alone else None
-
-
-def _stored(weight: Any) -> Any:
-    return weight.args[0] if weight.target is DEQUANTIZE_CHANNELS else weight
 
 
 def _channels(concatenation: fx.Node) -> list[int]:
@@ -111,7 +107,7 @@ def _convolve_part(
 ) -> fx.Node:
     arguments: Any = convolution.args
     _, weight, *settings = arguments
-    path = editor.module_path(_stored(weight))
+    path = editor.module_path(stored_weight(convolution))
 
     def cut(constant: fx.Node, name: str) -> fx.Node:
         return editor.add_constant(f"{path}.{name}", editor.constant(constant)[channels].clone())
@@ -126,5 +122,5 @@ def _convolve_part(
         own = cut(weight, "weight")
     if settings and settings[0] is not None:
         settings[0] = cut(settings[0], "bias")
-    settings[_GROUPS - 2] = channels.stop - channels.start
+    settings[GROUPS - 2] = channels.stop - channels.start
     return editor.call_before(CONVOLUTION, part, own, *settings, like=convolution)

@@ -12,16 +12,17 @@ from edge_deeplab.converters.aten import (
     CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    GROUPS,
     HARD_TANH,
     QUANTIZE,
     RELU,
     SLICE,
+    groups_of,
+    stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
 
 _ACTIVATIONS = (RELU, HARD_TANH)
-_GROUPS = 6
-"""Place of the number of groups among a convolution's arguments."""
 
 
 def split_groups(
@@ -87,9 +88,7 @@ class _Grouped:
 
 
 def _describe(editor: ProgramEditor, node: fx.Node) -> _Grouped | None:
-    arguments: Any = node.args
-    groups = arguments[_GROUPS] if len(arguments) > _GROUPS else 1
-    stored = arguments[1].args[0] if arguments[1].target is DEQUANTIZE_CHANNELS else arguments[1]
+    groups, stored = groups_of(node), stored_weight(node)
     if groups == 1 or not editor.is_constant(stored):
         return None
     weight = editor.constant(stored)
@@ -107,7 +106,7 @@ def _make_depthwise(editor: ProgramEditor, grouped: _Grouped) -> None:
         )
     channels = grouped.weight.shape[1] * grouped.groups
     image, _, *settings = node.args
-    settings[_GROUPS - 2] = channels
+    settings[GROUPS - 2] = channels
     node.replace_all_uses_with(editor.call(CONVOLUTION, image, constant, *settings, like=node))
 
 
@@ -151,7 +150,7 @@ def _convolve_group(
         part = _requantize(editor, part, image)
     if settings and settings[0] is not None:
         settings[0] = _slice_of(editor, settings[0], outputs)
-    settings[_GROUPS - 2] = 1
+    settings[GROUPS - 2] = 1
     own = _slice_of(editor, grouped.stored, outputs)
     if grouped.is_quantized:
         scales = [_slice_of(editor, constant, outputs) for constant in weight.args[1:3]]
