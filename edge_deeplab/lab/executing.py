@@ -1,6 +1,5 @@
 """A file run by a device's simulator or accelerator on labelled images, against its own runtime on this machine."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import nan
@@ -54,7 +53,7 @@ def execute(
     asked = {
         "verb": "run",
         "device": device.argument,
-        "data": _digest(references.dataset),
+        "data": references.digest,
         "class_map": repr(request.read_class_map()),
         "normalisation": repr(request.normalisation),
         "reference": None if checkpoint is None else file_sha256(checkpoint),
@@ -132,13 +131,3 @@ def _read_difference(answer: Fields) -> tuple[float, tuple[float, float]]:
         answer.number(name) if answer.has(name) else nan for name in ("delta_miou", "low", "high")
     )
     return delta, (low, high)
-
-
-def _digest(dataset: SegmentationDataset) -> str:
-    """Return a hash of all that is scored."""
-    digest = hashlib.sha256(repr((dataset.classes, dataset.ignore_index)).encode())
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        for array in (sample.image_hwc, sample.mask_ids):
-            digest.update(repr(array.shape).encode() + array.tobytes())
-    return digest.hexdigest()

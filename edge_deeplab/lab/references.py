@@ -1,6 +1,7 @@
 """The checkpoints that executed files are held against: found as parity finds them, each scored once a size."""
 
-from functools import cache
+import hashlib
+from functools import cache, cached_property
 from pathlib import Path
 
 from edge_deeplab.errors import CheckpointError, MissingDependencyError, require
@@ -37,6 +38,16 @@ class References:
         self.dataset = request.open_data()
         self.find = cache(self._find)
         self.score = cache(self._score)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that is scored; the images are read for it once, however many cells are run."""
+        digest = hashlib.sha256(repr((self.dataset.classes, self.dataset.ignore_index)).encode())
+        for index in range(len(self.dataset)):
+            sample = self.dataset[index]
+            for array in (sample.image_hwc, sample.mask_ids):
+                digest.update(repr(array.shape).encode() + array.tobytes())
+        return digest.hexdigest()
 
     def _find(self, path: Path) -> Path | None:
         """Return a file's checkpoint; None where none is named and what the file says leads to none."""
