@@ -137,12 +137,12 @@ def test_ask_tool_bounds_memory(fake):
     fake.says(
         """
         def compile(path, device, folder):
-            kept = [bytearray(1 << 28) for _ in range(64)]
+            kept = bytearray(1 << 34)
             return {"left": {}}
         """
     )
     with pytest.raises(ToolError, match=r"MemoryError|more memory than the 1.0 GiB"):
-        compiled(fake, SHORT)
+        compiled(fake, Limits(1 << 30, 60, 60.0))
 
 
 def test_ask_tool_that_is_missing_says_how_to_get_it(fake):
