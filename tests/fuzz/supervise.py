@@ -28,6 +28,8 @@ MUTANTS_A_WORKER = 200
 _START_LIMIT_S = 120.0
 _SAMPLE_S = 0.05
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_WITHOUT_TOOLS = {**os.environ, "XDG_CACHE_HOME": str(_REPOSITORY / "tests/fuzz/no-cache")}
+"""Vendors' tools below the user's cache are not asked: the clock they take is their own."""
 _PLACE = re.compile(
     r'File "([^"]+/(edge_deeplab|converters|quantization|demo)/[^"]+)", line (\d+) in (\w+)'
 )
@@ -159,6 +161,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=words,
                 cwd=_REPOSITORY,
+                env=_WITHOUT_TOOLS,
             )
 
     def _stop(self) -> None:
@@ -219,7 +222,12 @@ def _run_program_once(mutant: Mutant) -> Ending:
     )  # the interpreter, torch and the converters are imported first
     with (folder / "stdout").open("w+b") as stdout, (folder / "stderr").open("w+b") as stderr:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=mutant.case.out
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=mutant.case.out,
+            env=_WITHOUT_TOOLS,
         )
         problem = None
         while process.poll() is None and problem is None:
