@@ -1,6 +1,7 @@
 """Where quantizers go: what runtimes fuse carries one, what they tie shares one, what they cannot run is refused."""
 
 import pytest
+import torch
 from torch import nn
 
 from edge_deeplab.errors import ConfigError
@@ -55,6 +56,11 @@ def test_unknown_module_to_keep_in_float_is_refused(model: nn.Module) -> None:
         place_quantizers(Network(model), ["neck"])
 
 
+class Branching(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if images.mean() > 0 else -images
+
+
 def test_networks_that_cannot_be_traced_are_refused() -> None:
     with pytest.raises(ConfigError, match="cannot be traced module by module"):
-        Network(build_model("xception65", 5))
+        Network(Branching())
