@@ -22,6 +22,11 @@ _CONSTANT_INPUTS = {
 """Operators with a weight and bias, and which of their inputs these are."""
 
 
+_RELUS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
+"""Ends at which they cut."""
+_INT8 = np.iinfo(np.int8)
+
+
 class TFLiteFile:
     """A TFLite model with one subgraph, open for editing.
 
@@ -93,6 +98,29 @@ class TFLiteFile:
         quantize.inputs = self._graph.inputs
         quantize.outputs = np.array([stored_index], np.int32)
         self._graph.operators.insert(0, quantize)
+
+    def requantize_relus(self) -> None:
+        """Turn int8 ReLUs that saturation does as well into QUANTIZE, which XNNPACK takes as it does not take RELU.
+
+        A ReLU of its own follows a sum that others read too. Where its result's integers begin at 0, rescaling to them
+        saturates there, and of a ReLU6 at the upper end.
+        """
+        alone = [o for o in self._graph.operators if self._saturates(o)]
+        code = self._operator_code("QUANTIZE") if alone else 0
+        for operator in alone:
+            operator.opcodeIndex = code
+            operator.builtinOptionsType = self._schema.BuiltinOptions.QuantizeOptions
+            operator.builtinOptions = self._schema.QuantizeOptionsT()
+
+    def _saturates(self, operator: Any) -> bool:
+        """Whether an operator is a ReLU in int8 that cuts nothing off which its result's range does not."""
+        ends = _RELUS.get(self._name_of(operator))
+        result = self._graph.tensors[operator.outputs[0]]
+        if ends is None or result.type != self._schema.TensorType.INT8:
+            return False
+        (scale,), (zero_point,) = result.quantization.scale, result.quantization.zeroPoint
+        low, high = (np.round(end / scale) + zero_point for end in ends)
+        return bool(low <= _INT8.min and high >= _INT8.max)
 
     def store_weights_as_float16(self) -> None:
         """Store convolution weights as float16, each followed by a DEQUANTIZE to float32; biases stay float32.

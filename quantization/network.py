@@ -5,7 +5,7 @@ visible; `torch.fx` traces it from the eager model.
 """
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import torch
@@ -106,6 +106,17 @@ class Network:
             elif user.target not in _SIZES:
                 found.append(user)
         return found
+
+    def activations_alone(self, quantized: Container[str]) -> set[str]:
+        """Return the names of activations that follow a quantized tensor: int8 operators of their own.
+
+        What TFLite makes of one (`TFLiteFile.requantize_relus`) needs a range that begins at 0.
+        """
+        return {
+            self.name(node)
+            for node in self.values()
+            if self.kind(node) == "activation" and self.name(self.inputs(node)[0]) in quantized
+        }
 
     def norm_after(self, node: fx.Node) -> nn.BatchNorm2d | None:
         """Return the batch norm that is folded into a convolution, if one is."""
