@@ -50,7 +50,6 @@ class TrainableNetwork:
             for n in self._network.values()
             if self._network.kind(n) == "conv"
         }
-        self._norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         quantized = {name for q in quantization.activations for name in q.tensors}
         self._alone = self._network.activations_alone(quantized)
         insert(
@@ -59,6 +58,7 @@ class TrainableNetwork:
             {path: LearnedScales(s) for path, s in quantization.weight_scales.items()},
         )
         self.module: nn.Module = self._network.module
+        self._norms = [m for m in self.module.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def quantization(self) -> Quantization:
         """Return the quantizers as they stand, rounded to what the files hold."""
@@ -94,7 +94,7 @@ class TrainableNetwork:
 
     def _learned(self, start: ActivationQuantizer) -> nn.Module:
         """Return what a quantizer is trained as: itself where its range is fixed."""
-        if start.tensors[0] == IMAGE:
+        if start.tensors[0] == IMAGE or self._network.fixed_range(start.tensors):
             return FakeQuantize(start)
         return LearnedRange(start, from_zero=not self._alone.isdisjoint(start.tensors))
 
