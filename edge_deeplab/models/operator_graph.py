@@ -89,10 +89,13 @@ class PaddedConv2d(nn.Conv2d):
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         top, left, bottom, right = self._edges_at(*input.shape[-2:])
-        if any((top, left, bottom, right)):
-            input = functional.pad(input, (left, right, top, bottom))
-        result: torch.Tensor = super()._conv_forward(input, weight, bias)
-        return result
+        inside = (min(top, bottom), min(left, right))  # what the convolution itself can pad
+        if (top, left) != (bottom, right):
+            over = (left - inside[1], right - inside[1], top - inside[0], bottom - inside[0])
+            input = functional.pad(input, over)
+        return functional.conv2d(
+            input, weight, bias, self.stride, inside, self.dilation, self.groups
+        )
 
     def _edges_at(self, height: int, width: int) -> Edges:
         if isinstance(self.edges, tuple):
