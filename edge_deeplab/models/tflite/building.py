@@ -1,7 +1,7 @@
 """An operator graph under construction while a file's operators go by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,12 +84,28 @@ class GraphBuilder:
             self.ranges[name] = told
         return name
 
-    def enlarge(self, scores: str, index: int) -> str:
+    def enlarge(self, scores: str) -> str:
         """Add a resize of scores to the picture's size, which whoever runs the file does, and return its name."""
-        name, settings = f"resize_{index}", {"align_corners": False}
+        last = int(self.operators[-1].name.rpartition("_")[2])
+        name, settings = f"resize_{last + 1}", {"align_corners": False}
         self.operators.append(GraphOperator(name, "resize", (scores, IMAGE), settings))
         self._sizes[name] = self.size_hw
         return name
+
+    def rename(self, name: str, new: str) -> None:
+        """Give an operator another name, wherever it stands."""
+        self.operators = [
+            replace(
+                operator,
+                name=new if operator.name == name else operator.name,
+                inputs=tuple(new if source == name else source for source in operator.inputs),
+            )
+            for operator in self.operators
+        ]
+        tables: tuple[dict[str, Any], ...] = (self.tensors, self.ranges, self._sizes)
+        for table in tables:
+            if name in table:
+                table[new] = table.pop(name)
 
     def pass_on(self, operator: Operator) -> None:
         """Note that an operator's result is its first input: it moves numbers, or rounds them."""

@@ -44,7 +44,7 @@ class Constants:
         tensor = self._tensors[self._index(key)]
         stored = self._model.values(tensor)
         if stored.dtype.kind == "f":
-            return np.asarray(stored, np.float32)
+            return np.array(stored, np.float32)
         quantization = tensor.Quantization()
         if quantization is None or not quantization.ScaleLength():
             raise ValueError(f"the integers of {self._model.name(tensor)} have no scale")
@@ -53,7 +53,8 @@ class Constants:
             _along(self._model.vector(quantization, field), axis, stored.ndim)
             for field in ("Scale", "ZeroPoint")
         )
-        values: Floats = ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
+        with np.errstate(all="ignore"):  # weights that are not finite are refused together
+            values: Floats = ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
         return values
 
     def _index(self, key: str) -> int:

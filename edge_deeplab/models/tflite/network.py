@@ -7,7 +7,7 @@ the pixels' way to the first convolution becomes the normalisation.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -77,7 +77,7 @@ def read_network(path: Path, normalisation: Normalisation | None = None) -> TFLi
             for operator in operators:
                 _translate(builder, operator)
             description = None if text is None else parse_description(text, path=str(path))
-            return _finish(builder, operators, description)
+            return _finish(builder, description)
     except NoPlaceError as error:
         raise ArtifactError(
             f"{path} cannot be imported: {error}; a network that maps one RGB picture to scores of classes, at any "
@@ -92,39 +92,25 @@ def _translate(builder: GraphBuilder, operator: Operator) -> None:
         raise NoPlaceError(f"{operator.type} ({operator.name}) follows the class map")
 
 
-def _finish(
-    builder: GraphBuilder, translated: Sequence[Operator], description: Description | None
-) -> TFLiteNetwork:
+def _finish(builder: GraphBuilder, description: Description | None) -> TFLiteNetwork:
     """Return the network, checked against the sizes that the file declares."""
     if not builder.operators:
         raise NoPlaceError("it computes nothing")
     scores = builder.scores or builder.operators[-1].name
     if builder.size(scores) != builder.size_hw:
-        scores = builder.enlarge(scores, len(translated))
-    operators = _needed(builder.operators, scores)
-    old = _classifier(operators)
-    new_name = {old: CLASSIFIER}
-    named = [
-        replace(
-            o,
-            name=new_name.get(o.name, o.name),
-            inputs=tuple(new_name.get(name, name) for name in o.inputs),
-        )
-        for o in operators
-    ]
+        scores = builder.enlarge(scores)
+    builder.operators = _needed(builder.operators, scores)
+    builder.rename(_classifier(builder.operators), CLASSIFIER)
+    operators = tuple(builder.operators)
     tensors = {
-        f"{new.path}.{key}": tensor
-        for original, new in zip(operators, named, strict=True)
-        for key, tensor in builder.tensors.get(original.name, {}).items()
+        f"{operator.path}.{key}": tensor
+        for operator in operators
+        for key, tensor in builder.tensors.get(operator.name, {}).items()
     }
-    ranges = {
-        new.path: builder.ranges[original.name]
-        for original, new in zip(operators, named, strict=True)
-        if original.name in builder.ranges
-    }
-    _check(builder, operators, named, tensors)
+    ranges = {o.path: builder.ranges[o.name] for o in operators if o.name in builder.ranges}
+    _check(builder, tensors)
     return TFLiteNetwork(
-        tuple(named), tensors, ranges, builder.normalisation(), builder.size_hw, description
+        operators, tensors, ranges, builder.normalisation(), builder.size_hw, description
     )
 
 
@@ -149,24 +135,19 @@ def _classifier(operators: Sequence[GraphOperator]) -> str:
     return last.name
 
 
-def _check(
-    builder: GraphBuilder,
-    operators: Sequence[GraphOperator],
-    named: Sequence[GraphOperator],
-    tensors: Mapping[str, torch.Tensor],
-) -> None:
+def _check(builder: GraphBuilder, tensors: Mapping[str, torch.Tensor]) -> None:
     """Check the graph as a checkpoint's is checked, its tensors, and every size against what the file declares."""
     classes = len(tensors[f"{CLASSIFIER}.weight"])
     with torch.device("meta"):
-        network = build_graph(to_arguments(named), classes)
+        network = build_graph(to_arguments(builder.operators), classes)
     for name, expected in network.state_dict().items():
         if tensors[name].shape != expected.shape:
             raise ValueError(f"{name} is {tuple(tensors[name].shape)}, not {tuple(expected.shape)}")
     found = sizes_at(network, builder.size_hw)
-    for original, new in zip(operators, named, strict=True):
-        height, width = found[new.name][2:]
-        if (height, width) != builder.size(original.name):
-            declared = "{}x{}".format(*builder.size(original.name))
+    for operator in builder.operators:
+        height, width = found[operator.name][2:]
+        if (height, width) != builder.size(operator.name):
+            declared = "{}x{}".format(*builder.size(operator.name))
             raise NoPlaceError(
-                f"{original.name} gives {height}x{width} and the file says {declared}"
+                f"{operator.name} gives {height}x{width} and the file says {declared}"
             )

@@ -17,12 +17,11 @@ _UNPADDED: Edges = (0, 0, 0, 0)
 
 
 def _convolution(builder: GraphBuilder, operator: Operator) -> None:
-    weight_hwio = operator.type == "DEPTHWISE_CONV_2D"
-    weight = torch.from_numpy(builder.constants.floats(operator.reads[1]))
-    weight = weight.permute((3, 0, 1, 2) if weight_hwio else (0, 3, 1, 2)).contiguous()
-    told = operator.convolution
-    if told is None or weight.ndim != 4:
+    told, stored = operator.convolution, builder.constants.floats(operator.reads[1])
+    if told is None or stored.ndim != 4:
         raise NoPlaceError(f"{operator.type} ({operator.name}) has no weights of four axes")
+    layout = (3, 0, 1, 2) if operator.type == "DEPTHWISE_CONV_2D" else (0, 3, 1, 2)
+    weight = torch.from_numpy(stored).permute(layout).contiguous()
     source, edges = _edges(builder, operator, (weight.shape[2], weight.shape[3]))
     name = builder.emit(
         operator,
