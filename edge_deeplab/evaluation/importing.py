@@ -153,7 +153,7 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
         request.output,
         checkpoint.info,
         Origin(**checkpoint.info.provenance[IMPORTED]),
-        tuple(name for name, source in zip(told, rows.sources, strict=True) if not source),
+        tuple(name for name, source in zip(told, rows.sources, strict=True) if source is None),
         tuple(dict.fromkeys(name for name in old if name is not None and name not in told)),
         agreement,
     )

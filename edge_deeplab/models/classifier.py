@@ -13,25 +13,29 @@ class Rows:
     """Where the rows of a classifier of other classes come from.
 
     Args:
-        sources: by new class, the rows of the old one that score it; none for a class that starts afresh.
+        sources: by new class, the row of the old one that scores it; None for a class that starts afresh.
     """
 
-    sources: tuple[tuple[int, ...], ...]
+    sources: tuple[int | None, ...]
 
     @classmethod
     def by_name(cls, old: Sequence[str | None], new: Sequence[str]) -> "Rows":
-        """Match class names; None is an old class that no name is known of."""
-        return cls(tuple(tuple(i for i, name in enumerate(old) if name == each) for each in new))
+        """Match class names; None is an old class that no name is known of.
+
+        Of several old classes of one name the first counts: rows of "car", "truck" and "bus" in the mean score none of
+        them well (36 mIoU in place of 47 on six photographs of CamVid, from Cityscapes).
+        """
+        return cls(tuple(next((i for i, n in enumerate(old) if n == name), None) for name in new))
 
     def are_those_of(self, count: int) -> bool:
         """Whether a classifier of so many classes has these rows already."""
-        return self.sources == tuple((index,) for index in range(count))
+        return self.sources == tuple(range(count))
 
     def take(self, old: torch.Tensor, fresh: torch.Tensor | None = None) -> torch.Tensor:
         """Return a classifier's weight or bias with the new rows.
 
         Args:
-            old: (classes, ...) of the old classifier; of several rows for one class the mean is taken.
+            old: (classes, ...) of the old classifier.
             fresh: (new classes, ...) rows for classes that start afresh; None makes small random weights, zero biases.
         """
         if fresh is None:
@@ -40,7 +44,7 @@ class Rows:
             spread = _FRESH_STD if old.ndim > 1 else 0.0
             fresh = torch.randn(shape, generator=generator) * spread
         rows = [
-            old[list(source)].float().mean(0) if source else fresh[index]
+            fresh[index] if source is None else old[source].float()
             for index, source in enumerate(self.sources)
         ]
         return torch.stack(rows)

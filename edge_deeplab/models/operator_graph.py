@@ -92,7 +92,7 @@ class PaddedConv2d(nn.Conv2d):
         inside = (min(top, bottom), min(left, right))  # what the convolution itself can pad
         if (top, left) != (bottom, right):
             over = (left - inside[1], right - inside[1], top - inside[0], bottom - inside[0])
-            input = functional.pad(input, over)
+            input = torch.constant_pad_nd(input, over)
         return functional.conv2d(
             input, weight, bias, self.stride, inside, self.dilation, self.groups
         )

@@ -149,6 +149,13 @@ def test_training_goes_on_from_the_import_whatever_the_recipe_names(
     assert 0 <= ed.evaluate(trained.checkpoint, data=data, split="val").miou <= 100
 
 
+def test_training_another_model_from_an_import_is_refused(
+    imported: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="model mobilenetv2_100 came with cities, an imported"):
+        ed.train(data, tmp_path / "run", model="mobilenetv2_100", init=imported)
+
+
 def test_training_step_moves_each_tensor_by_its_own_size(imported: Checkpoint) -> None:
     from edge_deeplab.config import Recipe
     from edge_deeplab.training.optimiser import build_optimiser
@@ -199,7 +206,10 @@ def test_import_is_quantized_with_the_ranges_of_its_file(
     scales = {q.tensors[0]: q.scale for q in checkpoint.quantization.activations}
     assert scales["backbone.relu_0"] == pytest.approx(0.03, rel=1e-3)
     assert scales["image"] == 1 / 128
-    paths = ed.export(run.checkpoint, ["onnx", "tflite"], output=tmp_path / "files")
+    paths = ed.export(
+        run.checkpoint, ["onnx", "tflite"], size_hw=(32, 48), output=tmp_path / "files"
+    )
+    assert ed.compare_quantization(paths).differences == (), "biases behind uneven zeros among them"
     report = ed.parity(paths, reference=run.checkpoint, data=data, split="val", max_drop=100)
     assert [a.error for a in report.artifacts] == [None, None]
     assert all(a.pixel_agreement > 0.97 for a in report.artifacts)

@@ -15,9 +15,9 @@ def test_rows_go_with_their_names() -> None:
     assert rows.take(old[:, 0, 0, 0]).tolist() == [4.0, 0.0, 0.0]
 
 
-def test_row_of_several_classes_is_their_mean() -> None:
+def test_row_of_several_classes_is_the_first() -> None:
     rows = Rows.by_name(["car", "road", "car", None], ["car"])
-    assert rows.take(torch.tensor([1.0, 5.0, 3.0, 9.0])).tolist() == [2.0]
+    assert rows.take(torch.tensor([1.0, 5.0, 3.0, 9.0])).tolist() == [1.0]
 
 
 def test_fresh_rows_are_those_that_are_given() -> None:

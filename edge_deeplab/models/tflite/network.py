@@ -81,7 +81,7 @@ def read_network(path: Path, normalisation: Normalisation | None = None) -> TFLi
     except NoPlaceError as error:
         raise ArtifactError(
             f"{path} cannot be imported: {error}; a network that maps one RGB picture to scores of classes, at any "
-            "size, was expected; import another file, or train a network with this one's opinion"
+            "size, was expected; import a file of such a network"
         ) from error
 
 
