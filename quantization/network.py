@@ -65,8 +65,13 @@ _SIZES = (getattr, operator.getitem)
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Batch norm stays one module: some of timm's contain the activation and look at the training mode."""
-        return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+        """Batch norm stays one module: some of timm's contain the activation and look at the training mode.
+
+        So do convolutions: some pad by what the size of their input asks for.
+        """
+        return isinstance(m, nn.BatchNorm2d | nn.Conv2d) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 class Network:
