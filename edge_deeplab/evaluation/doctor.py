@@ -136,8 +136,7 @@ def tiny_checkpoint(folder: Path) -> Checkpoint:
         torch.manual_seed(0)
         model = build_model(backbone, 3)
     info = CheckpointInfo(
-        model=f"deeplabv3plus_{backbone}",
-        arguments={"output_stride": 16},
+        spec=model.spec,
         classes=tuple(ClassInfo(name, (0, 0, 0)) for name in ("a", "b", "c")),
         ignore_index=None,
         normalisation=get_backbone(backbone).normalisation,

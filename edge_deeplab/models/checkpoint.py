@@ -28,14 +28,18 @@ from edge_deeplab.description import (
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
-from edge_deeplab.models.backbones import OUTPUT_STRIDES
-from edge_deeplab.models.deeplab import DeepLabV3Plus, backbone_of, build_model
+from edge_deeplab.models.deeplab import DeepLab, build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
+from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
 from edge_deeplab.models.widths import fit_widths, widths_fit
 from edge_deeplab.targets import TargetName
 from edge_deeplab.text import printable
 
-FORMAT = "edge-deeplab-checkpoint/1"
+FORMAT = "edge-deeplab-checkpoint/2"
+_NAMED_FORMAT = "edge-deeplab-checkpoint/1"
+"""The earlier one, which names a model and what it was built with instead of a spec."""
+
 METADATA_KEY = "edge_deeplab"
 _OPTIONAL_TABLES: Mapping[str, Any] = {
     "provenance": {},
@@ -50,8 +54,7 @@ class CheckpointInfo:
     """Everything a checkpoint says besides its tensors.
 
     Args:
-        model: model name, one of `edge_deeplab.models.deeplab.MODELS`.
-        arguments: `output_stride` and `separable` that it was built with.
+        spec: what the network consists of.
         classes: classes in id order.
         ignore_index: mask value that is not scored, or None.
         normalisation: constants in 0..255 pixel units.
@@ -65,8 +68,7 @@ class CheckpointInfo:
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
-    model: str
-    arguments: Mapping[str, Any]
+    spec: ModelSpec
     classes: tuple[ClassInfo, ...]
     ignore_index: int | None
     normalisation: Normalisation
@@ -77,6 +79,11 @@ class CheckpointInfo:
     pruning: Mapping[str, Any] | None = None
     sparsity: str | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.spec.name
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ class Checkpoint:
             provenance=provenance,
         )
 
-    def build(self, *, output_stride: int | None = None) -> DeepLabV3Plus:
+    def build(self, *, output_stride: int | None = None) -> DeepLab:
         """Return the model in float32 and evaluation mode; of a quantized checkpoint, with its float weights.
 
         Args:
@@ -157,10 +164,8 @@ class Checkpoint:
         Raises:
             CheckpointError: when tensors are missing, left over or of another shape.
         """
-        arguments = dict(self.info.arguments)
-        if output_stride is not None:
-            arguments["output_stride"] = output_stride
-        model = build_model(self.info.model, len(self.info.classes), **arguments)
+        spec = self.info.spec if output_stride is None else self.info.spec.at_stride(output_stride)
+        model = build_model(spec, len(self.info.classes))
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
             _fit_pruned(model.eval(), tensors, self.path)
@@ -261,12 +266,12 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
 
 
 def _read_info(document: Fields) -> CheckpointInfo:
-    document.only({"format", *(field.name for field in fields(CheckpointInfo))})
-    document.choice("format", [FORMAT])
-    backbone_of(document.text("model"))
+    format = document.choice("format", [FORMAT, _NAMED_FORMAT])
+    network = {"spec"} if format == FORMAT else {"model", "arguments"}
+    others = {field.name for field in fields(CheckpointInfo)} - {"spec"}
+    document.only({"format", *network, *others})
     return CheckpointInfo(
-        model=document.text("model"),
-        arguments=_read_arguments(document.fields("arguments")),
+        spec=read_spec(document.get("spec")) if format == FORMAT else _named_spec(document),
         classes=classes_of(document),
         ignore_index=ignore_index_of(document),
         normalisation=normalisation_of(document),
@@ -280,14 +285,16 @@ def _read_info(document: Fields) -> CheckpointInfo:
     )
 
 
-def _read_arguments(arguments: Fields) -> dict[str, Any]:
-    """Return what a network is built with, as far as it is said."""
+def _named_spec(document: Fields) -> ModelSpec:
+    """Return the spec of a document of the earlier format."""
+    arguments = document.fields("arguments")
     choices = {"output_stride": OUTPUT_STRIDES, "separable": (True, False)}
     arguments.only(choices)
-    return {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
+    options = {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
+    return find_spec(document.text("model")).with_options(options)
 
 
-def _fit_pruned(model: DeepLabV3Plus, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+def _fit_pruned(model: DeepLab, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     """Give a model the widths of a pruned checkpoint's tensors, in place."""
     fit_widths(model, tensors)
     problem = widths_fit(model)

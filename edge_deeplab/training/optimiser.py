@@ -11,11 +11,12 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from edge_deeplab.config import Recipe
+from edge_deeplab.models.spec import Parts
 
 _WARMUP = 10
 
 
-def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> torch.optim.Optimizer:
     """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
     section = recipe.optimiser
     groups = []
@@ -26,7 +27,7 @@ def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optim
         named = [
             p
             for n, p in model.named_parameters()
-            if n.startswith("backbone.") == in_backbone and p.requires_grad
+            if parts.in_backbone(n) == in_backbone and p.requires_grad
         ]
         for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]

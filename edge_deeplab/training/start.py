@@ -3,13 +3,13 @@
 import hashlib
 from pathlib import Path
 
-import torch
-
 from edge_deeplab.config import ModelSection
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
-from edge_deeplab.models.deeplab import DeepLabV3Plus, build_model
+from edge_deeplab.models.deeplab import DeepLab, build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
+from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.training.crops import EpochCrops
 
 _STATISTICS_CROPS = 64
@@ -32,32 +32,44 @@ def name_start(
     return " and ".join(f"{option} with sha256 {digest}" for option, digest in hashes.items())
 
 
-def build_to_restore(section: ModelSection, info: CheckpointInfo) -> DeepLabV3Plus:
+def build_to_restore(info: CheckpointInfo) -> DeepLab:
     """Return the network of a run whose state holds the weights; none are fetched."""
-    return _build(section, info, pretrained=False)
+    return build_model(info.spec, len(info.classes), pretrained=False)
+
+
+def choose_spec(section: ModelSection) -> ModelSpec:
+    """Return what the network of a recipe consists of.
+
+    Raises:
+        ConfigError: when it names no model, or options that the model cannot have.
+    """
+    said = {"output_stride": section.output_stride, "separable": section.separable}
+    given = {key: value for key, value in said.items() if value is not None}
+    return find_spec(section.name).with_options({**section.options, **given})
 
 
 def build_started(
-    section: ModelSection,
     info: CheckpointInfo,
     init: Checkpoint | None,
     backbone_weights: Path | None,
     crops: EpochCrops,
-) -> DeepLabV3Plus:
+    *,
+    pretrained: bool,
+) -> DeepLab:
     """Return the network of a new run with its first weights.
 
     Args:
-        section: which network.
-        info: says its classes and how pixels are normalised.
-        init: gives all weights; None leaves those of ImageNet, if the section asks for them.
+        info: says which network, its classes and how pixels are normalised.
+        init: gives all weights; None leaves those of ImageNet, if they are asked for.
         backbone_weights: archive that gives the backbone's (`models.folded_weights`).
         crops: what batch norm statistics of such a backbone are taken from.
+        pretrained: start the backbone from ImageNet's weights where neither of the others gives any.
 
     Raises:
         CheckpointError: when weights do not fit.
     """
-    pretrained = section.pretrained and init is None and backbone_weights is None
-    model = _build(section, info, pretrained=pretrained)
+    pretrained = pretrained and init is None and backbone_weights is None
+    model = build_model(info.spec, len(info.classes), pretrained=pretrained)
     if init is not None:
         load_initial_weights(model, init)
     if backbone_weights is not None:
@@ -67,7 +79,7 @@ def build_started(
     return model
 
 
-def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
+def load_initial_weights(model: DeepLab, init: Checkpoint) -> None:
     """Load a checkpoint's weights into a model of the same network, in place, all but a classifier of another size.
 
     Raises:
@@ -79,25 +91,14 @@ def load_initial_weights(model: torch.nn.Module, init: Checkpoint) -> None:
         for name, tensor in init.tensors.items()
         if name in own and own[name].shape == tensor.shape
     }
-    strange = sorted(
-        name for name in own if name not in fitting and not name.startswith("classifier.")
-    )
+    parts = model.spec.parts
+    strange = sorted(n for n in own if n not in fitting and not parts.in_classifier(n))
     if strange:
         raise CheckpointError(
             f"{init.path} ({init.info.model}) does not fit the network to be trained at {len(strange)} tensors "
             f"(first: {strange[0]}); a checkpoint of the same model was expected; train its model"
         )
     model.load_state_dict(fitting, strict=False)
-
-
-def _build(section: ModelSection, info: CheckpointInfo, *, pretrained: bool) -> DeepLabV3Plus:
-    return build_model(
-        section.name,
-        len(info.classes),
-        pretrained=pretrained,
-        output_stride=section.output_stride,
-        separable=section.separable,
-    )
 
 
 def _hash_file(path: Path) -> str:
