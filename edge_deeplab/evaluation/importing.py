@@ -21,7 +21,7 @@ from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite, save_checkpoint
 from edge_deeplab.models.classifier import Rows
-from edge_deeplab.models.operator_graph import CLASSIFIER, MODEL, to_arguments, with_num_classes
+from edge_deeplab.models.operator_graph import CLASSIFIER, GraphSpec, graph_of
 from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin
 from edge_deeplab.models.tflite.network import read_network
 from edge_deeplab.progress import SILENT, Progress
@@ -167,8 +167,7 @@ def _read_tflite(request: ImportRequest) -> ForeignNetwork:
     licence = request.licence or (own.licence if own else "") or UNKNOWN
     numbered = tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
     info = CheckpointInfo(
-        model=MODEL,
-        arguments=to_arguments(network.operators),
+        spec=graph_of(network.operators),
         classes=own.classes if own else numbered,
         ignore_index=own.ignore_index if own else None,
         normalisation=network.normalisation,
@@ -235,8 +234,8 @@ def _with_classes(
     if rows.are_those_of(len(old)):
         return replace(checkpoint, info=info), rows
     ranges = {path: each for path, each in (info.ranges or {}).items() if path != CLASSIFIER}
-    arguments = with_num_classes(info.arguments, len(new.classes))
-    info = replace(info, arguments=arguments, ranges=ranges or None)
+    assert isinstance(info.spec, GraphSpec), "files are read as graphs"
+    info = replace(info, spec=info.spec.with_num_classes(len(new.classes)), ranges=ranges or None)
     replaced = {
         name: rows.take(checkpoint.tensors[name])
         for name in (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")
