@@ -28,8 +28,9 @@ from edge_deeplab.description import (
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
-from edge_deeplab.models.backbones import OUTPUT_STRIDES
-from edge_deeplab.models.deeplab import DeepLabV3Plus, backbone_of, build_model
+from edge_deeplab.models import operator_graph
+from edge_deeplab.models.backbones import OUTPUT_STRIDES, current_name
+from edge_deeplab.models.deeplab import backbone_of, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.widths import fit_widths, widths_fit
 from edge_deeplab.targets import TargetName
@@ -41,6 +42,7 @@ _OPTIONAL_TABLES: Mapping[str, Any] = {
     "provenance": {},
     "quantization": None,
     "pruning": None,
+    "ranges": None,
     "results": {},
 }
 
@@ -62,6 +64,8 @@ class CheckpointInfo:
         pruning: lineage of a pruned checkpoint: `parent` and `parent_sha256`, `budgets` asked and met, and what was
             `removed` by module path; None for full widths. The widths themselves are those of the tensors.
         sparsity: which single weights are zero for a file to leave out, as `parse_sparsity` reads it, or None.
+        ranges: by path of an operator, [smallest, largest] value of its result in the file that the weights were
+            imported from; None once the weights are others.
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
@@ -76,7 +80,13 @@ class CheckpointInfo:
     quantization: Mapping[str, Any] | None = None
     pruning: Mapping[str, Any] | None = None
     sparsity: str | None = None
+    ranges: Mapping[str, Any] | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether its network is an imported graph, which has a good size of its own."""
+        return self.model == operator_graph.MODEL
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,7 @@ class Checkpoint:
             provenance=provenance,
         )
 
-    def build(self, *, output_stride: int | None = None) -> DeepLabV3Plus:
+    def build(self, *, output_stride: int | None = None) -> torch.nn.Module:
         """Return the model in float32 and evaluation mode; of a quantized checkpoint, with its float weights.
 
         Args:
@@ -156,19 +166,35 @@ class Checkpoint:
 
         Raises:
             CheckpointError: when tensors are missing, left over or of another shape.
+            ConfigError: when a stride is asked for and the network is a graph, which has one.
         """
-        arguments = dict(self.info.arguments)
-        if output_stride is not None:
-            arguments["output_stride"] = output_stride
-        model = build_model(self.info.model, len(self.info.classes), **arguments)
+        model = self._network(output_stride)
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
             _fit_pruned(model.eval(), tensors, self.path)
         _check_tensors(model.state_dict(), tensors, self.path)
+        if isinstance(model, operator_graph.OperatorGraph):
+            _check_sizes(model, self.info.size_hw, self.path)
+            model.to_empty(device="cpu")
         model.load_state_dict(
             {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         )
         return model.eval()
+
+    def _network(self, output_stride: int | None) -> torch.nn.Module:
+        """Return the network without its weights; that of a graph is on the meta device until its sizes are checked."""
+        arguments, classes = dict(self.info.arguments), len(self.info.classes)
+        if self.info.is_graph:
+            if output_stride is not None:
+                raise ConfigError(
+                    f"output stride {output_stride} came with {self.name}, whose graph has its atrous rates from the "
+                    "file that it was imported from; none was expected; leave it out"
+                )
+            with torch.device("meta"):
+                return operator_graph.build_graph(arguments, classes)
+        if output_stride is not None:
+            arguments["output_stride"] = output_stride
+        return build_model(self.info.model, classes, **arguments)
 
 
 def save_checkpoint(
@@ -215,7 +241,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {current_name(n): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
@@ -263,11 +289,16 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
 def _read_info(document: Fields) -> CheckpointInfo:
     document.only({"format", *(field.name for field in fields(CheckpointInfo))})
     document.choice("format", [FORMAT])
-    backbone_of(document.text("model"))
+    model, arguments, classes = (
+        document.text("model"),
+        document.fields("arguments"),
+        classes_of(document),
+    )
+    _check_ranges(document)
     return CheckpointInfo(
-        model=document.text("model"),
-        arguments=_read_arguments(document.fields("arguments")),
-        classes=classes_of(document),
+        model=model,
+        arguments=_read_arguments(model, arguments, len(classes)),
+        classes=classes,
         ignore_index=ignore_index_of(document),
         normalisation=normalisation_of(document),
         size_hw=size_of(document),
@@ -280,14 +311,42 @@ def _read_info(document: Fields) -> CheckpointInfo:
     )
 
 
-def _read_arguments(arguments: Fields) -> dict[str, Any]:
+def _read_arguments(model: str, arguments: Fields, num_classes: int) -> dict[str, Any]:
     """Return what a network is built with, as far as it is said."""
+    if model == operator_graph.MODEL:
+        arguments.only({"operators"})
+        operators = operator_graph.read_operators(arguments, num_classes)
+        return operator_graph.to_arguments(operators)
+    backbone_of(model)
     choices = {"output_stride": OUTPUT_STRIDES, "separable": (True, False)}
     arguments.only(choices)
     return {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
 
 
-def _fit_pruned(model: DeepLabV3Plus, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check_ranges(document: Fields) -> None:
+    """Check that ranges, where there are some, are two numbers each that hold 0 between them."""
+    if document.has("ranges"):
+        ranges = document.fields("ranges")
+        for path in document.table("ranges"):
+            low, high = ranges.numbers(path, 2)
+            if not low <= 0 <= high or low == high:
+                raise ValueError(f"the range of {path!r} is {low} to {high}, which does not hold 0")
+
+
+def _check_sizes(
+    network: operator_graph.OperatorGraph, size_hw: tuple[int, int], path: Path
+) -> None:
+    """Refuse a graph that does not fit together, or asks for more memory than a network does, before it gets any."""
+    try:
+        operator_graph.sizes_at(network, size_hw)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} holds a graph that cannot run at {size_hw[0]}x{size_hw[1]} ({error}); one that edge-deeplab "
+            "import wrote was expected; import the file again"
+        ) from error
+
+
+def _fit_pruned(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     """Give a model the widths of a pruned checkpoint's tensors, in place."""
     fit_widths(model, tensors)
     problem = widths_fit(model)

@@ -15,6 +15,7 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import MODEL_PREFIX, backbone_of
+from edge_deeplab.models.origins import origins_of, with_terms
 from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loop import (
@@ -28,7 +29,7 @@ from edge_deeplab.training.loop import (
 from edge_deeplab.training.loss import Objective, build_loss, distillation
 from edge_deeplab.training.provenance import identity, provenance_of
 from edge_deeplab.training.run_folder import RunFolder, check_unused
-from edge_deeplab.training.start import build_started, build_to_restore, name_start
+from edge_deeplab.training.start import build_started, build_to_restore, name_start, of_graph
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
 
@@ -40,7 +41,8 @@ class TrainRequest:
         recipe: the run.
         sources: labelled data sets; all with the classes of the first.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
-        init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
+        init: start from these weights instead of ImageNet's; a classifier keeps the rows of classes that both have. An
+            imported graph is what is trained, whatever model the recipe names.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
         teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
 
@@ -149,24 +151,26 @@ def describe_run(
     """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
     backbone = backbone_of(recipe.model.name)
     first = sources[0]
+    provenance: dict[str, Any] = {
+        **provenance_of(recipe, sources),
+        **({} if init is None else {"starts_from": init.info.provenance}),
+        **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
+        **({} if teacher is None else {"taught_by": told_of(teacher)}),
+    }
     arguments: dict[str, Any] = {"output_stride": recipe.model.output_stride}
     if recipe.model.separable is not None:
         arguments["separable"] = recipe.model.separable
-    return CheckpointInfo(
+    info = CheckpointInfo(
         model=recipe.model.name,
         arguments=arguments,
         classes=first.classes,
         ignore_index=first.ignore_index,
         normalisation=get_backbone(backbone).normalisation,
         size_hw=recipe.data.size_hw,
-        licence=recipe.licence or first.licence,
-        provenance={
-            **provenance_of(recipe, sources),
-            **({} if init is None else {"starts_from": init.info.provenance}),
-            **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
-            **({} if teacher is None else {"taught_by": told_of(teacher)}),
-        },
+        licence=with_terms(recipe.licence or first.licence, origins_of(provenance)),
+        provenance=provenance,
     )
+    return of_graph(info, init)
 
 
 def _check_classes(sources: Sequence[SegmentationDataset]) -> None:
