@@ -62,7 +62,7 @@ def matrix_lines(report: LabReport) -> list[str]:
         f"- failed: {markdown(cell.error)}" for cell in report.failures if cell.error
     )
     told = [*reasons, *refusals, *failures]
-    return [*lines, "", "What is left out, in the tools' words:", "", *told]
+    return [*lines, "", "What is left out, in the tools' words, and what helps:", "", *told]
 
 
 def table_lines(paths: Sequence[Path], cells: Mapping[tuple[str, Path], Cell]) -> list[str]:

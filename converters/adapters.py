@@ -18,17 +18,21 @@ def take_uint8_nhwc(program: ExportedProgram) -> ExportedProgram:
     """Let the program take (1, H, W, 3) uint8 instead of (1, 3, H, W) float32.
 
     Requires: one input, (1, 3, H, W) float32.
-    Ensures: the same values from the same pixels, bit for bit.
+    Ensures: the same values from the same pixels, bit for bit; a cast that the graph begins with reads them itself.
     """
     editor = ProgramEditor(program)
-    image = editor.input()
+    image = source = editor.input()
     _, channels, height, width = image.meta["val"].shape
-    readers = list(image.users)
+    dtype = torch.float32
+    if [reader.target for reader in image.users] == [CAST]:
+        (source,) = image.users
+        dtype = source.kwargs["dtype"]
+    readers = list(source.users)
     editor.replace_input(torch.zeros(1, height, width, channels, dtype=torch.uint8))
-    pixels = editor.call(CAST, image, like=image, dtype=torch.float32)
+    pixels = editor.call(CAST, image, like=image, dtype=dtype)
     planes = editor.call(PERMUTE, pixels, [0, 3, 1, 2], like=pixels)
     for reader in readers:
-        reader.replace_input_with(image, planes)
+        reader.replace_input_with(source, planes)
     return editor.finish()
 
 

@@ -10,7 +10,7 @@ from edge_deeplab.config import parse_sparsity
 from edge_deeplab.converters.capture import check_size
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, check_atrous
 from edge_deeplab.converters.devices.heads import HeadForm, check_head_size, resolve_head
-from edge_deeplab.converters.devices.mending import profiles_of
+from edge_deeplab.converters.devices.mending import check_precision, profiles_of
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, checking, unknown_choice
@@ -124,7 +124,8 @@ class ExportRequest:
         if not (self.any_size or checkpoint.info.is_graph):
             check_size(self.size_of(checkpoint))
         check_head_size(self.rewrites, self.size_of(checkpoint))
-        profiles_of(self.profiles, targets)
+        for target, profiles in profiles_of(self.profiles, targets).items():
+            check_precision(profiles, target, precision, self.form.head)
         check_writable(self.output, "folder")
         read_manifest(self.output)  # which is brought up to date at the end
         for target in targets:

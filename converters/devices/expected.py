@@ -12,11 +12,22 @@ from typing import Any
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import DEQUANTIZE, HARD_SIGMOID, HARD_SWISH, QUANTIZE
+from edge_deeplab.converters.aten import (
+    ARGMAX,
+    CAST,
+    CONCATENATE,
+    DEQUANTIZE,
+    HARD_SIGMOID,
+    HARD_SWISH,
+    QUANTIZE,
+    RESIZE,
+)
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.atrous import AtrousConvolution, atrous_convolutions, reach_of
-from edge_deeplab.description import Description
+from edge_deeplab.description import Description, Head
 from edge_deeplab.formats.graph import (
+    Attribute,
     Convolution,
     FileGraph,
     Operator,
@@ -40,19 +51,54 @@ def expect_operators(program: ExportedProgram, description: Description) -> File
         description: of the file; its target and precision say how it is written.
 
     Returns:
-        Atrous convolutions, and in ONNX hard activations; nothing for a target that is not known here.
+        Atrous convolutions; in ONNX the cast of the picture and hard activations, in TFLite resizes, concatenations of
+        channels and class maps; nothing for a target that is not known here.
     """
-    target = description.target
+    target, precision = description.target, description.precision
     assert target is not None, "a file is made for a target"
     editor, operators = ProgramEditor(program), []
     write = _WRITERS.get(target)
     convolutions = {convolution.node: convolution for convolution in atrous_convolutions(editor)}
+    if target == "onnx" and not is_quantized(program):
+        casts_itself = [reader.target for reader in editor.input().users] == [CAST]
+        operators.append(_cast("int32" if casts_itself else _float_of(precision)))
     for node in editor.graph.nodes:
         if write is not None and node in convolutions:
-            operators.append(write(editor, convolutions[node], description.precision))
+            operators.append(write(editor, convolutions[node], precision))
         elif target == "onnx" and node.target in _ACTIVATIONS:
             operators.append(_activation(node))
+        elif target == "tflite" and node.target in _MAPS:
+            operators.append(_MAPS[node.target](node))
     return FileGraph(Path(), target, {}, tuple(operators))
+
+
+def expect_beginning_and_end(target: str, precision: str, head: Head) -> tuple[Operator, ...]:
+    """Return what every file of a precision has, whatever the network: how it takes pixels, and how it gives classes.
+
+    Args:
+        target: a key of `TARGETS`.
+        precision: one of `PRECISIONS`.
+        head: what comes out.
+    """
+    if target == "onnx" and precision != "int8":
+        dtype = _float_of(precision)
+        pixels, mean = TensorSpec("", dtype), TensorSpec("", dtype, constant=True)
+        mean_taken = Operator(0, "Sub", "mean", 14, (pixels, mean), (pixels,), {})
+        return _cast(dtype), mean_taken
+    if target == "tflite" and head == "classes":
+        scores = TensorSpec("", "int8" if precision == "int8" else "float32")
+        return (Operator(0, "ARG_MAX", head, 1, (scores,), (TensorSpec("", "int32"),), {}),)
+    return ()
+
+
+def _float_of(precision: str) -> str:
+    return "float16" if precision == "fp16" else "float32"
+
+
+def _cast(dtype: str) -> Operator:
+    """Return the cast of the picture's bytes that an ONNX file of floats begins with."""
+    picture, pixels = TensorSpec("", "uint8"), TensorSpec("", dtype)
+    return Operator(0, "Cast", "cast of the picture", 13, (picture,), (pixels,), {})
 
 
 def _activation(node: fx.Node) -> Operator:
@@ -61,6 +107,60 @@ def _activation(node: fx.Node) -> Operator:
     return Operator(
         0, kind, node.name, version, (tensor,), (tensor,), {}, module_of(node.name) or None
     )
+
+
+def _resize(node: fx.Node) -> Operator:
+    arguments: Any = node.args
+    aligned = bool(arguments[2])
+    settings = {"align_corners": aligned, "half_pixel_centers": not aligned}
+    result = _stored_map(node, _quantizer_behind(node))
+    return _map_operator("RESIZE_BILINEAR", 3, node, (_read_map(arguments[0]),), result, settings)
+
+
+def _concatenation(node: fx.Node) -> Operator:
+    arguments: Any = node.args
+    parts, result = map(_read_map, arguments[0]), _stored_map(node, _quantizer_behind(node))
+    return _map_operator("CONCATENATION", 1, node, tuple(parts), result, {})
+
+
+def _class_map(node: fx.Node) -> Operator:
+    scores = _read_map(node.args[0])
+    result = TensorSpec("", "int32", tuple(node.meta["val"].shape))
+    return _map_operator("ARG_MAX", 1, node, (scores,), result, {})
+
+
+_MAPS: Mapping[Any, Callable[[fx.Node], Operator]] = {
+    RESIZE: _resize,
+    CONCATENATE: _concatenation,
+    ARGMAX: _class_map,
+}
+"""What TFLite writes of operators on maps that rules about its delegates may mend."""
+
+
+def _map_operator(
+    kind: str,
+    version: int,
+    node: fx.Node,
+    inputs: tuple[TensorSpec, ...],
+    result: TensorSpec,
+    settings: Mapping[str, Attribute],
+) -> Operator:
+    if inputs[0].dtype == "int8":
+        version += 1
+    return Operator(
+        0, kind, node.name, version, inputs, (result,), settings, module_of(node.name) or None
+    )
+
+
+def _read_map(node: Any) -> TensorSpec:
+    """Return a map as an operator reads it: the integers that a dequantize operator makes floats of, or floats."""
+    return _stored_map(node, node if node.target is DEQUANTIZE else None)
+
+
+def _stored_map(node: fx.Node, quantizer: fx.Node | None) -> TensorSpec:
+    dtype, shape = "float32" if quantizer is None else "int8", tuple(node.meta["val"].shape)
+    spec = TensorSpec("", dtype, shape, quantization=_per_tensor(quantizer))
+    return _channels_last(spec) if len(shape) == 4 else spec
 
 
 def _tflite(editor: ProgramEditor, convolution: AtrousConvolution, precision: str) -> Operator:
@@ -96,7 +196,7 @@ def _tflite(editor: ProgramEditor, convolution: AtrousConvolution, precision: st
 
 
 def _onnx(editor: ProgramEditor, convolution: AtrousConvolution, precision: str) -> Operator:
-    dtype = "float16" if precision == "fp16" else "float32"
+    dtype = _float_of(precision)
     written = _convolution(editor, convolution, "Conv", dtype)
     image, weight, *bias = (spec for spec in written.inputs if spec)
     if _is_quantized(convolution):

@@ -22,9 +22,12 @@ from edge_deeplab.converters.devices.atrous_forms import (
     choose_forms,
     one_form,
 )
-from edge_deeplab.converters.devices.expected import expect_operators
+from edge_deeplab.converters.devices.expected import (
+    expect_beginning_and_end,
+    expect_operators,
+)
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
-from edge_deeplab.description import Description
+from edge_deeplab.description import Description, Head
 from edge_deeplab.errors import ConfigError, UnsupportedOperatorError
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.read import read_graph
@@ -75,6 +78,31 @@ def profiles_of(
     return {target: [p for p in profiles if p.format == target] for target in targets}
 
 
+def check_precision(
+    profiles: Sequence[Profile], target: TargetName, precision: str, head: Head
+) -> None:
+    """Refuse a precision whose files a profile does not load, whatever the network.
+
+    Args:
+        profiles: of the devices that the files are for.
+        target: what reads them.
+        precision: one of `PRECISIONS`.
+        head: what comes out.
+
+    Raises:
+        ConfigError: with the rule's reason, and what it says to do.
+    """
+    operators = expect_beginning_and_end(target, precision, head)
+    file = FileGraph(Path(), target, {}, operators)
+    for profile, report in _judged(file, profiles):
+        for verdict in report.verdicts:
+            if verdict.verdict is Verdict.REJECTED:
+                raise ConfigError(
+                    f"precision {precision} came for profile {profile.name}, which does not load such files "
+                    f"({verdict.reason}); another precision was expected; {verdict.rewrite or 'choose one'}"
+                )
+
+
 def foresee(
     graph: CanonicalGraph, description: Description, atrous: str, profiles: Sequence[Profile]
 ) -> Mended:
@@ -96,11 +124,15 @@ def foresee(
     else:
         choices = one_form(graph.program, NATIVE if atrous == AUTO else atrous)
         start = Mended(ask_for(choices, f"--atrous {atrous}"), choices)
-    if not profiles:
-        return start
-    rewritten = graph.rewritten(start.asked)
-    expected = expect_operators(rewritten.program, description)
-    return _further(rewritten, expected, _judged(expected, profiles), start)
+    mended = start
+    for _ in range(MOST_ROUNDS if profiles else 0):
+        rewritten = graph.rewritten(mended.asked)
+        expected = expect_operators(rewritten.program, description)
+        further = _further(rewritten, expected, _judged(expected, profiles), mended)
+        if further.asked == mended.asked:
+            break
+        mended = further
+    return mended
 
 
 def lower_mended(

@@ -11,6 +11,7 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.rewrites.argmax_before_upsampling import argmax_before_upsampling
+from edge_deeplab.converters.rewrites.cast_whole_pixels import cast_whole_pixels
 from edge_deeplab.converters.rewrites.deinterlace import deinterlace
 from edge_deeplab.converters.rewrites.hard_activations import (
     clamp_relu6,
@@ -128,6 +129,11 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=pad_classes,
         does="the scores under a class map are filled up to a multiple of four classes with some that never win",
         equality="bit-equal class maps in float32 and int8",
+    ),
+    "cast-whole-pixels": CataloguedRewrite(
+        apply=cast_whole_pixels,
+        does="the picture is cast to int32 first and to float32 from there",
+        equality="bit-equal",
     ),
     "split-depthwise": CataloguedRewrite(
         apply=split_depthwise,

@@ -86,11 +86,15 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     _tell_unread(paths, [path for _, path in pairs], progress)
     cells = []
     progress.begin("asking the lab's tools", len(pairs), "cells")
-    for profile, path in pairs:
-        cells.append(_look(profile, path, graphs[path], named=bool(request.devices)))
-        progress.advance()
-    if references is not None:
-        cells = [_run(cell, request, references, progress) for cell in cells]
+    try:
+        for profile, path in pairs:
+            cells.append(_look(profile, path, graphs[path], named=bool(request.devices)))
+            progress.advance()
+        if references is not None:
+            cells = [_run(cell, request, references, progress) for cell in cells]
+    except KeyboardInterrupt:
+        progress.note("stopped; finished cells are kept, and the same command goes on from there")
+        raise
     return LabReport(tuple(cells))
 
 
@@ -163,7 +167,12 @@ def _cell(report: ProfileReport, path: Path, graph: FileGraph, seen: Observation
         partitions=seen.partitions,
         taken=None if seen.taken is None else len(seen.taken),
         left=tuple(
-            LeftOperator(left.operator, left.name, (seen.left or {})[place])
+            LeftOperator(
+                left.operator,
+                left.name,
+                (seen.left or {})[place],
+                report.verdicts[place].rewrite,
+            )
             for place, left in compared.left
         ),
     )
@@ -183,7 +192,7 @@ def _predicted(report: ProfileReport, path: Path) -> Cell:
         path,
         "predicted",
         taken=None if rejected else len(said) - len(left),
-        left=tuple(LeftOperator(v.operator, v.name, v.reason) for v in left),
+        left=tuple(LeftOperator(v.operator, v.name, v.reason, v.rewrite) for v in left),
         accelerated_macs=report.accelerator_share,
         partitions=report.partitions,
         refusal=rejected,

@@ -20,11 +20,13 @@ class LeftOperator:
         operator: its type.
         name: its name in the file.
         reason: why, in the tool's words, or in the rule's where no tool was asked.
+        advice: what the rule says that mends it, or None.
     """
 
     operator: str
     name: str
     reason: str
+    advice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,11 @@ class Cell:
     error: str | None = None
 
     def left_by_reason(self) -> Mapping[str, Sequence[str]]:
-        """Return the operators that are left, with their types, by why they are."""
+        """Return the operators that are left, with their types, by why they are and what helps."""
         found: dict[str, list[str]] = {}
         for left in self.left:
-            found.setdefault(left.reason, []).append(f"{left.operator} {left.name}")
+            reason = f"{left.reason} ({left.advice})" if left.advice else left.reason
+            found.setdefault(reason, []).append(f"{left.operator} {left.name}")
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -115,6 +115,31 @@ LAB_EXAMPLES = {
             (operator("CONCATENATION", dtype="int32"), "u85-512"),
         ],
     ),
+    "ethos.64-bit": (
+        [operator("CONCATENATION", dtype="int64")],
+        [operator("ARG_MAX", dtype="int64"), (operator("CONCATENATION", dtype="int64"), "u85-512")],
+    ),
+    "ethos.types-of-operator": (
+        [
+            operator("ELU", dtype="int16"),
+            operator("GELU", dtype="int16"),
+            operator("LOG", dtype="uint8"),
+        ],
+        [
+            operator("ELU", **INT8),
+            operator("LOG", dtype="int16"),
+            (operator("ELU", dtype="int16"), "u85-512"),
+        ],
+    ),
+    "ethos.pool-window": (
+        [
+            pool(window=(257, 1), **INT8),
+            pool(window=(256, 257), **INT8),
+            pool("MAX_POOL_2D", window=(257, 1), padding="SAME", **INT8),
+            pool("MAX_POOL_2D", window=(256, 257), **INT8),
+        ],
+        [pool(window=(256, 256), **INT8), pool("MAX_POOL_2D", window=(1, 257), **INT8)],
+    ),
     "ethos.resize-flags": (
         [(resize(after=(1, 61, 61, 64), corners=True, centres=True, **INT8), "u85-512")],
         [(resize(corners=True, **INT8), "u85-512"), (resize(centres=True, **INT8), "u85-512")],

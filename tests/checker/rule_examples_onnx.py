@@ -256,6 +256,10 @@ ONNX_EXAMPLES = {
         ],
     ),
     "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
+    "onnx-qnn.float16-of-v68": (
+        [(conv("float16", dtype="float16"), "v68")],
+        [conv("float16", dtype="float16"), (conv(), "v68"), (conv("int8"), "v68")],
+    ),
     "onnx-qnn.dequantized-output": (
         [read_by(operator("DequantizeLinear"), 0)],
         [read_by(operator("DequantizeLinear"), 1), read_by(operator("Cast"), 0)],

@@ -293,6 +293,10 @@ TFLITE_EXAMPLES = {
         [reading(operator("TOPK_V2"), computed("int32", ()))],
         [reading(operator("TOPK_V2"), stored("int32", ()))],
     ),
+    "tflite-qnn.argmax-of-64-bits": (
+        [giving(operator("ARG_MAX"), dtype="int64")],
+        [giving(operator("ARG_MAX"), dtype="int32"), giving(operator("CAST"), dtype="int64")],
+    ),
     "tflite-qnn.unlisted-operator": ([operator("SVDF")], [operator("ARG_MAX")]),
     "tflite-qnn.dilated-depthwise": ([dw(rate=12)], [dw()]),
     "tflite-qnn.bias-scale": (

@@ -58,6 +58,9 @@ def test_export_json_is_one_document_with_the_promised_keys(
         (["--size", "65x97", "--target", "onnx"], "use 64x96", 2),
         (["--size", "65x97", "--any-size", "--head", "fast"], "or head exact", 1),
         (["--profile", "tflite-gpu", "--target", "onnx"], "add the target tflite", 1),
+        (["--profile", "onnx-qnn-v68", "--target", "onnx"], "expected; export --precision int8", 1),
+        (["--profile", "rknn-rk3588", "--target", "onnx"], "expected; export --precision int8", 1),
+        (["--profile", "ethos-u55-256", "--target", "tflite"], "expected; export --precision", 1),
         (["--profile", "tflite-cpu", "--target", "tflite"], "did you mean 'tflite-gpu'", 2),
     ],
 )
@@ -67,6 +70,7 @@ def test_export_refusal_is_one_sentence_and_says_by_its_code_whose_fault_it_is(
     result = runner.invoke(app, ["export", str(checkpoint), "--output", str(tmp_path), *arguments])
     assert result.exit_code == code
     assert message in result.stderr
+    assert "capturing" not in result.stderr
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
 

@@ -76,6 +76,12 @@ def test_remarks_are_told_once_with_their_devices_and_files(show):
     )
     assert "ethos-u55-128: net.tflite is not taken: too large" in told
     assert "net.tflite leaves" not in told
+    advised = replace(
+        COMPILED, left=(LeftOperator("DequantizeLinear", "y", "an output", "offload nothing"),)
+    )
+    assert "leaves DequantizeLinear y: an output (offload nothing)" in " ".join(
+        show(advised).split()
+    )
     assert "openvino-cpu-tflite: camvid-efficientnet-lite0-int8.tflite one part more" in told
     assert told.count("42 of 63 with integers") == 1
     assert (

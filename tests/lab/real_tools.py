@@ -24,12 +24,18 @@ def link_tool(name, monkeypatch, lab_folder):
 
 def run_trial(name, device, folder):
     """Return what ONNX Runtime's processor and a tool compute of the trial file."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    path, inputs, outputs = TRIAL_FILES["onnx"], folder / "inputs.npy", folder / "outputs.npy"
     picture = np.random.default_rng(0).integers(-128, 128, (1, 3, 16, 16), np.int8)
+    expected, found = run_file(name, device, TRIAL_FILES["onnx"], picture, folder)
+    return expected.astype(int), found.astype(int)
+
+
+def run_file(name, device, path, picture, folder):
+    """Return what ONNX Runtime's processor and a tool compute of a file with one input and one output."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    inputs, outputs = folder / "inputs.npy", folder / "outputs.npy"
     np.save(inputs, picture)
     with ToolProcess(inspect_tool(TOOLS[name]), bounds()) as process:
         process.ask("run", path=str(path), device=device, inputs=str(inputs), outputs=str(outputs))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (expected,) = session.run(None, {"picture": picture})
-    return expected.astype(int), np.load(outputs).astype(int)
+    (expected,) = session.run(None, {session.get_inputs()[0].name: picture})
+    return expected, np.load(outputs)

@@ -30,6 +30,7 @@ def test_run_lab_tells_what_the_tool_did_and_leaves_other_devices_to_the_rules(
         DEVICE, "compiled", "fake-compiler 1.0",
     )  # fmt: skip
     assert [(left.operator, left.reason) for left in compiled.left] == [(first.type, "no kernel")]
+    assert [left.advice for left in compiled.left] == ["export --precision int8"]
     assert compiled.partitions == 3
     assert compiled.predicted_equal is False
     assert "the rules say that it does not load" in compiled.differences[0]
@@ -78,8 +79,12 @@ def test_run_lab_goes_on_where_it_was_stopped(lab, fake, tflite_path, tmp_path):
     def stop(_):
         raise KeyboardInterrupt
 
+    told = Heard(at_advance=stop)
     with pytest.raises(KeyboardInterrupt):
-        lab(tflite_path, progress=Heard(at_advance=stop))
+        lab(tflite_path, progress=told)
+    assert told.notes == [
+        "stopped; finished cells are kept, and the same command goes on from there"
+    ]
     assert asked.read_text() == "."
     assert lab(tflite_path).cells[0].evidence == "compiled"
     assert asked.read_text() == "."

@@ -12,7 +12,7 @@ from edge_deeplab.lab.devices import DEVICES
 from edge_deeplab.lab.observers import available_observers
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.lab.trial import TRIAL_FILES
-from tests.lab.real_tools import link_tool, run_trial
+from tests.lab.real_tools import link_tool, run_file, run_trial
 from tests.tiny_files import conv_node, save_onnx, weights
 
 NPUS = sorted(name for name, device in DEVICES.items() if device.tool == "qnn")
@@ -101,3 +101,27 @@ def test_qnn_leaves_all_of_a_file_in_which_it_takes_nothing(compiled, tmp_path):
 def test_qnn_simulator_computes_the_trial_file(compiled, tmp_path):
     expected, found = run_trial("qnn", "v75", tmp_path)
     assert np.abs(found - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("steps", "is_right"), [(("FLOAT",), False), (("INT32", "FLOAT"), True)])
+def test_qnn_simulator_casts_bytes_to_float_by_way_of_int32_alone(
+    monkeypatch, lab_folder, tmp_path, steps, is_right
+):
+    link_tool("qnn", monkeypatch, lab_folder)
+    picture = np.arange(96, dtype=np.uint8).reshape(1, 4, 8, 3)
+    kinds = [getattr(onnx.TensorProto, step) for step in steps]
+    names = ["image", *steps[:-1], "y"]
+    nodes = [
+        helper.make_node("Cast", [read], [given], to=kind)
+        for read, given, kind in zip(names[:-1], names[1:], kinds, strict=True)
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "cast",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, picture.shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, picture.shape)],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "cast.onnx")
+    expected, found = run_file("qnn", "v75", tmp_path / "cast.onnx", picture, tmp_path)
+    assert np.allclose(found, expected, rtol=1e-3) == is_right

@@ -1,4 +1,4 @@
-"""Int8 files for Ethos-U: after mending no rule leaves an operator to the processor, and the class map stays."""
+"""Int8 files for Ethos-U: one lowering mends them, nothing is left to the processor, and the class map stays."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from edge_deeplab.checker.judging import judge
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.devices.mending import UNMENDED, lower_mended
+from edge_deeplab.converters.devices.mending import foresee, lower_mended
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.runtimes.open import open_artifact
-from tests.quantization.conftest import write_int8
+from tests.quantization.conftest import describe_int8, write_int8
 
 
 def test_mended_file_is_placed_whole_and_gives_the_class_map(
@@ -27,7 +27,9 @@ def test_mended_file_is_placed_whole_and_gives_the_class_map(
         written.append(write_int8(graph, "tflite", tmp_path))
         return written[-1]
 
-    mended, (report,) = lower_mended(canonical, lower, [profile], UNMENDED)
+    plan = foresee(canonical, describe_int8("tflite"), "native", [profile])
+    mended, (report,) = lower_mended(canonical, lower, [profile], plan)
+    assert len(written) == 1
     names = {request.name for request in mended.asked}
     assert names == {"resize-as-convolution", "split-depthwise"}
     assert {v.verdict for v in report.verdicts} <= {Verdict.OK, Verdict.SLOW}

@@ -46,6 +46,43 @@ def test_float_convolutions_are_those_expected(
     assert compare(FileGraph(Path(), file.format, {}, tuple(convolutions)), file) == 3
 
 
+def test_maps_of_a_float_tflite_file_are_those_expected(
+    canonical: Callable[[Head], CanonicalGraph], exported: Callable[[str, str, Head], Path]
+) -> None:
+    description = describe("tflite", "fp32", "classes")
+    maps = tuple(
+        operator
+        for operator in expect_operators(canonical("classes").program, description).operators
+        if not operator.convolution
+    )
+    kinds = [operator.type for operator in maps]
+    assert kinds == [
+        "CONCATENATION",
+        "RESIZE_BILINEAR",
+        "CONCATENATION",
+        "RESIZE_BILINEAR",
+        "ARG_MAX",
+    ]
+    compare(
+        FileGraph(Path(), "tflite", {}, maps), read_graph(exported("tflite", "fp32", "classes"))
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_cast_of_the_picture_in_an_onnx_file_is_the_one_expected(
+    canonical: Callable[[Head], CanonicalGraph],
+    exported: Callable[[str, str, Head], Path],
+    precision: str,
+) -> None:
+    description = describe("onnx", precision, "classes")
+    expected = expect_operators(canonical("classes").program, description).operators
+    casts = tuple(operator for operator in expected if operator.type == "Cast")
+    file = read_graph(exported("onnx", precision, "classes"))
+    first = next(operator for operator in file.operators if operator.type == "Cast")
+    beginning = FileGraph(Path(), "onnx", {}, (first,))
+    assert compare(FileGraph(Path(), "onnx", {}, casts), beginning) == 1
+
+
 class Activations(nn.Module):
     """One of each activation that ONNX has an operator for."""
 
@@ -62,8 +99,8 @@ def test_hard_activations_of_an_onnx_file_are_those_expected(tmp_path: Path) -> 
     description = describe("onnx", "fp32", "logits")
     write_onnx(graph, description, tmp_path / "a.onnx")
     expected = expect_operators(graph.program, description)
-    assert [operator.type for operator in expected.operators] == ["HardSwish", "HardSigmoid"]
-    assert compare(expected, read_graph(tmp_path / "a.onnx")) == 2
+    assert [o.type for o in expected.operators] == ["Cast", "HardSwish", "HardSigmoid"]
+    assert compare(expected, read_graph(tmp_path / "a.onnx")) == 3
 
 
 def test_nothing_is_expected_for_a_target_that_is_not_known(
