@@ -39,6 +39,7 @@ from edge_deeplab.formats.manifest import (
 )
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.origins import carried, origins_of
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
@@ -149,7 +150,7 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
 
 def _captured(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> CanonicalGraph:
     size_hw = request.size_of(checkpoint)
-    if warning := say_what_size_costs(size_hw):
+    if not checkpoint.info.is_graph and (warning := say_what_size_costs(size_hw)):
         progress.note(warning)
     progress.begin(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     graph = capture(
@@ -267,6 +268,7 @@ def describe(
             "edge-deeplab": __version__,
             "packages": installed_versions("torch", *TARGETS[target].packages),
             "training": dict(checkpoint.info.provenance),
+            **carried(origins_of(checkpoint.info.provenance)),
             **({"sparsity": checkpoint.info.sparsity} if graph.sparse else {}),
         },
     )

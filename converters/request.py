@@ -121,7 +121,7 @@ class ExportRequest:
                 f"sparsity came with precision {precision}; fp32 or fp16 was expected, because a file stores a weight "
                 "either sparse or in few bits; leave one of the two out"
             )
-        if not self.any_size:
+        if not (self.any_size or checkpoint.info.is_graph):
             check_size(self.size_of(checkpoint))
         check_head_size(self.rewrites, self.size_of(checkpoint))
         profiles_of(self.profiles, targets)

@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "explain_rule",
     "export",
+    "import_checkpoint",
     "install_lab_tools",
     "lab",
     "lab_tools",

@@ -151,6 +151,8 @@ class OptimiserSection(_Section):
         batch_size: crops a step, over all processes together.
         learning_rate: of ASPP, decoder and classifier, at the start.
         backbone_learning_rate: of the backbone, at the start.
+        relative_rates: whether both rates are shares of a tensor's own size (its root mean square) instead; None: of a
+            network without batch norm, whose weights differ by hundreds between layers.
         weight_decay: of matrices; batch norm and biases have none.
         power: exponent of the schedule's decay.
         warmup_steps: steps in which the rate rises from near zero.
@@ -164,6 +166,7 @@ class OptimiserSection(_Section):
     batch_size: Annotated[int, Field(ge=2)] = 8
     learning_rate: Positive = 1e-3
     backbone_learning_rate: Positive = 3e-4
+    relative_rates: bool | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     power: Positive = 0.9
     warmup_steps: Annotated[int, Field(ge=0)] = 100

@@ -3,7 +3,8 @@
 Two passes over the images: the extremes of every tensor, then, for estimators that want more, a histogram between them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,7 +44,8 @@ def calibrate(
         network: the traced float network.
         placement: where it is quantized.
         images: each (1, 3, H, W) float32, normalised.
-        normalisation: constants in 0..255 pixel units; they alone give the image's quantizer.
+        normalisation: constants in 0..255 pixel units; they alone give the image's quantizer. Those of sigmoids are
+            fixed as well.
         estimator: how a range follows from the values seen: their extremes ("min-max"), the mean over images of
             each image's extremes ("mean-min-max"), all but 0.01 % of the values ("percentile"), or the range of
             the smallest squared error ("mse").
@@ -64,7 +66,7 @@ def calibrate(
         tuple(
             image_quantizer(normalisation)
             if tensors[0] == IMAGE
-            else activation_quantizer(tensors, *ranges[tensors])
+            else activation_quantizer(tensors, *(network.fixed_range(tensors) or ranges[tensors]))
             for tensors in placement.activations
         ),
         {
@@ -87,6 +89,37 @@ def image_quantizer(normalisation: Normalisation) -> ActivationQuantizer:
     low = min(-mean / std for mean, std in channels)
     high = max((255 - mean) / std for mean, std in channels)
     return activation_quantizer((IMAGE,), low, high)
+
+
+def keep_ranges(
+    quantization: Quantization,
+    ranges: Mapping[str, tuple[float, float]],
+    make: Callable[[tuple[str, ...], float, float], ActivationQuantizer] = activation_quantizer,
+) -> Quantization:
+    """Return quantizers that have the ranges of the file that a network was imported from, where these are known.
+
+    Args:
+        quantization: from `calibrate`.
+        ranges: smallest and largest value by the path of the module whose result it is.
+        make: gives the quantizer of a range.
+    """
+
+    def kept(quantizer: ActivationQuantizer) -> ActivationQuantizer:
+        found = [_of_module(tensor, ranges) for tensor in quantizer.tensors]
+        known = [extremes for extremes in found if extremes is not None]
+        if len(known) < len(found):
+            return quantizer
+        lows, highs = zip(*known, strict=True)
+        return make(quantizer.tensors, min(lows), max(highs))
+
+    return replace(quantization, activations=tuple(map(kept, quantization.activations)))
+
+
+def _of_module(
+    tensor: str, ranges: Mapping[str, tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Return the range of a tensor, which is called after its module, or after that and a function."""
+    return ranges.get(tensor) or ranges.get(tensor.rpartition(".")[0])
 
 
 class _Recorder(fx.Interpreter):

@@ -89,13 +89,15 @@ class FakeQuantizedConv2d(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = original.weight, original.bias
+        self._original = (original,)  # no submodule: it shares the parameters, and pads as it does
         self.weight_quantizer = weight_quantizer
         self.train(original.training)
 
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
-        result: torch.Tensor = super()._conv_forward(input, self.weight_quantizer(weight), bias)
+        (original,) = self._original
+        result: torch.Tensor = original._conv_forward(input, self.weight_quantizer(weight), bias)
         return result
 
 

@@ -25,7 +25,7 @@ from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_chec
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization, activation_quantizer
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.calibration import calibrate, keep_ranges
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.sensitivity import Ranking, rank_layers
@@ -135,6 +135,8 @@ def quantize(
 ) -> Quantization:
     """Return the quantizers of a float checkpoint after calibration: post-training quantization.
 
+    Ranges that a network has from the file that it was imported from stay as they are.
+
     Args:
         checkpoint: the float checkpoint.
         recipe: its quantization section says how many images are looked at, and how ranges follow from them.
@@ -157,7 +159,7 @@ def quantize(
         checkpoint.info.normalisation,
         progress=progress,
     )
-    return calibrate(
+    quantization = calibrate(
         network,
         placement,
         images,
@@ -165,6 +167,7 @@ def quantize(
         recipe.quantization.estimator,
         progress=progress,
     )
+    return keep_ranges(quantization, checkpoint.info.ranges or {})
 
 
 def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()) -> Quantization:
@@ -326,6 +329,7 @@ def describe_quantized(
         checkpoint.info,
         results={},
         pruning=pruning,
+        ranges=None,
         sparsity=None,
         provenance=provenance_after(checkpoint, recipe, sources),
     )

@@ -71,6 +71,7 @@ BASE: dict[str, dict[str, Any]] = {
     "evaluate": {"model": "absent", "data": "absent"},
     "explain_rule": {"rule": "nothing"},
     "export": {"model": "absent", "calibrate": "absent", "targets": "onnx"},
+    "import_checkpoint": {"file": "absent.tflite", "output": "a.safetensors"},
     "install_lab_tools": {"names": "nothing"},
     "lab": {"artifacts": "absent.onnx"},
     "load": {"source": "absent"},

@@ -7,7 +7,13 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE, DEQUANTIZE_CHANNELS, QUANTIZE
+from edge_deeplab.converters.aten import (
+    CONVOLUTION,
+    DEQUANTIZE,
+    DEQUANTIZE_CHANNELS,
+    PAD,
+    QUANTIZE,
+)
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.errors import CaptureError
 from edge_deeplab.formats.operator_names import module_of, operator_name
@@ -100,14 +106,19 @@ def round_biases(program: ExportedProgram) -> ExportedProgram:
     TFLite and ONNX Runtime store a bias as such an int32. Rounded here, the canonical graph adds the same number, and
     results that lie near a rounding boundary fall to the same side.
 
-    Requires: convolutions of a dequantized tensor with a dequantized weight (others are left alone).
+    Requires: convolutions of a dequantized tensor, with zeros around it or none, with a dequantized weight (others are
+        left alone).
     Ensures: each bias moves by at most half of that product.
     """
     editor = ProgramEditor(program)
     for convolution in editor.calls(CONVOLUTION):
         arguments: Any = convolution.args
-        if len(arguments) > 2 and editor.is_constant(arguments[2]) and _is_int8(*arguments[:2]):
-            image, weight, bias, *_ = arguments
+        if len(arguments) < 3 or not editor.is_constant(arguments[2]):
+            continue
+        image, weight, bias, *_ = arguments
+        if image.target is PAD:  # zeros, which every scale holds
+            image = image.args[0]
+        if _is_int8(image, weight):
             step = image.args[1] * editor.constant(weight.args[1]).double()
             whole = torch.round(editor.constant(bias).double() / step) * step
             rounded = editor.add_constant(f"{editor.module_path(bias)}.bias", whole.float())

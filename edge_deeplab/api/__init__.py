@@ -11,7 +11,7 @@ from edge_deeplab.api.checks import (
     rewrites,
     write_mac_script,
 )
-from edge_deeplab.api.files import export, load, open_artifact
+from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
 from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "explain_rule",
     "export",
+    "import_checkpoint",
     "install_lab_tools",
     "lab",
     "lab_tools",

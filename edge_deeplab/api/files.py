@@ -1,4 +1,4 @@
-"""The face's verbs about files: checkpoints are loaded and exported, exported files opened."""
+"""The face's verbs about files: checkpoints are loaded, imported and exported, exported files opened."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from edge_deeplab.api.named import (
     types,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, require
 from edge_deeplab.progress import SILENT, Progress
 
 
@@ -48,6 +48,45 @@ def load(
         )
     named = None if source is None else str(source)
     return open_checkpoint(named, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
+
+
+@checked
+def import_checkpoint(
+    file: str | Path,
+    *,
+    output: str | Path,
+    classes: str | Path | None = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    licence: str | None = None,
+    data: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = 5,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = SILENT,
+) -> "types.Imported":
+    """Write somebody else's network as a checkpoint, which trains, prunes, quantizes and exports as others do.
+
+    Keywords are the fields of `evaluation.importing.ImportRequest`; results and errors are those of
+    `evaluation.importing.import_checkpoint`.
+    """
+    progress.begin("loading torch")
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.evaluation import importing as layer
+
+    request = layer.ImportRequest(
+        file=to_path("file", file),
+        output=to_path("output", output),
+        classes=to_path_or_none("classes", classes),
+        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
+        normalisation=normalisation,
+        licence=licence,
+        data=to_path_or_none("data", data),
+        split=split,
+        limit=limit,
+        max_pixels=max_pixels,
+    )
+    return layer.import_checkpoint(request, progress)
 
 
 @checked

@@ -55,7 +55,7 @@ _KINDS: Mapping[str, Kind] = {
         "a list of numbers",
     ),
     **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
-    **dict.fromkeys(("on", "precision", "sparsity", "runtime"), _optional(_TEXT)),
+    **dict.fromkeys(("licence", "on", "precision", "sparsity", "runtime"), _optional(_TEXT)),
     **dict.fromkeys(("any_size", "canonical", "explain", "fix", "flip", "resume"), _FLAG),
     **dict.fromkeys(("accept_licence", "allow_pickle", "unsafe_pickle"), _FLAG),
     "allowance": _optional(_ALLOWANCE),

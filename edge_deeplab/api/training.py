@@ -9,6 +9,7 @@ from edge_deeplab.api.files import load
 from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import to_names, to_path, to_path_or_none, types
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def train(
         recipe: a `Recipe`, what its file would hold, its path, or None for the defaults.
         model: trains this model instead of the recipe's.
         epochs: in place of the recipe's.
-        init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights.
+        init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights. An imported
+            network is what is trained, whatever the recipe names.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
         teacher: a checkpoint, as for `load`, of any model with the same classes, whose opinion is followed too.
         resume: goes on where the run in `output` stopped.
@@ -64,11 +66,17 @@ def train(
     from edge_deeplab.training.train import train as run
 
     chosen = with_model(recipe_from(Recipe, recipe, optimiser={"epochs": epochs}), model)
+    start = None if init is None else load(init)
+    if model is not None and start is not None and start.info.is_graph:
+        raise ConfigError(
+            f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
+            "expected; leave the model out"
+        )
     request = TrainRequest(
         chosen,
         _open_splits(data, chosen, max_pixels),
         to_path("output", output),
-        None if init is None else load(init),
+        start,
         to_path_or_none("backbone_weights", backbone_weights),
         None if teacher is None else load(teacher),
     )

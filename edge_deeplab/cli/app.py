@@ -17,6 +17,7 @@ from edge_deeplab.cli.demo import demo
 from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
 from edge_deeplab.cli.export import export
+from edge_deeplab.cli.import_ import import_
 from edge_deeplab.cli.lab import lab
 from edge_deeplab.cli.models import models
 from edge_deeplab.cli.output import interruptible, print_json
@@ -87,6 +88,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "prune": prune,
     "qat": qat,
+    "import": import_,
     "export": export,
     "check": check,
     "rewrites": rewrites,

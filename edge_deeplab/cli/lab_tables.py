@@ -120,14 +120,13 @@ def _first(operators: Sequence[str]) -> str:
 
 
 def _notes(report: "LabReport") -> list[str]:
-    """Return what must be said beside figures, each once, with the files that it is about."""
+    """Return what must be said beside figures, each once, with the devices and the file that it is about."""
     _, names = _names(report)
-    files: dict[str, list[str]] = {}
+    devices: dict[str, list[str]] = {}
     for cell in report.cells:
         for note in cell.notes:
-            about = files.setdefault(note, [])
-            if cell.tool is not None and names[cell.path] not in about:
-                about.append(names[cell.path])
-    notes = [f"{', '.join(about)}: {note}" if about else note for note, about in files.items()]
+            about = f"{names[cell.path]}: {note}" if cell.tool is not None else note
+            devices.setdefault(about, []).extend([cell.device] if cell.tool is not None else [])
+    notes = [f"{', '.join(there)}: {n}" if there else n for n, there in devices.items()]
     costs = dict.fromkeys(cell.cost.note for cell in report.cells if cell.cost)
     return [*notes, *(f"ms: {note}" for note in costs if note)]

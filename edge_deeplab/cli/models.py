@@ -60,12 +60,14 @@ def _checkpoints_table(rows: "Sequence[CheckpointRow]") -> "Table":
     for header in ("parameters", "multiply-adds"):
         table.add_column(header, justify="right")
     table.add_column("licence")
+    table.add_column("weights of")
     for row in rows:
         results = row.info.results.items()
         scores = [f"{data} {r['miou']:.2f}" for data, r in results if "miou" in r]
         measured = stacked(scores or ["not measured"])
         cost = _cost_cells(row.cost)
-        table.add_row(row.name, row.info.model, measured, *cost, row.info.licence)
+        origins = stacked([str(origin) for origin in row.origins] or ["its own training"])
+        table.add_row(row.name, row.info.model, measured, *cost, row.info.licence, origins)
     return table
 
 

@@ -165,7 +165,7 @@ def _find_files(root: Path, split: str) -> LabelledFiles:
 
 
 def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
-    document = read_dataset_toml(root)
+    document = read_dataset_toml(root / FILE)
     return LabelledFiles(
         name=f"{document.name} {split}",
         licence=document.licence,

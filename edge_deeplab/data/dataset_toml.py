@@ -32,13 +32,12 @@ class DatasetToml:
     ignore_index: int | None
 
 
-def read_dataset_toml(root: Path) -> DatasetToml:
-    """Read `root/dataset.toml`.
+def read_dataset_toml(path: Path) -> DatasetToml:
+    """Read a `dataset.toml`.
 
     Raises:
         DataError: when it is no TOML, lacks a key, has an unknown one, or says what cannot be meant.
     """
-    path = root / FILE
     try:
         return _parse(read_toml(path))
     except (OSError, ValueError) as error:

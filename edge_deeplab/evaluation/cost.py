@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edge_deeplab.models import deeplab, family, shipped
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint
+from edge_deeplab.models.origins import Origin, origins_of
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.progress import SILENT, Progress
 
@@ -74,6 +75,11 @@ class CheckpointRow:
     info: CheckpointInfo
     cost: Cost
 
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Whose weights it goes back to."""
+        return origins_of(self.info.provenance)
+
     def to_json(self) -> dict[str, Any]:
         """Return its entry in `models --json`."""
         return {
@@ -84,6 +90,7 @@ class CheckpointRow:
             "classes": [c.name for c in self.info.classes],
             "size_hw": list(self.info.size_hw),
             "licence": self.info.licence,
+            "weights_of": [origin.to_json() for origin in self.origins],
             "results": dict(self.info.results),
             **asdict(self.cost),
         }

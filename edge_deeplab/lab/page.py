@@ -3,6 +3,7 @@
 Whatever files and tools say is escaped.
 """
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from edge_deeplab.lab.columns import (
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.text import printable
 
+_MOST_NAMED = 4
+"""Operators of one reason that are named at once."""
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 1rem; color: #222; background: #fff; overflow-wrap: anywhere }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem } table { border-collapse: collapse }
@@ -77,14 +80,23 @@ def _remarks(cell: Cell) -> str:
     """Return what is wrong with a cell, what it leaves out and what must be said beside it."""
     wrong = [text for text in (cell.error, cell.refusal, *cell.differences) if text is not None]
     left = cell.left_by_reason() if cell.refusal is None else {}
-    lines = [f"leaves {', '.join(those)}: {reason}" for reason, those in left.items()]
     costs = [f"ms: {cell.cost.note}"] if cell.cost and cell.cost.note else []
     return "".join(
         [
             *(f'<p class="wrong">{_told(text)}</p>' for text in wrong),
-            *(f"<p>{_told(text)}</p>" for text in (*lines, *cell.notes, *costs)),
+            *(_leaving(reason, those) for reason, those in left.items()),
+            *(f"<p>{_told(text)}</p>" for text in (*cell.notes, *costs)),
         ]
     )
+
+
+def _leaving(reason: str, operators: Sequence[str]) -> str:
+    """Return what is left out for a reason; many names stand folded below it."""
+    named = ", ".join(operators)
+    if len(operators) <= _MOST_NAMED:
+        return f"<p>{_told(f'leaves {named}: {reason}')}</p>"
+    told = _told(f"leaves {len(operators)} operators: {reason}")
+    return f"<details><summary>{told}</summary><p>{_told(named)}</p></details>"
 
 
 def _told(text: str) -> str:

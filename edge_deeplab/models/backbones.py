@@ -1,5 +1,6 @@
 """Which backbones there are, and what is known of each before it is built."""
 
+import re
 from dataclasses import dataclass
 
 from edge_deeplab.description import Normalisation
@@ -22,6 +23,8 @@ class Backbone:
         last_index: timm's index of its last features, those of stride 32; earlier ones have half the stride each.
         last_stage: name of the stage whose blocks take multi-grid rates on their `conv2`, if it has one.
         pads_same: whether timm can pad it as TensorFlow does.
+        feature_cls: how timm takes the feature maps out; None leaves that to timm. Its hooks stand outside of what
+            a network computes, so they cannot be traced; the getter's calls can.
     """
 
     timm_name: str
@@ -31,6 +34,7 @@ class Backbone:
     last_index: int = 4
     last_stage: str | None = None
     pads_same: bool = False
+    feature_cls: str | None = None
 
 
 def _mobile(
@@ -49,8 +53,8 @@ BACKBONES: dict[str, Backbone] = {
     "mobilenetv4_conv_medium": _mobile("mobilenetv4_conv_medium"),
     "resnet50": Backbone("resnet50", False, _IMAGENET, last_stage="layer4"),
     "resnet101": Backbone("resnet101", False, _IMAGENET, last_stage="layer4"),
-    "xception65": Backbone("xception65", True, TENSORFLOW),
-    "xception71": Backbone("xception71", True, TENSORFLOW),
+    "xception65": Backbone("xception65", True, TENSORFLOW, feature_cls="getter"),
+    "xception71": Backbone("xception71", True, TENSORFLOW, feature_cls="getter"),
     "vgg16": Backbone("vgg16", False, _IMAGENET, last_index=5),
 }
 
@@ -60,3 +64,11 @@ def get_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise unknown_choice("backbone", name, list(BACKBONES))
     return BACKBONES[name]
+
+
+_HOOKED = re.compile(r"backbone\.(stem|blocks)_(\d+)\.")
+
+
+def current_name(tensor: str) -> str:
+    """Return what a tensor of a checkpoint is called today: Xception's blocks once stood beside timm's hooks."""
+    return _HOOKED.sub(r"backbone.model.\1.\2.", tensor)

@@ -28,8 +28,11 @@ from edge_deeplab.description import (
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
-from edge_deeplab.models.deeplab import DeepLab, build_model
+from edge_deeplab.models import operator_graph
+from edge_deeplab.models.backbones import current_name
+from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.operator_graph import GraphSpec
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
 from edge_deeplab.models.widths import fit_widths, widths_fit
@@ -45,6 +48,7 @@ _OPTIONAL_TABLES: Mapping[str, Any] = {
     "provenance": {},
     "quantization": None,
     "pruning": None,
+    "ranges": None,
     "results": {},
 }
 
@@ -65,10 +69,12 @@ class CheckpointInfo:
         pruning: lineage of a pruned checkpoint: `parent` and `parent_sha256`, `budgets` asked and met, and what was
             `removed` by module path; None for full widths. The widths themselves are those of the tensors.
         sparsity: which single weights are zero for a file to leave out, as `parse_sparsity` reads it, or None.
+        ranges: by path of an operator, [smallest, largest] value of its result in the file that the weights were
+            imported from; None once the weights are others.
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
-    spec: ModelSpec
+    spec: ModelSpec | GraphSpec
     classes: tuple[ClassInfo, ...]
     ignore_index: int | None
     normalisation: Normalisation
@@ -78,12 +84,18 @@ class CheckpointInfo:
     quantization: Mapping[str, Any] | None = None
     pruning: Mapping[str, Any] | None = None
     sparsity: str | None = None
+    ranges: Mapping[str, Any] | None = None
     results: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
         """The network's name."""
         return self.spec.name
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether its network is an imported graph, which has a good size of its own."""
+        return isinstance(self.spec, GraphSpec)
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,7 @@ class Checkpoint:
             provenance=provenance,
         )
 
-    def build(self, *, output_stride: int | None = None) -> DeepLab:
+    def build(self, *, output_stride: int | None = None) -> torch.nn.Module:
         """Return the model in float32 and evaluation mode; of a quantized checkpoint, with its float weights.
 
         Args:
@@ -163,17 +175,35 @@ class Checkpoint:
 
         Raises:
             CheckpointError: when tensors are missing, left over or of another shape.
+            ConfigError: when a stride is asked for and the network is a graph, which has one.
         """
-        spec = self.info.spec if output_stride is None else self.info.spec.at_stride(output_stride)
-        model = build_model(spec, len(self.info.classes))
+        model = self._network(output_stride)
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
             _fit_pruned(model.eval(), tensors, self.path)
         _check_tensors(model.state_dict(), tensors, self.path)
+        if isinstance(model, operator_graph.OperatorGraph):
+            _check_sizes(model, self.info.size_hw, self.path)
+            model.to_empty(device="cpu")
         model.load_state_dict(
             {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         )
         return model.eval()
+
+    def _network(self, output_stride: int | None) -> torch.nn.Module:
+        """Return the network without its weights; that of a graph is on the meta device until its sizes are checked."""
+        spec, classes = self.info.spec, len(self.info.classes)
+        if isinstance(spec, GraphSpec):
+            if output_stride is not None:
+                raise ConfigError(
+                    f"output stride {output_stride} came with {self.name}, whose graph has its atrous rates from the "
+                    "file that it was imported from; none was expected; leave it out"
+                )
+            with torch.device("meta"):
+                return operator_graph.build_graph(spec, classes)
+        return build_model(
+            spec if output_stride is None else spec.at_stride(output_stride), classes
+        )
 
 
 def save_checkpoint(
@@ -220,7 +250,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {current_name(n): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
@@ -266,13 +296,14 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
 
 
 def _read_info(document: Fields) -> CheckpointInfo:
-    format = document.choice("format", [FORMAT, _NAMED_FORMAT])
-    network = {"spec"} if format == FORMAT else {"model", "arguments"}
+    is_named = document.choice("format", [FORMAT, _NAMED_FORMAT]) == _NAMED_FORMAT
     others = {field.name for field in fields(CheckpointInfo)} - {"spec"}
-    document.only({"format", *network, *others})
+    document.only({"format", *others, *({"model", "arguments"} if is_named else {"spec"})})
+    classes = classes_of(document)
+    _check_ranges(document)
     return CheckpointInfo(
-        spec=read_spec(document.get("spec")) if format == FORMAT else _named_spec(document),
-        classes=classes_of(document),
+        spec=(_named_spec if is_named else _said_spec)(document, len(classes)),
+        classes=classes,
         ignore_index=ignore_index_of(document),
         normalisation=normalisation_of(document),
         size_hw=size_of(document),
@@ -285,16 +316,51 @@ def _read_info(document: Fields) -> CheckpointInfo:
     )
 
 
-def _named_spec(document: Fields) -> ModelSpec:
+def _said_spec(document: Fields, num_classes: int) -> ModelSpec | GraphSpec:
+    """Return the spec of a document; its factory says of which kind it is."""
+    spec = document.fields("spec")
+    if spec.choice("factory", ["deeplab", operator_graph.MODEL]) == operator_graph.MODEL:
+        spec.only({"factory", "operators"})
+        return operator_graph.read_graph(spec, num_classes)
+    return read_spec(document.get("spec"))
+
+
+def _named_spec(document: Fields, num_classes: int) -> ModelSpec | GraphSpec:
     """Return the spec of a document of the earlier format."""
-    arguments = document.fields("arguments")
+    model, arguments = document.text("model"), document.fields("arguments")
+    if model == operator_graph.MODEL:
+        arguments.only({"operators"})
+        return operator_graph.read_graph(arguments, num_classes)
     choices = {"output_stride": OUTPUT_STRIDES, "separable": (True, False)}
     arguments.only(choices)
     options = {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
-    return find_spec(document.text("model")).with_options(options)
+    return find_spec(model).with_options(options)
 
 
-def _fit_pruned(model: DeepLab, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check_ranges(document: Fields) -> None:
+    """Check that ranges, where there are some, are two numbers each that hold 0 between them."""
+    if document.has("ranges"):
+        ranges = document.fields("ranges")
+        for path in document.table("ranges"):
+            low, high = ranges.numbers(path, 2)
+            if not low <= 0 <= high or low == high:
+                raise ValueError(f"the range of {path!r} is {low} to {high}, which does not hold 0")
+
+
+def _check_sizes(
+    network: operator_graph.OperatorGraph, size_hw: tuple[int, int], path: Path
+) -> None:
+    """Refuse a graph that does not fit together, or asks for more memory than a network does, before it gets any."""
+    try:
+        operator_graph.sizes_at(network, size_hw)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} holds a graph that cannot run at {size_hw[0]}x{size_hw[1]} ({error}); one that edge-deeplab "
+            "import wrote was expected; import the file again"
+        ) from error
+
+
+def _fit_pruned(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     """Give a model the widths of a pruned checkpoint's tensors, in place."""
     fit_widths(model, tensors)
     problem = widths_fit(model)

@@ -4,7 +4,6 @@ Where the spec does not ask for another, every bilinear resize samples half-pixe
 all three targets share; sizes are multiples of 16, where every ratio is whole.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -73,10 +72,6 @@ class DeepLab(nn.Module):
         )
 
 
-FACTORIES: Mapping[str, Callable[[ModelSpec, int], DeepLab]] = {"deeplab": DeepLab}
-"""What builds a network: a spec names one by its key, and no code."""
-
-
 def initialise_convolutions(module: nn.Module) -> None:
     """Initialise a head's convolutions in place (He et al. 2015, fan out); biases, where there are any, start at 0."""
     for child in module.modules():
@@ -110,7 +105,7 @@ def build_model(
         CheckpointError: when ImageNet's weights cannot be had.
     """
     spec = (model if isinstance(model, ModelSpec) else find_spec(model)).with_options(options)
-    network = FACTORIES[spec.factory](spec, num_classes)
+    network = DeepLab(spec, num_classes)
     if pretrained:
         load_imagenet_weights(network.backbone, spec)
     return network

@@ -78,6 +78,7 @@ def _create(spec: ModelSpec, output_stride: int, *, pretrained: bool = False) ->
         output_stride=output_stride,
         out_indices=(*low, backbone.last_index),
         **({"pad_type": "same"} if spec.same_padding else {}),
+        **({} if backbone.feature_cls is None else {"feature_cls": backbone.feature_cls}),
     )
     return network
 

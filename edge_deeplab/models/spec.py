@@ -153,7 +153,7 @@ class ModelSpec:
         same_padding: whether the backbone pads as TensorFlow does, more at bottom and right where strides are even.
         align_corners: how the decoder's and the last resizing sample.
         upsample_logits: whether logits are enlarged to the image; else they have the size of the last features.
-        factory: a key of `models.deeplab.FACTORIES`.
+        factory: tells its document from that of a `models.operator_graph.GraphSpec`; a checkpoint names no code.
     """
 
     name: Annotated[str, Field(pattern="^[ -~]{1,255}$")]

@@ -14,11 +14,15 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.models.spec import Parts
 
 _WARMUP = 10
+_SMALLEST_SIZE = 1e-2
 
 
 def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> torch.optim.Optimizer:
     """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
     section = recipe.optimiser
+    relative = section.relative_rates
+    if relative is None:
+        relative = not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
     groups = []
     for in_backbone, rate in (
         (True, section.backbone_learning_rate),
@@ -31,8 +35,17 @@ def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> tor
         ]
         for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
-            groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay})
+            shares = [([p], rate * _size(p)) for p in chosen] if relative else [(chosen, rate)]
+            groups += [
+                {"params": part, "lr": own, "base_lr": own, "weight_decay": decay}
+                for part, own in shares
+            ]
     return torch.optim.AdamW(groups)
+
+
+def _size(parameter: torch.nn.Parameter) -> float:
+    """Return a tensor's root mean square; of one that starts at zero, such as a new bias, the least that moves it."""
+    return max(float(parameter.detach().float().square().mean().sqrt()), _SMALLEST_SIZE)
 
 
 def poly_factor(step: int, *, total_steps: int, warmup_steps: int, power: float) -> float:

@@ -1,14 +1,21 @@
 """What a training starts from: random weights, ImageNet's, a checkpoint's, or folded convolutions in the backbone."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from edge_deeplab.config import ModelSection
+from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
-from edge_deeplab.models.deeplab import DeepLab, build_model
+from edge_deeplab.models.classifier import Rows
+from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
+from edge_deeplab.models.operator_graph import GraphSpec, build_graph, with_num_classes
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.training.crops import EpochCrops
 
@@ -32,9 +39,17 @@ def name_start(
     return " and ".join(f"{option} with sha256 {digest}" for option, digest in hashes.items())
 
 
-def build_to_restore(info: CheckpointInfo) -> DeepLab:
+def of_graph(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
+    """Return what a run says of itself: what starts from an imported graph trains that, whatever the recipe names."""
+    if init is None or not isinstance(init.info.spec, GraphSpec):
+        return info
+    spec = with_num_classes(init.info.spec, len(info.classes))
+    return replace(info, spec=spec, normalisation=init.info.normalisation)
+
+
+def build_to_restore(info: CheckpointInfo) -> nn.Module:
     """Return the network of a run whose state holds the weights; none are fetched."""
-    return build_model(info.spec, len(info.classes), pretrained=False)
+    return _build(info, pretrained=False)
 
 
 def choose_spec(section: ModelSection) -> ModelSpec:
@@ -55,7 +70,7 @@ def build_started(
     crops: EpochCrops,
     *,
     pretrained: bool,
-) -> DeepLab:
+) -> nn.Module:
     """Return the network of a new run with its first weights.
 
     Args:
@@ -69,17 +84,19 @@ def build_started(
         CheckpointError: when weights do not fit.
     """
     pretrained = pretrained and init is None and backbone_weights is None
-    model = build_model(info.spec, len(info.classes), pretrained=pretrained)
+    model = _build(info, pretrained=pretrained)
     if init is not None:
-        load_initial_weights(model, init)
+        load_initial_weights(model, with_classes(init, model, info.classes))
     if backbone_weights is not None:
-        load_folded_weights(model.backbone, backbone_weights, info.normalisation)
+        load_folded_weights(model.get_submodule("backbone"), backbone_weights, info.normalisation)
         shown = min(_STATISTICS_CROPS, len(crops))
-        restore_batch_norm(model.backbone, (crops[index][0] for index in range(shown)))
+        restore_batch_norm(
+            model.get_submodule("backbone"), (crops[index][0] for index in range(shown))
+        )
     return model
 
 
-def load_initial_weights(model: DeepLab, init: Checkpoint) -> None:
+def load_initial_weights(model: nn.Module, init: Checkpoint) -> None:
     """Load a checkpoint's weights into a model of the same network, in place, all but a classifier of another size.
 
     Raises:
@@ -91,7 +108,7 @@ def load_initial_weights(model: DeepLab, init: Checkpoint) -> None:
         for name, tensor in init.tensors.items()
         if name in own and own[name].shape == tensor.shape
     }
-    parts = model.spec.parts
+    parts = init.info.spec.parts
     strange = sorted(n for n in own if n not in fitting and not parts.in_classifier(n))
     if strange:
         raise CheckpointError(
@@ -99,6 +116,32 @@ def load_initial_weights(model: DeepLab, init: Checkpoint) -> None:
             f"(first: {strange[0]}); a checkpoint of the same model was expected; train its model"
         )
     model.load_state_dict(fitting, strict=False)
+
+
+def with_classes(init: Checkpoint, model: nn.Module, classes: Sequence[ClassInfo]) -> Checkpoint:
+    """Return a checkpoint whose classifier has the rows of a model's classes: its own by name, else the model's.
+
+    Args:
+        init: the checkpoint.
+        model: of the same network.
+        classes: that the model tells apart.
+    """
+    rows = Rows.by_name([c.name for c in init.info.classes], [c.name for c in classes])
+    if rows.are_those_of(len(init.info.classes)):
+        return init
+    own, parts = model.state_dict(), init.info.spec.parts
+    replaced = {
+        name: rows.take(init.tensors[name], own[name])
+        for name in filter(parts.in_classifier, own)
+        if name in init.tensors and init.tensors[name].shape[1:] == own[name].shape[1:]
+    }
+    return replace(init, tensors={**init.tensors, **replaced})
+
+
+def _build(info: CheckpointInfo, *, pretrained: bool) -> nn.Module:
+    if isinstance(info.spec, GraphSpec):
+        return build_graph(info.spec, len(info.classes))
+    return build_model(info.spec, len(info.classes), pretrained=pretrained)
 
 
 def _hash_file(path: Path) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.origins import carried, origins_of
 
 
 class Renormalised(nn.Module):
@@ -72,4 +73,5 @@ def told_of(teacher: Checkpoint) -> dict[str, Any]:
         "sha256": teacher.sha256,
         "model": teacher.info.model,
         "licence": teacher.info.licence,
+        **carried(origins_of(teacher.info.provenance)),
     }

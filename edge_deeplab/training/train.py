@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,6 +15,7 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.origins import origins_of, with_terms
 from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loop import (
@@ -32,6 +34,7 @@ from edge_deeplab.training.start import (
     build_to_restore,
     choose_spec,
     name_start,
+    of_graph,
 )
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
@@ -44,7 +47,8 @@ class TrainRequest:
         recipe: the run.
         sources: labelled data sets; all with the classes of the first.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
-        init: start from these weights instead of ImageNet's; a classifier for another number of classes starts afresh.
+        init: start from these weights instead of ImageNet's; a classifier keeps the rows of classes that both have. An
+            imported graph is what is trained, whatever model the recipe names.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
         teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
 
@@ -159,20 +163,22 @@ def describe_run(
 ) -> CheckpointInfo:
     """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
     first, spec = sources[0], choose_spec(recipe.model)
-    return CheckpointInfo(
+    provenance: dict[str, Any] = {
+        **provenance_of(recipe, sources),
+        **({} if init is None else {"starts_from": init.info.provenance}),
+        **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
+        **({} if teacher is None else {"taught_by": told_of(teacher)}),
+    }
+    info = CheckpointInfo(
         spec=spec,
         classes=first.classes,
         ignore_index=first.ignore_index,
         normalisation=get_backbone(spec.backbone).normalisation,
         size_hw=recipe.data.size_hw,
-        licence=recipe.licence or first.licence,
-        provenance={
-            **provenance_of(recipe, sources),
-            **({} if init is None else {"starts_from": init.info.provenance}),
-            **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
-            **({} if teacher is None else {"taught_by": told_of(teacher)}),
-        },
+        licence=with_terms(recipe.licence or first.licence, origins_of(provenance)),
+        provenance=provenance,
     )
+    return of_graph(info, init)
 
 
 def _check_classes(sources: Sequence[SegmentationDataset]) -> None:

@@ -247,5 +247,10 @@ def _describe_pruned(
         lineage["parent_pruning"] = checkpoint.info.pruning
     provenance = provenance_after(checkpoint, recipe, sources)
     return replace(
-        checkpoint.info, results={}, pruning=lineage, sparsity=None, provenance=provenance
+        checkpoint.info,
+        results={},
+        pruning=lineage,
+        ranges=None,
+        sparsity=None,
+        provenance=provenance,
     )

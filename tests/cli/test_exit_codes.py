@@ -22,6 +22,7 @@ REQUIRED = {
     "bench": ["a.onnx"],
     "lab": ["a.onnx"],
     "compress": ["--data", "data", "--recipe", "recipe.toml", "--output", "run"],
+    "import": ["a.tflite", "--output", "a.safetensors"],
     "demo": ["--artifact", "a.onnx", "--source", "pictures", "--headless"],
 }
 CANNOT_BE_MEANT = {
@@ -100,6 +101,12 @@ CANNOT_BE_MEANT = {
         "--install": ["velo", ""],
     },
     "compress": {"--max-pixels": ["0", "x"], "--workers": ["-1"]},
+    "import": {
+        "--max-pixels": ["0", "x"],
+        "--limit": ["0", "x"],
+        "--licence": ["", "two\nlines"],
+        "--normalisation": ["1", "1/0"],
+    },
     "demo": {
         "--max-pixels": ["0", "x"],
         "--runtime": ["xnnpack", ""],
@@ -151,6 +158,13 @@ NAMED_WRONGLY = {
         "--class-map": ["absent.toml"],
         "--reference": ["absent"],
         "--html": ["file/below"],
+    },
+    "import": {
+        "--output": ["strange", "file/below"],
+        "--classes": ["absent.txt", "absent.toml", "file"],
+        "--class-map": ["absent.toml", "file"],
+        "--data": ["absent"],
+        "--split": ["absent"],
     },
     "compress": {
         "--data": ["absent"],

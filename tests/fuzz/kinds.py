@@ -164,6 +164,7 @@ _SHOWN_IMAGES = _command(
 def kinds() -> Mapping[str, Kind]:
     """Return the kinds by name."""
     fix = _command("check --fix", "--fix", "--output", "{out}/fixed.tflite", "{path}")
+    brought = _command("import", "{path}", "--output", "{out}/imported.safetensors")
     script = _command("check --mac-script", "--mac-script", "{out}/mac.py", "{path}")
     described = tuple(
         Subject(f"small-int8.{ending}", (*_RUN, _CHECK))
@@ -172,7 +173,7 @@ def kinds() -> Mapping[str, Kind]:
     merged = _command("check --merge", "{bases}/small-int8.mlpackage", "--merge", "{path}")
     rewritten = Step("export (manifest)", call=calls.write_beside)
     return {
-        "tflite": Kind(models.change_tflite, _exported("tflite", fix), 5),
+        "tflite": Kind(models.change_tflite, _exported("tflite", fix, brought), 5),
         "onnx": Kind(models.change_onnx, _exported("onnx"), 4),
         "mlpackage": Kind(folders.change_package, _exported("coreml", script), 3),
         "safetensors": Kind(

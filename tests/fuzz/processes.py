@@ -3,27 +3,23 @@
 import ctypes
 import os
 import signal
-from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 _OPENED, _DELETED = 0x20, 0x400
 _NOT_BLOCKING = os.O_NONBLOCK
 
 
 def family(pid: int) -> list[int]:
     """Return a process and its descendants."""
-    children = defaultdict(list)
-    for entry in _PROC.iterdir():
-        if entry.name.isdecimal():
-            with suppress(OSError, IndexError):
-                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                children[int(parent)].append(int(entry.name))
     members = [pid]
     for member in members:
-        members += children[member]
+        with suppress(OSError):
+            for thread in (_PROC / str(member) / "task").iterdir():
+                members += map(int, (thread / "children").read_text().split())
     return members
 
 
@@ -34,6 +30,18 @@ def resident_bytes(pid: int) -> int:
         with suppress(OSError, IndexError):
             total += int((_PROC / str(member) / "statm").read_text().split()[1]) * _PAGE_BYTES
     return total
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, its descendants and those of them that have ended."""
+    ticks = 0
+    for member in family(pid):
+        with suppress(OSError, IndexError):
+            fields = (_PROC / str(member) / "stat").read_text().rpartition(")")[2].split()
+            ticks += sum(
+                map(int, fields[11:15])
+            )  # its own and its ended children's, user and system
+    return ticks / _TICKS
 
 
 def end(pid: int) -> None:

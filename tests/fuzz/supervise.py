@@ -1,7 +1,8 @@
 """Drives workers from outside: a crash, a hang or a hoard cannot be told by the process that it ends.
 
-A worker is replaced after a number of mutants, and whenever one of them has ended it. A mutant that takes too long is
-run once more in a new worker, because on a busy machine the clock runs on through no fault of the mutant.
+A worker is replaced after a number of mutants, and whenever one of them has ended it. On a busy machine the clock runs
+on through no fault of the mutant: one that is over its limit by the clock has taken too long once its processor time
+is over it too, or the clock over `_PATIENCE` times it; then it is run once more in a new worker.
 """
 
 import json
@@ -20,14 +21,17 @@ from typing import Any
 from tests.fuzz.dice import OUTSIDE
 from tests.fuzz.ending import BAD, Ending, excerpt, judge_output
 from tests.fuzz.kinds import Mutant
-from tests.fuzz.processes import Guard, end, resident_bytes
+from tests.fuzz.processes import Guard, end, processor_seconds, resident_bytes
 
 MEMORY_LIMIT_BYTES = 2 << 30
 """What a mutant may make its process and that process's children hold, beyond what they hold before."""
 MUTANTS_A_WORKER = 200
 _START_LIMIT_S = 120.0
+_PATIENCE = 6
 _SAMPLE_S = 0.05
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_WITHOUT_TOOLS = {**os.environ, "XDG_CACHE_HOME": str(_REPOSITORY / "tests/fuzz/no-cache")}
+"""Vendors' tools below the user's cache are not asked: the clock they take is their own."""
 _PLACE = re.compile(
     r'File "([^"]+/(edge_deeplab|converters|quantization|demo)/[^"]+)", line (\d+) in (\w+)'
 )
@@ -50,6 +54,31 @@ class Result:
     step: str
     told: str
     ending: Ending
+
+
+class Clock:
+    """How long a step has taken, by the clock and of the processor.
+
+    Args:
+        pid: the process in which it begins now.
+        limit_s: seconds that it may take.
+    """
+
+    def __init__(self, pid: int, limit_s: float) -> None:
+        self._pid, self._limit_s = pid, limit_s
+        self._start, self._used_s = time.monotonic(), processor_seconds(pid)
+
+    def seconds(self) -> float:
+        """Return the seconds by the clock."""
+        return round(time.monotonic() - self._start, 3)
+
+    def is_over(self) -> bool:
+        """Tell whether it has taken too long."""
+        seconds = self.seconds()
+        if seconds <= self._limit_s:
+            return False
+        used_s = processor_seconds(self._pid) - self._used_s
+        return used_s > self._limit_s or seconds > _PATIENCE * self._limit_s
 
 
 class Worker:
@@ -109,10 +138,10 @@ class Worker:
 
     def _watch(self, process: "subprocess.Popen[bytes]", limit_s: float) -> Ending:
         """Return how the step at work ends, or is ended."""
-        start, before, peak = time.monotonic(), resident_bytes(process.pid), 0
+        clock, before, peak = Clock(process.pid, limit_s), resident_bytes(process.pid), 0
         while True:
             line = self._await_line(time.monotonic() + _SAMPLE_S)
-            seconds = round(time.monotonic() - start, 3)
+            seconds = clock.seconds()
             if line is not None:
                 return Ending(**{**line["ending"], "peak_bytes": peak})
             if process.poll() is not None:
@@ -120,7 +149,7 @@ class Worker:
             peak = max(peak, resident_bytes(process.pid) - before)
             if peak > MEMORY_LIMIT_BYTES:
                 return self._ended("takes 2 GiB of memory", seconds, peak)
-            if seconds > limit_s:
+            if clock.is_over():
                 return self._ended(f"takes more than {limit_s:g} s", seconds, peak)
 
     def _ended(self, what: str, seconds: float, peak: int) -> Ending:
@@ -159,6 +188,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=words,
                 cwd=_REPOSITORY,
+                env=_WITHOUT_TOOLS,
             )
 
     def _stop(self) -> None:
@@ -213,21 +243,25 @@ def _run_program_once(mutant: Mutant) -> Ending:
     arguments = mutant.step.command(mutant.case, as_json=mutant.as_json)
     command = [sys.executable, "-m", "edge_deeplab", *arguments]
     folder = mutant.case.out.parent
-    start, peak = time.monotonic(), 0
     limit_s = (
         mutant.step.limit_s + 5.0
     )  # the interpreter, torch and the converters are imported first
     with (folder / "stdout").open("w+b") as stdout, (folder / "stderr").open("w+b") as stderr:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=mutant.case.out
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=mutant.case.out,
+            env=_WITHOUT_TOOLS,
         )
-        problem = None
+        clock, peak, problem = Clock(process.pid, limit_s), 0, None
         while process.poll() is None and problem is None:
             time.sleep(_SAMPLE_S)
             peak = max(peak, resident_bytes(process.pid))
             if peak > MEMORY_LIMIT_BYTES:
                 problem = "takes 2 GiB of memory"
-            elif time.monotonic() - start > limit_s:
+            elif clock.is_over():
                 problem = f"takes more than {limit_s:g} s"
         end(process.pid)
         process.wait()
@@ -240,7 +274,7 @@ def _run_program_once(mutant: Mutant) -> Ending:
     ending = judge_output(process.returncode, *said, as_json=mutant.as_json)
     if problem is not None:
         ending = Ending(BAD, problem)
-    return replace(ending, seconds=round(time.monotonic() - start, 3), peak_bytes=peak)
+    return replace(ending, seconds=clock.seconds(), peak_bytes=peak)
 
 
 def _took_too_long(ending: Ending) -> bool:

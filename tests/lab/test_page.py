@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from edge_deeplab.checker.observing import RunCost
@@ -36,6 +37,14 @@ def test_write_page_shows_every_figure_and_no_stranger_writes_markup():
     ):
         assert text in page
     assert "1 predictions held against tools, 1 of them otherwise" in page
+
+
+def test_write_page_folds_many_operators_of_one_reason():
+    left = tuple(LeftOperator("QuantizeLinear", f"q{i}", "no <b>kernel") for i in range(81))
+    page = write_page(LabReport((replace(FULL, left=left),)))
+    assert "<summary>leaves 81 operators: no &lt;b&gt;kernel</summary>" in page
+    assert "QuantizeLinear q80" in page
+    assert "<details>" not in write_page(LabReport((FULL,)))
 
 
 def test_write_page_stands_alone():

@@ -22,6 +22,7 @@ _NUMBERS = {
     "UINT16": "<u2",
     "INT32": "<i4",
     "INT64": "<i8",
+    "FLOAT16": "<f2",
     "FLOAT32": "<f4",
 }
 

@@ -1,0 +1,257 @@
+"""Other people's networks as checkpoints: read, given class names, held against their file, and written.
+
+What reads a kind of file is a row of `SOURCES`; the rest is the same for all of them.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge_deeplab.data.class_list import ClassList, read_class_list
+from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.data.rendered_set import FirstSamples
+from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.description import ClassInfo, Normalisation, voc_colour
+from edge_deeplab.errors import ConfigError, checking
+from edge_deeplab.evaluation.agreement import FileAgreement, measure_agreement
+from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
+from edge_deeplab.files import check_writable
+from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite, save_checkpoint
+from edge_deeplab.models.classifier import Rows
+from edge_deeplab.models.operator_graph import CLASSIFIER, GraphSpec, to_spec, with_num_classes
+from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin
+from edge_deeplab.models.tflite.network import read_network
+from edge_deeplab.progress import SILENT, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """A file to import, and what it does not say of itself.
+
+    Args:
+        file: a `.tflite` file.
+        output: the checkpoint to write.
+        classes: a `dataset.toml`, or a text with one name a line: the classes of the checkpoint. Of a file that names
+            none and comes without a class map these are its own, in the order of its ids.
+        class_map: what the file's ids mean, or the TOML file that says so.
+        normalisation: of a float or int8 input of a file that does not describe itself.
+        licence: terms that the weights come under; None where they are not known.
+        data: a data folder on whose pictures the network is held against the file; None measures nothing.
+        split: split of the folder.
+        limit: only the first pictures; None for all.
+        max_pixels: a larger picture is refused.
+
+    Raises:
+        ConfigError: for a file of a kind that is not imported, or terms that are no line of text.
+        OutputError: when the checkpoint could not be written.
+    """
+
+    file: Path
+    output: Path
+    classes: Path | None = None
+    class_map: ClassMap | Path | None = None
+    normalisation: Normalisation | None = None
+    licence: str | None = None
+    data: Path | None = None
+    split: str = "test"
+    limit: int | None = 5
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.file.suffix.lower() not in SOURCES:
+            raise ConfigError(
+                f"{self.file} ends in {self.file.suffix or 'nothing'!r}; {', '.join(SOURCES)} was expected; pass such "
+                "a file"
+            )
+        with checking("licence"):
+            _check_terms(self.licence)
+        check_writable(self.output, "file")
+
+
+@dataclass(frozen=True)
+class ForeignNetwork:
+    """What a reader makes of a file, whatever kind it is.
+
+    Args:
+        checkpoint: the network in memory, with the file's classes, which are numbered where it names none.
+        names: of the file's classes; None where it tells none.
+    """
+
+    checkpoint: Checkpoint
+    names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A checkpoint that was written, and how it compares with its file.
+
+    Args:
+        checkpoint: its path.
+        info: what it says of itself.
+        origin: whose weights they are.
+        fresh: classes that no row of the file's classifier scores.
+        dropped: classes of the file that the checkpoint has not.
+        agreement: with the file; None where no pictures were given.
+    """
+
+    checkpoint: Path
+    info: CheckpointInfo
+    origin: Origin
+    fresh: tuple[str, ...]
+    dropped: tuple[str, ...]
+    agreement: FileAgreement | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `import --json`."""
+        told = self.agreement
+        return {
+            "checkpoint": str(self.checkpoint),
+            "spec": {"model": self.info.model, "size_hw": list(self.info.size_hw)},
+            "classes": [c.name for c in self.info.classes],
+            "leftover": list(self.dropped),
+            "missing": list(self.fresh),
+            "normalisation": asdict(self.info.normalisation),
+            "ranges": len(self.info.ranges or {}),
+            "weights_of": self.origin.to_json(),
+            "images": None if told is None else told.images,
+            "agreement": None if told is None else told.imported,
+            "quantized_agreement": None if told is None else told.quantized,
+            "floor": None if told is None else told.floor,
+        }
+
+
+def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Imported:
+    """Write the checkpoint of another project's file.
+
+    Args:
+        request: what is asked for.
+        progress: told what is under way.
+
+    Raises:
+        CheckpointError: when its weights are not finite.
+        ArtifactError: when the file cannot be read, or holds no network that follows the picture's size.
+        UnsupportedOperatorError: for operators that have no place in a network to train.
+        ConfigError: when nothing tells the file's classes, or their list or map does not fit it.
+        DataError: when the pictures cannot be read.
+        OutputError: when the checkpoint cannot be written.
+        MissingDependencyError: without LiteRT.
+    """
+    wanted = None if request.classes is None else read_class_list(request.classes)
+    progress.begin(f"reading {request.file.name}")
+    foreign = SOURCES[request.file.suffix.lower()](request)
+    old = _names(request, foreign, wanted)
+    new = wanted or _own_classes(foreign, old)
+    agreement = _agreement(request, foreign.checkpoint, progress)
+    checkpoint, rows = _with_classes(foreign.checkpoint, old, new)
+    progress.begin(f"writing {request.output.name}")
+    save_checkpoint(request.output, checkpoint.build(), checkpoint.info)
+    told = [c.name for c in new.classes]
+    return Imported(
+        request.output,
+        checkpoint.info,
+        Origin(**checkpoint.info.provenance[IMPORTED]),
+        tuple(name for name, source in zip(told, rows.sources, strict=True) if source is None),
+        tuple(dict.fromkeys(name for name in old if name is not None and name not in told)),
+        agreement,
+    )
+
+
+def _read_tflite(request: ImportRequest) -> ForeignNetwork:
+    network = read_network(request.file, request.normalisation)
+    check_finite(network.tensors, request.file)
+    digest = hashlib.sha256(request.file.read_bytes()).hexdigest()
+    own, count = network.description, len(network.tensors[f"{CLASSIFIER}.weight"])
+    licence = request.licence or (own.licence if own else "") or UNKNOWN
+    numbered = tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
+    info = CheckpointInfo(
+        spec=to_spec(network.operators),
+        classes=own.classes if own else numbered,
+        ignore_index=own.ignore_index if own else None,
+        normalisation=network.normalisation,
+        size_hw=network.size_hw,
+        licence=licence,
+        provenance={IMPORTED: Origin(request.file.name, digest, licence).to_json()},
+        ranges=network.ranges or None,
+    )
+    names = tuple(c.name for c in own.classes) if own else None
+    return ForeignNetwork(Checkpoint(info, network.tensors, request.file, digest), names)
+
+
+SOURCES: Mapping[str, Callable[[ImportRequest], ForeignNetwork]] = {".tflite": _read_tflite}
+"""What reads a kind of file, by its ending."""
+
+
+def _check_terms(licence: str | None) -> None:
+    if licence is not None and not (licence.strip() and licence.isprintable()):
+        raise ConfigError(
+            f"licence came as {licence!r:.60}; the terms as one line of text were expected; leave it out where they "
+            "are not known"
+        )
+
+
+def _names(
+    request: ImportRequest, foreign: ForeignNetwork, wanted: ClassList | None
+) -> tuple[str | None, ...]:
+    """Return what each of the file's ids means: by the class map, the file, or a list that fits it."""
+    count = len(foreign.checkpoint.info.classes)
+    if request.class_map is not None:
+        told = read_class_map(request.class_map)
+        if max(told) >= count:
+            raise ConfigError(
+                f"the class map lists id {max(told)}, {request.file} has {count} classes; ids from 0 to {count - 1} "
+                "were expected; list the ids that the file gives"
+            )
+        return tuple(told.get(index) for index in range(count))
+    if foreign.names is not None:
+        return foreign.names
+    if wanted is not None and len(wanted.classes) == count:
+        return tuple(c.name for c in wanted.classes)
+    came = "no list of them came" if wanted is None else f"{len(wanted.classes)} came"
+    raise ConfigError(
+        f"{request.file} scores {count} classes and names none, and {came}; {count} names in the order of its ids, or "
+        'a class map, a TOML file with a table [map] of lines such as 0 = "road", were expected; pass one of them'
+    )
+
+
+def _own_classes(foreign: ForeignNetwork, names: Sequence[str | None]) -> ClassList:
+    """Return the file's classes where no others are wanted: as it says, or what the class map calls them."""
+    info = foreign.checkpoint.info
+    if foreign.names == names:
+        return ClassList(info.classes, info.ignore_index)
+    distinct = dict.fromkeys(name for name in names if name is not None)
+    return ClassList(tuple(ClassInfo(name, voc_colour(i)) for i, name in enumerate(distinct)))
+
+
+def _with_classes(
+    checkpoint: Checkpoint, old: Sequence[str | None], new: ClassList
+) -> tuple[Checkpoint, Rows]:
+    """Return the checkpoint with other classes, and where their rows come from; a range is that of the old scores."""
+    rows = Rows.by_name(old, [c.name for c in new.classes])
+    info = replace(checkpoint.info, classes=new.classes, ignore_index=new.ignore_index)
+    if rows.are_those_of(len(old)):
+        return replace(checkpoint, info=info), rows
+    ranges = {path: each for path, each in (info.ranges or {}).items() if path != CLASSIFIER}
+    assert isinstance(info.spec, GraphSpec)
+    spec = with_num_classes(info.spec, len(new.classes))
+    info = replace(info, spec=spec, ranges=ranges or None)
+    replaced = {
+        name: rows.take(checkpoint.tensors[name])
+        for name in (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")
+    }
+    return replace(checkpoint, info=info, tensors={**checkpoint.tensors, **replaced}), rows
+
+
+def _agreement(
+    request: ImportRequest, checkpoint: Checkpoint, progress: Progress
+) -> FileAgreement | None:
+    """Return how the network compares with its file on the pictures that were given."""
+    if request.data is None:
+        return None
+    folder = open_dataset(request.data, request.split, max_pixels=request.max_pixels)
+    source = folder if request.limit is None else FirstSamples(folder, request.limit)
+    size_hw = checkpoint.info.size_hw
+    pictures = [resize_image(source[i].image_hwc, size_hw) for i in range(len(source))]
+    return measure_agreement(checkpoint, request.file, pictures, request.normalisation, progress)
