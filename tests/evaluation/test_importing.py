@@ -161,7 +161,7 @@ def test_training_step_moves_each_tensor_by_its_own_size(imported: Checkpoint) -
     from edge_deeplab.training.optimiser import build_optimiser
 
     model = imported.build()
-    groups = build_optimiser(model, Recipe()).param_groups
+    groups = build_optimiser(model, imported.info.spec.parts, Recipe()).param_groups
     rate = {id(group["params"][0]): group["lr"] for group in groups}
     weight = model.get_parameter("backbone.conv_0.weight")
     size = float(weight.detach().square().mean().sqrt())

@@ -227,10 +227,19 @@ def test_checkpoint_of_the_earlier_format_opens(
         {"arguments": {"pretrained": True}},
         {"arguments": [16]},
         {"spec": None},
+        {"spec": {"factory": "os.system"}},
+        {"spec": {"factory": "operator_graph", "operators": [], "code": "x"}},
         {"spec": "deeplabv3plus_mobilenetv2_100"},
-        {"spec": {"name": "a", "backbone": "os.system", "aspp": {}}},
-        {"spec": {"name": "a", "backbone": "vgg16"}},
-        {"spec": {"name": "a", "backbone": "vgg16", "aspp": {"channels": 10**9}}},
+        {"spec": {"factory": "deeplab", "name": "a", "backbone": "os.system", "aspp": {}}},
+        {"spec": {"factory": "deeplab", "name": "a", "backbone": "vgg16"}},
+        {
+            "spec": {
+                "factory": "deeplab",
+                "name": "a",
+                "backbone": "vgg16",
+                "aspp": {"channels": 10**9},
+            }
+        },
         {"classes": [1]},
         {"size_hw": {}},
         {"ignore_index": -1},
