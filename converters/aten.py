@@ -11,17 +11,22 @@ _quantized = torch.ops.quantized_decomposed
 
 ADD = _aten.add.Tensor
 ARGMAX = _aten.argmax.default
+AVERAGE_POOL = _aten.adaptive_avg_pool2d.default
+BATCH_NORM = _aten._native_batch_norm_legit_no_training.default
 CAST = _aten._to_copy.default
 CONCATENATE = _aten.cat.default
 CONVOLUTION = _aten.conv2d.default
 HARD_SIGMOID = _aten.hardsigmoid.default
 HARD_SWISH = _aten.hardswish.default
 HARD_TANH = _aten.hardtanh.default
+MEAN = _aten.mean.dim
 MULTIPLY = _aten.mul.Tensor
 PAD = _aten.constant_pad_nd.default
 PERMUTE = _aten.permute.default
 RELU = _aten.relu.default
 RESIZE = _aten.upsample_bilinear2d.vec
+SIGMOID = _aten.sigmoid.default
+SILU = _aten.silu.default
 SLICE = _aten.slice.Tensor
 
 QUANTIZE = _quantized.quantize_per_tensor.default

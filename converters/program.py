@@ -23,6 +23,9 @@ from edge_deeplab.formats.operator_names import identifier, module_of
 _ORIGIN = ("nn_module_stack", "stack_trace")
 """What a node's metadata tells of where it stands in the model."""
 
+NAMED = "edge_deeplab_named"
+"""Mark of operators that carry their name, which a later naming leaves alone."""
+
 
 class ProgramEditor:
     """A copy of a program, open for editing; `finish` gives it back as a checked program.
@@ -154,6 +157,18 @@ class ProgramEditor:
             node._rename(identifier(new))
             moved = InputSpec(spec.kind, TensorArgument(node.name), new, spec.persistent)
             self._specs[self._specs.index(spec)] = moved
+
+    def name(self, node: fx.Node, name: str) -> None:
+        """Name an operator; `name_operators` then leaves it alone."""
+        node._rename(name)
+        node.meta[NAMED] = True
+
+    def replace(self, node: fx.Node, by: fx.Node, name: str) -> None:
+        """Put an operator in another's place and drop the other, whose name is free for it."""
+        node.replace_all_uses_with(by)
+        self.graph.erase_node(node)
+        self.forget_names([by])
+        self.name(by, name)
 
     def forget_names(self, nodes: Iterable[fx.Node]) -> None:
         """Free the names of nodes that are about to be renamed: a graph never gives a name twice."""

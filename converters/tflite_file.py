@@ -21,6 +21,10 @@ _CONSTANT_INPUTS = {
 }
 """Operators with a weight and bias, and which of their inputs these are."""
 
+_RELUS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
+"""Ends at which they cut."""
+_INT8 = np.iinfo(np.int8)
+
 
 class TFLiteFile:
     """A TFLite model with one subgraph, open for editing.
@@ -47,20 +51,35 @@ class TFLiteFile:
 
         litert-torch names a result after all operators fused into it, the last computed first
         ("relu;;conv2d;"). The result gets the first of them, whose value it holds; a weight and
-        bias the last, the convolution itself.
+        bias the last, the convolution itself. Constants of equal values are one tensor there; here each convolution has
+        its own, on the same bytes.
         """
         for tensor in self._graph.tensors:
             if self._is_constant(tensor):
                 tensor.name = _labels(tensor.name)[-1] + b"_constant"
+        named: set[int] = set()
         for operator in self._graph.operators:
             name = self._name_of(operator)
             (result, *_) = [self._graph.tensors[i] for i in operator.outputs]
             first, last = _labels(result.name)[0], _labels(result.name)[-1]
             result.name = first + b"_pad" if name == "PAD" else first
             for position, role in _CONSTANT_INPUTS.get(name, {}).items():
-                self._graph.tensors[operator.inputs[position]].name = last + role
+                if operator.inputs[position] < 0:  # no bias
+                    continue
+                self._tensor_of_its_own(operator, position, named).name = last + role
         self._graph.tensors[self._graph.inputs[0]].name = input_name.encode()
         self._graph.tensors[self._graph.outputs[0]].name = output_name.encode()
+
+    def _tensor_of_its_own(self, operator: Any, position: int, taken: set[int]) -> Any:
+        """Return the tensor that an operator reads at a position: of one that another has taken, a copy."""
+        index = int(operator.inputs[position])
+        if index in taken:
+            self._graph.tensors.append(copy.copy(self._graph.tensors[index]))
+            index = len(self._graph.tensors) - 1
+            operator.inputs = np.array(operator.inputs)
+            operator.inputs[position] = index
+        taken.add(index)
+        return self._graph.tensors[index]
 
     def dequantize_input(self) -> None:
         """Turn the CAST of the uint8 input into a DEQUANTIZE of scale 1 and zero point 0.
@@ -93,6 +112,29 @@ class TFLiteFile:
         quantize.inputs = self._graph.inputs
         quantize.outputs = np.array([stored_index], np.int32)
         self._graph.operators.insert(0, quantize)
+
+    def requantize_relus(self) -> None:
+        """Turn int8 ReLUs that saturation does as well into QUANTIZE, which XNNPACK takes as it does not take RELU.
+
+        A ReLU of its own follows a sum that others read too. Where its result's integers begin at 0, rescaling to them
+        saturates there, and of a ReLU6 at the upper end.
+        """
+        alone = [o for o in self._graph.operators if self._saturates(o)]
+        code = self._operator_code("QUANTIZE") if alone else 0
+        for operator in alone:
+            operator.opcodeIndex = code
+            operator.builtinOptionsType = self._schema.BuiltinOptions.QuantizeOptions
+            operator.builtinOptions = self._schema.QuantizeOptionsT()
+
+    def _saturates(self, operator: Any) -> bool:
+        """Whether an operator is a ReLU in int8 that cuts nothing off which its result's range does not."""
+        ends = _RELUS.get(self._name_of(operator))
+        result = self._graph.tensors[operator.outputs[0]]
+        if ends is None or result.type != self._schema.TensorType.INT8:
+            return False
+        (scale,), (zero_point,) = result.quantization.scale, result.quantization.zeroPoint
+        low, high = (np.round(end / scale) + zero_point for end in ends)
+        return bool(low <= _INT8.min and high >= _INT8.max)
 
     def store_weights_as_float16(self) -> None:
         """Store convolution weights as float16, each followed by a DEQUANTIZE to float32; biases stay float32.

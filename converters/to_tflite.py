@@ -50,6 +50,8 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
         file.take_uint8_input()
     else:
         file.dequantize_input()
+    if graph.is_quantized:
+        file.requantize_relus()
     if description.precision == "fp16":
         file.store_weights_as_float16()
     file.add_metadata(METADATA_KEY, description.to_json())

@@ -44,7 +44,8 @@ def calibrate(
         network: the traced float network.
         placement: where it is quantized.
         images: each (1, 3, H, W) float32, normalised.
-        normalisation: constants in 0..255 pixel units; they alone give the image's quantizer.
+        normalisation: constants in 0..255 pixel units; they alone give the image's quantizer. Those of sigmoids are
+            fixed as well.
         estimator: how a range follows from the values seen: their extremes ("min-max"), the mean over images of
             each image's extremes ("mean-min-max"), all but 0.01 % of the values ("percentile"), or the range of
             the smallest squared error ("mse").
@@ -65,7 +66,7 @@ def calibrate(
         tuple(
             image_quantizer(normalisation)
             if tensors[0] == IMAGE
-            else activation_quantizer(tensors, *ranges[tensors])
+            else activation_quantizer(tensors, *(network.fixed_range(tensors) or ranges[tensors]))
             for tensors in placement.activations
         ),
         {

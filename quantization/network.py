@@ -1,11 +1,12 @@
 """A network as a graph of its modules, with a name for every tensor: what quantizers are placed on.
 
 The graph keeps the modules (training and evaluation mode, parameters, their names) and makes the tensors between them
-visible; `torch.fx` traces it from the eager model.
+visible; `torch.fx` traces it from the eager model. Two things are taken apart, because a quantizer stands between their
+parts: an activation that timm keeps inside of batch norm and no runtime fuses, and one that is x times a gate of x.
 """
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,19 +14,50 @@ from torch import fx, nn
 from torch.nn import functional
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.models.quantization import IMAGE
+from edge_deeplab.models.quantization import GATE, IMAGE
 
 _UNCHANGED = (nn.Identity, nn.Dropout)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
+_MODULES: dict[Any, str] = {
+    nn.Conv2d: "conv",
+    nn.BatchNorm2d: "norm",
+    _ACTIVATIONS: "activation",
+    nn.MaxPool2d: "max_pool",
+    nn.AdaptiveAvgPool2d: "mean",
+    nn.Upsample: "upsample_bilinear2d",
+    nn.Sigmoid: "sigmoid",
+    nn.Hardsigmoid: "hardsigmoid",
+}
+"""Modules, and what they compute; `_is_supported` has which of them."""
 _FUNCTIONS: dict[Any, str] = {
     operator.add: "add",
     operator.iadd: "add",
     torch.add: "add",
+    operator.mul: "mul",
+    operator.imul: "mul",
+    torch.mul: "mul",
+    "mul": "mul",
     torch.cat: "cat",
     functional.interpolate: "upsample_bilinear2d",
+    functional.adaptive_avg_pool2d: "mean",
     "mean": "mean",
+    torch.sigmoid: "sigmoid",
+    functional.sigmoid: "sigmoid",
+    "sigmoid": "sigmoid",
+    functional.hardsigmoid: "hardsigmoid",
 }
 """Functions on tensors, and what the exported graph calls them."""
+
+_GATES: dict[Any, Any] = {
+    nn.Hardswish: functional.hardsigmoid,
+    functional.hardswish: functional.hardsigmoid,
+    nn.SiLU: torch.sigmoid,
+    functional.silu: torch.sigmoid,
+}
+"""Activations that are x times a gate, and the gate's function."""
+
+FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "hardsigmoid": (0.0, 1.0)}
+"""Ranges that no calibration changes: TFLite's sigmoid has no other; a hard-sigmoid is cut at both ends of its own."""
 
 _SIZES = (getattr, operator.getitem)
 """Functions that tell shapes, not values."""
@@ -64,7 +96,10 @@ class Network:
                 "quantizers needs; a network whose forward is plain code was expected; use another backbone"
             ) from error
         self.module = fx.GraphModule(model, graph)
+        _split_norms(self.module)
         self._names = _name_tensors(graph)
+        self._split_gates()
+        self.module.recompile()
 
     def values(self) -> Iterator[fx.Node]:
         """Give the nodes that compute a tensor of their own, in order."""
@@ -81,17 +116,22 @@ class Network:
         return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     def kind(self, node: fx.Node) -> str:
-        """Return what a node computes: "conv", "norm", "activation", "max_pool", a function's name, or "other"."""
+        """Return what a node computes: one of `_MODULES` and `_FUNCTIONS`, or "other"."""
+        if node.op == "placeholder":
+            return IMAGE
         layer = self.layer(node)
-        if isinstance(layer, nn.Conv2d):
-            return "conv"
-        if isinstance(layer, nn.BatchNorm2d):
-            return "norm"
-        if isinstance(layer, _ACTIVATIONS):
-            return "activation"
-        if isinstance(layer, nn.MaxPool2d):
-            return "max_pool"
-        return IMAGE if node.op == "placeholder" else _FUNCTIONS.get(node.target, "other")
+        if layer is None:
+            kind = _FUNCTIONS.get(node.target, "other")
+        else:
+            kind = next(
+                (name for types, name in _MODULES.items() if isinstance(layer, types)), "other"
+            )
+        return kind if _is_supported(kind, node, layer) else "other"
+
+    def fixed_range(self, tensors: Sequence[str]) -> tuple[float, float] | None:
+        """Return the range that tensors which share a quantizer have in every network; None where values give it."""
+        kinds = (self.kind(node) for node in self.values() if self.name(node) in tensors)
+        return next((FIXED_RANGES[kind] for kind in kinds if kind in FIXED_RANGES), None)
 
     def is_unchanged(self, node: fx.Node) -> bool:
         """Whether a node passes its input on (identity; dropout, at inference)."""
@@ -112,11 +152,39 @@ class Network:
                 found.append(user)
         return found
 
+    def activations_alone(self, quantized: Container[str]) -> set[str]:
+        """Return the names of activations that follow a quantized tensor: int8 operators of their own.
+
+        What TFLite makes of one (`TFLiteFile.requantize_relus`) needs a range that begins at 0.
+        """
+        return {
+            self.name(node)
+            for node in self.values()
+            if self.kind(node) == "activation" and self.name(self.inputs(node)[0]) in quantized
+        }
+
     def norm_after(self, node: fx.Node) -> nn.BatchNorm2d | None:
         """Return the batch norm that is folded into a convolution, if one is."""
         readers = self.readers(node)
         layer = self.layer(readers[0]) if len(readers) == 1 else None
         return layer if isinstance(layer, nn.BatchNorm2d) else None
+
+    def _split_gates(self) -> None:
+        """Write activations that are x times a gate as these two, in place; the product keeps the name."""
+        graph = self.module.graph
+        for node in list(graph.nodes):
+            layer = self.layer(node)
+            gate = _GATES.get(node.target if layer is None else type(layer))
+            if gate is None:
+                continue
+            name, (source, *_) = self._names.pop(node), node.args
+            called = name if layer is None else f"{name}.{type(layer).__name__.lower()}"
+            with graph.inserting_before(node):
+                opened = graph.call_function(gate, (source,))
+                product = graph.call_function(operator.mul, (source, opened))
+            node.replace_all_uses_with(product)
+            graph.erase_node(node)
+            self._names |= {opened: called + GATE, product: name}
 
 
 def gain_after(network: Network, node: fx.Node) -> torch.Tensor:
@@ -130,14 +198,62 @@ def gain_after(network: Network, node: fx.Node) -> torch.Tensor:
     return (gain if norm.weight is None else gain * norm.weight).detach()
 
 
+def _is_supported(kind: str, node: fx.Node, layer: nn.Module | None) -> bool:
+    """Whether a node is of the form in which its kind has an int8 operator; its settings or operands may be others."""
+    if kind in ("add", "mul"):
+        return not node.kwargs and all(isinstance(operand, fx.Node) for operand in node.args)
+    if isinstance(layer, nn.Upsample):
+        return layer.mode == "bilinear"
+    if node.target is functional.interpolate:
+        return (*node.args[3:4], node.kwargs.get("mode"))[0] == "bilinear"
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        return layer.output_size in (1, (1, 1))
+    if node.target is functional.adaptive_avg_pool2d:
+        return (*node.args[1:], node.kwargs.get("output_size"))[0] in (1, (1, 1))
+    return True
+
+
+class _Norm(nn.BatchNorm2d):
+    """What timm's batch norm with an activation inside computes before it.
+
+    Args:
+        original: timm's; parameters, statistics and the activation are shared, under the same names.
+    """
+
+    def __init__(self, original: nn.BatchNorm2d) -> None:
+        super().__init__(original.num_features, original.eps, original.momentum, device="meta")
+        self.weight, self.bias = original.weight, original.bias
+        for name, buffer in original.named_buffers(recurse=False):
+            setattr(self, name, buffer)
+        self.act = original.act
+        self.train(original.training)
+
+
+def _split_norms(module: fx.GraphModule) -> None:
+    """Let activations that stand inside of batch norm and are not fused into a convolution be nodes, in place."""
+    for node in list(module.graph.nodes):
+        layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        act = getattr(layer, "act", None)
+        fused = act is None or isinstance(act, (*_UNCHANGED, *_ACTIVATIONS))
+        if fused or not isinstance(layer, nn.BatchNorm2d):
+            continue
+        module.set_submodule(str(node.target), _Norm(layer))
+        with module.graph.inserting_after(node):
+            activation = module.graph.call_module(f"{node.target}.act")
+        node.replace_all_uses_with(activation)
+        activation.args = (node,)
+
+
 def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
     names: dict[fx.Node, str] = {}
-    taken: set[str] = set()
+    taken = {"mean", "mul"}  # of the normalisation that stands before an exported network
     for node in graph.nodes:
         if node.op == "placeholder":
             name = IMAGE
         elif node.op == "call_module":
             name = str(node.target)
+            if any(user.target == f"{name}.act" for user in node.users):
+                name += ".batch_norm"
         else:
             function = _FUNCTIONS.get(node.target) or getattr(node.target, "__name__", node.name)
             stack = list(node.meta.get("nn_module_stack", {}).values())

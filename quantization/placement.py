@@ -6,6 +6,7 @@ The rules, each from what the three runtimes do:
   back to float and the class map is taken from integers.
 - Tensors that resizing, max pooling or concatenation pass on share one quantizer: TFLite refuses other scales there.
 - Weights are quantized per output channel.
+- A sigmoid or hard-sigmoid has a fixed range, which nothing else may share.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from torch import fx
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.network import FIXED_RANGES, Network
 
 QUANTIZABLE = (
     "conv",
@@ -25,6 +26,9 @@ QUANTIZABLE = (
     "mean",
     "upsample_bilinear2d",
     "max_pool",
+    "mul",
+    "sigmoid",
+    "hardsigmoid",
 )
 _SAME_SCALE = ("cat", "upsample_bilinear2d", "max_pool")
 _FUSED = {"conv": ("norm", "activation"), "norm": ("activation",), "add": ("activation",)}
@@ -68,6 +72,8 @@ def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placem
                 _join(groups, source, node)
     order = {node: index for index, node in enumerate(carriers)}
     distinct = {id(group): sorted(group, key=order.__getitem__) for group in groups.values()}
+    for group in distinct.values():
+        _refuse_two_ranges(network, group)
     return Placement(
         tuple(tuple(network.name(n) for n in group) for group in distinct.values()),
         tuple(network.name(n) for n in nodes if network.kind(n) == "conv"),
@@ -106,8 +112,19 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
     raise ConfigError(
         f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, "
         f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float (keep_float), "
-        "or choose efficientnet_lite0, mobilenetv2_100 or resnet50"
+        "or choose another backbone"
     )
+
+
+def _refuse_two_ranges(network: Network, group: Sequence[fx.Node]) -> None:
+    """Refuse a quantizer that a sigmoid, whose range is its own, would share with something of another range."""
+    kinds = {network.kind(node): node for node in group if network.kind(node) not in _SAME_SCALE}
+    if len(kinds) > 1 and (fixed := next((k for k in kinds if k in FIXED_RANGES), None)):
+        other = next(node for kind, node in kinds.items() if kind != fixed)
+        raise ConfigError(
+            f"{network.name(other)} is joined with {network.name(kinds[fixed])}, whose int8 range is always that of "
+            f"a {fixed}; values of one range were expected; leave the {fixed} in float (keep_float)"
+        )
 
 
 def _stands_alone(network: Network, node: fx.Node) -> bool:

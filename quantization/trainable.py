@@ -50,16 +50,15 @@ class TrainableNetwork:
             for n in self._network.values()
             if self._network.kind(n) == "conv"
         }
-        self._norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        quantized = {name for q in quantization.activations for name in q.tensors}
+        self._alone = self._network.activations_alone(quantized)
         insert(
             self._network,
-            {
-                q.tensors: FakeQuantize(q) if q.tensors[0] == IMAGE else LearnedRange(q)
-                for q in quantization.activations
-            },
+            {q.tensors: self._learned(q) for q in quantization.activations},
             {path: LearnedScales(s) for path, s in quantization.weight_scales.items()},
         )
         self.module: nn.Module = self._network.module
+        self._norms = [m for m in self.module.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def quantization(self) -> Quantization:
         """Return the quantizers as they stand, rounded to what the files hold."""
@@ -93,6 +92,12 @@ class TrainableNetwork:
         for norm in self._norms:
             norm.weight.requires_grad_(False)
 
+    def _learned(self, start: ActivationQuantizer) -> nn.Module:
+        """Return what a quantizer is trained as: itself where its range is fixed."""
+        if start.tensors[0] == IMAGE or self._network.fixed_range(start.tensors):
+            return FakeQuantize(start)
+        return LearnedRange(start, from_zero=not self._alone.isdisjoint(start.tensors))
+
     def _weight_scales(self, path: str) -> torch.Tensor:
         convolution: Any = self.module.get_submodule(path)
         quantizer = convolution.weight_quantizer
@@ -107,9 +112,10 @@ class LearnedRange(nn.Module):
 
     Args:
         start: where it begins.
+        from_zero: keep the lower end where it begins, of a ReLU at 0.
     """
 
-    def __init__(self, start: ActivationQuantizer) -> None:
+    def __init__(self, start: ActivationQuantizer, *, from_zero: bool = False) -> None:
         super().__init__()
         nncf = _layers()
         spec = _spec(nncf, "asymmetric", (1,), narrow_range=False)
@@ -118,6 +124,7 @@ class LearnedRange(nn.Module):
         with torch.no_grad():
             self.quantizer.input_low.fill_(low)
             self.quantizer.input_range.fill_(_STEPS * start.scale)
+        self.quantizer.input_low.requires_grad_(not from_zero)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return the rounded values in float32; same shape."""

@@ -156,6 +156,13 @@ ALWAYS: tuple[StandingRewrite, ...] = (
         "remove-no-ops", "copies and run-time checks of types are dropped", "bit-equal"
     ),
     StandingRewrite(
+        "take-int8-forms",
+        "hard-sigmoid becomes a 1x1 depthwise convolution, hard-swish and SiLU products of x and a gate, pooling of "
+        "the whole map its mean",
+        "once gates are quantized to 0..1 the same, but for a factor within 3e-5 of 1/6",
+        "int8 graphs",
+    ),
+    StandingRewrite(
         "insert-quantizers",
         "a checkpoint's scales become quantize and dequantize operators, its weights integers",
         "what training's fake quantizers compute, up to float32 rounding",

@@ -10,11 +10,9 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import CONVOLUTION, DEQUANTIZE_CHANNELS
+from edge_deeplab.converters.aten import BATCH_NORM, CONVOLUTION, DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.models.quantization import half_scales
-
-_BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
 
 
 def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
@@ -28,7 +26,7 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
     Ensures: those batch norms are gone; outputs agree up to float32 rounding of the products.
     """
     editor = ProgramEditor(program)
-    for norm in editor.calls(_BATCH_NORM):
+    for norm in editor.calls(BATCH_NORM):
         convolution = norm.args[0]
         if isinstance(convolution, fx.Node) and _can_fold(editor, convolution):
             _fold(editor, convolution, norm)

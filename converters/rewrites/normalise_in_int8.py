@@ -6,15 +6,10 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import (
-    CONVOLUTION,
-    DEQUANTIZE,
-    DEQUANTIZE_CHANNELS,
-    MULTIPLY,
-    QUANTIZE,
-)
+from edge_deeplab.converters.aten import DEQUANTIZE, MULTIPLY, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.models.quantization import ACTIVATION_LEVELS, WEIGHT_LEVELS, half_scales
+from edge_deeplab.converters.rewrites.channel_factors import scale_channels
+from edge_deeplab.models.quantization import ACTIVATION_LEVELS
 
 _SUBTRACT = torch.ops.aten.sub.Tensor
 
@@ -46,19 +41,9 @@ def normalise_in_int8(program: ExportedProgram) -> ExportedProgram:
     integers = editor.call_before(QUANTIZE, image, *pixel, like=subtract)
     pixels = editor.call_before(DEQUANTIZE, integers, *pixel, like=subtract)
     mean, inverse_std = (editor.constant(node.args[1]).flatten() for node in (subtract, multiply))
-    weight, scales = integer_factors(inverse_std)
-    zeros = torch.zeros(len(scales), dtype=torch.int64)
-    constants = (
-        editor.add_constant(f"{_NAME}.quantized_weight", weight.reshape(-1, 1, 1, 1)),
-        editor.add_constant(f"{_NAME}.weight_scale", scales),
-        editor.add_constant(f"{_NAME}.weight_zero_point", zeros),
+    normalised = scale_channels(
+        editor, _NAME, pixels, inverse_std, -mean * inverse_std, before=subtract
     )
-    bias = editor.add_constant(f"{_NAME}.bias", -mean * inverse_std)
-    factors = editor.call_before(
-        DEQUANTIZE_CHANNELS, *constants, 0, *WEIGHT_LEVELS, torch.int8, like=subtract
-    )
-    settings: tuple[Any, ...] = ([1, 1], [0, 0], [1, 1], len(scales))
-    normalised = editor.call_before(CONVOLUTION, pixels, factors, bias, *settings, like=subtract)
     normalised.meta["nn_module_stack"] = {_NAME: (_NAME, "torch.nn.Conv2d")}
     quantize.replace_input_with(multiply, normalised)
     return editor.finish()
@@ -86,20 +71,3 @@ def reads_shifted_pixels(
         ((inverse_std / scale - 1).abs() < _SAME).all()
         and ((mean - zero_point + PIXEL_ZERO_POINT).abs() < _SAME).all()
     )
-
-
-def integer_factors(factors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each factor as an int8 integer and the scale, exact in half precision, whose product is nearest to it.
-
-    Args:
-        factors: (C,) positive.
-
-    Returns:
-        (C,) int8 and (C,) float32.
-    """
-    candidates = torch.arange(WEIGHT_LEVELS[1] // 2 + 1, WEIGHT_LEVELS[1] + 1)
-    scales = half_scales(factors.double()[:, None] / candidates)  # (C, candidates)
-    errors = (scales.double() * candidates - factors.double()[:, None]).abs()
-    best = errors.argmin(1)
-    chosen = scales[torch.arange(len(factors)), best]
-    return candidates[best].to(torch.int8), chosen.float()

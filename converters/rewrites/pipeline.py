@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import getitem
 from typing import Any
 
 import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.aten import BATCH_NORM
+from edge_deeplab.converters.program import NAMED, ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
+from edge_deeplab.converters.rewrites.int8_forms import take_int8_forms
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
 from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
 from edge_deeplab.formats.operator_names import operator_name
@@ -27,6 +30,7 @@ def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
     return (
         remove_no_ops,
         name_operators,
+        partial(take_int8_forms, quantization=quantization),
         partial(insert_quantizers, quantization=quantization),
         normalise_in_int8,
         fold_batch_norm,
@@ -81,9 +85,6 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
 _WRAPPED = "model."
 """What the export wrapper holds the model under; no part of the model's own paths."""
 
-_NAMED = "edge_deeplab_named"
-"""Mark of operators that carry their name, which a second naming leaves alone."""
-
 
 def name_operators(program: ExportedProgram) -> ExportedProgram:
     """Name operators after module and operation, constants after their path in the checkpoint.
@@ -98,12 +99,11 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
     unnamed = [
         node
         for node in editor.graph.nodes
-        if node.op == "call_function" and not node.meta.get(_NAMED)
+        if node.op == "call_function" and not node.meta.get(NAMED)
     ]
     editor.forget_names(unnamed)
     for node in unnamed:
-        node._rename(operator_name(_module_path(node), _operation(node)))
-        node.meta[_NAMED] = True
+        editor.name(node, operator_name(_module_path(node), _operation(node)))
     return editor.finish()
 
 
@@ -115,7 +115,10 @@ def _module_path(node: fx.Node) -> str:
 
 
 def _operation(node: fx.Node) -> str:
-    """Return the operator's name without its overload, "conv2d"."""
+    """Return the operator's name without its overload, "conv2d"; of batch norm's several results "batch_norm"."""
     target: Any = node.target
+    source = node.args[0] if target is getitem else None
+    if isinstance(source, fx.Node) and source.target is BATCH_NORM:
+        return "batch_norm"
     name: str = getattr(target, "overloadpacket", target).__name__
     return name

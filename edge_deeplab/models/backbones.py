@@ -4,6 +4,7 @@ The idea to hold: `output_stride` turns the last strided convolutions into atrou
 weights unchanged), so one set of weights can be run at stride 8, 16 or 32.
 """
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,15 @@ class Backbone:
         separable: whether ASPP and decoder use atrous separable convolutions by default (mobile backbones do).
         normalisation: what its ImageNet weights were trained with.
         weights_package: module of a package that carries ImageNet weights, for machines without a network.
+        feature_cls: how timm takes the feature maps out; None leaves that to timm. Its hooks stand outside of what
+            a network computes, so they cannot be traced; the getter's calls can.
     """
 
     timm_name: str
     separable: bool
     normalisation: Normalisation
     weights_package: str | None = None
+    feature_cls: str | None = None
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -50,7 +54,7 @@ BACKBONES: dict[str, Backbone] = {
     "mobilenetv3_large_100": Backbone("mobilenetv3_large_100", True, _IMAGENET),
     "resnet50": Backbone("resnet50", False, _IMAGENET),
     "resnet101": Backbone("resnet101", False, _IMAGENET),
-    "xception65": Backbone("xception65", True, TENSORFLOW),
+    "xception65": Backbone("xception65", True, TENSORFLOW, feature_cls="getter"),
 }
 
 
@@ -76,13 +80,23 @@ def build_backbone(name: str, output_stride: int) -> nn.Module:
     import_torchvision()
     timm = require("timm", package="timm", extra="train")
     network: nn.Module = timm.create_model(
-        backbone.timm_name,
-        pretrained=False,
-        features_only=True,
-        output_stride=output_stride,
-        out_indices=(1, 4),
+        backbone.timm_name, pretrained=False, output_stride=output_stride, **_features_of(backbone)
     )
     return network
+
+
+def _features_of(backbone: Backbone) -> dict[str, Any]:
+    """Return what makes timm cut a network to its two feature maps."""
+    chosen = {} if backbone.feature_cls is None else {"feature_cls": backbone.feature_cls}
+    return {"features_only": True, "out_indices": (1, 4), **chosen}
+
+
+_HOOKED = re.compile(r"backbone\.(stem|blocks)_(\d+)\.")
+
+
+def current_name(tensor: str) -> str:
+    """Return what a tensor of a checkpoint is called today: Xception's blocks once stood beside timm's hooks."""
+    return _HOOKED.sub(r"backbone.model.\1.\2.", tensor)
 
 
 def check_output_stride(output_stride: int) -> None:
@@ -118,9 +132,7 @@ def load_imagenet_weights(network: nn.Module, name: str) -> None:
     import_torchvision()
     timm = require("timm", package="timm", extra="train")
     try:
-        source = timm.create_model(
-            backbone.timm_name, pretrained=True, features_only=True, out_indices=(1, 4)
-        )
+        source = timm.create_model(backbone.timm_name, pretrained=True, **_features_of(backbone))
     except Exception as error:  # timm and the hub raise whatever the network stack raises
         raise CheckpointError(
             f"ImageNet weights of {name} could not be downloaded ({type(error).__name__}); a network connection was "

@@ -29,7 +29,7 @@ from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.models import operator_graph
-from edge_deeplab.models.backbones import OUTPUT_STRIDES
+from edge_deeplab.models.backbones import OUTPUT_STRIDES, current_name
 from edge_deeplab.models.deeplab import backbone_of, build_model
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.widths import fit_widths, widths_fit
@@ -241,7 +241,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {current_name(n): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "

@@ -16,7 +16,7 @@ import torch
 
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import CheckpointError
-from edge_deeplab.models.backbones import BACKBONES, get_backbone
+from edge_deeplab.models.backbones import BACKBONES, current_name, get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite
 from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
 from edge_deeplab.text import first_line, printable
@@ -83,7 +83,9 @@ def _state_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(content, Mapping):
         content = {}
     tensors = {
-        str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)
+        current_name(str(k).removeprefix("module.")): v
+        for k, v in content.items()
+        if isinstance(v, torch.Tensor)
     }
     if not tensors:
         raise CheckpointError(

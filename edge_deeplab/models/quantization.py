@@ -16,6 +16,8 @@ import torch
 from edge_deeplab.documents import Fields
 
 IMAGE = "image"
+GATE = "_gate"
+"""Ending of the tensor that x is multiplied with where an activation is a product: "act1.hardswish_gate"."""
 ACTIVATION_LEVELS = (-128, 127)
 WEIGHT_LEVELS = (-127, 127)
 """Symmetric, so that a negative batch norm gain can be folded by negating integers."""

@@ -12,6 +12,7 @@ from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.quantization import placement
 from tests.compress.conftest import save_tiny_checkpoint
 
 ONLY_FILES = {"export": {"targets": ["onnx"], "precisions": ["fp32"]}}
@@ -69,10 +70,12 @@ def test_recipe_that_cannot_end_well_is_refused_before_the_first_step(
 
 
 def test_network_that_cannot_be_quantized_is_refused_with_qat(
-    recipe: CompressRecipe, refused: Callable[[Checkpoint, dict], str], tmp_path: Path
+    checkpoint: Checkpoint,
+    recipe: CompressRecipe,
+    refused: Callable[[Checkpoint, dict], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "deeplabv3plus_mobilenetv3_large_100"
-    checkpoint = save_tiny_checkpoint(tmp_path / "v3.safetensors", name)
+    monkeypatch.setattr(placement, "QUANTIZABLE", ("conv", "norm"))
     assert "have no int8 form" in refused(checkpoint, recipe.model_dump())
 
 

@@ -124,7 +124,11 @@ def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
     return path
 
 
-def describe_int8(target: str) -> Description:
+def describe_int8(
+    target: str,
+    normalisation: Normalisation = NORMALISATION,
+    size_hw: tuple[int, int] = SIZE_HW,
+) -> Description:
     return Description(
         model="small",
         checkpoint="small",
@@ -132,10 +136,10 @@ def describe_int8(target: str) -> Description:
         target=target,
         precision="int8",
         head="classes",
-        size_hw=SIZE_HW,
+        size_hw=size_hw,
         classes=CLASSES,
         ignore_index=None,
-        normalisation=NORMALISATION,
+        normalisation=normalisation,
         licence="Apache-2.0",
     )
 

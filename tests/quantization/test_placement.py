@@ -1,10 +1,12 @@
 """Where quantizers go: what runtimes fuse carries one, what they tie shares one, what they cannot run is refused."""
 
 import pytest
+import torch
 from torch import nn
 
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.torchvision_without_operators import import_torchvision
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 
@@ -33,10 +35,46 @@ def test_input_and_every_weight_are_quantized(model: nn.Module) -> None:
     assert set(placement.weights) == set(convolutions)
 
 
+class HiddenActivation(nn.Module):
+    """A convolution and a batch norm with an activation inside, as timm's are."""
+
+    def __init__(self, activation: type[nn.Module]) -> None:
+        super().__init__()
+        import_torchvision()
+        from timm.layers import BatchNormAct2d
+
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.bn = BatchNormAct2d(4, act_layer=activation)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.bn(self.conv(images))
+        return found
+
+
+def test_activation_inside_of_batch_norm_that_runtimes_fuse_is_part_of_it() -> None:
+    placement = place_quantizers(Network(HiddenActivation(nn.ReLU6)))
+    assert placement.activations == (("image",), ("bn",))
+
+
+def test_activation_inside_of_batch_norm_that_no_runtime_fuses_stands_behind_it() -> None:
+    model = HiddenActivation(nn.Hardswish).eval()
+    network = Network(model)
+    assert place_quantizers(network).activations == (
+        ("image",),
+        ("bn.batch_norm",),
+        ("bn.act.hardswish_gate",),
+        ("bn.act",),
+    )
+    images = torch.randn(2, 3, 4, 4)
+    assert torch.allclose(network.module(images), model(images), atol=1e-6)
+    assert network.module.state_dict().keys() == model.state_dict().keys()
+    network.module.train()(images)
+    assert model.bn.num_batches_tracked == 1, "statistics are shared, not copied"
+
+
 def test_what_a_target_cannot_run_is_refused_with_its_path() -> None:
-    network = Network(build_model("mobilenetv3_large_100", 5))
-    with pytest.raises(ConfigError, match=r"backbone\.act1 \(Hardswish\).*keep_float"):
-        place_quantizers(network)
+    with pytest.raises(ConfigError, match=r"bn\.act \(GELU\).*keep_float"):
+        place_quantizers(Network(HiddenActivation(nn.GELU)))
 
 
 def test_modules_kept_in_float_have_no_quantizers_but_at_their_border() -> None:
@@ -45,7 +83,7 @@ def test_modules_kept_in_float_have_no_quantizers_but_at_their_border() -> None:
     names = [n for group in placement.activations for n in group]
     assert [n for n in names if n.startswith("backbone")] == [
         "backbone.blocks.1.1.add",
-        "backbone.blocks.6.0.bn1",
+        "backbone.blocks.6.0.bn1.act",
     ]
     assert not [w for w in placement.weights if w.startswith("backbone")]
 
@@ -55,6 +93,11 @@ def test_unknown_module_to_keep_in_float_is_refused(model: nn.Module) -> None:
         place_quantizers(Network(model), ["neck"])
 
 
+class Branching(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if images.mean() > 0 else -images
+
+
 def test_networks_that_cannot_be_traced_are_refused() -> None:
     with pytest.raises(ConfigError, match="cannot be traced module by module"):
-        Network(build_model("xception65", 5))
+        Network(Branching())

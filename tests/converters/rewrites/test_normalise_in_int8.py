@@ -7,7 +7,8 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.normalise_in_int8 import integer_factors, normalise_in_int8
+from edge_deeplab.converters.rewrites.channel_factors import integer_factors
+from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
 from edge_deeplab.converters.rewrites.quantizers import round_biases
 from tests.converters.test_rewrites import operations, run, trace
 
