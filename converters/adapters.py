@@ -23,7 +23,7 @@ def take_uint8_nhwc(program: ExportedProgram) -> ExportedProgram:
     editor = ProgramEditor(program)
     image = source = editor.input()
     _, channels, height, width = image.meta["val"].shape
-    dtype = torch.float32
+    dtype: Any = torch.float32
     if [reader.target for reader in image.users] == [CAST]:
         (source,) = image.users
         dtype = source.kwargs["dtype"]
