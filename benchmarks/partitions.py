@@ -27,9 +27,9 @@ FORMS = (("fp32", "classes"), ("fp32", "logits"), ("fp16", "classes"), ("int8", 
 
 def export_all(folder: Path) -> None:
     """Write every model in every form, as TFLite and ONNX; what stands there already is kept."""
-    from edge_deeplab.models.deeplab import MODELS
+    from edge_deeplab.models.family import FAMILY
 
-    for model in MODELS:
+    for model in FAMILY:
         missing = [form for form in FORMS if not (folder / model / "-".join(form)).exists()]
         for precision, head in missing:
             try:
@@ -66,7 +66,7 @@ def random_checkpoint(model: str, folder: Path) -> "Checkpoint":
     classes = RenderedDataset().classes
     network = build_model(model, len(classes))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
-    info = CheckpointInfo(model, {}, classes, 255, normalisation, SIZE_HW, "CC0")
+    info = CheckpointInfo(network.spec, classes, 255, normalisation, SIZE_HW, "CC0")
     return Checkpoint(info, network.state_dict(), folder / f"{model}.safetensors", "0" * 64)
 
 

@@ -33,7 +33,7 @@ CLASSES = tuple(ClassInfo(f"class {index}", (index, index, index)) for index in 
 def widened_checkpoint(folder: Path) -> Checkpoint:
     """Return the shipped network with a classifier of 21 classes, the further ones never chosen, below a folder."""
     shipped = ed.load(SHIPPED)
-    model = build_model(shipped.info.model, len(CLASSES), **shipped.info.arguments)
+    model = build_model(shipped.info.spec, len(CLASSES))
     state = dict(shipped.build().state_dict())
     further = len(CLASSES) - len(shipped.info.classes)
     for name, lower in (("classifier.weight", 0.0), ("classifier.bias", 20.0)):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -93,15 +93,17 @@ class ModelSection(_Section):
 
     Args:
         name: as `edge-deeplab models` lists it.
-        output_stride: of the backbone; a smaller one keeps more detail and costs more.
+        output_stride: of the backbone; a smaller one keeps more detail and costs more; None: the model's own.
         separable: whether ASPP and decoder are made of depthwise separable convolutions; None: as the backbone is.
         pretrained: start the backbone from ImageNet's weights.
+        options: other values for the fields of its spec, by their names (`models.spec`).
     """
 
     name: str = "deeplabv3plus_efficientnet_lite0"
-    output_stride: Literal[8, 16, 32] = 16
+    output_stride: Literal[8, 16, 32] | None = None
     separable: bool | None = None
     pretrained: bool = True
+    options: dict[str, Any] = {}
 
 
 class DataSection(_Section):

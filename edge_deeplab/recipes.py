@@ -85,14 +85,24 @@ def _validate(kind: type[AnyRecipe], document: object, origin: str) -> AnyRecipe
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {_first_problem(kind, error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(kind, error)}") from error
 
 
-def _first_problem(kind: type[BaseModel], error: ValidationError) -> str:
+def first_problem(kind: type[Any], error: ValidationError) -> str:
+    """Return in one line which field of a validated document holds what.
+
+    Args:
+        kind: the model or dataclass of pydantic that was to be read.
+        error: what its validation raised.
+    """
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"]) or kind.__name__
-    if problem["type"] != "extra_forbidden":
-        return f"{where} came as {problem['input']!r}; {problem['msg'].removeprefix('Value error, ').lower()}"
+    where = ".".join(str(part) for part in problem["loc"])
+    said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and not where:
+        return said
+    if problem["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
+        expected = "a table was expected" if problem["type"] == "dataclass_type" else said.lower()
+        return f"{where or kind.__name__} came as {problem['input']!r:.60}; {expected}"
     *section, key = problem["loc"]
     known = list(_fields_at(kind, [str(s) for s in section]))
     close = get_close_matches(str(key), known, n=1)
@@ -100,10 +110,10 @@ def _first_problem(kind: type[BaseModel], error: ValidationError) -> str:
     return f"unknown key {where!r}; {hint}?" if close else f"unknown key {where!r}; {hint}"
 
 
-def _fields_at(kind: type[BaseModel], section: list[str]) -> dict[str, Any]:
-    model: type[BaseModel] = kind
+def _fields_at(kind: type[Any], section: list[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = kind.__pydantic_fields__
     for name in section:
-        annotation = model.model_fields[name].annotation
+        annotation = fields[name].annotation
         choices = (annotation, *get_args(annotation))  # of "PruneRecipe | None" the first
-        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
-    return model.model_fields
+        fields = next(c for c in choices if hasattr(c, "__pydantic_fields__")).__pydantic_fields__
+    return fields

@@ -216,6 +216,7 @@ def _build_training(
         build_crops(request.sources, recipe, checkpoint.info),
         distillation(loss, teacher, section.distill, section.temperature, accelerator),
         save,
+        checkpoint.info.spec.parts,
         averaged=False,
         on_epoch=_events(network, recipe),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List models with their parameters and multiply-adds (512x512, output stride 16), and the shipped checkpoints.
+    """List models with their papers, parameters and multiply-adds (512x512), and the shipped checkpoints.
 
     Example: edge-deeplab models --json
     """
@@ -38,15 +38,16 @@ def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
 def _models_table(rows: "Sequence[ModelRow]") -> "Table":
     from rich.table import Table
 
-    from edge_deeplab.evaluation.cost import NUM_CLASSES, OUTPUT_STRIDE, SIZE_HW
+    from edge_deeplab.evaluation.cost import NUM_CLASSES, SIZE_HW
 
-    caption = f"{SIZE_HW[0]}x{SIZE_HW[1]}, output stride {OUTPUT_STRIDE}, {NUM_CLASSES} classes"
-    table = Table("model", "backbone", "separable", title="models", caption=caption)
+    caption = f"{SIZE_HW[0]}x{SIZE_HW[1]}, {NUM_CLASSES} classes, each at its own output stride"
+    table = Table("model", "paper", "stride", "separable", title="models", caption=caption)
     for header in ("parameters", "multiply-adds"):
         table.add_column(header, justify="right")
     for row in rows:
-        separable = "yes" if row.separable else "no"
-        table.add_row(row.name, row.backbone, separable, *_cost_cells(row.cost))
+        spec, separable = row.spec, "yes" if row.spec.is_separable else "no"
+        cells = (row.source, str(spec.output_stride), separable)
+        table.add_row(spec.name, *cells, *_cost_cells(row.cost))
     return table
 
 

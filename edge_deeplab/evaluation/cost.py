@@ -9,16 +9,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from edge_deeplab.models import deeplab, shipped
-from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models import deeplab, family, shipped
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint
 from edge_deeplab.models.origins import Origin, origins_of
+from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.progress import SILENT, Progress
 
 SIZE_HW = (512, 512)
-OUTPUT_STRIDE = 16
 NUM_CLASSES = 21
-"""PASCAL VOC's, as in the papers' tables; size and stride are what every model is counted at."""
+"""PASCAL VOC's, as in the papers' tables; every model is counted at this size, and at its own output stride."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +38,23 @@ class ModelRow:
     """A network that can be built.
 
     Args:
-        name: as recipes and `build_model` take it.
-        backbone: its backbone.
-        separable: whether its ASPP and decoder use atrous separable convolutions.
-        cost: at `SIZE_HW`, `OUTPUT_STRIDE` and `NUM_CLASSES`.
+        spec: what it consists of; its name is what recipes and `build_model` take.
+        source: paper and section.
+        cost: at `SIZE_HW` and `NUM_CLASSES`.
     """
 
-    name: str
-    backbone: str
-    separable: bool
+    spec: ModelSpec
+    source: str
     cost: Cost
 
     def to_json(self) -> dict[str, Any]:
         """Return its entry in `models --json`."""
         return {
-            "name": self.name,
-            "backbone": self.backbone,
-            "separable": self.separable,
+            "name": self.spec.name,
+            "backbone": self.spec.backbone,
+            "separable": self.spec.is_separable,
+            "output_stride": self.spec.output_stride,
+            "source": self.source,
             **asdict(self.cost),
         }
 
@@ -108,7 +107,6 @@ class ModelList:
         """Return the document of `models --json`."""
         return {
             "size_hw": list(SIZE_HW),
-            "output_stride": OUTPUT_STRIDE,
             "num_classes": NUM_CLASSES,
             "models": [row.to_json() for row in self.models],
             "checkpoints": [row.to_json() for row in self.checkpoints],
@@ -122,12 +120,11 @@ def list_models(progress: Progress = SILENT) -> ModelList:
         progress: told of each.
     """
     shipped_paths = shipped.shipped_checkpoints()
-    progress.begin("counting models", len(deeplab.MODELS) + len(shipped_paths), "models")
+    progress.begin("counting models", len(family.FAMILY) + len(shipped_paths), "models")
     models, checkpoints = [], []
-    for name in deeplab.MODELS:
-        backbone = deeplab.backbone_of(name)
-        cost = count_cost(name, NUM_CLASSES, SIZE_HW, output_stride=OUTPUT_STRIDE)
-        models.append(ModelRow(name, backbone, get_backbone(backbone).separable, cost))
+    for member in family.FAMILY.values():
+        cost = count_cost(member.spec, NUM_CLASSES, SIZE_HW)
+        models.append(ModelRow(member.spec, member.source, cost))
         progress.advance()
     for name, path in shipped_paths.items():
         checkpoint = load_checkpoint(path)
@@ -137,20 +134,22 @@ def list_models(progress: Progress = SILENT) -> ModelList:
     return ModelList(tuple(models), tuple(checkpoints))
 
 
-def count_cost(model: str, num_classes: int, size_hw: tuple[int, int], **arguments: Any) -> Cost:
-    """Count a model by name, without memory for its weights or time for its arithmetic (meta tensors).
+def count_cost(
+    model: str | ModelSpec, num_classes: int, size_hw: tuple[int, int], **options: Any
+) -> Cost:
+    """Count a network by its spec or name, without memory for its weights or time for its arithmetic (meta tensors).
 
     Args:
-        model: a name that `build_model` takes.
+        model: as `build_model` takes it.
         num_classes: channels of its output.
         size_hw: height and width of the image in pixels.
-        **arguments: `output_stride` and `separable`, as for `build_model`.
+        **options: as for `build_model`.
 
     Raises:
-        ConfigError: for an unknown name or argument.
+        ConfigError: for an unknown name or option.
     """
     with torch.device("meta"):
-        network = deeplab.build_model(model, num_classes, **arguments).eval()
+        network = deeplab.build_model(model, num_classes, **options).eval()
         image = torch.empty(1, 3, *size_hw)
     return _count(network, image)
 

@@ -22,6 +22,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TargetName
@@ -131,16 +132,15 @@ def examine_target(checkpoint: Checkpoint, graph: CanonicalGraph, target: Target
 
 def tiny_checkpoint(folder: Path) -> Checkpoint:
     """Return a MobileNetV2 DeepLabV3+ of seeded random weights, saved in `folder`."""
-    backbone = "mobilenetv2_100"
+    spec = find_spec("mobilenetv2_100")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = build_model(backbone, 3)
+        model = build_model(spec, 3)
     info = CheckpointInfo(
-        model=f"deeplabv3plus_{backbone}",
-        arguments={"output_stride": 16},
+        spec=spec,
         classes=tuple(ClassInfo(name, (0, 0, 0)) for name in ("a", "b", "c")),
         ignore_index=None,
-        normalisation=get_backbone(backbone).normalisation,
+        normalisation=get_backbone(spec.backbone).normalisation,
         size_hw=SIZE_HW,
     )
     path = folder / "doctor.safetensors"

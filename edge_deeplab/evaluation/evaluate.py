@@ -80,7 +80,7 @@ class EvaluateRequest(ScoringRequest):
             )
         if self.output_stride is not None:
             require("torch", package="torch", extra="train")
-            from edge_deeplab.models.backbones import check_output_stride
+            from edge_deeplab.models.spec import check_output_stride
 
             with checking("output_stride"):
                 check_output_stride(self.output_stride)

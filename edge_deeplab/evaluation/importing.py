@@ -21,10 +21,11 @@ from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite, save_checkpoint
 from edge_deeplab.models.classifier import Rows
-from edge_deeplab.models.operator_graph import CLASSIFIER, MODEL, to_arguments, with_num_classes
-from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin
+from edge_deeplab.models.operator_graph import CLASSIFIER, GraphSpec, graph_of
+from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin, carried, origins_of
 from edge_deeplab.models.tflite.network import read_network
 from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +77,12 @@ class ForeignNetwork:
     """What a reader makes of a file, whatever kind it is.
 
     Args:
-        checkpoint: the network in memory, with the file's classes, which are numbered where it names none.
-        names: of the file's classes; None where it tells none.
+        checkpoint: the network in memory; its classes are numbered.
+        own: the classes that the file names, which may be fewer than it scores; None where it names none.
     """
 
     checkpoint: Checkpoint
-    names: tuple[str, ...] | None
+    own: ClassList | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
     progress.begin(f"reading {request.file.name}")
     foreign = SOURCES[request.file.suffix.lower()](request)
     old = _names(request, foreign, wanted)
-    new = wanted or _own_classes(foreign, old)
+    new = wanted or _own_classes(request, foreign, old)
     agreement = _agreement(request, foreign.checkpoint, progress)
     checkpoint, rows = _with_classes(foreign.checkpoint, old, new)
     progress.begin(f"writing {request.output.name}")
@@ -167,18 +168,20 @@ def _read_tflite(request: ImportRequest) -> ForeignNetwork:
     licence = request.licence or (own.licence if own else "") or UNKNOWN
     numbered = tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
     info = CheckpointInfo(
-        model=MODEL,
-        arguments=to_arguments(network.operators),
-        classes=own.classes if own else numbered,
-        ignore_index=own.ignore_index if own else None,
+        spec=graph_of(network.operators),
+        classes=numbered,
+        ignore_index=None,
         normalisation=network.normalisation,
         size_hw=network.size_hw,
         licence=licence,
-        provenance={IMPORTED: Origin(request.file.name, digest, licence).to_json()},
+        provenance={
+            IMPORTED: Origin(printable(request.file.name), digest, licence).to_json(),
+            **carried(origins_of(own.provenance if own else {})),
+        },
         ranges=network.ranges or None,
     )
-    names = tuple(c.name for c in own.classes) if own else None
-    return ForeignNetwork(Checkpoint(info, network.tensors, request.file, digest), names)
+    named = ClassList(own.classes, own.ignore_index) if own else None
+    return ForeignNetwork(Checkpoint(info, network.tensors, request.file, digest), named)
 
 
 SOURCES: Mapping[str, Callable[[ImportRequest], ForeignNetwork]] = {".tflite": _read_tflite}
@@ -206,8 +209,9 @@ def _names(
                 "were expected; list the ids that the file gives"
             )
         return tuple(told.get(index) for index in range(count))
-    if foreign.names is not None:
-        return foreign.names
+    if foreign.own is not None and len(foreign.own.classes) <= count:
+        names = tuple(c.name for c in foreign.own.classes)
+        return names + (None,) * (count - len(names))  # an export may fill classes up
     if wanted is not None and len(wanted.classes) == count:
         return tuple(c.name for c in wanted.classes)
     came = "no list of them came" if wanted is None else f"{len(wanted.classes)} came"
@@ -217,11 +221,12 @@ def _names(
     )
 
 
-def _own_classes(foreign: ForeignNetwork, names: Sequence[str | None]) -> ClassList:
+def _own_classes(
+    request: ImportRequest, foreign: ForeignNetwork, names: Sequence[str | None]
+) -> ClassList:
     """Return the file's classes where no others are wanted: as it says, or what the class map calls them."""
-    info = foreign.checkpoint.info
-    if foreign.names == names:
-        return ClassList(info.classes, info.ignore_index)
+    if request.class_map is None and foreign.own is not None:
+        return foreign.own
     distinct = dict.fromkeys(name for name in names if name is not None)
     return ClassList(tuple(ClassInfo(name, voc_colour(i)) for i, name in enumerate(distinct)))
 
@@ -235,8 +240,8 @@ def _with_classes(
     if rows.are_those_of(len(old)):
         return replace(checkpoint, info=info), rows
     ranges = {path: each for path, each in (info.ranges or {}).items() if path != CLASSIFIER}
-    arguments = with_num_classes(info.arguments, len(new.classes))
-    info = replace(info, arguments=arguments, ranges=ranges or None)
+    assert isinstance(info.spec, GraphSpec), "files are read as graphs"
+    info = replace(info, spec=info.spec.with_num_classes(len(new.classes)), ranges=ranges or None)
     replaced = {
         name: rows.take(checkpoint.tensors[name])
         for name in (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")

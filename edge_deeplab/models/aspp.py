@@ -1,22 +1,17 @@
-"""Atrous spatial pyramid pooling: DeepLabV3+ section 3.1 and DeepLabV3 3.3.
+"""Atrous spatial pyramid pooling: DeepLabV3+ section 3.1, DeepLabV3 section 3.3 and DeepLabV2 section 3.2.
 
-arXiv 1802.02611 and arXiv 1706.05587.
+arXiv 1802.02611, 1706.05587 and 1606.00915.
 """
+
+from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_deeplab.models.convolution import conv_bn_relu, separable_conv_bn_relu
-
-BASE_RATES = (6, 12, 18)
-"""Atrous rates at output stride 16; halving the stride doubles them, so the field of view in pixels stays."""
-
-
-def rates_for(output_stride: int) -> tuple[int, int, int]:
-    """Return ASPP's three atrous rates: 6/12/18 at output stride 16, 12/24/36 at 8, 3/6/9 at 32."""
-    first, second, third = (rate * 16 // output_stride for rate in BASE_RATES)
-    return first, second, third
+from edge_deeplab.models.convolution import CONVOLUTIONS, conv_bn_relu
+from edge_deeplab.models.spec import ASPPSpec, SummedSpec
 
 
 class ImagePooling(nn.Module):
@@ -35,39 +30,93 @@ class ImagePooling(nn.Module):
 
 
 class ASPP(nn.Module):
-    """1x1 convolution, three atrous 3x3 convolutions and image pooling, concatenated and projected.
+    """1x1 convolution, atrous 3x3 convolutions and image pooling, concatenated and projected.
 
     Args:
         in_channels: channels of the backbone's last features.
-        rates: the three atrous rates.
-        separable: atrous separable instead of dense atrous convolutions.
-        out_channels: channels of each branch and of the projection.
-        dropout: probability after the projection (training only).
+        spec: what it consists of.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        rates: tuple[int, int, int],
-        *,
-        separable: bool,
-        out_channels: int = 256,
-        dropout: float = 0.1,
-    ) -> None:
+    def __init__(self, in_channels: int, spec: ASPPSpec) -> None:
         super().__init__()
-        atrous = separable_conv_bn_relu if separable else conv_bn_relu
-        self.branches = nn.ModuleList(
-            [
-                conv_bn_relu(in_channels, out_channels, kernel_size=1),
-                *(atrous(in_channels, out_channels, kernel_size=3, rate=rate) for rate in rates),
-                ImagePooling(in_channels, out_channels),
-            ]
+        channels, atrous = spec.channels, CONVOLUTIONS[spec.convolution]
+        branches: list[nn.Module] = [
+            conv_bn_relu(in_channels, channels, kernel_size=1),
+            *(atrous(in_channels, channels, kernel_size=3, rate=rate) for rate in spec.rates),
+        ]
+        if spec.pooling != "none":
+            place = 0 if spec.pooling == "first" else len(branches)
+            branches.insert(place, ImagePooling(in_channels, channels))
+        self.branches = nn.ModuleList(branches)
+        self.project = conv_bn_relu(
+            len(branches) * channels, channels, kernel_size=spec.project_kernel
         )
-        self.project = conv_bn_relu(len(self.branches) * out_channels, out_channels, kernel_size=1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.neck = (
+            nn.Identity()
+            if spec.neck == "none"
+            else CONVOLUTIONS[spec.neck](channels, channels, kernel_size=3)
+        )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, H, W)."""
+        """Map (N, in_channels, H, W) to (N, channels, H, W)."""
         pyramid = torch.cat([branch(features) for branch in self.branches], dim=1)
-        projected: torch.Tensor = self.dropout(self.project(pyramid))
-        return projected
+        refined: torch.Tensor = self.neck(self.dropout(self.project(pyramid)))
+        return refined
+
+
+class SummedBranches(nn.Module):
+    """Parallel atrous branches before their scores: VGG-16's fc6 and fc7, made convolutions, once a rate.
+
+    Args:
+        in_channels: channels of the backbone's last features.
+        spec: what they consist of; without hidden channels each passes its input on.
+    """
+
+    def __init__(self, in_channels: int, spec: SummedSpec) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(_branch(in_channels, spec, rate) for rate in spec.rates)
+
+    def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """Map (N, in_channels, H, W) to what each branch's scores are computed from."""
+        return [branch(features) for branch in self.branches]
+
+
+class SummedClassifier(nn.ModuleList):
+    """One convolution to the classes for each branch; their scores are summed.
+
+    Args:
+        in_channels: channels of the backbone's last features.
+        spec: what the branches before consist of.
+        num_classes: channels of the output.
+    """
+
+    def __init__(self, in_channels: int, spec: SummedSpec, num_classes: int) -> None:
+        super().__init__(
+            nn.Conv2d(spec.hidden[-1], num_classes, 1)
+            if spec.hidden
+            else _atrous(in_channels, num_classes, rate)
+            for rate in spec.rates
+        )
+
+    def forward(self, branches: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map the branches' (N, C, H, W) to scores (N, num_classes, H, W)."""
+        scores: list[torch.Tensor] = [
+            classify(features) for classify, features in zip(self, branches, strict=True)
+        ]
+        return reduce(torch.add, scores)
+
+
+def _branch(in_channels: int, spec: SummedSpec, rate: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in spec.hidden:
+        convolution = (
+            nn.Conv2d(in_channels, channels, 1) if layers else _atrous(in_channels, channels, rate)
+        )
+        layers += [convolution, nn.ReLU(inplace=True), nn.Dropout(spec.dropout)]
+        in_channels = channels
+    return nn.Sequential(*layers)
+
+
+def _atrous(in_channels: int, out_channels: int, rate: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, padding=rate, dilation=rate)

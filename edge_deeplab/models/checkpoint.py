@@ -28,15 +28,20 @@ from edge_deeplab.description import (
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
-from edge_deeplab.models import operator_graph
-from edge_deeplab.models.backbones import OUTPUT_STRIDES, current_name
-from edge_deeplab.models.deeplab import backbone_of, build_model
+from edge_deeplab.models.backbones import current_name
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph, sizes_at
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
+from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
 from edge_deeplab.models.widths import fit_widths, widths_fit
 from edge_deeplab.targets import TargetName
 from edge_deeplab.text import printable
 
-FORMAT = "edge-deeplab-checkpoint/1"
+FORMAT = "edge-deeplab-checkpoint/2"
+_NAMED_FORMAT = "edge-deeplab-checkpoint/1"
+"""The earlier one, which names a model and what it was built with instead of a spec."""
+
 METADATA_KEY = "edge_deeplab"
 _OPTIONAL_TABLES: Mapping[str, Any] = {
     "provenance": {},
@@ -52,8 +57,7 @@ class CheckpointInfo:
     """Everything a checkpoint says besides its tensors.
 
     Args:
-        model: model name, one of `edge_deeplab.models.deeplab.MODELS`.
-        arguments: `output_stride` and `separable` that it was built with.
+        spec: what the network consists of.
         classes: classes in id order.
         ignore_index: mask value that is not scored, or None.
         normalisation: constants in 0..255 pixel units.
@@ -69,8 +73,7 @@ class CheckpointInfo:
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
-    model: str
-    arguments: Mapping[str, Any]
+    spec: ModelSpec | GraphSpec
     classes: tuple[ClassInfo, ...]
     ignore_index: int | None
     normalisation: Normalisation
@@ -84,9 +87,14 @@ class CheckpointInfo:
     results: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.spec.name
+
+    @property
     def is_graph(self) -> bool:
         """Whether its network is an imported graph, which has a good size of its own."""
-        return self.model == operator_graph.MODEL
+        return isinstance(self.spec, GraphSpec)
 
 
 @dataclass(frozen=True)
@@ -168,33 +176,20 @@ class Checkpoint:
             CheckpointError: when tensors are missing, left over or of another shape.
             ConfigError: when a stride is asked for and the network is a graph, which has one.
         """
-        model = self._network(output_stride)
+        spec = self.info.spec if output_stride is None else self.info.spec.at_stride(output_stride)
+        with torch.device("meta" if self.info.is_graph else "cpu"):  # until its sizes are checked
+            model = build_model(spec, len(self.info.classes))
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
             _fit_pruned(model.eval(), tensors, self.path)
         _check_tensors(model.state_dict(), tensors, self.path)
-        if isinstance(model, operator_graph.OperatorGraph):
+        if isinstance(model, OperatorGraph):
             _check_sizes(model, self.info.size_hw, self.path)
             model.to_empty(device="cpu")
         model.load_state_dict(
             {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         )
         return model.eval()
-
-    def _network(self, output_stride: int | None) -> torch.nn.Module:
-        """Return the network without its weights; that of a graph is on the meta device until its sizes are checked."""
-        arguments, classes = dict(self.info.arguments), len(self.info.classes)
-        if self.info.is_graph:
-            if output_stride is not None:
-                raise ConfigError(
-                    f"output stride {output_stride} came with {self.name}, whose graph has its atrous rates from the "
-                    "file that it was imported from; none was expected; leave it out"
-                )
-            with torch.device("meta"):
-                return operator_graph.build_graph(arguments, classes)
-        if output_stride is not None:
-            arguments["output_stride"] = output_stride
-        return build_model(self.info.model, classes, **arguments)
 
 
 def save_checkpoint(
@@ -287,17 +282,14 @@ def _parse_info(metadata: Mapping[str, str], path: Path) -> CheckpointInfo:
 
 
 def _read_info(document: Fields) -> CheckpointInfo:
-    document.only({"format", *(field.name for field in fields(CheckpointInfo))})
-    document.choice("format", [FORMAT])
-    model, arguments, classes = (
-        document.text("model"),
-        document.fields("arguments"),
-        classes_of(document),
-    )
+    format = document.choice("format", [FORMAT, _NAMED_FORMAT])
+    network = {"spec"} if format == FORMAT else {"model", "arguments"}
+    others = {field.name for field in fields(CheckpointInfo)} - {"spec"}
+    document.only({"format", *network, *others})
     _check_ranges(document)
+    classes = classes_of(document)
     return CheckpointInfo(
-        model=model,
-        arguments=_read_arguments(model, arguments, len(classes)),
+        spec=_read_spec(document, len(classes)) if format == FORMAT else _named_spec(document),
         classes=classes,
         ignore_index=ignore_index_of(document),
         normalisation=normalisation_of(document),
@@ -311,16 +303,21 @@ def _read_info(document: Fields) -> CheckpointInfo:
     )
 
 
-def _read_arguments(model: str, arguments: Fields, num_classes: int) -> dict[str, Any]:
-    """Return what a network is built with, as far as it is said."""
-    if model == operator_graph.MODEL:
-        arguments.only({"operators"})
-        operators = operator_graph.read_operators(arguments, num_classes)
-        return operator_graph.to_arguments(operators)
-    backbone_of(model)
+def _read_spec(document: Fields, num_classes: int) -> ModelSpec | GraphSpec:
+    """Return what a document says of its network."""
+    spec = document.fields("spec")
+    if spec.get("factory") == GraphSpec.factory:
+        return read_graph(spec, num_classes)
+    return read_spec(document.get("spec"))
+
+
+def _named_spec(document: Fields) -> ModelSpec:
+    """Return the spec of a document of the earlier format."""
+    arguments = document.fields("arguments")
     choices = {"output_stride": OUTPUT_STRIDES, "separable": (True, False)}
     arguments.only(choices)
-    return {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
+    options = {key: arguments.choice(key, c) for key, c in choices.items() if arguments.has(key)}
+    return find_spec(document.text("model")).with_options(options)
 
 
 def _check_ranges(document: Fields) -> None:
@@ -333,12 +330,10 @@ def _check_ranges(document: Fields) -> None:
                 raise ValueError(f"the range of {path!r} is {low} to {high}, which does not hold 0")
 
 
-def _check_sizes(
-    network: operator_graph.OperatorGraph, size_hw: tuple[int, int], path: Path
-) -> None:
+def _check_sizes(network: OperatorGraph, size_hw: tuple[int, int], path: Path) -> None:
     """Refuse a graph that does not fit together, or asks for more memory than a network does, before it gets any."""
     try:
-        operator_graph.sizes_at(network, size_hw)
+        sizes_at(network, size_hw)
     except ValueError as error:
         raise CheckpointError(
             f"{path} holds a graph that cannot run at {size_hw[0]}x{size_hw[1]} ({error}); one that edge-deeplab "

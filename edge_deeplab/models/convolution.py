@@ -1,6 +1,10 @@
-"""The two convolution blocks of DeepLabV3+: dense and atrous separable, each with batch norm and ReLU."""
+"""The convolution blocks of DeepLab: dense, and atrous separable with or without batch norm between the two halves."""
+
+from collections.abc import Callable, Mapping
 
 from torch import nn
+
+from edge_deeplab.models.spec import Convolution
 
 
 def conv_bn_relu(
@@ -42,3 +46,20 @@ def separable_conv_bn_relu(
         in_channels, in_channels, kernel_size=kernel_size, rate=rate, groups=in_channels
     )
     return nn.Sequential(*depthwise, *conv_bn_relu(in_channels, out_channels, kernel_size=1))
+
+
+def bare_separable_conv_bn_relu(
+    in_channels: int, out_channels: int, *, kernel_size: int, rate: int = 1
+) -> nn.Sequential:
+    """Return an atrous separable convolution with nothing between its halves, as segmentation_models.pytorch has it."""
+    depthwise, *_ = conv_bn_relu(
+        in_channels, in_channels, kernel_size=kernel_size, rate=rate, groups=in_channels
+    )
+    return nn.Sequential(depthwise, *conv_bn_relu(in_channels, out_channels, kernel_size=1))
+
+
+CONVOLUTIONS: Mapping[Convolution, Callable[..., nn.Sequential]] = {
+    "dense": conv_bn_relu,
+    "normed": separable_conv_bn_relu,
+    "bare": bare_separable_conv_bn_relu,
+}

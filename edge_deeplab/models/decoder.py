@@ -1,44 +1,58 @@
 """DeepLabV3+'s decoder: sharpens ASPP's output with low-level features (arXiv 1802.02611, section 3.1 and table 1)."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_deeplab.models.convolution import conv_bn_relu, separable_conv_bn_relu
+from edge_deeplab.models.convolution import CONVOLUTIONS, conv_bn_relu
+from edge_deeplab.models.spec import DecoderSpec
 
 
 class Decoder(nn.Module):
-    """Reduce low-level features to 48 channels, concatenate with upsampled ASPP features, refine by two 3x3 of 256.
+    """Reduce low-level features, concatenate them with upsampled coarser features, refine by 3x3 convolutions.
 
     Args:
-        low_channels: channels of the low-level features (output stride 4).
-        aspp_channels: channels of ASPP's output.
-        separable: atrous separable instead of dense 3x3 convolutions.
-        reduced_channels: 48 in the paper (table 1).
-        channels: 256 in the paper (table 2).
+        low_channels: channels of the low-level features, finest first; of several, the coarser are joined first, by a
+            decoder of their own.
+        in_channels: channels of ASPP's output.
+        spec: what it consists of.
+        align_corners: how the upsampling samples.
     """
 
     def __init__(
         self,
-        low_channels: int,
-        aspp_channels: int,
+        low_channels: Sequence[int],
+        in_channels: int,
+        spec: DecoderSpec,
         *,
-        separable: bool,
-        reduced_channels: int = 48,
-        channels: int = 256,
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
-        self.reduce = conv_bn_relu(low_channels, reduced_channels, kernel_size=1)
-        block = separable_conv_bn_relu if separable else conv_bn_relu
+        self.low_first, self.align_corners = spec.low_first, align_corners
+        finest, *coarser = low_channels
+        self.coarser: Decoder | None = None
+        if coarser:
+            self.coarser = Decoder(coarser, in_channels, spec, align_corners=align_corners)
+            in_channels = spec.channels
+        self.reduce = conv_bn_relu(finest, spec.reduced_channels, kernel_size=1)
+        block, joined = CONVOLUTIONS[spec.convolution], in_channels + spec.reduced_channels
+        widths = [joined, *(spec.channels for _ in range(spec.blocks))]
         self.refine = nn.Sequential(
-            block(aspp_channels + reduced_channels, channels, kernel_size=3),
-            block(channels, channels, kernel_size=3),
+            *(block(before, after, kernel_size=3) for before, after in pairwise(widths))
         )
 
-    def forward(self, low: torch.Tensor, aspp: torch.Tensor) -> torch.Tensor:
-        """Map (N, low, H/4, W/4) and (N, aspp, H/os, W/os) to (N, channels, H/4, W/4)."""
+    def forward(self, low: Sequence[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
+        """Map low-level features, finest first, and ASPP's (N, in_channels, h, w) to (N, channels, H/4, W/4)."""
+        finest, *coarser = low
+        if self.coarser is not None:
+            features = self.coarser(coarser, features)
         upsampled = functional.interpolate(
-            aspp, size=low.shape[-2:], mode="bilinear", align_corners=False
+            features, size=finest.shape[-2:], mode="bilinear", align_corners=self.align_corners
         )
-        refined: torch.Tensor = self.refine(torch.cat([upsampled, self.reduce(low)], dim=1))
+        reduced = self.reduce(finest)
+        pair = [reduced, upsampled] if self.low_first else [upsampled, reduced]
+        refined: torch.Tensor = self.refine(torch.cat(pair, dim=1))
         return refined

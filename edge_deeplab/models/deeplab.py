@@ -1,59 +1,54 @@
-"""DeepLabV3+ assembled: backbone, ASPP, decoder, classifier (arXiv 1802.02611).
+"""A DeepLab assembled from its spec: backbone, ASPP, decoder where there is one, classifier.
 
-Every bilinear resize samples half-pixel centres (`align_corners=False`), which all three targets share; sizes are
-multiples of 16, where every ratio is whole.
+Where the spec does not ask for another, every bilinear resize samples half-pixel centres (`align_corners=False`), which
+all three targets share; sizes are multiples of 16, where every ratio is whole.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_deeplab.errors import ConfigError, unknown_choice
-from edge_deeplab.models.aspp import ASPP, rates_for
-from edge_deeplab.models.backbones import (
-    BACKBONES,
-    build_backbone,
-    feature_channels,
-    get_backbone,
-    load_imagenet_weights,
-)
+from edge_deeplab.models.aspp import ASPP, SummedBranches, SummedClassifier
 from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.features import build_backbone, feature_channels, load_imagenet_weights
+from edge_deeplab.models.operator_graph import MODEL, GraphSpec, build_graph
+from edge_deeplab.models.spec import ModelSpec
 
-MODEL_PREFIX = "deeplabv3plus_"
-MODELS: tuple[str, ...] = tuple(f"{MODEL_PREFIX}{name}" for name in BACKBONES)
 
-
-class DeepLabV3Plus(nn.Module):
-    """DeepLabV3+.
+class DeepLab(nn.Module):
+    """One network of the family.
 
     Args:
-        backbone: a key of `BACKBONES`.
+        spec: what it consists of; the same weights fit all of its output strides.
         num_classes: channels of the output.
-        output_stride: 8, 16 or 32; the same weights fit all three.
-        separable: atrous separable convolutions in ASPP and decoder; None takes the backbone's default.
     """
 
-    def __init__(
-        self,
-        backbone: str,
-        num_classes: int,
-        *,
-        output_stride: int = 16,
-        separable: bool | None = None,
-    ) -> None:
+    def __init__(self, spec: ModelSpec, num_classes: int) -> None:
         super().__init__()
-        separable = get_backbone(backbone).separable if separable is None else separable
-        self.backbone = build_backbone(backbone, output_stride)
-        low_channels, last_channels = feature_channels(self.backbone)
-        self.aspp = ASPP(last_channels, rates_for(output_stride), separable=separable)
-        self.decoder = Decoder(low_channels, 256, separable=separable)
-        self.classifier = nn.Conv2d(256, num_classes, kernel_size=1)
+        self.spec = spec
+        self.backbone = build_backbone(spec)
+        *low_channels, last_channels = feature_channels(self.backbone)
+        self.decoder: Decoder | None = None
+        if spec.aspp is not None:
+            self.aspp: nn.Module = ASPP(last_channels, spec.aspp)
+            channels = spec.aspp.channels
+            if spec.decoder is not None:
+                self.decoder = Decoder(
+                    low_channels, channels, spec.decoder, align_corners=spec.align_corners
+                )
+                channels = spec.decoder.channels
+            self.classifier: nn.Module = nn.Conv2d(channels, num_classes, kernel_size=1)
+        elif spec.summed is not None:
+            self.aspp = SummedBranches(last_channels, spec.summed)
+            self.classifier = SummedClassifier(last_channels, spec.summed, num_classes)
         for head in (self.aspp, self.decoder):
-            initialise_convolutions(head)
-        nn.init.normal_(self.classifier.weight, std=0.01)
-        nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
+            if head is not None:
+                initialise_convolutions(head)
+        initialise_classifier(self.classifier)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits.
@@ -62,55 +57,69 @@ class DeepLabV3Plus(nn.Module):
             images: (N, 3, H, W) float, RGB, already normalised; H, W multiples of 16.
 
         Returns:
-            (N, num_classes, H, W) logits.
+            (N, num_classes, H, W) logits; of a spec that does not enlarge them, as large as the last features.
         """
-        low, last = self.backbone(images)
-        logits = self.classifier(self.decoder(low, self.aspp(last)))  # (N, K, H/4, W/4)
+        *low, last = self.backbone(images)
+        features = self.aspp(last)
+        if self.decoder is not None:
+            features = self.decoder(low, features)
+        logits: torch.Tensor = self.classifier(features)
+        if not self.spec.upsample_logits:
+            return logits
         return functional.interpolate(
-            logits, size=images.shape[-2:], mode="bilinear", align_corners=False
+            logits,
+            size=images.shape[-2:],
+            mode="bilinear",
+            align_corners=self.spec.align_corners,
         )
+
+
+FACTORIES: Mapping[str, Callable[[Any, int], nn.Module]] = {"deeplab": DeepLab, MODEL: build_graph}
+"""What builds a network: a spec names one by its key, and no code."""
 
 
 def initialise_convolutions(module: nn.Module) -> None:
-    """Initialise a head's convolutions in place (He et al. 2015, fan out)."""
+    """Initialise a head's convolutions in place (He et al. 2015, fan out); biases, where there are any, start at 0."""
     for child in module.modules():
         if isinstance(child, nn.Conv2d):
             nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
 
 
-def backbone_of(model: str) -> str:
-    """Return the backbone name of a model name such as "deeplabv3plus_mobilenetv2_100".
-
-    Raises:
-        ConfigError: for an unknown model; a bare backbone name is accepted too.
-    """
-    name = str(model).removeprefix(MODEL_PREFIX)
-    if name not in BACKBONES:
-        raise unknown_choice("model", model, MODELS)
-    return name
+def initialise_classifier(module: nn.Module) -> None:
+    """Initialise a classifier in place, so that a network begins without an opinion."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            nn.init.normal_(child.weight, std=0.01)
+            nn.init.zeros_(child.bias)  # type: ignore[arg-type]
 
 
 def build_model(
-    model: str, num_classes: int, *, pretrained: bool = False, **arguments: Any
-) -> DeepLabV3Plus:
-    """Return a model by name.
+    model: str | ModelSpec | GraphSpec,
+    num_classes: int,
+    *,
+    pretrained: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Return a network.
 
     Args:
-        model: one of `MODELS`, or its backbone's name alone.
+        model: its spec, or the name of one (`models.family.FAMILY`), or a backbone's name for DeepLabV3+ on it. An
+            imported graph is built as it is.
         num_classes: number of classes.
         pretrained: load ImageNet weights into the backbone.
-        **arguments: `output_stride` and `separable` of `DeepLabV3Plus`.
+        **options: what the spec has otherwise, as `ModelSpec.with_options` takes it.
 
     Raises:
-        ConfigError: for an unknown name or argument.
+        ConfigError: for an unknown name or option.
+        CheckpointError: when ImageNet's weights cannot be had.
     """
-    unknown = set(arguments) - {"output_stride", "separable"}
-    if unknown:
-        raise ConfigError(
-            f"model argument {sorted(unknown)[0]!r} is not known; use output_stride or separable"
-        )
-    backbone = backbone_of(model)
-    network = DeepLabV3Plus(backbone, num_classes, **arguments)
+    spec = find_spec(model) if isinstance(model, str) else model
+    if isinstance(spec, GraphSpec):
+        return FACTORIES[spec.factory](spec, num_classes)
+    spec = spec.with_options(options)
+    network = FACTORIES[spec.factory](spec, num_classes)
     if pretrained:
-        load_imagenet_weights(network.backbone, backbone)
+        load_imagenet_weights(network.get_submodule(spec.parts.backbone), spec)
     return network

@@ -17,11 +17,13 @@ from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.documents import Fields
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.quantization import IMAGE
+from edge_deeplab.models.spec import DEEPLAB, Parts
 from edge_deeplab.text import first_line
 
 MODEL = "operator_graph"
-"""What a checkpoint calls the network; its graph stands among the arguments."""
+"""What a checkpoint calls the network, and the key of what builds it."""
 CLASSIFIER = "classifier"
 SAME = "same"
 """Padding as TensorFlow does it: what the stride needs at the size that comes, one more at bottom and right if odd."""
@@ -64,6 +66,46 @@ class GraphOperator:
             "inputs": list(self.inputs),
             **{k: list(v) if isinstance(v, tuple) else v for k, v in self.settings.items()},
         }
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """What such a network consists of, as plain values: the counterpart of `models.spec.ModelSpec`.
+
+    Args:
+        operators: as `GraphOperator.to_json` gives them.
+        name: what the network is called.
+        factory: a key of `models.deeplab.FACTORIES`.
+    """
+
+    operators: Sequence[Mapping[str, Any]]
+    name: str = MODEL
+    factory: str = MODEL
+
+    @property
+    def parts(self) -> Parts:
+        """Which layers are backbone and classifier."""
+        return DEEPLAB
+
+    def at_stride(self, output_stride: int) -> "GraphSpec":
+        """Refuse another output stride.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            f"output stride {output_stride} came with an imported graph, which has its atrous rates from the file that "
+            "it was imported from; none was expected; leave it out"
+        )
+
+    def with_num_classes(self, num_classes: int) -> "GraphSpec":
+        """Return the same graph with a classifier of so many classes."""
+        return GraphSpec(
+            [
+                {**entry, "channels": num_classes} if entry["name"] == CLASSIFIER else entry
+                for entry in self.operators
+            ]
+        )
 
 
 class PaddedConv2d(nn.Conv2d):
@@ -239,11 +281,11 @@ class OperatorGraph(nn.Module):
         return values[self.operators[-1].name]
 
 
-def read_operators(arguments: Fields, num_classes: int) -> tuple[GraphOperator, ...]:
-    """Return the graph of a checkpoint's arguments.
+def read_operators(document: Fields, num_classes: int) -> tuple[GraphOperator, ...]:
+    """Return the graph of a document.
 
     Args:
-        arguments: with the field `operators`.
+        document: with the field `operators`.
         num_classes: channels of the classifier.
 
     Raises:
@@ -252,7 +294,7 @@ def read_operators(arguments: Fields, num_classes: int) -> tuple[GraphOperator, 
     """
     operators: list[GraphOperator] = []
     known = {IMAGE}
-    for entry in arguments.every("operators", 1, _MOST_OPERATORS):
+    for entry in document.every("operators", 1, _MOST_OPERATORS):
         operator = _read_operator(entry, known)
         known.add(operator.name)
         operators.append(operator)
@@ -265,23 +307,21 @@ def read_operators(arguments: Fields, num_classes: int) -> tuple[GraphOperator, 
     return tuple(operators)
 
 
-def to_arguments(operators: Sequence[GraphOperator]) -> dict[str, Any]:
-    """Return a graph as the arguments of a checkpoint, which `read_operators` reads."""
-    return {"operators": [operator.to_json() for operator in operators]}
+def read_graph(document: Fields, num_classes: int) -> GraphSpec:
+    """Return the spec of a checkpoint's document; arguments and errors as for `read_operators`."""
+    document.only({"factory", "name", "operators"})
+    document.choice("name", [MODEL])
+    return graph_of(read_operators(document, num_classes))
 
 
-def with_num_classes(arguments: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
-    """Return the arguments of the same graph with a classifier of so many classes."""
-    operators = [
-        {**entry, "channels": num_classes} if entry["name"] == CLASSIFIER else entry
-        for entry in arguments["operators"]
-    ]
-    return {"operators": operators}
+def graph_of(operators: Sequence[GraphOperator]) -> GraphSpec:
+    """Return operators as the spec that a checkpoint holds."""
+    return GraphSpec([operator.to_json() for operator in operators])
 
 
-def build_graph(arguments: Mapping[str, Any], num_classes: int) -> OperatorGraph:
-    """Return the network of a checkpoint's arguments; errors as for `read_operators`."""
-    return OperatorGraph(read_operators(Fields(arguments), num_classes))
+def build_graph(spec: GraphSpec, num_classes: int) -> OperatorGraph:
+    """Return the network of a spec; errors as for `read_operators`."""
+    return OperatorGraph(read_operators(Fields({"operators": spec.operators}), num_classes))
 
 
 def _read_operator(entry: Fields, known: set[str]) -> GraphOperator:

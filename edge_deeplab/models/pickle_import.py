@@ -16,9 +16,11 @@ import torch
 
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import CheckpointError
-from edge_deeplab.models.backbones import BACKBONES, current_name, get_backbone
+from edge_deeplab.models.backbones import current_name, get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite
-from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import FAMILY
+from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.text import first_line, printable
 
 _WRAPPERS = ("state_dict", "model_state", "model")
@@ -44,13 +46,12 @@ def read_pickle(path: Path, *, unsafe: bool = False) -> Checkpoint:
     tensors = _state_of(content, path)
     check_finite(tensors, path)
     classes = _recognisable_classes(tensors, path)
-    backbone, separable = _recognise(tensors, len(classes), path)
+    spec = _recognise(tensors, len(classes), path)
     info = CheckpointInfo(
-        model=MODEL_PREFIX + backbone,
-        arguments={"output_stride": 16, "separable": separable},
+        spec=spec,
         classes=classes,
         ignore_index=None,
-        normalisation=get_backbone(backbone).normalisation,
+        normalisation=get_backbone(spec.backbone).normalisation,
         size_hw=_SIZE_HW,
         provenance={"imported from": path.name},
     )
@@ -104,17 +105,17 @@ def _recognisable_classes(tensors: Mapping[str, torch.Tensor], path: Path) -> tu
     return tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
 
 
-def _recognise(
-    tensors: Mapping[str, torch.Tensor], num_classes: int, path: Path
-) -> tuple[str, bool]:
+def _recognise(tensors: Mapping[str, torch.Tensor], num_classes: int, path: Path) -> ModelSpec:
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    for backbone in BACKBONES:
+    candidates = [m.spec for m in FAMILY.values() if m.spec.decoder is not None]
+    for candidate in candidates:
         for separable in (True, False):
+            spec = candidate.with_options({"separable": separable})
             with torch.device("meta"):
-                model = build_model(backbone, num_classes, separable=separable)
+                model = build_model(spec, num_classes)
             if shapes == {name: tensor.shape for name, tensor in model.state_dict().items()}:
-                return backbone, separable
+                return spec
     raise CheckpointError(
-        f"the {len(tensors)} tensors of {path} fit none of the models ({', '.join(BACKBONES)}); "
+        f"the {len(tensors)} tensors of {path} fit none of the models ({', '.join(s.name for s in candidates)}); "
         "a state dict of one of them was expected"
     )

@@ -12,6 +12,7 @@ import torch
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.description import Description
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.picture import resize
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.threads import running_torch
@@ -67,7 +68,7 @@ class CanonicalRuntime(Runtime):
         check_images(images, self.size_hw, at_least=1)
         with running_torch(self._threads):
             found = [self._graph.run(torch.from_numpy(image.copy())) for image in images]
-        scores: Logits = torch.stack(found).numpy()
+        scores: Logits = resize(torch.stack(found), self.size_hw).numpy()
         return scores
 
     def time_once(self, images: ImagesNHWC | None = None) -> float:

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.models.picture import normalise
+from edge_deeplab.models.picture import normalise, resize
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
@@ -105,8 +104,7 @@ class TorchRuntime(Runtime):
         """Map (H, W, 3) uint8 to (1, C, H, W) scores."""
         normalised = normalise(image_hwc, self._normalisation)
         if self._views == [(self.size_hw, False)]:
-            logits: torch.Tensor = self._model(normalised)
-            return logits
+            return resize(self._model(normalised), self.size_hw)
         probabilities = [self._probabilities(normalised, *view) for view in self._views]
         return torch.stack(probabilities).mean(dim=0)
 
@@ -114,8 +112,8 @@ class TorchRuntime(Runtime):
         self, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool
     ) -> torch.Tensor:
         """Map (1, 3, H, W) to class probabilities (1, C, H, W), seen at another size or in the mirror."""
-        view = _resize(images.flip(-1) if mirrored else images, size_hw)
-        logits = _resize(self._model(view), self.size_hw)
+        view = resize(images.flip(-1) if mirrored else images, size_hw)
+        logits = resize(self._model(view), self.size_hw)
         return (logits.flip(-1) if mirrored else logits).softmax(dim=1)
 
 
@@ -126,9 +124,3 @@ def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
         max(1, round(side * scale / SIZE_MULTIPLE)) * SIZE_MULTIPLE for side in size_hw
     )
     return height, width
-
-
-def _resize(images: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
-    if images.shape[-2:] == size_hw:
-        return images
-    return functional.interpolate(images, size=size_hw, mode="bilinear", align_corners=False)

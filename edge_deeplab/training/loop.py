@@ -20,6 +20,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.picture import resize
+from edge_deeplab.models.spec import Parts
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.text import duration
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
@@ -57,6 +59,7 @@ class Training:
         objective: gives the loss.
         save: writes a checkpoint of the network that is kept (the moving average, where there is one) to a path.
         averaged: whether a moving average of the weights is what is kept; else the model itself is.
+        parts: which layers are the backbone, which learns slower.
         keep_zeros: names of weights whose zeros stay zero.
         on_epoch: told each epoch, from 0, before it begins and in training mode; returns whether it has changed which
             parameters are trained.
@@ -66,6 +69,7 @@ class Training:
     crops: EpochCrops
     objective: Objective
     save: Callable[[nn.Module, Path], None]
+    parts: Parts
     averaged: bool = True
     keep_zeros: Collection[str] = ()
     on_epoch: OnEpoch = lambda _: False
@@ -168,7 +172,9 @@ class _Loop:
         if self.training.averaged:
             decay = moving_average(self.section.ema_decay)
             average = AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
-        return TrainingState(model, average, build_optimiser(model, self.folder.recipe))
+        return TrainingState(
+            model, average, build_optimiser(model, self.training.parts, self.folder.recipe)
+        )
 
     def run(self) -> Trained:
         """Train every epoch that is left."""
@@ -236,7 +242,8 @@ class _Loop:
 
     def _descend(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[float, float]:
         """Compute a batch's gradient, clipped, and return the loss and the gradient's norm before."""
-        loss = self.training.objective(self.prepared(images).float(), images, masks)
+        logits = resize(self.prepared(images).float(), masks.shape[-2:])
+        loss = self.training.objective(logits, images, masks)
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.section.clip_norm)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.models.picture import resize
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.training.crops import IGNORE
 
@@ -159,7 +160,7 @@ def distillation(
         if weight == 0:
             return loss(logits, masks)  # type: ignore[no-any-return]
         with torch.no_grad(), accelerator.autocast():
-            wanted = teacher(images).float()
+            wanted = resize(teacher(images).float(), logits.shape[-2:])
         divergence = functional.kl_div(
             (logits / temperature).log_softmax(1),
             (wanted / temperature).log_softmax(1),

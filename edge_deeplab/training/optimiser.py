@@ -11,12 +11,13 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from edge_deeplab.config import Recipe
+from edge_deeplab.models.spec import Parts
 
 _WARMUP = 10
 _SMALLEST_SIZE = 1e-2
 
 
-def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> torch.optim.Optimizer:
     """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
     section = recipe.optimiser
     relative = section.relative_rates
@@ -30,14 +31,14 @@ def build_optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optim
         named = [
             p
             for n, p in model.named_parameters()
-            if n.startswith("backbone.") == in_backbone and p.requires_grad
+            if parts.in_backbone(n) == in_backbone and p.requires_grad
         ]
         for is_matrix, decay in ((True, section.weight_decay), (False, 0.0)):
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
-            parts = [([p], rate * _size(p)) for p in chosen] if relative else [(chosen, rate)]
+            rated = [([p], rate * _size(p)) for p in chosen] if relative else [(chosen, rate)]
             groups += [
                 {"params": part, "lr": own, "base_lr": own, "weight_decay": decay}
-                for part, own in parts
+                for part, own in rated
             ]
     return torch.optim.AdamW(groups)
 

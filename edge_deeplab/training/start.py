@@ -10,11 +10,13 @@ from torch import nn
 from edge_deeplab.config import ModelSection
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
-from edge_deeplab.models import operator_graph
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
 from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
+from edge_deeplab.models.operator_graph import GraphSpec
+from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.training.crops import EpochCrops
 
 _STATISTICS_CROPS = 64
@@ -39,43 +41,50 @@ def name_start(
 
 def of_graph(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
     """Return what a run says of itself: what starts from an imported graph trains that, whatever the recipe names."""
-    if init is None or not init.info.is_graph:
+    if init is None or not isinstance(init.info.spec, GraphSpec):
         return info
-    arguments = operator_graph.with_num_classes(init.info.arguments, len(info.classes))
-    return replace(
-        info,
-        model=operator_graph.MODEL,
-        arguments=arguments,
-        normalisation=init.info.normalisation,
-    )
+    spec = init.info.spec.with_num_classes(len(info.classes))
+    return replace(info, spec=spec, normalisation=init.info.normalisation)
 
 
-def build_to_restore(section: ModelSection, info: CheckpointInfo) -> nn.Module:
+def build_to_restore(info: CheckpointInfo) -> nn.Module:
     """Return the network of a run whose state holds the weights; none are fetched."""
-    return _build(section, info, pretrained=False)
+    return build_model(info.spec, len(info.classes), pretrained=False)
+
+
+def choose_spec(section: ModelSection) -> ModelSpec:
+    """Return what the network of a recipe consists of.
+
+    Raises:
+        ConfigError: when it names no model, or options that the model cannot have.
+    """
+    said = {"output_stride": section.output_stride, "separable": section.separable}
+    given = {key: value for key, value in said.items() if value is not None}
+    return find_spec(section.name).with_options({**section.options, **given})
 
 
 def build_started(
-    section: ModelSection,
     info: CheckpointInfo,
     init: Checkpoint | None,
     backbone_weights: Path | None,
     crops: EpochCrops,
+    *,
+    pretrained: bool,
 ) -> nn.Module:
     """Return the network of a new run with its first weights.
 
     Args:
-        section: which network.
-        info: says its classes and how pixels are normalised.
-        init: gives all weights; None leaves those of ImageNet, if the section asks for them.
+        info: says which network, its classes and how pixels are normalised.
+        init: gives all weights; None leaves those of ImageNet, if they are asked for.
         backbone_weights: archive that gives the backbone's (`models.folded_weights`).
         crops: what batch norm statistics of such a backbone are taken from.
+        pretrained: start the backbone from ImageNet's weights where neither of the others gives any.
 
     Raises:
         CheckpointError: when weights do not fit.
     """
-    pretrained = section.pretrained and init is None and backbone_weights is None
-    model = _build(section, info, pretrained=pretrained)
+    pretrained = pretrained and init is None and backbone_weights is None
+    model = build_model(info.spec, len(info.classes), pretrained=pretrained)
     if init is not None:
         load_initial_weights(model, with_classes(init, model, info.classes))
     if backbone_weights is not None:
@@ -99,9 +108,8 @@ def load_initial_weights(model: nn.Module, init: Checkpoint) -> None:
         for name, tensor in init.tensors.items()
         if name in own and own[name].shape == tensor.shape
     }
-    strange = sorted(
-        name for name in own if name not in fitting and not name.startswith("classifier.")
-    )
+    parts = init.info.spec.parts
+    strange = sorted(n for n in own if n not in fitting and not parts.in_classifier(n))
     if strange:
         raise CheckpointError(
             f"{init.path} ({init.info.model}) does not fit the network to be trained at {len(strange)} tensors "
@@ -121,25 +129,15 @@ def with_classes(init: Checkpoint, model: nn.Module, classes: Sequence[ClassInfo
     rows = Rows.by_name([c.name for c in init.info.classes], [c.name for c in classes])
     if rows.are_those_of(len(init.info.classes)):
         return init
-    own = model.state_dict()
+    own, parts, scored = model.state_dict(), init.info.spec.parts, len(init.info.classes)
     replaced = {
-        name: rows.take(init.tensors[name], own[name])
-        for name in ("classifier.weight", "classifier.bias")
-        if name in init.tensors and init.tensors[name].shape[1:] == own[name].shape[1:]
+        name: rows.take(tensor, own[name])
+        for name, tensor in init.tensors.items()
+        if parts.in_classifier(name)
+        and name in own
+        and tensor.shape == (scored, *own[name].shape[1:])
     }
     return replace(init, tensors={**init.tensors, **replaced})
-
-
-def _build(section: ModelSection, info: CheckpointInfo, *, pretrained: bool) -> nn.Module:
-    if info.is_graph:
-        return operator_graph.build_graph(info.arguments, len(info.classes))
-    return build_model(
-        section.name,
-        len(info.classes),
-        pretrained=pretrained,
-        output_stride=section.output_stride,
-        separable=section.separable,
-    )
 
 
 def _hash_file(path: Path) -> str:

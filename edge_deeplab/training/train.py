@@ -14,7 +14,7 @@ from edge_deeplab.errors import DataError, checking
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from edge_deeplab.models.deeplab import MODEL_PREFIX, backbone_of
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.origins import origins_of, with_terms
 from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
@@ -29,7 +29,13 @@ from edge_deeplab.training.loop import (
 from edge_deeplab.training.loss import Objective, build_loss, distillation
 from edge_deeplab.training.provenance import identity, provenance_of
 from edge_deeplab.training.run_folder import RunFolder, check_unused
-from edge_deeplab.training.start import build_started, build_to_restore, name_start, of_graph
+from edge_deeplab.training.start import (
+    build_started,
+    build_to_restore,
+    choose_spec,
+    name_start,
+    of_graph,
+)
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
 
@@ -47,7 +53,7 @@ class TrainRequest:
         teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
 
     Raises:
-        ConfigError: when the recipe names no model that there is.
+        ConfigError: when the recipe names no model that there is, or options that it cannot have.
         DataError: when data sets differ in their classes.
         CheckpointError: when the teacher's classes are others.
         OutputError: when the folder cannot be written.
@@ -62,7 +68,7 @@ class TrainRequest:
 
     def __post_init__(self) -> None:
         check_writable(self.output, "folder")
-        backbone_of(self.recipe.model.name)
+        choose_spec(self.recipe.model)
         _check_classes(self.sources)
         if self.teacher is not None:
             check_teacher(self.teacher, self.sources[0].classes)
@@ -94,15 +100,22 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
     crops = build_crops(sources, recipe, info)
     progress.begin(f"building {info.model}")
     model = (
-        build_to_restore(recipe.model, info)
+        build_to_restore(info)
         if options.resume
-        else build_started(recipe.model, info, request.init, request.backbone_weights, crops)
+        else build_started(
+            info,
+            request.init,
+            request.backbone_weights,
+            crops,
+            pretrained=recipe.model.pretrained,
+        )
     )
     training = Training(
         share_statistics(model, accelerator),
         crops,
         _build_objective(request, info, accelerator, progress),
         lambda average, path: save_checkpoint(path, average, info),
+        parts=info.spec.parts,
     )
     folder = RunFolder(request.output, recipe, belongs_to, options.validate)
     trained = run_training(training, folder, accelerator, options)
@@ -129,15 +142,15 @@ def with_model(recipe: Recipe, model: str | None) -> Recipe:
 
     Args:
         recipe: the run.
-        model: as `backbone_of` takes it; None keeps the recipe's.
+        model: as `find_spec` takes it; None keeps the recipe's.
 
     Raises:
         ConfigError: when there is none of that name; it says whether `model` is at fault.
     """
     if model is not None:
         with checking("model"):
-            backbone_of(model)
-    name = MODEL_PREFIX + backbone_of(model or recipe.model.name)
+            find_spec(model)
+    name = find_spec(model or recipe.model.name).name
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
 
 
@@ -149,23 +162,18 @@ def describe_run(
     teacher: Checkpoint | None = None,
 ) -> CheckpointInfo:
     """Return what the checkpoint of this run says of itself; one that starts from another carries its story."""
-    backbone = backbone_of(recipe.model.name)
-    first = sources[0]
+    first, spec = sources[0], choose_spec(recipe.model)
     provenance: dict[str, Any] = {
         **provenance_of(recipe, sources),
         **({} if init is None else {"starts_from": init.info.provenance}),
         **({} if backbone_weights is None else {"backbone_weights": backbone_weights.name}),
         **({} if teacher is None else {"taught_by": told_of(teacher)}),
     }
-    arguments: dict[str, Any] = {"output_stride": recipe.model.output_stride}
-    if recipe.model.separable is not None:
-        arguments["separable"] = recipe.model.separable
     info = CheckpointInfo(
-        model=recipe.model.name,
-        arguments=arguments,
+        spec=spec,
         classes=first.classes,
         ignore_index=first.ignore_index,
-        normalisation=get_backbone(backbone).normalisation,
+        normalisation=get_backbone(spec.backbone).normalisation,
         size_hw=recipe.data.size_hw,
         licence=with_terms(recipe.licence or first.licence, origins_of(provenance)),
         provenance=provenance,

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from edge_deeplab.errors import ConfigError, require
+from edge_deeplab.models.spec import DEEPLAB, Parts
 from edge_deeplab.models.widths import is_depthwise
 
 Side = Literal["in", "out"]
@@ -53,13 +54,14 @@ class ChannelGroup:
         return len(self.members[0].positions)
 
 
-def find_groups(model: nn.Module) -> list[ChannelGroup]:
+def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
     """Return the groups of a network that may be pruned: all but the image's channels and the classifier's classes.
 
     Groups with a grouped convolution that is not depthwise are left out: its channels cannot go one by one.
 
     Args:
-        model: network of (1, 3, H, W) images with a `classifier`, in evaluation mode.
+        model: network of (1, 3, H, W) images, in evaluation mode.
+        parts: which layers are its classifier, whose classes stay.
 
     Raises:
         ConfigError: when a layer's channels cannot be followed.
@@ -70,7 +72,9 @@ def find_groups(model: nn.Module) -> list[ChannelGroup]:
     with torch.enable_grad():
         graph = torch_pruning.DependencyGraph().build_dependency(model, image)
     paths = {module: path for path, module in model.named_modules()}
-    ignored = [model.get_submodule("classifier")]
+    ignored = [
+        m for m in model.get_submodule(parts.classifier).modules() if isinstance(m, nn.Conv2d)
+    ]
     order = {path: index for index, path in enumerate(paths.values())}
     groups = [
         ChannelGroup(_name(model, members, order), members)

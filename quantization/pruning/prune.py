@@ -89,7 +89,7 @@ def _narrow(
     """Return the tensors without the channels that go, and for the lineage what was asked, met and removed."""
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
-    groups = find_groups(start.build())
+    groups = find_groups(start.build(), start.info.spec.parts)
     network = cost_model(start)
     importance = measure_importance(start, groups, recipe, sources, progress)
     steps = Steps(recipe.pruning.round_to, recipe.pruning.floor)
@@ -116,7 +116,7 @@ def _narrow(
 def cost_model(checkpoint: Checkpoint) -> CostModel:
     """Return what a checkpoint's network costs by widths, at the size it was trained for."""
     model = checkpoint.build()
-    return CostModel(model, find_groups(model), checkpoint.info.size_hw)
+    return CostModel(model, find_groups(model, checkpoint.info.spec.parts), checkpoint.info.size_hw)
 
 
 def build_budgets(

@@ -153,7 +153,7 @@ def sweep_groups(request: PruneRequest, progress: Progress = SILENT) -> Sweep:
     require("matplotlib", package="matplotlib", extra="compress")
     checkpoint, recipe, sources = request.checkpoint, request.recipe, request.sources
     model = checkpoint.build()
-    groups = find_groups(model)
+    groups = find_groups(model, checkpoint.info.spec.parts)
     importance = measure_importance(checkpoint, groups, recipe, sources, progress)
     images = sweep_images(checkpoint, recipe, sources)
     swept = Sweep(tuple(sweep(model, groups, importance, images, progress=progress)))
@@ -230,5 +230,6 @@ def _build_training(
         build_crops(request.sources, recipe, pruned.info),
         distillation(loss, teacher, section.distill, section.temperature, accelerator),
         lambda average, path: save_checkpoint(path, average, pruned.info),
+        pruned.info.spec.parts,
         keep_zeros=[] if pattern is None else sparse_weights(model, parse_sparsity(pattern)),
     )

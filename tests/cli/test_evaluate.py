@@ -14,6 +14,7 @@ from edge_deeplab.data.standard_layouts import VOC_CLASSES
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 
 NAMES = ("sky", "road", "car")
 
@@ -47,15 +48,14 @@ def write_checkpoint(folder, names):
     """Write an untrained checkpoint of these classes."""
     torch.manual_seed(0)
     info = CheckpointInfo(
-        model="deeplabv3plus_mobilenetv2_100",
-        arguments={"output_stride": 16, "separable": True},
+        spec=find_spec("deeplabv3plus_mobilenetv2_100"),
         classes=tuple(ClassInfo(name, (0, 0, 0)) for name in names),
         ignore_index=255,
         normalisation=Normalisation((127.0,) * 3, (128.0,) * 3),
         size_hw=(32, 48),
     )
     path = folder / "tiny.safetensors"
-    save_checkpoint(path, build_model(info.model, len(names), **info.arguments), info)
+    save_checkpoint(path, build_model(info.spec, len(names)), info)
     return path
 
 

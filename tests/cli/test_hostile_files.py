@@ -49,13 +49,16 @@ def reference(tmp_path: Path) -> Path:
     from edge_deeplab.description import ClassInfo, Normalisation
     from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
     from edge_deeplab.models.deeplab import build_model
+    from edge_deeplab.models.family import find_spec
 
     name = "deeplabv3plus_mobilenetv2_100"
     classes = (ClassInfo("left", (255, 0, 0)), ClassInfo("right", (0, 255, 0)))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
     path = tmp_path / "reference.safetensors"
     save_checkpoint(
-        path, build_model(name, 2), CheckpointInfo(name, {}, classes, 9, normalisation, (32, 32))
+        path,
+        build_model(name, 2),
+        CheckpointInfo(find_spec(name), classes, 9, normalisation, (32, 32)),
     )
     return path
 

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.models import models
 from edge_deeplab.description import ClassInfo, Normalisation
-from edge_deeplab.models import deeplab, shipped
+from edge_deeplab.models import deeplab, family, shipped
 from edge_deeplab.models.checkpoint import CheckpointInfo, save_checkpoint
+from edge_deeplab.models.family import find_spec
 
 INFO = CheckpointInfo(
-    model="deeplabv3plus_efficientnet_lite0",
-    arguments={"output_stride": 16, "separable": True},
+    spec=find_spec("deeplabv3plus_efficientnet_lite0"),
     classes=(ClassInfo("sky", (0, 0, 255)), ClassInfo("road", (128, 64, 128))),
     ignore_index=255,
     normalisation=Normalisation((127.0,) * 3, (128.0,) * 3),
@@ -35,13 +35,14 @@ def invoke():
 @pytest.fixture
 def one_model(monkeypatch):
     """List one model only, where the list is not what is tested."""
-    monkeypatch.setattr(deeplab, "MODELS", deeplab.MODELS[:1])
+    name, member = next(iter(family.FAMILY.items()))
+    monkeypatch.setattr(family, "FAMILY", {name: member})
 
 
 @pytest.fixture(scope="module")
 def network():
     """Build the network that is shipped."""
-    return deeplab.build_model(INFO.model, len(INFO.classes), **INFO.arguments)
+    return deeplab.build_model(INFO.spec, len(INFO.classes))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_models_as_json_lists_every_model_and_the_shipped_checkpoints(invoke, sh
     result = invoke("--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
-    assert [entry["name"] for entry in document["models"]] == list(deeplab.MODELS)
+    assert [entry["name"] for entry in document["models"]] == list(family.FAMILY)
     assert document["size_hw"] == [512, 512]
     lite = next(m for m in document["models"] if m["backbone"] == "efficientnet_lite0")
     assert 3.8e6 < lite["parameters"] < 3.9e6

@@ -23,6 +23,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.torch import TorchRuntime
 
@@ -46,7 +47,7 @@ def save_tiny_checkpoint(
     torch.manual_seed(0)
     classes = (ClassInfo("left", (255, 0, 0)), ClassInfo("right", (0, 255, 0)))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
-    info = CheckpointInfo(name, {}, classes, 9, normalisation, size_hw)
+    info = CheckpointInfo(find_spec(name), classes, 9, normalisation, size_hw)
     save_checkpoint(path, build_model(name, len(classes)), info)
     return load_checkpoint(path)
 

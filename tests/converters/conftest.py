@@ -16,11 +16,16 @@ from edge_deeplab.description import ClassInfo, Description, Head, Normalisation
 from edge_deeplab.models.aspp import ASPP
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.models.spec import ASPPSpec, DecoderSpec
 from edge_deeplab.targets import TARGETS
 
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for index in range(5))
 NORMALISATION = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+
+
+SMALL_ASPP = ASPPSpec(rates=(2, 4, 6), convolution="normed", channels=16)
+SMALL_DECODER = DecoderSpec(reduced_channels=4, channels=16, convolution="normed")
 
 
 class TinyDeepLab(nn.Module):
@@ -32,14 +37,14 @@ class TinyDeepLab(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.low = nn.Conv2d(8, 8, 3, stride=2, padding=1)
         self.last = nn.Sequential(nn.Conv2d(8, 16, 3, stride=4, padding=1), nn.Hardswish())
-        self.aspp = ASPP(16, (2, 4, 6), separable=True, out_channels=16)
-        self.decoder = Decoder(8, 16, separable=True, reduced_channels=4, channels=16)
+        self.aspp = ASPP(16, SMALL_ASPP)
+        self.decoder = Decoder([8], 16, SMALL_DECODER)
         self.classifier = nn.Conv2d(16, len(CLASSES), kernel_size=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, H, W) to (N, 5, H, W) logits."""
         low = self.low(self.pool(self.stem(images)))  # (N, 8, H/4, W/4)
-        logits = self.classifier(self.decoder(low, self.aspp(self.last(low))))
+        logits = self.classifier(self.decoder([low], self.aspp(self.last(low))))
         return functional.interpolate(
             logits, size=images.shape[-2:], mode="bilinear", align_corners=False
         )

@@ -30,6 +30,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 from edge_deeplab.progress import Silent
 from edge_deeplab.runtimes.open import open_artifact
@@ -44,8 +45,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     torch.manual_seed(0)
     model = build_model("mobilenetv2_100", len(CLASSES))
     info = CheckpointInfo(
-        model="deeplabv3plus_mobilenetv2_100",
-        arguments={"output_stride": 16},
+        spec=find_spec("deeplabv3plus_mobilenetv2_100"),
         classes=CLASSES,
         ignore_index=255,
         normalisation=NORMALISATION,

@@ -20,6 +20,7 @@ from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.pipeline import name_operators, remove_no_ops, rewrites
 from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.aspp import ASPP
+from edge_deeplab.models.spec import ASPPSpec
 from tests.converters.conftest import randomise_batch_norm
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
@@ -125,7 +126,9 @@ def test_remove_no_ops_drops_dropout_and_type_checks(image: torch.Tensor) -> Non
 def test_add_pooled_features_in_aspp_keeps_values(size_hw: tuple[int, int]) -> None:
     image = torch.randn(1, 4, *size_hw, generator=torch.Generator().manual_seed(0))
     program = fold_batch_norm(
-        trace(normalised(ASPP(4, (1, 2, 3), separable=True, out_channels=8)), image)
+        trace(
+            normalised(ASPP(4, ASPPSpec(rates=(1, 2, 3), convolution="normed", channels=8))), image
+        )
     )
     rewritten = add_pooled_features(program)
     torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=1e-4, atol=1e-5)

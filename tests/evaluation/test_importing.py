@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import edge_deeplab as ed
+from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.errors import ConfigError, OutputError
 from edge_deeplab.evaluation.importing import ImportRequest, import_checkpoint
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.models.origins import Origin, carried, origins_of
 from tests.models.tflite_files import write_segmenter
 
 MakeDataset = Callable[..., Path]
@@ -105,6 +107,32 @@ def test_class_map_names_classes_and_joins_those_of_one_name(file: Path, tmp_pat
         import_checkpoint(request)
 
 
+def test_file_of_this_project_brings_its_classes_and_its_own_origins(tmp_path: Path) -> None:
+    """It scores one class more than it names, as exports that fill classes up do."""
+    before = Origin("older.tflite", "ab" * 32, "non-commercial")
+    description = Description(
+        model="small",
+        checkpoint="small",
+        checkpoint_sha256="0" * 64,
+        target="tflite",
+        precision="int8",
+        head="classes",
+        size_hw=(17, 25),
+        classes=(ClassInfo("sky", (1, 2, 3)), ClassInfo("road", (4, 5, 6))),
+        ignore_index=9,
+        normalisation=Normalisation((128.0,) * 3, (128.0,) * 3),
+        licence="CC BY-NC 4.0",
+        provenance=carried([before]),
+    )
+    file = write_segmenter(tmp_path / "own.tflite", description=description)
+    result = import_checkpoint(ImportRequest(file=file, output=tmp_path / "a.safetensors"))
+    info = load_checkpoint(result.checkpoint).info
+    assert info.classes == description.classes
+    assert info.ignore_index == 9
+    assert info.licence == "CC BY-NC 4.0"
+    assert [origin.file for origin in origins_of(info.provenance)] == ["own.tflite", "older.tflite"]
+
+
 def test_import_is_measured_beside_its_floor(file: Path, data: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("a\nb\nc\n")
@@ -161,7 +189,7 @@ def test_training_step_moves_each_tensor_by_its_own_size(imported: Checkpoint) -
     from edge_deeplab.training.optimiser import build_optimiser
 
     model = imported.build()
-    groups = build_optimiser(model, Recipe()).param_groups
+    groups = build_optimiser(model, imported.info.spec.parts, Recipe()).param_groups
     rate = {id(group["params"][0]): group["lr"] for group in groups}
     weight = model.get_parameter("backbone.conv_0.weight")
     size = float(weight.detach().square().mean().sqrt())

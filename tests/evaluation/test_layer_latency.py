@@ -19,6 +19,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.pruning.allot import Steps
 from edge_deeplab.quantization.pruning.cost import CostModel, Layer, LayerForm
 from edge_deeplab.quantization.pruning.groups import find_groups
@@ -104,15 +105,14 @@ def network() -> CostModel:
 def checkpoint(tmp_path: Path) -> Checkpoint:
     """A MobileNetV2 checkpoint of random weights: the whole that layers are timed beside."""
     info = CheckpointInfo(
-        model="deeplabv3plus_mobilenetv2_100",
-        arguments={"output_stride": 16},
+        spec=find_spec("deeplabv3plus_mobilenetv2_100"),
         classes=tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3)),
         ignore_index=None,
         normalisation=Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
         size_hw=(64, 64),
     )
     path = tmp_path / "random.safetensors"
-    save_checkpoint(path, build_model(info.model, 3), info)
+    save_checkpoint(path, build_model(info.spec, 3), info)
     return load_checkpoint(path)
 
 

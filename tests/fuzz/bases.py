@@ -23,6 +23,7 @@ from edge_deeplab.formats.coreml import load_proto_module
 from edge_deeplab.formats.manifest import content_sha256, write_manifest
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.shipped import shipped_checkpoints
 from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.calibration import calibrate
@@ -87,7 +88,7 @@ def describe(target: str, precision: str, sha256: str, head: Head = "classes") -
 def _write_checkpoints(folder: Path) -> None:
     """Write a float checkpoint of random weights, and a pruned and quantized one that is shipped, at a small size."""
     torch.manual_seed(0)
-    info = CheckpointInfo(_MODEL, {"output_stride": 16}, CLASSES, 255, NORMALISATION, SIZE_HW)
+    info = CheckpointInfo(find_spec(_MODEL), CLASSES, 255, NORMALISATION, SIZE_HW)
     save_checkpoint(folder / "reference.safetensors", build_model(_MODEL, 5), info, half=True)
     content = shipped_checkpoints()["camvid-efficientnet-lite0-pruned-int8"].read_bytes()
     size = struct.unpack_from("<Q", content)[0]

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from edge_deeplab.models.backbones import build_backbone, current_name
+from edge_deeplab.models.backbones import current_name
 from edge_deeplab.models.checkpoint import FORMAT, METADATA_KEY, load_checkpoint
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.features import build_backbone
 from edge_deeplab.models.torchvision_without_operators import import_torchvision
 
 from .test_checkpoint import INFO
@@ -21,7 +23,7 @@ def test_xception_gives_the_features_that_hooks_gave() -> None:
     hooked = timm.create_model(
         "xception65", features_only=True, output_stride=16, out_indices=(1, 4), feature_cls="hook"
     ).eval()
-    network = build_backbone("xception65", 16).eval()
+    network = build_backbone(find_spec("xception65")).eval()
     state = {current_name(f"backbone.{name}"): t for name, t in hooked.state_dict().items()}
     network.load_state_dict({name.removeprefix("backbone."): t for name, t in state.items()})
     image = torch.randn(1, 3, 64, 64)

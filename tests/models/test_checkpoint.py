@@ -20,10 +20,11 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.spec import ModelSpec
 
 INFO = CheckpointInfo(
-    model="deeplabv3plus_mobilenetv2_100",
-    arguments={"output_stride": 16},
+    spec=find_spec("deeplabv3plus_mobilenetv2_100"),
     classes=(ClassInfo("sky", (1, 2, 3)), ClassInfo("road", (4, 5, 6))),
     ignore_index=255,
     normalisation=Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
@@ -175,10 +176,44 @@ def test_replace_when_complete_replaces_a_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def document_of(info: CheckpointInfo) -> dict[str, Any]:
+    """The metadata of a checkpoint."""
+    return {"format": FORMAT, **dataclasses.asdict(info)}
+
+
+def earlier_document(model: object, arguments: object) -> dict[str, Any]:
+    """The metadata of a checkpoint of the format before specs."""
+    document = document_of(INFO) | {"format": "edge-deeplab-checkpoint/1"}
+    del document["spec"]
+    return document | {"model": model, "arguments": arguments}
+
+
 def write_spoiled(path: Path, network: torch.nn.Module, **changes: Any) -> None:
-    """Write a checkpoint whose metadata is changed."""
-    document = {"format": FORMAT, **dataclasses.asdict(INFO), **changes}
-    save_file(network.state_dict(), path, metadata={METADATA_KEY: json.dumps(document)})
+    """Write a checkpoint whose metadata is changed; of the earlier format where that alone has what is changed."""
+    is_earlier = not changes.keys().isdisjoint({"model", "arguments"})
+    document = earlier_document(INFO.model, {}) if is_earlier else document_of(INFO)
+    save_file(network.state_dict(), path, metadata={METADATA_KEY: json.dumps(document | changes)})
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "spec"),
+    [
+        ("deeplabv3plus_mobilenetv2_100", {}, INFO.spec),
+        ("mobilenetv2_100", {"output_stride": 8}, INFO.spec.at_stride(8)),
+        ("mobilenetv2_100", {"separable": False}, INFO.spec.with_options({"separable": False})),
+    ],
+)
+def test_checkpoint_of_the_earlier_format_opens(
+    model: str, arguments: dict[str, Any], spec: ModelSpec, tmp_path: Path
+) -> None:
+    network = build_model(spec, 2).eval()
+    document = json.dumps(earlier_document(model, arguments))
+    save_file(network.state_dict(), tmp_path / "a.safetensors", metadata={METADATA_KEY: document})
+    checkpoint = load_checkpoint(tmp_path / "a.safetensors")
+    assert checkpoint.info == dataclasses.replace(INFO, spec=spec)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(checkpoint.build()(images), network(images))
 
 
 @pytest.mark.parametrize(
@@ -191,6 +226,20 @@ def write_spoiled(path: Path, network: torch.nn.Module, **changes: Any) -> None:
         {"arguments": {"separable": "yes"}},
         {"arguments": {"pretrained": True}},
         {"arguments": [16]},
+        {"spec": None},
+        {"spec": {"factory": "os.system"}},
+        {"spec": {"factory": "operator_graph", "operators": [], "code": "x"}},
+        {"spec": "deeplabv3plus_mobilenetv2_100"},
+        {"spec": {"factory": "deeplab", "name": "a", "backbone": "os.system", "aspp": {}}},
+        {"spec": {"factory": "deeplab", "name": "a", "backbone": "vgg16"}},
+        {
+            "spec": {
+                "factory": "deeplab",
+                "name": "a",
+                "backbone": "vgg16",
+                "aspp": {"channels": 10**9},
+            }
+        },
         {"classes": [1]},
         {"size_hw": {}},
         {"ignore_index": -1},

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.models.aspp import rates_for
-from edge_deeplab.models.backbones import BACKBONES
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import FAMILY, find_spec
 
 
 def atrous_rates(model: torch.nn.Module) -> list[int]:
@@ -15,7 +14,7 @@ def atrous_rates(model: torch.nn.Module) -> list[int]:
     return [c.dilation[0] for c in convolutions if c.kernel_size == (3, 3)]
 
 
-@pytest.mark.parametrize("backbone", list(BACKBONES))
+@pytest.mark.parametrize("backbone", [m.spec.backbone for m in FAMILY.values() if m.spec.decoder])
 class TestEveryBackbone:
     """What every backbone must give."""
 
@@ -38,7 +37,7 @@ class TestEveryBackbone:
     ("stride", "rates"), [(8, (12, 24, 36)), (16, (6, 12, 18)), (32, (3, 6, 9))]
 )
 def test_rates_follow_the_output_stride(stride: int, rates: tuple[int, int, int]) -> None:
-    assert rates_for(stride) == rates
+    assert find_spec("mobilenetv2_100").at_stride(stride).aspp.rates == rates
     assert atrous_rates(build_model("mobilenetv2_100", 5, output_stride=stride).aspp) == list(rates)
 
 

@@ -9,14 +9,16 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from edge_deeplab.errors import CheckpointError
-from edge_deeplab.models.backbones import TENSORFLOW, build_backbone, get_backbone
+from edge_deeplab.models.backbones import TENSORFLOW, get_backbone
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.features import build_backbone
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
 
 OWN = get_backbone("mobilenetv2_100").normalisation
 
 
 def build() -> nn.Module:
-    return build_backbone("mobilenetv2_100", 16).eval()
+    return build_backbone(find_spec("mobilenetv2_100")).eval()
 
 
 @pytest.fixture
@@ -113,4 +115,4 @@ def test_damaged_archive_is_refused_in_one_sentence(content: bytes, tmp_path: Pa
 
 def test_archive_of_another_network_is_refused(archive: Path) -> None:
     with pytest.raises(CheckpointError, match="convolution"):
-        load_folded_weights(build_backbone("efficientnet_lite0", 16), archive, OWN)
+        load_folded_weights(build_backbone(find_spec("efficientnet_lite0")), archive, OWN)

@@ -11,7 +11,7 @@ import torch
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
-from edge_deeplab.models.operator_graph import MODEL, build_graph
+from edge_deeplab.models.operator_graph import GraphSpec, build_graph
 
 CONV: Mapping[str, Any] = {
     "kind": "conv",
@@ -42,8 +42,7 @@ OPERATORS: list[dict[str, Any]] = [
     },
 ]
 INFO = CheckpointInfo(
-    model=MODEL,
-    arguments={"operators": OPERATORS},
+    spec=GraphSpec(OPERATORS),
     classes=(ClassInfo("sky", (1, 2, 3)), ClassInfo("road", (4, 5, 6))),
     ignore_index=None,
     normalisation=Normalisation((128.0,) * 3, (128.0,) * 3),
@@ -55,13 +54,13 @@ INFO = CheckpointInfo(
 def written(path: Path, info: CheckpointInfo = INFO) -> Path:
     """Write a checkpoint whose tensors are those of `OPERATORS`, whatever its info says."""
     torch.manual_seed(0)
-    save_checkpoint(path, build_graph({"operators": OPERATORS}, 2), info)
+    save_checkpoint(path, build_graph(GraphSpec(OPERATORS), 2), info)
     return path
 
 
 def test_graph_comes_back_with_its_logits(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = build_graph({"operators": OPERATORS}, 2).eval()
+    network = build_graph(GraphSpec(OPERATORS), 2).eval()
     checkpoint = load_checkpoint(written(tmp_path / "a.safetensors"))
     images = torch.randn(1, 3, 33, 49)
     assert checkpoint.info == INFO
@@ -71,12 +70,12 @@ def test_graph_comes_back_with_its_logits(tmp_path: Path) -> None:
 
 def test_graph_has_no_other_output_stride(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(written(tmp_path / "a.safetensors"))
-    with pytest.raises(ConfigError, match="output stride 8 came with a, whose graph"):
+    with pytest.raises(ConfigError, match="output stride 8 came with an imported graph"):
         checkpoint.build(output_stride=8)
 
 
 def test_values_are_given_back_once_nobody_reads_them() -> None:
-    network = build_graph({"operators": OPERATORS}, 2)
+    network = build_graph(GraphSpec(OPERATORS), 2)
     assert network._done["cat_4"] == ["resize_2", "add_3"]
     assert network._done["resize_6"] == ["image", "classifier"]
 
@@ -111,7 +110,7 @@ HOSTILE: Mapping[str, tuple[Callable[[], Any], str]] = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_graph_is_refused_when_it_is_loaded(case: str, tmp_path: Path) -> None:
     operators, sentence = HOSTILE[case]
-    info = dataclasses.replace(INFO, arguments={"operators": operators()})
+    info = dataclasses.replace(INFO, spec=GraphSpec(operators()))
     with pytest.raises(CheckpointError, match=sentence) as refusal:
         load_checkpoint(written(tmp_path / "a.safetensors", info))
     assert "\n" not in str(refusal.value)
@@ -132,7 +131,7 @@ def test_hostile_graph_is_refused_when_it_is_loaded(case: str, tmp_path: Path) -
 def test_graph_of_other_tensors_is_refused_before_it_takes_memory(
     index: int, fields: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
-    info = dataclasses.replace(INFO, arguments={"operators": changed(index, **fields)})
+    info = dataclasses.replace(INFO, spec=GraphSpec(changed(index, **fields)))
     checkpoint = load_checkpoint(written(tmp_path / "a.safetensors", info))
     with pytest.raises(CheckpointError, match=sentence):
         checkpoint.build()
@@ -143,7 +142,7 @@ def test_graph_of_other_tensors_is_refused_before_it_takes_memory(
     [
         ({"size_hw": (65536, 65536)}, "cannot run at 65536x65536 .*gives .* numbers"),
         (
-            {"arguments": {"operators": changed(0, stride_hw=[1, 1], edges=[0, 0, 0, 0])}},
+            {"spec": GraphSpec(changed(0, stride_hw=[1, 1], edges=[0, 0, 0, 0]))},
             None,
         ),
     ],

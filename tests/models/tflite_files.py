@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edge_deeplab.description import METADATA_KEY, Description
 from tests.tiny_files import TFLiteBuilder
 
 CLASSES = 3
@@ -103,6 +104,7 @@ def write_segmenter(
     quantized: bool = True,
     tile: bool = True,
     last: str = "ARG_MAX",
+    description: Description | None = None,
 ) -> Path:
     """Write the network.
 
@@ -112,9 +114,12 @@ def write_segmenter(
         quantized: store it as uint8.
         tile: repeat the pooled pixel with TILE; else with RESIZE_BILINEAR.
         last: the operator that ends it.
+        description: what it says of itself.
     """
     to, half_hw = Writer(quantized=quantized), tuple((side + 1) // 2 for side in size_hw)
     builder = to.builder
+    if description is not None:
+        builder.describe(METADATA_KEY, description.to_json())
     image = to.value("image", (1, *size_hw, 3), PIXEL)
     maps = (1, *half_hw, WIDTH)
     stem, deep = to.value("stem", maps, POSITIVE), to.value("deep", maps, POSITIVE)

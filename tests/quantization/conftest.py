@@ -19,6 +19,7 @@ from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
 from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.models.spec import ASPPSpec, DecoderSpec
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -33,6 +34,10 @@ CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for
 NORMALISATION = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
+SMALL_ASPP = ASPPSpec(rates=(2, 4, 6), convolution="normed", channels=16)
+SMALL_DECODER = DecoderSpec(reduced_channels=4, channels=16, convolution="normed")
+
+
 class SmallDeepLab(nn.Module):
     """The real ASPP and decoder on a backbone with a residual block and a pooling."""
 
@@ -44,14 +49,14 @@ class SmallDeepLab(nn.Module):
         self.residual = nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))
         self.last = conv_bn_relu(8, 16, kernel_size=3)
         self.shrink = nn.MaxPool2d(4)
-        self.aspp = ASPP(16, (2, 4, 6), separable=True, out_channels=16)
-        self.decoder = Decoder(8, 16, separable=True, reduced_channels=4, channels=16)
+        self.aspp = ASPP(16, SMALL_ASPP)
+        self.decoder = Decoder([8], 16, SMALL_DECODER)
         self.classifier = nn.Conv2d(16, len(CLASSES), kernel_size=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         low = self.low(self.pool(self.stem(images)))
         low = self.residual(low) + low
-        logits = self.classifier(self.decoder(low, self.aspp(self.shrink(self.last(low)))))
+        logits = self.classifier(self.decoder([low], self.aspp(self.shrink(self.last(low)))))
         return functional.interpolate(
             logits, size=images.shape[-2:], mode="bilinear", align_corners=False
         )

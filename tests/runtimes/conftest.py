@@ -118,8 +118,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Any:
     model = build_model("efficientnet_lite0", 3)
     torch.nn.init.normal_(model.classifier.weight)
     info = CheckpointInfo(
-        model="deeplabv3plus_efficientnet_lite0",
-        arguments={"output_stride": 16},
+        spec=model.spec,
         classes=tuple(ClassInfo(name, (0, 0, 0)) for name in "abc"),
         ignore_index=None,
         normalisation=NORMALISATION,

@@ -12,6 +12,7 @@ import torch
 from edge_deeplab.config import (
     CompressRecipe,
     DataSection,
+    ModelSection,
     PruneRecipe,
     QatRecipe,
     Recipe,
@@ -28,7 +29,7 @@ from edge_deeplab.training.crops import EpochCrops, build_crops, build_loader
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.loss import SegmentationLoss
 from edge_deeplab.training.optimiser import moving_average
-from edge_deeplab.training.start import load_initial_weights
+from edge_deeplab.training.start import choose_spec, load_initial_weights
 from edge_deeplab.training.state import TrainingState
 from edge_deeplab.training.train import TrainRequest, describe_run
 from edge_deeplab.training.train import train as run_train
@@ -446,3 +447,32 @@ def test_crops_with_rendered_scenes_in_their_own_classes_show_them(
     assert len(crops) == 4
     shown = set(torch.cat([crops[i][1].unique() for i in (2, 3)]).tolist())
     assert shown - {0, 1, 255}, "classes that the folder's masks do not hold"
+
+
+def test_recipe_options_are_what_the_network_consists_of() -> None:
+    section = ModelSection(
+        name="resnet50",
+        output_stride=8,
+        options={"decoder": {"blocks": 1}, "multi_grid": [1, 2, 4]},
+    )
+    spec = choose_spec(section)
+    assert (spec.name, spec.output_stride) == ("deeplabv3plus_resnet50", 8)
+    assert spec.decoder is not None
+    assert spec.decoder.blocks == 1
+    assert spec.multi_grid == (1, 2, 4)
+
+
+def test_recipe_without_a_stride_has_the_networks_own() -> None:
+    assert choose_spec(ModelSection(name="deeplabv1_largefov_vgg16")).output_stride == 8
+
+
+def test_train_options_that_the_network_cannot_have_are_refused_before_any_work(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(1)
+    section = recipe.model.model_copy(update={"options": {"decoder": {"blocks": 9}}})
+    with pytest.raises(
+        ConfigError, match=r"deeplabv3plus_mobilenetv2_100 .*decoder.blocks came as 9"
+    ):
+        train(recipe.model_copy(update={"model": section}), sources, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -23,8 +23,8 @@ from edge_deeplab.models.operator_graph import (
     CLASSIFIER,
     GraphOperator,
     build_graph,
+    graph_of,
     sizes_at,
-    to_arguments,
 )
 from edge_deeplab.models.tflite.building import GraphBuilder, NoPlaceError
 from edge_deeplab.models.tflite.constants import Constants, Range
@@ -139,7 +139,7 @@ def _check(builder: GraphBuilder, tensors: Mapping[str, torch.Tensor]) -> None:
     """Check the graph as a checkpoint's is checked, its tensors, and every size against what the file declares."""
     classes = len(tensors[f"{CLASSIFIER}.weight"])
     with torch.device("meta"):
-        network = build_graph(to_arguments(builder.operators), classes)
+        network = build_graph(graph_of(builder.operators), classes)
     for name, expected in network.state_dict().items():
         if tensors[name].shape != expected.shape:
             raise ValueError(f"{name} is {tuple(tensors[name].shape)}, not {tuple(expected.shape)}")

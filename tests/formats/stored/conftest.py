@@ -12,6 +12,7 @@ from edge_deeplab.formats.stored.read import read_stored
 from edge_deeplab.models.aspp import ASPP
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
+from edge_deeplab.models.spec import ASPPSpec, DecoderSpec
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
@@ -30,14 +31,18 @@ from tests.quantization.conftest import (
 __all__ = ["images", "pictures"]  # fixtures
 
 
+TINY_ASPP = ASPPSpec(rates=(2, 4, 6), convolution="normed", channels=8)
+TINY_DECODER = DecoderSpec(reduced_channels=4, channels=8, convolution="normed")
+
+
 class TinyDeepLab(SmallDeepLab):
     """The small network with half the channels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.last = conv_bn_relu(8, 8, kernel_size=3)
-        self.aspp = ASPP(8, (2, 4, 6), separable=True, out_channels=8)
-        self.decoder = Decoder(8, 8, separable=True, reduced_channels=4, channels=8)
+        self.aspp = ASPP(8, TINY_ASPP)
+        self.decoder = Decoder([8], 8, TINY_DECODER)
         self.classifier = nn.Conv2d(8, len(CLASSES), kernel_size=1)
 
 

@@ -14,14 +14,15 @@ from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.evaluation.cost import count_network
-from edge_deeplab.models.backbones import BACKBONES, get_backbone
+from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
     load_checkpoint,
     save_checkpoint,
 )
-from edge_deeplab.models.deeplab import MODEL_PREFIX, build_model
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.quantization.pruning.cost import CostModel, multiply_adds, parameters
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, find_groups
 from edge_deeplab.quantization.pruning.remove import remove_channels
@@ -32,7 +33,7 @@ SIZE_HW = (64, 96)
 CLASSES = 5
 
 
-@pytest.fixture(scope="module", params=list(BACKBONES))
+@pytest.fixture(scope="module", params=[m.spec.backbone for m in FAMILY.values() if m.spec.decoder])
 def network(request: pytest.FixtureRequest) -> tuple[str, nn.Module, list[ChannelGroup]]:
     """Every backbone's network with batch norms that are not the identity, and its groups."""
     torch.manual_seed(0)
@@ -57,8 +58,7 @@ def choose(groups: list[ChannelGroup]) -> list[list[int]]:
 
 def pruned(name: str, model: nn.Module, groups: list[ChannelGroup], path: Path) -> Checkpoint:
     info = CheckpointInfo(
-        model=MODEL_PREFIX + name,
-        arguments={"output_stride": 16},
+        spec=find_spec(name),
         classes=tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(CLASSES)),
         ignore_index=None,
         normalisation=get_backbone(name).normalisation,

@@ -8,13 +8,13 @@ import torch
 
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.export import write_target
-from edge_deeplab.models.backbones import BACKBONES
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import FAMILY
 from edge_deeplab.runtimes import open_artifact
 from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", [m.spec.backbone for m in FAMILY.values() if m.spec.decoder])
 def test_export_of_backbone_gives_the_numbers_of_torch(backbone: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build_model(backbone, len(CLASSES)).eval().requires_grad_(False)

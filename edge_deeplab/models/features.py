@@ -1,0 +1,145 @@
+"""A backbone's features: timm networks cut to the maps that a DeepLab reads.
+
+The idea to hold: `output_stride` turns the last strided convolutions into atrous ones, weights unchanged, so one set of
+weights can be run at stride 8, 16 or 32. timm says where, but for VGG; what a spec asks beyond that is set afterwards.
+"""
+
+import math
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge_deeplab.errors import CheckpointError, require
+from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.spec import ModelSpec
+from edge_deeplab.models.torchvision_without_operators import import_torchvision
+
+_COARSEST = 32
+
+
+def build_backbone(spec: ModelSpec) -> nn.Module:
+    """Return a spec's backbone, randomly initialised; it gives a list of its low-level features, then the last ones."""
+    network = _create(spec, _COARSEST)
+    if spec.backbone.startswith("vgg"):
+        _keep_size_of_pools(network, spec.output_stride)
+    else:
+        _make_atrous(network, spec)
+    if spec.multi_grid:
+        last_stage = network.get_submodule(get_backbone(spec.backbone).last_stage or "")
+        for block, factor in zip(last_stage.children(), spec.multi_grid, strict=True):
+            atrous = _convolutions(block)["conv2"]
+            _set_rate(atrous, factor * atrous.dilation[0])
+    if spec.batch_norm_eps is not None:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = spec.batch_norm_eps
+    return network
+
+
+def feature_channels(network: nn.Module) -> list[int]:
+    """Return the channel counts of the features of a built backbone, the last ones' at the end."""
+    return [int(count) for count in network.feature_info.channels()]  # type: ignore[operator, union-attr]
+
+
+def load_imagenet_weights(network: nn.Module, spec: ModelSpec) -> None:
+    """Load ImageNet weights into a built backbone, in place.
+
+    Taken from the installed weights package where there is one, else by timm's own download.
+
+    Raises:
+        CheckpointError: when neither source can give them.
+    """
+    backbone = get_backbone(spec.backbone)
+    if backbone.weights_package is not None:
+        _load_in_order(network, _read_packaged_weights(backbone.weights_package))
+        return
+    try:
+        source = _create(spec, _COARSEST, pretrained=True)
+    except Exception as error:  # timm and the hub raise whatever the network stack raises
+        raise CheckpointError(
+            f"ImageNet weights of {spec.backbone} could not be downloaded ({type(error).__name__}); a network "
+            "connection was expected; set pretrained = false in the recipe or start from a checkpoint (init)"
+        ) from error
+    network.load_state_dict(source.state_dict())
+
+
+def _create(spec: ModelSpec, output_stride: int, *, pretrained: bool = False) -> nn.Module:
+    import_torchvision()
+    timm = require("timm", package="timm", extra="train")
+    backbone = get_backbone(spec.backbone)
+    low = (backbone.last_index - int(math.log2(_COARSEST // stride)) for stride in spec.low_strides)
+    network: nn.Module = timm.create_model(
+        backbone.timm_name,
+        pretrained=pretrained,
+        features_only=True,
+        output_stride=output_stride,
+        out_indices=(*low, backbone.last_index),
+        **({"pad_type": "same"} if spec.same_padding else {}),
+        **({} if backbone.feature_cls is None else {"feature_cls": backbone.feature_cls}),
+    )
+    return network
+
+
+def _keep_size_of_pools(network: nn.Module, output_stride: int) -> None:
+    """Let pools beyond the output stride keep the size, in place: 3x3, and the convolutions after them atrous.
+
+    DeepLabV1 section 3.1, "we skip subsampling after the last two max-pooling layers".
+    """
+    stride = rate = 1
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.MaxPool2d) and stride == output_stride:
+            setattr(network, name, nn.MaxPool2d(3, stride=1, padding=1))
+            rate *= 2
+        elif isinstance(layer, nn.MaxPool2d):
+            stride *= 2
+        elif isinstance(layer, nn.Conv2d):
+            _set_rate(layer, rate)
+
+
+def _make_atrous(network: nn.Module, spec: ModelSpec) -> None:
+    """Give a network of stride 32 the strides and rates that timm's has at the spec's output stride, in place.
+
+    Its modules stay: timm leaves out the shortcut of an Xception-71 block that loses its stride, and with it weights.
+    """
+    with torch.device("meta"):
+        atrous = _convolutions(_create(spec, spec.output_stride))
+    for path, layer in _convolutions(network).items():
+        made = atrous.get(path)
+        stride, rate = (made.stride[0], made.dilation[0]) if made is not None else (1, 1)
+        lost = layer.stride[0] // stride
+        layer.stride = (stride, stride)
+        _set_rate(layer, rate * lost if spec.first_dilated else rate)
+
+
+def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
+    return {path: m for path, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+
+
+def _set_rate(layer: nn.Conv2d, rate: int) -> None:
+    if layer.kernel_size != (1, 1) and layer.dilation != (rate, rate):
+        layer.dilation = (rate, rate)
+        layer.padding = tuple(rate * (side // 2) for side in layer.kernel_size)
+
+
+def _read_packaged_weights(module: str) -> "OrderedDict[str, torch.Tensor]":
+    package: Any = require(module, package=module.replace("_", "-"), extra="train")
+    folder = Path(package.__file__).parent / "models"
+    (path,) = folder.glob("*.pth")
+    state: OrderedDict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _load_in_order(network: nn.Module, source: "OrderedDict[str, torch.Tensor]") -> None:
+    """Copy tensors by order: two implementations of one network list the same tensors under other names."""
+    target = network.state_dict()
+    values = iter(source.values())
+    for (name, tensor), value in zip(target.items(), values, strict=False):
+        if tensor.shape != value.shape:
+            raise CheckpointError(
+                f"packaged ImageNet weights do not fit at {name}: {tuple(value.shape)} came, "
+                f"{tuple(tensor.shape)} was expected; install the tested version of the weights package"
+            )
+        tensor.copy_(value)

@@ -1,0 +1,108 @@
+"""What every named network of the family must do, from its first step of training to its files on all targets."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from edge_deeplab.config import Recipe
+from edge_deeplab.converters.export import export_checkpoint
+from edge_deeplab.converters.request import ExportRequest
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from edge_deeplab.models.deeplab import DeepLab, build_model
+from edge_deeplab.models.family import FAMILY
+from edge_deeplab.runtimes.open import open_artifact
+from edge_deeplab.targets import TARGETS
+from edge_deeplab.training.optimiser import build_optimiser
+
+FAST = ("deeplabv3plus_mobilenetv2_100", "deeplabv3_resnet50", "deeplabv1_largefov_vgg16")
+"""One of each kind of head runs every time, the others in `make slow`."""
+
+SIZE_HW = (64, 64)
+CLASSES = tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3))
+
+
+def _named(name: str) -> Any:
+    return name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=[_named(name) for name in FAMILY])
+def network(request: pytest.FixtureRequest) -> DeepLab:
+    """The network after two steps of training, the second one's gradients still there.
+
+    Two, because a ResNet's residual branches begin at zero and have no gradient before.
+    """
+    torch.manual_seed(0)
+    model = build_model(request.param, len(CLASSES)).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0  # statistics of this batch alone, as after many steps
+    optimiser = build_optimiser(model, model.spec.parts, Recipe())
+    masks = torch.randint(0, len(CLASSES), (2, *SIZE_HW))
+    for _ in range(2):
+        optimiser.zero_grad()
+        functional.cross_entropy(model(torch.randn(2, 3, *SIZE_HW)), masks).backward()
+        optimiser.step()
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(network: DeepLab, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    path = tmp_path_factory.mktemp("contract") / "network.safetensors"
+    normalisation = get_backbone(network.spec.backbone).normalisation
+    save_checkpoint(
+        path, network, CheckpointInfo(network.spec, CLASSES, None, normalisation, SIZE_HW)
+    )
+    return load_checkpoint(path)
+
+
+@pytest.fixture(scope="module")
+def files(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Its float file of every target."""
+    request = ExportRequest(head="logits", output=tmp_path_factory.mktemp("files"))
+    return {made.target: made.path for made in export_checkpoint(checkpoint, request)}
+
+
+class TestEveryNetwork:
+    """The contract."""
+
+    def test_a_step_of_training_reaches_every_weight(self, network: DeepLab) -> None:
+        for path, parameter in network.named_parameters():
+            assert parameter.grad is not None, path
+            assert parameter.grad.isfinite().all(), path
+            assert parameter.grad.any(), path
+
+    def test_a_saved_network_is_the_same_network(
+        self, network: DeepLab, checkpoint: Checkpoint
+    ) -> None:
+        images = torch.randn(1, 3, *SIZE_HW)
+        assert checkpoint.info.spec == network.spec
+        with torch.no_grad():
+            assert torch.equal(checkpoint.build()(images), network(images))
+
+    def test_another_output_stride_takes_the_same_weights(self, checkpoint: Checkpoint) -> None:
+        own = checkpoint.info.spec.output_stride
+        images = torch.randn(1, 3, *SIZE_HW)
+        with torch.no_grad():
+            logits = [checkpoint.build(output_stride=s)(images) for s in (own, 24 - own)]
+        assert logits[0].shape == logits[1].shape == (1, len(CLASSES), *SIZE_HW)
+        assert not torch.equal(*logits)
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_its_file_gives_its_logits(
+        self, target: str, files: dict[str, Path], checkpoint: Checkpoint
+    ) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
+        expected = open_artifact(checkpoint.path).logits(images)
+        found = open_artifact(files[target]).logits(images)
+        assert abs(found - expected).max() <= 1e-4 * abs(expected).max()
