@@ -27,14 +27,18 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
-    text = arguments.output.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        sys.exit(f"{arguments.output} has no place for the matrix; {BEGIN} and {END} were expected")
+    before, after = find_place(arguments.output, BEGIN, END)
     report = ed.lab(arguments.files)
-    before, rest = text.split(BEGIN)
-    matrix = "\n".join(matrix_lines(report))
-    write_atomically(arguments.output, f"{before}{BEGIN}\n{matrix}\n{END}{rest.split(END)[1]}")
+    write_atomically(arguments.output, "\n".join([before, *matrix_lines(report), after]))
     sys.exit(1 if report.failures else 0)
+
+
+def find_place(path: Path, begin: str, end: str) -> tuple[str, str]:
+    """Return a document up to one marker, and from the other on; ends the program where they are not there once."""
+    text = path.read_text()
+    if text.count(begin) != 1 or text.count(end) != 1:
+        sys.exit(f"{path} has no place for the table; {begin} and {end} were expected")
+    return text[: text.index(begin) + len(begin)], text[text.index(end) :]
 
 
 def matrix_lines(report: LabReport) -> list[str]:

@@ -64,6 +64,14 @@ def _padding(convolution: Convolution) -> int | None:
     return None if convolution.padding is None else max(convolution.padding)
 
 
+def _taps_outside(operator: Operator) -> bool | None:
+    shape, convolution = first_shape(operator.inputs), operator.convolution
+    if convolution is None or shape is None or len(shape) != 4 or None in shape[2:]:
+        return None
+    sides = zip(shape[2:], convolution.rate_hw, strict=True)
+    return all(rate >= (side or 0) for side, rate in sides) and min(convolution.kernel_hw) > 1
+
+
 def _has_bias(operator: Operator) -> bool | None:
     """Tell whether a convolution has a bias; None for Core ML, whose inputs are named, not placed."""
     if operator.convolution is None or operator.type == "conv":
@@ -139,6 +147,8 @@ FILE_FACTS = (
     Fact("channels", "input channels of a convolution", _of_convolution(lambda c: c.channels)),
     Fact("multiplier", "output channels of each group of a convolution", _of_convolution(lambda c: c.multiplier)),
     Fact("padding", "explicit padding of a convolution, the largest of the four sides", _of_convolution(_padding)),
+    Fact("taps_outside", "whether at a convolution's rate all taps but the middle one fall outside its map",
+         _taps_outside, _ONNX, yes_and_no=("all taps but one outside the map", "several taps inside the map")),
     Fact("form", 'how the rate is written: "native" or "space-to-batch"', _of_convolution(lambda c: c.form)),
     Fact("rates_equal", "whether a convolution's rate is the same in both directions",
          _of_convolution(lambda c: c.rate_hw[0] == c.rate_hw[1]), yes_and_no=("equal rates", "unequal rates")),
@@ -173,6 +183,11 @@ _GRAPH_FACTS = (
     Fact("reads_left_out",
          "whether an operator that is left out computes what it reads (known once all others are judged)",
          yes_and_no=("what it reads computed outside", "what it reads computed inside")),
+    Fact("opset", "version of ONNX's own operator set that the file imports", None, _ONNX),
+    Fact("reads_file_input", "whether it reads an input of the file",
+         yes_and_no=("an input of the file read", "no input of the file read")),
+    Fact("result_read", "whether an operator reads what it computes",
+         yes_and_no=("a result that is read", "a result that nothing reads")),
     Fact("stays_float", "whether ONNX Runtime computes it in float though what it reads is dequantized", None, _ONNX),
 )
 """What only the whole graph tells."""

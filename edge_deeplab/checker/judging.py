@@ -142,13 +142,29 @@ def _report_by(
 
 def gather_facts(graph: FileGraph) -> list[Facts]:
     """Return the facts of every operator: its own, and those that only the whole file tells."""
-    if graph.format != "onnx":
-        return [facts_of(operator) for operator in graph.operators]
-    stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
-    return [
-        {**facts_of(operator), "stays_float": place in stays_float}
-        for place, operator in enumerate(graph.operators)
+    written = {key for operator in graph.operators for key in operator.writes}
+    read = {key for operator in graph.operators for key in operator.reads}
+    known: list[Facts] = [
+        {
+            **facts_of(operator),
+            "reads_file_input": not (operator.nested or written.issuperset(_computed(operator))),
+            "result_read": not read.isdisjoint(operator.writes),
+        }
+        for operator in graph.operators
     ]
+    if graph.format != "onnx":
+        return known
+    stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
+    opset = {key: version for key, version in graph.versions.items() if key == "opset"}
+    return [
+        {**facts, **opset, "stays_float": place in stays_float} for place, facts in enumerate(known)
+    ]
+
+
+def _computed(operator: Operator) -> set[str]:
+    """Return the keys of what an operator reads, constants left out."""
+    pairs = zip(operator.reads, operator.inputs, strict=False)
+    return {key for key, spec in pairs if spec is not None and not spec.constant}
 
 
 def predict_verdicts(

@@ -13,7 +13,7 @@ from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec,
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _FILTER_AXIS = {"DEPTHWISE_CONV_2D": 3}
-_UNPACKERS = ("DEQUANTIZE", "DENSIFY")
+_UNPACKERS = ("DEQUANTIZE", "DENSIFY", "DequantizeLinear")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 _EIGHT_BITS = ("int8", "uint8")
@@ -266,6 +266,9 @@ OPERAND_FACTS = (
     Fact("transposed_extent",
          "largest product of the sizes of all axes but two of a transpose, leading ones that stay and are 1 left out",
          _transposed_extent, _TFLITE, words="extent"),
+    Fact("stored_apart", "whether bytes of a constant that it reads stand behind the flatbuffer",
+         lambda o: any(spec is not None and spec.apart for spec in o.inputs), _TFLITE,
+         yes_and_no=("a constant behind the flatbuffer", "no constant behind the flatbuffer")),
     Fact("unpacks_constant", "whether it only unpacks a tensor that stands in the file", _unpacks_constant),
     Fact("registered", "whether LiteRT's own kernels include its version", _is_registered, _TFLITE),
 )

@@ -51,6 +51,7 @@ class TensorSpec:
         values: a constant's numbers, where they are few.
         read_as: element type in which operators read a constant that stands behind a dequantize, else None.
         readers: number of operators that read it (ONNX); None where that was not counted.
+        apart: a constant's bytes stand behind the flatbuffer (TFLite).
     """
 
     name: str
@@ -63,6 +64,7 @@ class TensorSpec:
     values: tuple[int | float, ...] | None = None
     read_as: str | None = None
     readers: int | None = None
+    apart: bool = False
 
 
 def first_shape(specs: Sequence[TensorSpec | None]) -> Shape | None:

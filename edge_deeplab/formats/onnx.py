@@ -129,14 +129,19 @@ class _ModelReader:
                 stored = self._stored(node.output[0], tensors[0]) if tensors else None
                 self._values[node.output[0]] = stored or TensorSpec(node.output[0], constant=True)
             elif node.op_type in _PASSED_THROUGH and node.input and node.output:
-                source = self._values.get(node.input[0])
-                if source and source.constant:
-                    read_as = self._value(node.output[0]).dtype
-                    self._values[node.output[0]] = replace(source, read_as=read_as)
-                elif node.op_type == "DequantizeLinear":
-                    self._note_dequantized(node)
-
+                self._note_passed_through(node)
         self._note_casts(graph)
+
+    def _note_passed_through(self, node: Any) -> None:
+        """Note that a value is as constant as what it is made of, or else has its shape."""
+        source, value = self._value(node.input[0]), self._value(node.output[0])
+        if source.constant:
+            self._values[node.output[0]] = replace(source, read_as=value.dtype)
+            return
+        shape = source.shape if value.shape is None else value.shape
+        self._values[node.output[0]] = replace(value, shape=shape)
+        if node.op_type == "DequantizeLinear":
+            self._note_dequantized(node)
 
     def _note_casts(self, graph: Any) -> None:
         """Note the values that a Cast alone reads, with the element type that it makes of them."""

@@ -164,12 +164,14 @@ class ModelReader:
         shape = tuple(int(size) if size >= 0 else None for size in sizes)
         dtype = self._type_names.get(flat.Type(), f"type {flat.Type()}").lower()
         data = self._model.Buffers(flat.Buffer()) if flat.Buffer() else None
-        constant = data is not None and (data.DataLength() > 0 or data.Offset() > 1)
+        apart = data is not None and data.Offset() > 1
+        constant = apart or (data is not None and data.DataLength() > 0)
         return TensorSpec(
             name=self._text(flat.Name()) or f"tensor {index}",
             dtype=dtype,
             shape=shape,
             constant=constant,
+            apart=apart,
             quantization=self._quantization(flat.Quantization()),
             values=self._values(data, dtype) if constant else None,
         )

@@ -7,6 +7,8 @@ from tests.checker.operator_builders import (
     computed,
     dense,
     depthwise,
+    dequantized,
+    geometry,
     giving,
     operator,
     reading,
@@ -64,6 +66,24 @@ def argmax(depth, dtype="int8"):
     return operator("ARG_MAX", dtype=dtype, before=(1, 8, 8, depth), after=(1, 8, 8))
 
 
+def corners(coordinates, mode="linear"):
+    """Return a Resize to twice the size."""
+    how = {"coordinate_transformation_mode": coordinates, "mode": mode}
+    return operator("Resize", before=(1, 64, 8, 8), after=(1, 64, 16, 16), attributes=how)
+
+
+def reshaped(columns):
+    """Return a Reshape of 32 rows to a map of 128 channels."""
+    return operator("Reshape", before=(1, 32, columns), after=(1, 128, columns // 4, 1))
+
+
+def wide(rate, channels=256, before=(1, 256, 8, 8)):
+    """Return a depthwise convolution of a small map."""
+    like = depthwise("Conv", rate=rate, before=before)
+    return geometry(like, channels=channels, groups=channels)
+
+
+NORMALIZED = operator("InstanceNormalization")
 JOINED = quantized(operator("CONCATENATION", **INT8), (0.1, 0.1))
 
 LAB_EXAMPLES = {
@@ -75,7 +95,10 @@ LAB_EXAMPLES = {
             (JOINED, "u65-512"),
         ],
     ),
-    "ethos.argmax-of-float": ([argmax(11, "float32")], [argmax(11), operator("ADD")]),
+    "ethos.8-bits-demanded": (
+        [argmax(11, "float32"), operator("HARD_SWISH")],
+        [argmax(11), operator("HARD_SWISH", **INT8), operator("ADD")],
+    ),
     "ethos.no-integers": (
         [operator("ADD"), operator("CONV_2D", dtype="float16")],
         [operator("ADD", **INT8), operator("ADD", dtype="uint8")],
@@ -172,6 +195,13 @@ LAB_EXAMPLES = {
         [mean(before=(2, 8, 8, 64), **INT8)],
         [mean(before=MAP, **INT8), operator("ADD", before=(2, 8, 8, 64))],
     ),
+    "ethos.mean-of-depth": (
+        [operator("MEAN", before=(1, 32, 4, 16), after=(1, 32, 1, 1), **INT8)],
+        [
+            operator("MEAN", before=(1, 32, 4, 64), after=(1, 1, 1, 64), **INT8),
+            operator("MEAN", before=(1, 32), after=(1, 1), **INT8),
+        ],
+    ),
     "ethos.argmax-depth": ([argmax(128)], [argmax(127)]),
     "ethos.computed-settings": (
         [reading(operator("PAD", **INT8), computed("int32", (4, 2)))],
@@ -212,12 +242,9 @@ LAB_EXAMPLES = {
         [operator("TILE", **INT8), operator("TILE", dtype="uint8")],
         [operator("TILE"), operator("PAD", **INT8)],
     ),
-    "openvino-cpu-tflite.quantized-transpose": (
-        [operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30), **INT8)],
-        [
-            operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30)),
-            operator("TRANSPOSE", before=(24, 15, 2, 64), after=(2, 24, 15, 64), **INT8),
-        ],
+    "openvino-cpu-tflite.stored-apart": (
+        [reading(dense("CONV_2D"), replace(stored("int8", (64, 3, 3, 64)), apart=True))],
+        [reading(dense("CONV_2D"), stored("int8", (64, 3, 3, 64)))],
     ),
     "litert-gpu.int64": (
         [giving(argmax(11), dtype="int64"), operator("CAST", dtype="int64")],
@@ -238,6 +265,40 @@ LAB_EXAMPLES = {
         [(operator("Transpose"), "rk3566"), (operator("Transpose"), "rk3568")],
         [operator("Transpose"), (operator("Reshape"), "rk3566")],
     ),
+    "rknn.resize-corners": (
+        [corners("align_corners")],
+        [corners("half_pixel"), corners("align_corners", mode="nearest")],
+    ),
+    "rknn.reshape-to-map": (
+        [
+            (dequantized(reshaped(4096), "int8"), "rk3566"),
+            (reshaped(1024), "rk3568"),
+        ],
+        [
+            (reshaped(4096), "rk3566"),
+            (operator("Reshape", before=(1, 128, 4, 4), after=(1, 32, 64)), "rk3566"),
+            reshaped(1024),
+        ],
+    ),
+    "rknn.wide-rate": (
+        [(wide(24), "rk3576"), (wide(18), "rk3576")],
+        [
+            wide(24),
+            (wide(12), "rk3576"),
+            (wide(24, channels=64), "rk3576"),
+            (wide(24, before=(1, 256, 32, 32)), "rk3576"),
+            (dense("Conv", rate=24, before=(1, 256, 8, 8)), "rk3576"),
+        ],
+    ),
+    "onnx-qnn.no-floats": (
+        [(NORMALIZED, "v68"), (operator("HardSigmoid"), "v68")],
+        [NORMALIZED, (operator("HardSigmoid", dtype="float16"), "v68")],
+    ),
+    "onnx-qnn.quantized-instance-norm": ([dequantized(NORMALIZED, "int8")], [NORMALIZED]),
+    "onnx-qnn.signed-hard-sigmoid": (
+        [dequantized(operator("HardSigmoid"), "int8")],
+        [operator("HardSigmoid"), dequantized(operator("HardSigmoid"), "uint8")],
+    ),
     "rknn.padded-channels": (
         [shared(operator("Pad", after=(1, 65, 32, 32)), 3)],
         [
@@ -247,3 +308,41 @@ LAB_EXAMPLES = {
         ],
     ),
 }
+
+CHANNELS_FIRST = operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30), **INT8)
+INSIDE = {"reads_file_input": False, "result_read": True}
+
+LAB_GRAPH_EXAMPLES = {
+    "openvino-cpu-tflite.quantized-transpose": (
+        [(CHANNELS_FIRST, INSIDE)],
+        [
+            (CHANNELS_FIRST, {**INSIDE, "reads_file_input": True}),
+            (CHANNELS_FIRST, {**INSIDE, "result_read": False}),
+            (operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30)), INSIDE),
+            (operator("TRANSPOSE", before=(24, 15, 2, 64), after=(2, 24, 15, 64), **INT8), INSIDE),
+        ],
+    ),
+    "onnx-qnn.quantized-input": (
+        [(operator("QuantizeLinear"), {"reads_file_input": True})],
+        [
+            (operator("QuantizeLinear"), {"reads_file_input": False}),
+            (operator("Conv"), {"reads_file_input": True}),
+        ],
+    ),
+    "onnx-qnn.left-with-its-operator": (
+        [
+            (operator("DequantizeLinear"), {"feeds_left_out": True}),
+            (operator("QuantizeLinear"), {"reads_left_out": True}),
+        ],
+        [
+            (operator("DequantizeLinear"), {"reads_left_out": True}),
+            (operator("QuantizeLinear"), {"feeds_left_out": True}),
+            (operator("Conv"), {"reads_left_out": True}),
+        ],
+    ),
+    "rknn.opset": (
+        [(operator("Relu"), {"opset": 20})],
+        [(operator("Relu"), {"opset": 19}), (operator("Relu"), {})],
+    ),
+}
+"""Rules about facts that only the whole file tells."""

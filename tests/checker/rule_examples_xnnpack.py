@@ -241,7 +241,7 @@ XNNPACK_EXAMPLES = {
         [op("RELU", [plain(shape=(1,) * 6)])],
     ),
 }
-GRAPH_EXAMPLES = {
+XNNPACK_GRAPH_EXAMPLES = {
     "tflite-xnnpack.unpacked-for-others": (
         [(unpacking(), {"feeds_left_out": True})],
         [(unpacking(), {}), (unary("RELU"), {"feeds_left_out": True})],

@@ -150,6 +150,18 @@ def test_gather_facts_are_those_of_arm_on_every_machine(tiny, tmp_path, monkeypa
     assert [f["type"] for f in facts if f["stays_float"]] == ["Abs"]
 
 
+def test_gather_facts_tell_the_file_s_borders_and_its_opset(tiny, tmp_path):
+    scales = {"s": np.float32(0.1), "z": np.int8(0)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["last"]),
+    ]
+    facts = gather_facts(read_onnx(tiny.save_onnx(tmp_path / "borders.onnx", nodes, scales)))
+    assert [f["reads_file_input"] for f in facts] == [True, False]
+    assert [f["result_read"] for f in facts] == [True, False]
+    assert {f["opset"] for f in facts} == {18}
+
+
 def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):
     left = {**RULE, "id": "p.left", "operators": [], "when": [{"delegated": False}]}
     taken, rest = {0: "", 2: ""}, {1: "", 3: ""}

@@ -18,11 +18,11 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.targets import TARGETS
 from tests.checker.operator_builders import dense, depthwise, dequantized, operator
 from tests.checker.rule_examples_coreml import COREML_EXAMPLES
-from tests.checker.rule_examples_lab import LAB_EXAMPLES
+from tests.checker.rule_examples_lab import LAB_EXAMPLES, LAB_GRAPH_EXAMPLES
 from tests.checker.rule_examples_nnapi import NNAPI_EXAMPLES
 from tests.checker.rule_examples_onnx import ONNX_EXAMPLES
 from tests.checker.rule_examples_tflite import TFLITE_EXAMPLES
-from tests.checker.rule_examples_xnnpack import GRAPH_EXAMPLES, XNNPACK_EXAMPLES
+from tests.checker.rule_examples_xnnpack import XNNPACK_EXAMPLES, XNNPACK_GRAPH_EXAMPLES
 
 HALF = "float16"
 ENLARGED = operator("upsample_bilinear", dtype=HALF, after=(1, 64, 128, 128))
@@ -138,6 +138,7 @@ ALL_EXAMPLES = {
     **COREML_EXAMPLES,
     **LAB_EXAMPLES,
 }
+GRAPH_EXAMPLES = {**XNNPACK_GRAPH_EXAMPLES, **LAB_GRAPH_EXAMPLES}
 RULES = {rule.id: rule for name in family_names() for rule in load_family(name).rules}
 DEFAULT_VARIANTS = {
     "tflite-nnapi": "tflite-nnapi-30",

@@ -1,6 +1,11 @@
 """`edge-deeplab lab`, where no tool is installed."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,7 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
 from edge_deeplab.lab import environments
+from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.lab.trial import TRIAL_FILES
 
 FILE = str(TRIAL_FILES["tflite"])
@@ -113,3 +119,32 @@ def test_lab_refuses_what_cannot_be_meant(arguments, told, monkeypatch):
     done = run(*arguments)
     assert done.exit_code == 2, done.output
     assert told in " ".join(done.output.split())
+
+
+@pytest.fixture
+def waiting_vela(tmp_path):
+    """Install a Vela that never answers; return the file that it makes once it was asked."""
+    place, began = environments.environment_of(TOOLS["vela"]), tmp_path / "began"
+    about = place / "lib" / "python3" / "site-packages" / "ethos_u_vela-5.2.0.dist-info"
+    for folder in (about, place / "bin"):
+        folder.mkdir(parents=True)
+    package, _, version = TOOLS["vela"].pins[0].partition("==")
+    text = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+    (about / "METADATA").write_text(text)
+    python = place / "bin" / "python"
+    python.write_text(f"#!/bin/sh\ntouch '{began}'\nexec sleep 60\n")
+    python.chmod(0o755)
+    return began
+
+
+def test_lab_stopped_exits_130_and_says_that_the_same_command_goes_on(waiting_vela):
+    command = [sys.executable, "-m", "edge_deeplab", "lab", FILE, "--device", "ethos-u55-256"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not waiting_vela.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == b""
+    assert stderr.endswith(b"finished cells are kept, and the same command goes on from there\n")

@@ -258,3 +258,21 @@ def test_read_onnx_constant_kept_outside_the_file_is_not_opened(tmp_path, tiny):
     offset.external_data.add(key="location", value="/etc/passwd")
     path.write_bytes(model.SerializeToString())
     assert read_onnx(path).operators[0].inputs[1].values is None
+
+
+def test_read_onnx_quantize_and_dequantize_keep_the_shape_that_is_declared(tmp_path, tiny):
+    scales = {"s": np.float32(0.1), "z": np.int8(0)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["dq"]),
+        helper.make_node("Relu", ["dq"], ["result"]),
+    ]
+    path = tiny.save_onnx(tmp_path / "qdq.onnx", nodes, scales)
+    model = onnx.load(path)
+    del model.graph.value_info[:]  # as ONNX Runtime's quantizer leaves them out
+    onnx.save(model, path)
+    quantize, dequantize, relu = read_onnx(path).operators
+    image = quantize.inputs[0].shape
+    assert image is not None
+    assert [dequantize.inputs[0].shape, relu.inputs[0].shape] == [image, image]
+    assert relu.inputs[0].dequantized_from == "int8"

@@ -200,3 +200,17 @@ def test_read_tflite_unpacked_constant_is_read_as_float(tmp_path, tiny):
     _, add = read_tflite(builder.save(tmp_path / "half.tflite", [image], [result])).operators
     assert (add.inputs[1].dtype, add.inputs[1].read_as) == ("float16", "float32")
     assert add.reads == ("0", "2")
+
+
+def test_read_tflite_constant_behind_the_flatbuffer_is_told_apart(tmp_path, tiny):
+    builder = tiny.TFLiteBuilder()
+    image = builder.tensor("image", (1, 8, 8, CHANNELS))
+    result = builder.tensor("result", (1, 8, 8, CHANNELS))
+    inside, behind = (builder.tensor(name, (8,), data=tiny.weights(8)) for name in ("in", "out"))
+    buffer = builder.model.buffers[builder.graph.tensors[behind].buffer]
+    buffer.data, buffer.offset, buffer.size = None, 4096, 32
+    builder.add("ADD", [image, inside], [result])
+    builder.add("MUL", [result, behind], [image])
+    graph = read_tflite(builder.save(tmp_path / "apart.tflite", [image], [result]))
+    assert [o.inputs[1].constant for o in graph.operators] == [True, True]
+    assert [o.inputs[1].apart for o in graph.operators] == [False, True]

@@ -93,6 +93,63 @@ def test_qnn_refuses_floats_with_a_stored_operand_where_predicted(
     assert (comparison.observation.refusal is not None) == refused
 
 
+@pytest.fixture
+def quantized_path(tmp_path):
+    """Return a function that writes an operator between two quantizations of floats."""
+
+    def quantized_path(kind, dtype):
+        nodes = [
+            helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"], name="first"),
+            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["dq"], name="dq"),
+            helper.make_node(kind, ["dq"], ["y"]),
+            helper.make_node("QuantizeLinear", ["y", "scale", "zero"], ["yq"], name="yq"),
+            helper.make_node("DequantizeLinear", ["yq", "scale", "zero"], ["z"], name="last"),
+        ]
+        return save_onnx(tmp_path / "q.onnx", nodes, {"scale": np.float32(0.1), "zero": dtype(0)})
+
+    return quantized_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "left"),
+    [
+        ("Relu", np.int8, ["first", "last"]),
+        ("HardSigmoid", np.uint8, ["first", "last"]),
+        ("HardSigmoid", np.int8, ["first", "dq", "y", "yq", "last"]),
+    ],
+)
+def test_qnn_leaves_quantizations_at_the_borders_and_around_what_it_leaves_as_predicted(
+    compiled, quantized_path, kind, dtype, left
+):
+    comparison = compiled(quantized_path(kind, dtype), "onnx-qnn-v75")
+    assert comparison.equal
+    assert [operator.name for _, operator in comparison.left] == left
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "refused"),
+    [
+        ("HardSigmoid", "onnx-qnn-v68", True),
+        ("HardSwish", "onnx-qnn-v68", False),
+        ("HardSigmoid", "onnx-qnn-v69", False),
+        ("InstanceNormalization", "onnx-qnn-v68", True),
+        ("InstanceNormalization", "onnx-qnn-v69", False),
+    ],
+)
+def test_qnn_refuses_floats_of_some_kinds_where_predicted(
+    compiled, tmp_path, kind, device, refused
+):
+    constants = {"scale": weights(8), "bias": weights(8)} if "Norm" in kind else {}
+    nodes = [
+        helper.make_node("Conv", ["image", "filter"], ["x"]),
+        helper.make_node(kind, ["x", *constants], ["y"]),
+    ]
+    path = save_onnx(tmp_path / "a.onnx", nodes, {**constants, "filter": weights(8, 8, 1, 1)})
+    comparison = compiled(path, device)
+    assert comparison.equal
+    assert (comparison.observation.refusal is not None) == refused
+
+
 def test_qnn_leaves_all_of_a_file_in_which_it_takes_nothing(compiled, tmp_path):
     path = save_onnx(tmp_path / "a.onnx", [helper.make_node("Erf", ["image"], ["y"])], {})
     assert list(compiled(path, "onnx-qnn-v75").observation.left) == [0]

@@ -3,6 +3,7 @@
 import runpy
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -12,7 +13,7 @@ from edge_deeplab.lab.observers import available_observers
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.lab.trial import TRIAL_FILES
 from tests.lab.real_tools import link_tool, run_trial
-from tests.tiny_files import save_onnx, weights
+from tests.tiny_files import conv_node, save_onnx, weights
 
 CHIPS = sorted(name for name, device in DEVICES.items() if device.tool == "rknn")
 TABLE = """\
@@ -51,6 +52,11 @@ def test_rknn_log_with_an_error_is_a_refusal_whatever_else_it_holds(read_log):
     }
 
 
+def test_rknn_log_in_colours_is_read_without_them(read_log):
+    said = "\x1b[31mE\x1b[0m \x1b[1;31mload_onnx: Unsupport onnx opset 20, need <= 19!\x1b[0m\n"
+    assert read_log(said) == {"refused": "load_onnx: Unsupport onnx opset 20, need <= 19!"}
+
+
 def test_rknn_log_without_layers_tells_nothing(read_log):
     with pytest.raises(RuntimeError, match="Segmentation"):
         read_log("I rknn building ...\nSegmentation fault\n")
@@ -87,6 +93,44 @@ def test_rknn_refuses_floats_of_an_integer_picture_as_predicted(built, tmp_path)
     comparison = built(path, "rknn-rk3588")
     assert comparison.equal
     assert "Not Support Dtype" in comparison.observation.refusal
+
+
+def test_rknn_refuses_an_operator_set_above_19_as_predicted(built, tmp_path):
+    model = onnx.load(TRIAL_FILES["onnx"])
+    model.opset_import[0].version = 20
+    onnx.save(model, tmp_path / "a.onnx")
+    comparison = built(tmp_path / "a.onnx", "rknn-rk3588")
+    assert comparison.equal
+    assert "need <= 19" in comparison.observation.refusal
+
+
+@pytest.mark.parametrize(
+    ("device", "rate", "refused"),
+    [("rknn-rk3576", 24, True), ("rknn-rk3576", 12, False), ("rknn-rk3588", 24, False)],
+)
+def test_rknn_refuses_wide_rates_where_predicted(built, tmp_path, device, rate, refused):
+    node = conv_node(dilations=[rate] * 2, pads=[rate] * 4, group=256)
+    constants = {"model.aspp.branches.1.0.weight": weights(256, 1, 3, 3)}
+    path = save_onnx(tmp_path / "a.onnx", [node], constants, image_shape=(1, 256, 8, 8))
+    comparison = built(path, device)
+    assert comparison.equal
+    assert (comparison.observation.refusal is not None) == refused
+
+
+@pytest.mark.parametrize("how", ["align_corners", "half_pixel"])
+def test_rknn_leaves_a_resize_with_corners_aligned_as_predicted(built, tmp_path, how):
+    sizes = {"coordinate_transformation_mode": how, "mode": "linear"}
+    nodes = [
+        conv_node(),
+        helper.make_node("Resize", ["conv2d", "", "", "sizes"], ["y"], name="y", **sizes),
+    ]
+    constants = {
+        "model.aspp.branches.1.0.weight": weights(8, 1, 3, 3),
+        "sizes": np.array([1, 8, 32, 32], np.int64),
+    }
+    comparison = built(save_onnx(tmp_path / "a.onnx", nodes, constants), "rknn-rk3588")
+    assert comparison.equal
+    assert (len(comparison.left) == 1) == (how == "align_corners")
 
 
 def test_rknn_simulator_computes_the_trial_file(built, tmp_path):

@@ -23,7 +23,9 @@ _REASON = re.compile(
     r"Validation FAILED for .*\n(?P<nodes>(?:\tOperator type: .*\n)+)\tREASON : (?P<reason>.*)"
 )
 _NODE = re.compile(r"Node name: (.*) Node index: \d+$", re.M)
-_REFUSAL = re.compile(r"EPFail: .* : (Failed to (?:finalize|compose) .*)")
+_REFUSAL = re.compile(
+    r"Fail: \[ONNXRuntimeError\] .*? : (Failed to (?:finalize|compose) .*|Node .* is now invalid .*)"
+)
 _VERBOSE, _ERRORS = 0, 3
 
 
@@ -34,20 +36,24 @@ def version() -> dict[str, Any]:
 
 def compile(path: str, device: str, folder: str) -> dict[str, Any]:
     """Return what the provider left of a file, and in how many parts it takes the rest, or why it refuses it."""
-    written = Path(folder) / "compiled.onnx"
-    command = [sys.executable, "-I", __file__, path, device, str(written)]
+    named, written = Path(folder) / "named.onnx", Path(folder) / "compiled.onnx"
+    model = onnx.load(path)
+    for node in model.graph.node:  # the provider tells of nodes by name; a file may leave it out
+        node.name = node.output[0]
+    onnx.save(model, named)
+    command = [sys.executable, "-I", __file__, str(named), device, str(written)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     said = done.stdout + done.stderr
     if refusal := _REFUSAL.search(said):
         return {"refused": refusal[1]}
     if done.returncode:
         raise RuntimeError((said.strip().splitlines() or ["it said nothing"])[-1])
-    took_some = written.exists()
-    nodes = onnx.load(written if took_some else path, load_external_data=False).graph.node
+    nodes = onnx.load(written if written.exists() else named, load_external_data=False).graph.node
+    given = {node.name for node in model.graph.node}
     reasons, silent = read_reasons(said), "the provider leaves it and does not say why"
     return {
         "left": {
-            node.output[0]: reasons.get(node.name, silent)
+            node.name if node.name in given else node.output[0]: reasons.get(node.name, silent)
             for node in nodes
             if node.op_type != "EPContext"
         },

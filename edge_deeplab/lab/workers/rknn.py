@@ -19,7 +19,8 @@ _LAYER = re.compile(
     re.M,
 )
 """A row of the table of layers: index, type, element type, processor, shapes, cycles, traffic, type and name."""
-_ERROR = re.compile(r"^(?:\x1b\[[\d;]*m)*E(?:\x1b\[[\d;]*m)* (?:RKNN: \[[\d:.]+\] )?(.*)$", re.M)
+_ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] )?(.*)$", re.M)
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _HARMLESS = "Unkown op target: 0"
 """Said of files that are built whole."""
 _NPU, _BORDERS = "NPU", ("InputOperator", "OutputOperator")
@@ -43,6 +44,7 @@ def read_log(said: str) -> dict[str, Any]:
     Raises:
         RuntimeError: when it tells nothing.
     """
+    said = _COLOUR.sub("", said)
     errors = [line for line in _ERROR.findall(said) if _HARMLESS not in line]
     if errors:
         return {"refused": errors[0]}
