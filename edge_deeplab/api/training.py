@@ -67,7 +67,7 @@ def train(
 
     chosen = with_model(recipe_from(Recipe, recipe, optimiser={"epochs": epochs}), model)
     start = None if init is None else load(init)
-    if model is not None and start is not None and start.info.is_graph:
+    if model is not None and start is not None and start.info.is_imported:
         raise ConfigError(
             f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
             "expected; leave the model out"

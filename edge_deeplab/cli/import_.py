@@ -14,10 +14,13 @@ from edge_deeplab.cli.options import (
     parse_normalisation,
 )
 from edge_deeplab.cli.output import (
+    AllowPickleOption,
     DebugOption,
     JsonOption,
+    UnsafePickleOption,
     ending_cleanly,
     naming_options,
+    parse_size,
     print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
@@ -29,8 +32,30 @@ if TYPE_CHECKING:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file, or weights.")],
     output: Annotated[Path, typer.Option(metavar="CHECKPOINT", help="The checkpoint to write.")],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Whose code weights are from: smp, torchvision, mmseg, vainf or hf.",
+        ),
+    ] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Which of its networks: its name there, its project's configuration, or a whole spec, as JSON or "
+            "TOML; without it the config.json beside the weights.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Of pictures that weights are for; without it 512x512."),
+    ] = None,
+    allow_pickle: AllowPickleOption = False,
+    unsafe_pickle: UnsafePickleOption = False,
     classes: Annotated[
         Path | None,
         typer.Option(
@@ -64,13 +89,22 @@ def import_(
     """Write somebody else's network as a checkpoint, which trains, prunes, quantizes and exports as others do.
 
     Example: edge-deeplab import deeplab.tflite --classes voc.txt --licence Apache-2.0 --output deeplab.safetensors
+             edge-deeplab import model.safetensors --from smp --classes voc.txt --output deeplab.safetensors
     """
-    foreign_pixels = parse_normalisation(normalisation)
+    foreign_pixels, size_hw = parse_normalisation(normalisation), parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with naming_options({}), drawn_progress() as progress:
+        with (
+            naming_options({"source": "--from", "size_hw": "--size"}),
+            drawn_progress() as progress,
+        ):
             imported = api.import_checkpoint(
                 file,
                 output=output,
+                source=source,
+                spec=spec,
+                size_hw=size_hw,
+                allow_pickle=allow_pickle,
+                unsafe_pickle=unsafe_pickle,
                 classes=classes,
                 class_map=class_map,
                 normalisation=foreign_pixels,
@@ -96,6 +130,9 @@ def _tell(imported: "Imported") -> None:
         say(f"classes that start afresh: {', '.join(imported.fresh)}")
     if imported.dropped:
         say(f"classes of the file that are left out: {', '.join(imported.dropped)}")
+    if imported.beside:
+        counts = ", ".join(f"{module} ({count})" for module, count in imported.beside.items())
+        say(f"tensors that are left out, which have no part in the map of classes: {counts}")
     if (told := imported.agreement) is None:
         return
     say(f"pixels that agree with the file, on {told.images} pictures: {told.imported:.4f} in float")

@@ -1,11 +1,11 @@
 """Other people's networks as checkpoints: read, given class names, held against their file, and written.
 
-What reads a kind of file is a row of `SOURCES`; the rest is the same for all of them.
+A TFLite file says what its network is; weights alone need a source, whose code says it. The rest is the same for both.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,15 @@ from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite, save_checkpoint
 from edge_deeplab.models.classifier import Rows
+from edge_deeplab.models.foreign.reading import SOURCES, find_source, read_weights
 from edge_deeplab.models.operator_graph import CLASSIFIER, GraphSpec, graph_of
 from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin, carried, origins_of
 from edge_deeplab.models.tflite.network import read_network
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.text import printable
+
+_SIZE_HW = (512, 512)
+"""Of pictures that weights are for, where nobody says it: no file of weights does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +37,17 @@ class ImportRequest:
     """A file to import, and what it does not say of itself.
 
     Args:
-        file: a `.tflite` file.
+        file: a `.tflite` file; from a source, its weights as safetensors or a pickle.
         output: the checkpoint to write.
+        source: whose code the weights are from, a key of `models.foreign.reading.SOURCES`; None for a `.tflite` file.
+        spec: which of its networks, as for `read_weights`.
+        size_hw: of the pictures that such weights are for; None for the default.
+        allow_pickle: also read the tensors of a pickle.
+        unsafe_pickle: unpickle it in full, which runs code that its author chose.
         classes: a `dataset.toml`, or a text with one name a line: the classes of the checkpoint. Of a file that names
             none and comes without a class map these are its own, in the order of its ids.
         class_map: what the file's ids mean, or the TOML file that says so.
-        normalisation: of a float or int8 input of a file that does not describe itself.
+        normalisation: of a float or int8 input of a file that does not describe itself, or in place of the source's.
         licence: terms that the weights come under; None where they are not known.
         data: a data folder on whose pictures the network is held against the file; None measures nothing.
         split: split of the folder.
@@ -46,12 +55,18 @@ class ImportRequest:
         max_pixels: a larger picture is refused.
 
     Raises:
-        ConfigError: for a file of a kind that is not imported, or terms that are no line of text.
+        ConfigError: for a file of a kind that is not imported, an unknown source, what only a source takes where there
+            is none and the other way round, or terms that are no line of text.
         OutputError: when the checkpoint could not be written.
     """
 
     file: Path
     output: Path
+    source: str | None = None
+    spec: str | Path | None = None
+    size_hw: tuple[int, int] | None = None
+    allow_pickle: bool = False
+    unsafe_pickle: bool = False
     classes: Path | None = None
     class_map: ClassMap | Path | None = None
     normalisation: Normalisation | None = None
@@ -62,11 +77,7 @@ class ImportRequest:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.file.suffix.lower() not in SOURCES:
-            raise ConfigError(
-                f"{self.file} ends in {self.file.suffix or 'nothing'!r}; {', '.join(SOURCES)} was expected; pass such "
-                "a file"
-            )
+        _check_kind(self)
         with checking("licence"):
             _check_terms(self.licence)
         check_writable(self.output, "file")
@@ -79,10 +90,12 @@ class ForeignNetwork:
     Args:
         checkpoint: the network in memory; its classes are numbered.
         own: the classes that the file names, which may be fewer than it scores; None where it names none.
+        beside: by module, how many tensors were left out, because what they compute is no map of classes.
     """
 
     checkpoint: Checkpoint
     own: ClassList | None
+    beside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class Imported:
         origin: whose weights they are.
         fresh: classes that no row of the file's classifier scores.
         dropped: classes of the file that the checkpoint has not.
+        beside: as for `ForeignNetwork`.
         agreement: with the file; None where no pictures were given.
     """
 
@@ -103,6 +117,7 @@ class Imported:
     origin: Origin
     fresh: tuple[str, ...]
     dropped: tuple[str, ...]
+    beside: Mapping[str, int]
     agreement: FileAgreement | None
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +129,7 @@ class Imported:
             "classes": [c.name for c in self.info.classes],
             "leftover": list(self.dropped),
             "missing": list(self.fresh),
+            "tensors_left_out": dict(self.beside),
             "normalisation": asdict(self.info.normalisation),
             "ranges": len(self.info.ranges or {}),
             "weights_of": self.origin.to_json(),
@@ -132,17 +148,18 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
         progress: told what is under way.
 
     Raises:
-        CheckpointError: when its weights are not finite.
+        CheckpointError: when its weights cannot be read, are not finite or are not those of the network.
         ArtifactError: when the file cannot be read, or holds no network that follows the picture's size.
         UnsupportedOperatorError: for operators that have no place in a network to train.
-        ConfigError: when nothing tells the file's classes, or their list or map does not fit it.
+        ConfigError: when nothing says which network weights are of, or one that cannot be imported, or nothing tells
+            the file's classes, or their list or map does not fit it.
         DataError: when the pictures cannot be read.
         OutputError: when the checkpoint cannot be written.
         MissingDependencyError: without LiteRT.
     """
     wanted = None if request.classes is None else read_class_list(request.classes)
     progress.begin(f"reading {request.file.name}")
-    foreign = SOURCES[request.file.suffix.lower()](request)
+    foreign = _read_tflite(request) if request.source is None else _read_weights(request)
     old = _names(request, foreign, wanted)
     new = wanted or _own_classes(request, foreign, old)
     agreement = _agreement(request, foreign.checkpoint, progress)
@@ -156,6 +173,7 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
         Origin(**checkpoint.info.provenance[IMPORTED]),
         tuple(name for name, source in zip(told, rows.sources, strict=True) if source is None),
         tuple(dict.fromkeys(name for name in old if name is not None and name not in told)),
+        foreign.beside,
         agreement,
     )
 
@@ -166,10 +184,9 @@ def _read_tflite(request: ImportRequest) -> ForeignNetwork:
     digest = hashlib.sha256(request.file.read_bytes()).hexdigest()
     own, count = network.description, len(network.tensors[f"{CLASSIFIER}.weight"])
     licence = request.licence or (own.licence if own else "") or UNKNOWN
-    numbered = tuple(ClassInfo(f"class {i}", voc_colour(i)) for i in range(count))
     info = CheckpointInfo(
         spec=graph_of(network.operators),
-        classes=numbered,
+        classes=_coloured(f"class {i}" for i in range(count)),
         ignore_index=None,
         normalisation=network.normalisation,
         size_hw=network.size_hw,
@@ -184,8 +201,57 @@ def _read_tflite(request: ImportRequest) -> ForeignNetwork:
     return ForeignNetwork(Checkpoint(info, network.tensors, request.file, digest), named)
 
 
-SOURCES: Mapping[str, Callable[[ImportRequest], ForeignNetwork]] = {".tflite": _read_tflite}
-"""What reads a kind of file, by its ending."""
+def _read_weights(request: ImportRequest) -> ForeignNetwork:
+    weights = read_weights(
+        request.file,
+        find_source(request.source),
+        request.spec,
+        allow_pickle=request.allow_pickle,
+        unsafe_pickle=request.unsafe_pickle,
+    )
+    told, count = weights.told, len(weights.tensors[f"{CLASSIFIER}.bias"])
+    digest = hashlib.sha256(request.file.read_bytes()).hexdigest()
+    licence = request.licence or UNKNOWN
+    info = CheckpointInfo(
+        spec=told.spec,
+        classes=_coloured(f"class {i}" for i in range(count)),
+        ignore_index=None,
+        normalisation=request.normalisation or told.normalisation,
+        size_hw=request.size_hw or _SIZE_HW,
+        licence=licence,
+        provenance={IMPORTED: Origin(printable(request.file.name), digest, licence).to_json()},
+    )
+    own = None if told.names is None else ClassList(_coloured(told.names))
+    checkpoint = Checkpoint(info, weights.tensors, request.file, digest)
+    return ForeignNetwork(checkpoint, own, weights.dropped)
+
+
+def _coloured(names: Iterable[str]) -> tuple[ClassInfo, ...]:
+    return tuple(ClassInfo(name, voc_colour(i)) for i, name in enumerate(names))
+
+
+def _check_kind(request: ImportRequest) -> None:
+    """Refuse a file that nothing reads, and what was said that nobody would look at."""
+    if request.source is not None:
+        with checking("source"):
+            find_source(request.source)
+        if request.data is not None:
+            raise ConfigError(
+                f"data came with weights from {request.source}, which nothing here runs as they are; pictures are for "
+                ".tflite files; leave it out"
+            )
+        return
+    if request.file.suffix.lower() != ".tflite":
+        raise ConfigError(
+            f"{request.file} ends in {request.file.suffix or 'nothing'!r}; .tflite was expected, or the source of its "
+            f"weights ({', '.join(SOURCES)}); pass such a file, or name the source"
+        )
+    for name in ("spec", "size_hw"):
+        if getattr(request, name) is not None:
+            with checking(name):
+                raise ConfigError(
+                    f"{name} came with no source; a .tflite file says that itself; leave it out, or name the source"
+                )
 
 
 def _check_terms(licence: str | None) -> None:
@@ -228,7 +294,7 @@ def _own_classes(
     if request.class_map is None and foreign.own is not None:
         return foreign.own
     distinct = dict.fromkeys(name for name in names if name is not None)
-    return ClassList(tuple(ClassInfo(name, voc_colour(i)) for i, name in enumerate(distinct)))
+    return ClassList(_coloured(distinct))
 
 
 def _with_classes(
@@ -240,8 +306,10 @@ def _with_classes(
     if rows.are_those_of(len(old)):
         return replace(checkpoint, info=info), rows
     ranges = {path: each for path, each in (info.ranges or {}).items() if path != CLASSIFIER}
-    assert isinstance(info.spec, GraphSpec), "files are read as graphs"
-    info = replace(info, spec=info.spec.with_num_classes(len(new.classes)), ranges=ranges or None)
+    spec = info.spec
+    if isinstance(spec, GraphSpec):
+        spec = spec.with_num_classes(len(new.classes))
+    info = replace(info, spec=spec, ranges=ranges or None)
     replaced = {
         name: rows.take(checkpoint.tensors[name])
         for name in (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")

@@ -53,6 +53,8 @@ BACKBONES: dict[str, Backbone] = {
     "mobilenetv4_conv_medium": _mobile("mobilenetv4_conv_medium"),
     "resnet50": Backbone("resnet50", False, _IMAGENET, last_stage="layer4"),
     "resnet101": Backbone("resnet101", False, _IMAGENET, last_stage="layer4"),
+    "resnet50c": Backbone("resnet50c", False, _IMAGENET, last_stage="layer4"),
+    "resnet101c": Backbone("resnet101c", False, _IMAGENET, last_stage="layer4"),
     "xception65": Backbone("xception65", True, TENSORFLOW, feature_cls="getter"),
     "xception71": Backbone("xception71", True, TENSORFLOW, feature_cls="getter"),
     "vgg16": Backbone("vgg16", False, _IMAGENET, last_index=5),

@@ -30,7 +30,7 @@ from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.models.backbones import current_name
 from edge_deeplab.models.deeplab import build_model
-from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph, sizes_at
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
@@ -95,6 +95,11 @@ class CheckpointInfo:
     def is_graph(self) -> bool:
         """Whether its network is an imported graph, which has a good size of its own."""
         return isinstance(self.spec, GraphSpec)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its network is somebody else's, which has no name here."""
+        return self.spec.name not in FAMILY
 
 
 @dataclass(frozen=True)

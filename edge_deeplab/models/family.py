@@ -12,6 +12,8 @@ from edge_deeplab.models.spec import ASPPSpec, Convolution, DecoderSpec, ModelSp
 
 V3_PLUS = "deeplabv3plus_"
 _FC6_FC7 = (1024, 1024)
+_ELSEWHERE = ("vgg16", "resnet50c", "resnet101c")
+"""Backbones of the papers before it, and of mmsegmentation's networks, which are imported."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _v3_plus(backbone: str) -> NamedSpec:
 
 
 _NAMED = (
-    *(_v3_plus(backbone) for backbone in BACKBONES if backbone != "vgg16"),
+    *(_v3_plus(backbone) for backbone in BACKBONES if backbone not in _ELSEWHERE),
     *(_v3(backbone) for backbone in ("resnet50", "resnet101")),
     *(
         _v2(size, rates, backbone)

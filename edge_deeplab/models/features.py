@@ -14,6 +14,7 @@ from torch import nn
 
 from edge_deeplab.errors import CheckpointError, require
 from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.operator_graph import SAME, PaddedConv2d
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.models.torchvision_without_operators import import_torchvision
 
@@ -36,6 +37,8 @@ def build_backbone(spec: ModelSpec) -> nn.Module:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = spec.batch_norm_eps
+    if spec.same_padding:
+        _pad_within(network)
     return network
 
 
@@ -112,6 +115,27 @@ def _make_atrous(network: nn.Module, spec: ModelSpec) -> None:
         lost = layer.stride[0] // stride
         layer.stride = (stride, stride)
         _set_rate(layer, rate * lost if spec.first_dilated else rate)
+
+
+def _pad_within(network: nn.Module) -> None:
+    """Let convolutions pad as TensorFlow does wherever they are run, in place.
+
+    timm's pad before they are run, which is lost where quantizers or float32 are put around the convolution itself.
+    """
+    for path, layer in _convolutions(network).items():
+        if type(layer) is nn.Conv2d:  # pads alike on all sides at any size
+            continue
+        settings = {
+            "channels": layer.out_channels,
+            "kernel_hw": layer.kernel_size,
+            "stride_hw": layer.stride,
+            "rate_hw": layer.dilation,
+            "groups": layer.groups,
+            "edges": SAME,
+        }
+        padded = PaddedConv2d(layer.in_channels, settings)
+        padded.weight, padded.bias = layer.weight, layer.bias
+        network.set_submodule(path, padded)
 
 
 def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:

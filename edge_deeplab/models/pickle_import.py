@@ -40,10 +40,7 @@ def read_pickle(path: Path, *, unsafe: bool = False) -> Checkpoint:
         CheckpointError: when it is no pickle, holds more than tensors and may not be unpickled in full, holds no
             tensors, or they fit none of the models or are not finite.
     """
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; pass a .pth file")
-    content = _load(path, unsafe=unsafe)
-    tensors = _state_of(content, path)
+    tensors = read_pickled_tensors(path, unsafe=unsafe)
     check_finite(tensors, path)
     classes = _recognisable_classes(tensors, path)
     spec = _recognise(tensors, len(classes), path)
@@ -56,6 +53,21 @@ def read_pickle(path: Path, *, unsafe: bool = False) -> Checkpoint:
         provenance={"imported from": path.name},
     )
     return Checkpoint(info, tensors, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def read_pickled_tensors(path: Path, *, unsafe: bool = False) -> dict[str, torch.Tensor]:
+    """Return the tensors of a state dict, of a dict that wraps one, or of a whole pickled module.
+
+    Args:
+        path: the file.
+        unsafe: as for `read_pickle`.
+
+    Raises:
+        CheckpointError: when it is no pickle, or holds something else or no tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; pass a .pth file")
+    return _state_of(_load(path, unsafe=unsafe), path)
 
 
 def _load(path: Path, *, unsafe: bool) -> Any:
@@ -75,7 +87,6 @@ def _load(path: Path, *, unsafe: bool) -> Any:
 
 
 def _state_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a state dict, a dict that wraps one, or a whole pickled module."""
     if isinstance(content, torch.nn.Module):
         content = content.state_dict()
     for wrapper in _WRAPPERS:

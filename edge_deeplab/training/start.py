@@ -39,11 +39,13 @@ def name_start(
     return " and ".join(f"{option} with sha256 {digest}" for option, digest in hashes.items())
 
 
-def of_graph(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
-    """Return what a run says of itself: what starts from an imported graph trains that, whatever the recipe names."""
-    if init is None or not isinstance(init.info.spec, GraphSpec):
+def of_imported(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
+    """Return what a run says of itself: what starts from an imported network trains that, whatever the recipe names."""
+    if init is None or not init.info.is_imported:
         return info
-    spec = init.info.spec.with_num_classes(len(info.classes))
+    spec = init.info.spec
+    if isinstance(spec, GraphSpec):
+        spec = spec.with_num_classes(len(info.classes))
     return replace(info, spec=spec, normalisation=init.info.normalisation)
 
 

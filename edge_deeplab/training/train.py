@@ -34,7 +34,7 @@ from edge_deeplab.training.start import (
     build_to_restore,
     choose_spec,
     name_start,
-    of_graph,
+    of_imported,
 )
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
@@ -48,7 +48,7 @@ class TrainRequest:
         sources: labelled data sets; all with the classes of the first.
         output: folder for `best.safetensors`, `last.safetensors`, `state.safetensors` and `log.csv`.
         init: start from these weights instead of ImageNet's; a classifier keeps the rows of classes that both have. An
-            imported graph is what is trained, whatever model the recipe names.
+            imported network is what is trained, whatever model the recipe names.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
         teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
 
@@ -178,7 +178,7 @@ def describe_run(
         licence=with_terms(recipe.licence or first.licence, origins_of(provenance)),
         provenance=provenance,
     )
-    return of_graph(info, init)
+    return of_imported(info, init)
 
 
 def _check_classes(sources: Sequence[SegmentationDataset]) -> None:

@@ -105,6 +105,9 @@ CANNOT_BE_MEANT = {
         "--max-pixels": ["0", "x"],
         "--limit": ["0", "x"],
         "--licence": ["", "two\nlines"],
+        "--from": ["keras", ""],
+        "--spec": ["deeplabv3_resnet50"],
+        "--size": ["0x1", "x"],
         "--normalisation": ["1", "1/0"],
     },
     "demo": {

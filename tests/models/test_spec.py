@@ -12,6 +12,7 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.models.spec import ASPPSpec, ModelSpec, read_spec
+from edge_deeplab.training.cpu import keep_depthwise_in_float32
 
 PLUS = find_spec("deeplabv3plus_mobilenetv2_100")
 SCORES = find_spec("deeplabv2_aspp_l_vgg16")
@@ -150,6 +151,14 @@ class TestBackbone:
         norms = {p: m.eps for p, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
         assert {eps for path, eps in norms.items() if path.startswith("backbone.")} == {1e-3}
         assert {eps for path, eps in norms.items() if not path.startswith("backbone.")} == {1e-5}
+
+    def test_same_padding_stays_where_float32_is_put_around_convolutions(self) -> None:
+        padded = build_model(dataclasses.replace(PLUS, same_padding=True), 2).eval()
+        images = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            expected = padded(images)
+            keep_depthwise_in_float32(padded)
+            assert torch.equal(padded(images), expected)
 
     def test_same_padding_moves_what_a_strided_convolution_sees(self) -> None:
         torch.manual_seed(0)
