@@ -22,7 +22,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
-from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.family import FAMILY
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TargetName
@@ -132,7 +132,7 @@ def examine_target(checkpoint: Checkpoint, graph: CanonicalGraph, target: Target
 
 def tiny_checkpoint(folder: Path) -> Checkpoint:
     """Return a MobileNetV2 DeepLabV3+ of seeded random weights, saved in `folder`."""
-    spec = find_spec("mobilenetv2_100")
+    spec = FAMILY["deeplabv3plus_mobilenetv2_100"].spec
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build_model(spec, 3)
