@@ -89,19 +89,21 @@ _WRAPPED = "model."
 def name_operators(program: ExportedProgram) -> ExportedProgram:
     """Name operators after module and operation, constants after their path in the checkpoint.
 
-    Operators that would be called the same are numbered.
+    Operators that would be called the same, or as a constant, are numbered.
 
     Requires: nothing; an operator outside of any module is named by its operation alone.
     Ensures: the same graph under names that `formats.operator_names.module_of` reads back.
     """
     editor = ProgramEditor(program)
-    editor.shorten_paths(_WRAPPED)
     unnamed = [
         node
         for node in editor.graph.nodes
         if node.op == "call_function" and not node.meta.get(NAMED)
     ]
     editor.forget_names(unnamed)
+    editor.shorten_paths(
+        _WRAPPED
+    )  # constants first: an operator called like one is numbered, whoever called it so
     for node in unnamed:
         editor.name(node, operator_name(_module_path(node), _operation(node)))
     return editor.finish()
