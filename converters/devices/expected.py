@@ -114,7 +114,10 @@ def _resize(node: fx.Node) -> Operator:
     aligned = bool(arguments[2])
     settings = {"align_corners": aligned, "half_pixel_centers": not aligned}
     result = _stored_map(node, _quantizer_behind(node))
-    return _map_operator("RESIZE_BILINEAR", 3, node, (_read_map(arguments[0]),), result, settings)
+    written = _map_operator(
+        "RESIZE_BILINEAR", 1, node, (_read_map(arguments[0]),), result, settings
+    )
+    return written if aligned else replace(written, version=3)  # half-pixel centres came last
 
 
 def _concatenation(node: fx.Node) -> Operator:

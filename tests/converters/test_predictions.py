@@ -57,7 +57,7 @@ HALF_SAID = {
     "onnx-cpu": (29, 19, 0, 0, None),
     "onnx-nnapi": (7, 0, 41, 0, 5),
     "onnx-qnn-v75": (48, 0, 0, 0, 1),
-    "onnx-webgpu": (46, 0, 2, 0, 2),
+    "onnx-webgpu": (47, 0, 1, 0, 1),
     "onnx-xnnpack": (3, 0, 45, 0, 3),
 }
 """By profile: operators that are ok, slow, fallback and rejected, and the partitions that they make."""

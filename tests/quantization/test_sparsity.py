@@ -20,6 +20,7 @@ from edge_deeplab.models.checkpoint import (
     save_checkpoint,
 )
 from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.sparsity import sparsify
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
@@ -33,7 +34,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     torch.manual_seed(0)
     classes = tuple(ClassInfo(name, (i, i, i)) for i, name in enumerate("abc"))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
-    info = CheckpointInfo(MODEL, {}, classes, None, normalisation, (32, 48))
+    info = CheckpointInfo(find_spec(MODEL), classes, None, normalisation, (32, 48))
     path = tmp_path_factory.mktemp("checkpoint") / "street.safetensors"
     save_checkpoint(path, build_model(MODEL, len(classes)), info)
     return load_checkpoint(path)
