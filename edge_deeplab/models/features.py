@@ -14,7 +14,7 @@ from torch import nn
 
 from edge_deeplab.errors import CheckpointError, require
 from edge_deeplab.models.backbones import get_backbone
-from edge_deeplab.models.operator_graph import SAME, PaddedConv2d
+from edge_deeplab.models.padded_convolution import SAME, PaddedConv2d
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.models.torchvision_without_operators import import_torchvision
 

@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError
-from edge_deeplab.models.operator_graph import OperatorGraph, PaddedConv2d, same_edges
+from edge_deeplab.models.operator_graph import OperatorGraph
+from edge_deeplab.models.padded_convolution import PaddedConv2d, same_edges
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.tflite.network import TFLiteNetwork, read_network
 from edge_deeplab.runtimes.open import open_artifact

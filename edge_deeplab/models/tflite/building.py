@@ -10,7 +10,8 @@ import torch
 
 from edge_deeplab.description import LARGEST_SIDE, Normalisation
 from edge_deeplab.formats.graph import Operator, TensorSpec
-from edge_deeplab.models.operator_graph import Edges, GraphOperator
+from edge_deeplab.models.operator_graph import GraphOperator
+from edge_deeplab.models.padded_convolution import Edges
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.models.tflite.constants import Constants, Range, range_of
 

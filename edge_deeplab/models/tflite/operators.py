@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from edge_deeplab.formats.graph import Operator
-from edge_deeplab.models.operator_graph import SAME, Edges
+from edge_deeplab.models.padded_convolution import SAME, Edges
 from edge_deeplab.models.tflite.building import GraphBuilder, NoPlaceError, Pixels, Three, size_of
 
 _ACTIVATIONS = {0: None, 1: "relu", 3: "relu6"}
