@@ -17,6 +17,7 @@ from tests.fuzz.plain import Mutated, mutate_bytes
 Place = tuple[Any, Any]
 """A container and the key or position of a value in it."""
 _DESCENT = 0.85
+_MOST_TEXT = 1 << 24
 _DEPTHS = (3, 60, 900, 5_000, 100_000)
 _TOKENS = ("1e400", "-1e400", "9" * 30, "9" * 5_000, "nan", "NaN", "inf", "-Infinity", "1979-05-27")
 
@@ -115,8 +116,9 @@ def add(container: Any, key: Any, dice: Dice) -> str:
 
 def repeat(container: Any, key: Any, dice: Dice) -> str:
     """Make a value a list of many copies of itself."""
-    count = dice.choice((2, 3, 256, 300, 20_000))
     value = container[key]
+    fits = _MOST_TEXT // len(repr(value))
+    count = min(dice.choice((2, 3, 256, 300, 20_000)), max(2, fits))
     container[key] = value * count if isinstance(value, list) else [value] * count
     return f"{count} times"
 
