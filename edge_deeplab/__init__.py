@@ -38,6 +38,7 @@ __all__ = [
     "sweep_groups",
     "train",
     "try_lab_tools",
+    "wrap",
     "write_mac_script",
 ]
 

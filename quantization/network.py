@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.quantization import GATE, IMAGE
+from edge_deeplab.text import first_line
 
 _UNCHANGED = (nn.Identity, nn.Dropout)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
@@ -64,6 +65,17 @@ _SIZES = (getattr, operator.getitem)
 
 
 class _Tracer(fx.Tracer):
+    failed: str | None = None
+    """Path of the innermost module whose forward cannot be traced."""
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Note where tracing ends."""
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or self.path_of_module(m)
+            raise
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Batch norm stays one module: some of timm's contain the activation and look at the training mode.
 
@@ -88,12 +100,15 @@ class Network:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        tracer = _Tracer()
         try:
-            graph = _Tracer().trace(model)
+            graph = tracer.trace(model)
         except Exception as error:  # tracing runs the model's own code on proxies
+            where = f" at {tracer.failed}" if tracer.failed else ""
             raise ConfigError(
-                f"{type(model).__name__} cannot be traced module by module ({type(error).__name__}), which placing "
-                "quantizers needs; a network whose forward is plain code was expected; use another backbone"
+                f"{type(model).__name__} cannot be traced module by module{where} ({type(error).__name__}: "
+                f"{first_line(error)}), which placing quantizers needs; a forward without branches on tensors was "
+                "expected there; change it, or use another network"
             ) from error
         self.module = fx.GraphModule(model, graph)
         _split_norms(self.module)

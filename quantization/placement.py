@@ -112,7 +112,7 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
     raise ConfigError(
         f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, "
         f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float (keep_float), "
-        "or choose another backbone"
+        "or choose another network"
     )
 
 

@@ -96,7 +96,7 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
         check_unused(request.output)
     quantization = _start(request, options)
     accelerator = build_accelerator(request.recipe)
-    before = score(checkpoint.path, options, accelerator)
+    before = score(checkpoint, options, accelerator)
     info = describe_quantized(checkpoint, request.recipe, request.sources)
     if trains:
         belongs_to = identity_after(checkpoint, request.recipe, request.sources)

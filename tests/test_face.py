@@ -10,11 +10,13 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+import torch
 
 import edge_deeplab as ed
 from edge_deeplab import api
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.config import QatRecipe
+from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, EdgeDeepLabError, OutputError
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.progress import SILENT
@@ -82,6 +84,12 @@ BASE: dict[str, dict[str, Any]] = {
     "rank_quantizers": {"data": "absent", "output": "run"},
     "sweep_groups": {"data": "absent", "output": "run"},
     "train": {"data": "absent", "output": "run"},
+    "wrap": {
+        "module": torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1)),
+        "classes": ("a", "b"),
+        "normalisation": Normalisation((0.0,) * 3, (1.0,) * 3),
+        "size_hw": (16, 16),
+    },
     "write_mac_script": {"artifacts": "absent.mlpackage", "output": "ask.py"},
 }
 """What each verb is called with beside the keyword under test: it names what does not exist, so nothing runs long."""

@@ -11,7 +11,7 @@ from edge_deeplab.api.checks import (
     rewrites,
     write_mac_script,
 )
-from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact
+from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact, wrap
 from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
 from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
@@ -40,5 +40,6 @@ __all__ = [
     "sweep_groups",
     "train",
     "try_lab_tools",
+    "wrap",
     "write_mac_script",
 ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
+    to_classes,
     to_names,
     to_path,
     to_path_or_none,
@@ -97,6 +98,67 @@ def import_checkpoint(
         max_pixels=max_pixels,
     )
     return layer.import_checkpoint(request, progress)
+
+
+@checked
+def wrap(
+    module: "types.Module",
+    *,
+    classes: "Sequence[str | types.ClassInfo] | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    size_hw: Sequence[int] | None = None,
+    weights: str | Path | None = None,
+    output: str | Path | None = None,
+    name: str | None = None,
+    classifier: str | None = None,
+    backbone: str | None = None,
+    ignore_index: int | None = None,
+    licence: str = "",
+) -> "types.Checkpoint":
+    """Return a module of your own as a checkpoint, which every verb takes: export, parity, prune, quantize and others.
+
+    No file holds the module's code. What is written of it (here, by training, pruning or quantization) is opened by a
+    program that has the module and wraps it again: `ed.wrap(module, weights=FILE)`; from then on its path opens too.
+
+    Args:
+        module: maps normalised (1, 3, H, W) RGB to scores (1, K, h, w), a channel a class; it is copied, with its
+            weights, to float32 on the CPU.
+        classes: in the order of its channels: names, `ClassInfo`s, or a file, as for `import_checkpoint`.
+        normalisation: what it expects of pixels of 0..255.
+        size_hw: height and width in pixels of evaluation and export, multiples of 16.
+        weights: a checkpoint of the same module, which then tells all the others; a pruned one takes the module in its
+            full widths.
+        output: where the checkpoint is written as well; without it, it is in memory alone.
+        name: what files call the network; the type's name by default.
+        classifier: path of what gives the scores; by default the last convolution with a channel a class. Its classes
+            are what pruning leaves alone.
+        backbone: path of what learns at the recipe's rate for backbones; without it all learns at the other.
+        ignore_index: mask value that is not scored, or None.
+        licence: of the weights.
+
+    Raises:
+        ConfigError: when something is missing, or does not fit the module, or the module is not that of the weights.
+        CheckpointError: when the weights cannot be read, or values are not finite.
+        OutputError: when the checkpoint cannot be written.
+        MissingDependencyError: without torch.
+    """
+    require("torch", package="torch", extra="train")
+    from edge_deeplab.models import wrapping as layer
+
+    request = layer.WrapRequest(
+        to_classes(classes),
+        normalisation,
+        to_size(size_hw),
+        to_path_or_none("output", output),
+        name,
+        classifier,
+        backbone,
+        ignore_index,
+        licence,
+    )
+    if weights is None:
+        return layer.wrap(module, request)
+    return layer.reopen(module, to_path("weights", weights), request)
 
 
 @checked

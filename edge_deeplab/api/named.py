@@ -1,11 +1,14 @@
 """What the face's keywords may name: checkpoints, recipes and exported files, as objects, paths or names."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge_deeplab.data.class_list import read_class_list
+from edge_deeplab.description import ClassInfo, classes_from_json, voc_colour
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,6 +82,31 @@ def to_names(keyword: str, given: str | Iterable[str]) -> tuple[str, ...]:
             f"{keyword} came as {given!r:.60}; a name or a list of names was expected"
         )
     return tuple(names)
+
+
+def to_classes(
+    given: "Sequence[str | ClassInfo] | str | Path | None",
+) -> "tuple[ClassInfo, ...] | None":
+    """Return the classes that a keyword came with: as they are, by name in PASCAL VOC's colours, or from a file.
+
+    Raises:
+        ConfigError: when they are none of these, too many, or two have one name.
+        DataError: for a dataset.toml that cannot be used.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str | Path):
+        return read_class_list(Path(given)).classes
+    try:
+        told = [
+            c if isinstance(c, ClassInfo) else ClassInfo(c, voc_colour(i))
+            for i, c in enumerate(given)
+        ]
+        return classes_from_json([asdict(c) for c in told])
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"classes came as {given!r:.60} ({error}); names in the order of their ids were expected, or their file"
+        ) from error
 
 
 def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch.nn import Module as Module
+
 from edge_deeplab.checker.explain import ExplainedRule as ExplainedRule
 from edge_deeplab.checker.report import CheckResult as CheckResult
 from edge_deeplab.checker.report import UnreadArtifact as UnreadArtifact
@@ -11,6 +13,7 @@ from edge_deeplab.compress.report import ChainReport as ChainReport
 from edge_deeplab.config import CompressRecipe, Recipe
 from edge_deeplab.converters.export import ExportedArtifact as ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import RewriteList as RewriteList
+from edge_deeplab.description import ClassInfo as ClassInfo
 from edge_deeplab.description import Normalisation as Normalisation
 from edge_deeplab.evaluation.class_map import ClassMap as ClassMap
 from edge_deeplab.evaluation.cost import ModelList as ModelList

@@ -6,7 +6,7 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
-from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.training.run_folder import Validator
@@ -15,7 +15,7 @@ from edge_deeplab.training.run_folder import Validator
 def open_validator(
     data: Path, recipe: Recipe, *, max_pixels: int = MAX_PIXELS, progress: Progress = SILENT
 ) -> Validator | None:
-    """Return what scores a checkpoint file on the recipe's validation split; None where the recipe names none.
+    """Return what scores a checkpoint, or its file, on the recipe's validation split; None where the recipe names none.
 
     Args:
         data: a data folder, as for `open_dataset`.
@@ -30,8 +30,8 @@ def open_validator(
         return None
     dataset = open_dataset(data, recipe.data.validation_split, max_pixels=max_pixels)
 
-    def validate(path: Path) -> float:
-        checkpoint = load_checkpoint(path)
+    def validate(named: Path | Checkpoint) -> float:
+        checkpoint = load_checkpoint(named) if isinstance(named, Path) else named
         stage, runtime = f"validating {checkpoint.name}", TorchRuntime(checkpoint)
         return evaluate_runtime(runtime, dataset, stage=stage, progress=progress).miou
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from edge_deeplab.description import (
     ClassInfo,
@@ -29,12 +29,19 @@ from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.models.backbones import current_name
-from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.deeplab import AnySpec, build_model
 from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph, sizes_at
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
 from edge_deeplab.models.widths import fit_widths, widths_fit
+from edge_deeplab.models.wrapped import (
+    WrappedSpec,
+    check_is_that_of,
+    check_known,
+    read_wrapped,
+    remember,
+)
 from edge_deeplab.targets import TargetName
 from edge_deeplab.text import printable
 
@@ -73,7 +80,7 @@ class CheckpointInfo:
         results: measured scores, for example {"CamVid-11 test": {"miou": 66.0, "size_hw": [368, 480]}}.
     """
 
-    spec: ModelSpec | GraphSpec
+    spec: AnySpec
     classes: tuple[ClassInfo, ...]
     ignore_index: int | None
     normalisation: Normalisation
@@ -98,8 +105,8 @@ class CheckpointInfo:
 
     @property
     def is_imported(self) -> bool:
-        """Whether its network is somebody else's, which has no name here."""
-        return self.spec.name not in FAMILY
+        """Whether its network is somebody else's, or the user's own, which has no name here."""
+        return not isinstance(self.spec, ModelSpec) or self.spec.name not in FAMILY
 
 
 @dataclass(frozen=True)
@@ -215,23 +222,54 @@ def save_checkpoint(
         half: store the model's floating-point tensors as float16 (half the size; the rounded weights are then the
             reference). Scales of quantizers stay float32.
     """
-    tensors = {
-        name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
+    write_atomically(path, _to_bytes(model, info, quantization, half))
+
+
+def checkpoint_of(model: torch.nn.Module, info: CheckpointInfo) -> Checkpoint:
+    """Return a model as a checkpoint in memory, which lies in no file: its path is its network's name alone.
+
+    Args:
+        model: its state is copied, on the CPU.
+        info: what the tensors are.
+    """
+    content = _to_bytes(model, info)
+    digest = hashlib.sha256(content).hexdigest()
+    return Checkpoint(info, load(content), Path(info.spec.name), digest)
+
+
+def _to_bytes(
+    model: torch.nn.Module,
+    info: CheckpointInfo,
+    quantization: Quantization | None = None,
+    half: bool = False,
+) -> bytes:
+    """Return what a checkpoint file holds; arguments as for `save_checkpoint`."""
+    tensors = {  # cloned, because a module may hold one tensor under two names, which a file may not
+        name: (t.half() if half and t.is_floating_point() else t)
+        .detach()
+        .cpu()
+        .clone()
+        .contiguous()
         for name, t in model.state_dict().items()
     }
     if quantization is not None:
         tensors |= {n: t.cpu().contiguous() for n, t in quantization.to_tensors().items()}
         info = replace(info, quantization=quantization.to_document())
     document = json.dumps({"format": FORMAT, **asdict(info)}, sort_keys=True)
-    write_atomically(path, save(tensors, metadata={METADATA_KEY: document}))
+    return save(tensors, metadata={METADATA_KEY: document})
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, module: torch.nn.Module | None = None) -> Checkpoint:
     """Read a checkpoint file.
+
+    Args:
+        path: the file.
+        module: what its network is, where that is a wrapped one; kept for this process.
 
     Raises:
         CheckpointError: when it is absent, truncated, not a checkpoint of this project, damaged, or holds weights that
-            are not finite.
+            are not finite, or is of a module that was not wrapped in this process.
+        ConfigError: when `module` is another one than the checkpoint's.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -249,6 +287,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     checkpoint = Checkpoint(_parse_info(metadata, path), tensors, path, digest)
+    spec = checkpoint.info.spec
+    if isinstance(spec, WrappedSpec):
+        if module is not None:
+            check_is_that_of(module, spec, checkpoint.info.size_hw)
+            remember(module, spec)
+        check_known(spec, path)
     check_finite(tensors, path)
     _ = checkpoint.quantization  # said here if it cannot be read, and not after hours of work
     return checkpoint
@@ -308,11 +352,13 @@ def _read_info(document: Fields) -> CheckpointInfo:
     )
 
 
-def _read_spec(document: Fields, num_classes: int) -> ModelSpec | GraphSpec:
+def _read_spec(document: Fields, num_classes: int) -> AnySpec:
     """Return what a document says of its network."""
     spec = document.fields("spec")
     if spec.get("factory") == GraphSpec.factory:
         return read_graph(spec, num_classes)
+    if spec.get("factory") == WrappedSpec.factory:
+        return read_wrapped(document.get("spec")).with_num_classes(num_classes)
     return read_spec(document.get("spec"))
 
 

@@ -15,8 +15,9 @@ from edge_deeplab.models.aspp import ASPP, SummedBranches, SummedClassifier
 from edge_deeplab.models.decoder import Decoder
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.features import build_backbone, feature_channels, load_imagenet_weights
-from edge_deeplab.models.operator_graph import MODEL, GraphSpec, build_graph
+from edge_deeplab.models.operator_graph import GraphSpec, build_graph
 from edge_deeplab.models.spec import ModelSpec
+from edge_deeplab.models.wrapped import WrappedSpec, build_wrapped
 
 
 class DeepLab(nn.Module):
@@ -74,7 +75,13 @@ class DeepLab(nn.Module):
         )
 
 
-FACTORIES: Mapping[str, Callable[[Any, int], nn.Module]] = {"deeplab": DeepLab, MODEL: build_graph}
+AnySpec = ModelSpec | GraphSpec | WrappedSpec
+
+FACTORIES: Mapping[str, Callable[[Any, int], nn.Module]] = {
+    ModelSpec.factory: DeepLab,
+    GraphSpec.factory: build_graph,
+    WrappedSpec.factory: build_wrapped,
+}
 """What builds a network: a spec names one by its key, and no code."""
 
 
@@ -96,7 +103,7 @@ def initialise_classifier(module: nn.Module) -> None:
 
 
 def build_model(
-    model: str | ModelSpec | GraphSpec,
+    model: str | AnySpec,
     num_classes: int,
     *,
     pretrained: bool = False,
@@ -106,7 +113,7 @@ def build_model(
 
     Args:
         model: its spec, or the name of one (`models.family.FAMILY`), or a backbone's name for DeepLabV3+ on it. An
-            imported graph is built as it is.
+            imported graph and a wrapped module are built as they are.
         num_classes: number of classes.
         pretrained: load ImageNet weights into the backbone.
         **options: what the spec has otherwise, as `ModelSpec.with_options` takes it.
@@ -116,7 +123,7 @@ def build_model(
         CheckpointError: when ImageNet's weights cannot be had.
     """
     spec = find_spec(model) if isinstance(model, str) else model
-    if isinstance(spec, GraphSpec):
+    if not isinstance(spec, ModelSpec):
         return FACTORIES[spec.factory](spec, num_classes)
     spec = spec.with_options(options)
     network = FACTORIES[spec.factory](spec, num_classes)

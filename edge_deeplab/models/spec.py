@@ -106,7 +106,7 @@ class Parts:
     """Which layers of a network are its backbone and which its classifier, by path; all others are its head.
 
     Args:
-        backbone: path of the module that gives features.
+        backbone: path of the module that gives features; empty where none is told apart.
         classifier: path of the module whose output channels are the classes.
     """
 

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.picture import resize
 from edge_deeplab.models.spec import Parts
 from edge_deeplab.progress import SILENT, Progress
@@ -117,7 +118,9 @@ def share_statistics(model: nn.Module, accelerator: Accelerator) -> nn.Module:
     return model
 
 
-def score(checkpoint: Path, options: RunOptions, accelerator: Accelerator) -> float | None:
+def score(
+    checkpoint: Path | Checkpoint, options: RunOptions, accelerator: Accelerator
+) -> float | None:
     """Return a checkpoint's validation mIoU, in points; of several processes the first alone measures it."""
     miou = None
     if options.validate is not None and accelerator.is_main_process:

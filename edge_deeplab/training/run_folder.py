@@ -11,12 +11,13 @@ from pathlib import Path
 from edge_deeplab.config import Recipe
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, write_atomically
+from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.state import TrainingState
 
 LOG_FILE = "log.csv"
 
-Validator = Callable[[Path], float]
-"""Scores a checkpoint file: mIoU in points."""
+Validator = Callable[[Path | Checkpoint], float]
+"""Scores a checkpoint or its file: mIoU in points."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
-from edge_deeplab.models.operator_graph import GraphSpec
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.training.crops import EpochCrops
 
@@ -40,11 +39,15 @@ def name_start(
 
 
 def of_imported(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
-    """Return what a run says of itself: what starts from an imported network trains that, whatever the recipe names."""
+    """Return what a run says of itself: what starts from an imported network trains that, whatever the recipe names.
+
+    Raises:
+        ConfigError: when that is a wrapped module with another number of classes.
+    """
     if init is None or not init.info.is_imported:
         return info
     spec = init.info.spec
-    if isinstance(spec, GraphSpec):
+    if not isinstance(spec, ModelSpec):
         spec = spec.with_num_classes(len(info.classes))
     return replace(info, spec=spec, normalisation=init.info.normalisation)
 

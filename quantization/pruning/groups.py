@@ -72,15 +72,16 @@ def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
     with torch.enable_grad():
         graph = torch_pruning.DependencyGraph().build_dependency(model, image)
     paths = {module: path for path, module in model.named_modules()}
-    ignored = [
-        m for m in model.get_submodule(parts.classifier).modules() if isinstance(m, nn.Conv2d)
-    ]
+    classifier = model.get_submodule(parts.classifier).modules()
+    ignored = [m for m in classifier if isinstance(m, nn.Conv2d)]
+    scores = {paths[m] for m in ignored}
     order = {path: index for index, path in enumerate(paths.values())}
     groups = [
         ChannelGroup(_name(model, members, order), members)
         for coupled in graph.get_all_groups(ignored_layers=ignored, root_module_types=[nn.Conv2d])
         for members in _split(_positions(coupled, graph, paths))
         if _can_be_pruned(model, members)
+        and not any(member.side == "out" and member.path in scores for member in members)
     ]
     return sorted(groups, key=lambda group: order[group.name])
 
@@ -96,7 +97,7 @@ def _positions(
             if layer in paths and any(True for _ in layer.parameters()):
                 raise ConfigError(
                     f"{paths[layer]} is a {type(layer).__name__}, whose channels cannot be followed; convolutions and "
-                    "batch norm were expected; use another backbone"
+                    "batch norm were expected; use another network"
                 )
             continue
         one_axis = isinstance(layer, nn.BatchNorm2d) or is_depthwise(layer)

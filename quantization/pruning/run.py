@@ -184,7 +184,7 @@ def _train_round(request: PruneRequest, start: Checkpoint, options: RunOptions) 
     if not options.resume:
         _save_pruned(request, start, accelerator, options.progress)
     pruned = load_checkpoint(output / PRUNED_FILE)
-    before = score(request.checkpoint.path, options, accelerator)
+    before = score(request.checkpoint, options, accelerator)
     if recipe.optimiser.epochs > 0:
         belongs_to = identity_after(request.checkpoint, recipe, request.sources)
         folder = RunFolder(output, recipe, belongs_to, options.validate)
