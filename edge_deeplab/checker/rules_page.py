@@ -135,7 +135,8 @@ def _sentence(text: str) -> str:
 
 def _words(text: str) -> str:
     """Return a text with the facts in braces as words in italics."""
-    return _PLACEHOLDER.sub(lambda match: f"*{FACTS[match[1]].told_as}*", text)
+    named = _PLACEHOLDER.sub(lambda match: f"*{FACTS[match[1]].told_as}*", text)
+    return named.replace("*x*", "* x *")  # numbers stand closer than words may
 
 
 def _cell(text: str) -> str:
