@@ -10,8 +10,18 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import ARGMAX, CAST, PAD, PERMUTE, RELU
+from edge_deeplab.converters.aten import (
+    ARGMAX,
+    CAST,
+    DEQUANTIZE,
+    HARD_TANH,
+    PAD,
+    PERMUTE,
+    QUANTIZE,
+    RELU,
+)
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.requantize import requantize
 
 
 def take_uint8_nhwc(program: ExportedProgram) -> ExportedProgram:
@@ -74,19 +84,31 @@ def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
     operator that XNNPACK does not take. No value is below zero here, so zeros do as well, and
     XNNPACK takes those.
 
-    Requires: a padded max pooling, no rate, sizes rounded down, that reads a ReLU (others are left
+    Requires: a padded max pooling, no rate, sizes rounded down, that reads a ReLU, in int8 too (others are left
         alone).
-    Ensures: the same values.
+    Ensures: the same values; of integers the same integers.
     """
     editor = ProgramEditor(program)
     for pool in editor.calls(torch.ops.aten.max_pool2d.default):
         arguments: Any = pool.args
         source, window, stride, *settings = arguments
-        if len(settings) == 1 and source.target is RELU:
+        if len(settings) == 1 and _is_never_negative(source):
             top, left = settings[0]
-            sides = [left, left, top, top]
-            pool.args = (editor.call(PAD, source, sides, 0.0, like=source), window, stride)
+            padded = editor.call(PAD, source, [left, left, top, top], 0.0, like=source)
+            if source.target is DEQUANTIZE:
+                padded = requantize(editor, padded, source)
+            pool.args = (padded, window, stride)
     return editor.finish()
+
+
+def _is_never_negative(value: Any) -> bool:
+    """Whether an operator says that no value it gives is below zero."""
+    if value.target is DEQUANTIZE:
+        stored, _, zero_point, least = value.args[:4]
+        return bool(zero_point == least) or (
+            stored.target is QUANTIZE and _is_never_negative(stored.args[0])
+        )
+    return value.target is RELU or (value.target is HARD_TANH and value.args[1:2] == (0.0,))
 
 
 def label_by_name(program: ExportedProgram) -> ExportedProgram:

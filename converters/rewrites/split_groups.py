@@ -21,6 +21,7 @@ from edge_deeplab.converters.aten import (
     stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.requantize import requantize
 
 _ACTIVATIONS = (RELU, HARD_TANH)
 
@@ -120,7 +121,7 @@ def _cut(editor: ProgramEditor, grouped: _Grouped) -> None:
         parts.append(last)
     joined = editor.call(CONCATENATE, parts, 1, like=last)
     if tail[-1].target is DEQUANTIZE:
-        joined = _requantize(editor, joined, tail[-1])
+        joined = requantize(editor, joined, tail[-1])
     tail[-1].replace_all_uses_with(joined)
 
 
@@ -147,7 +148,7 @@ def _convolve_group(
     ends = (group * per_group, (group + 1) * per_group)
     part = editor.call(SLICE, image, 1, *ends, like=like)
     if image.target is DEQUANTIZE:
-        part = _requantize(editor, part, image)
+        part = requantize(editor, part, image)
     if settings and settings[0] is not None:
         settings[0] = _slice_of(editor, settings[0], outputs)
     settings[GROUPS - 2] = 1
@@ -163,9 +164,3 @@ def _slice_of(editor: ProgramEditor, constant: Any, outputs: slice) -> fx.Node:
     """Add a constant with some of the first axis of another."""
     path = f"{editor.module_path(constant)}.group_{constant.name.rpartition('__')[2]}"
     return editor.add_constant(path, editor.constant(constant)[outputs].clone())
-
-
-def _requantize(editor: ProgramEditor, value: fx.Node, like: fx.Node) -> fx.Node:
-    """Give a moved value the quantizer of the dequantize operator `like`: the same integers again."""
-    quantized = editor.call(QUANTIZE, value, *like.args[1:], like=value)
-    return editor.call(DEQUANTIZE, quantized, *like.args[1:], like=quantized)

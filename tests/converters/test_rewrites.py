@@ -234,11 +234,32 @@ def test_argmax_over_last_gives_the_same_classes(image: torch.Tensor) -> None:
     assert torch.equal(run(adapted, image), run(program, image))
 
 
-@pytest.mark.parametrize(("before", "rewritten"), [(nn.ReLU(), True), (nn.Identity(), False)])
-def test_pad_zeros_before_max_pool_only_after_relu(
+@pytest.mark.parametrize(
+    ("before", "rewritten"),
+    [(nn.ReLU(), True), (nn.ReLU6(), True), (nn.Hardtanh(), False), (nn.Identity(), False)],
+)
+def test_pad_zeros_before_max_pool_of_values_that_are_never_negative(
     before: nn.Module, rewritten: bool, image: torch.Tensor
 ) -> None:
     program = trace(nn.Sequential(before, nn.MaxPool2d(3, stride=2, padding=1)), image)
     adapted = pad_zeros_before_max_pool(program)
     assert operations(adapted)["constant_pad_nd"] == int(rewritten)
+    assert torch.equal(run(adapted, image), run(program, image))
+
+
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.Identity()])
+def test_pad_zeros_before_max_pool_of_integers_gives_the_same_integers(
+    layer: nn.Module, image: torch.Tensor
+) -> None:
+    class Net(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            zero_point = -128 if isinstance(layer, nn.ReLU) else 3
+            settings = (1 / 64, zero_point, -128, 127, torch.int8)
+            stored = torch.ops.quantized_decomposed.quantize_per_tensor(layer(image), *settings)
+            values = torch.ops.quantized_decomposed.dequantize_per_tensor(stored, *settings)
+            return functional.max_pool2d(values, 3, 2, 1)
+
+    program = trace(Net(), image)
+    adapted = pad_zeros_before_max_pool(program)
+    assert operations(adapted)["constant_pad_nd"] == isinstance(layer, nn.ReLU)
     assert torch.equal(run(adapted, image), run(program, image))
