@@ -260,6 +260,13 @@ LAB_EXAMPLES = {
         [operator("Cast", dtype="int64"), operator("DequantizeLinear", dtype="uint8")],
     ),
     "rknn.argmax": ([operator("ArgMax")], [operator("Conv")]),
+    "rknn.concat-of-whole-numbers": (
+        [
+            operator("Concat", dtype="int32", before=MAP),
+            operator("Concat", dtype="int64", before=MAP),
+        ],
+        [operator("Concat", before=MAP), operator("Concat", dtype="int64", before=(4,))],
+    ),
     "rknn.cast-of-64-bits": ([operator("Cast", dtype="int64")], [operator("Cast")]),
     "rknn.transpose": (
         [(operator("Transpose"), "rk3566"), (operator("Transpose"), "rk3568")],

@@ -57,6 +57,15 @@ def test_rknn_log_in_colours_is_read_without_them(read_log):
     assert read_log(said) == {"refused": "load_onnx: Unsupport onnx opset 20, need <= 19!"}
 
 
+def test_rknn_log_of_an_exception_is_refused_with_what_was_raised(read_log):
+    said = (
+        "E build: Traceback (most recent call last):\n"
+        '  File "rknn/api/ir_utils.py", line 1375, in rknn.api.ir_utils.elimate_quant_node2\n'
+        "KeyError: 'cat'\nE rknn-toolkit2 version: 2.5.0\nValueError: Traceback\n"
+    )
+    assert read_log(said) == {"refused": "build: KeyError: 'cat'"}
+
+
 def test_rknn_log_without_layers_tells_nothing(read_log):
     with pytest.raises(RuntimeError, match="Segmentation"):
         read_log("I rknn building ...\nSegmentation fault\n")

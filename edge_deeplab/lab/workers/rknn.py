@@ -20,6 +20,7 @@ _LAYER = re.compile(
 )
 """A row of the table of layers: index, type, element type, processor, shapes, cycles, traffic, type and name."""
 _ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] )?(.*)$", re.M)
+_RAISED = re.compile(r"^\w+(?:Error|Exception|Interrupt)\b.*$", re.M)
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _HARMLESS = "Unkown op target: 0"
 """Said of files that are built whole."""
@@ -47,7 +48,7 @@ def read_log(said: str) -> dict[str, Any]:
     said = _COLOUR.sub("", said)
     errors = [line for line in _ERROR.findall(said) if _HARMLESS not in line]
     if errors:
-        return {"refused": errors[0]}
+        return {"refused": _ended_by(errors[0], said)}
     layers = [found for found in _LAYER.finditer(said) if found["kind"] not in _BORDERS]
     if not layers:
         raise RuntimeError((said.strip().splitlines() or ["it said nothing"])[-1])
@@ -64,6 +65,13 @@ def read_log(said: str) -> dict[str, Any]:
         },
         "notes": [f"RKNN's layers change between NPU and processor {turns - 1} times"],
     }
+
+
+def _ended_by(error: str, said: str) -> str:
+    """Return an error of the log, in place of "Traceback" the exception that the lines below it end in."""
+    before, traceback, _ = error.partition("Traceback (")
+    raised = _RAISED.search(said, said.index(error)) if traceback else None
+    return error if raised is None else f"{before}{raised[0]}"
 
 
 def run(path: str, device: str, inputs: str, outputs: str, folder: str) -> dict[str, Any]:
