@@ -1,5 +1,6 @@
 """What every named network of the family must do, from its first step of training to its files on all targets."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from edge_deeplab.config import Recipe
+from edge_deeplab.config import PruneRecipe, Recipe
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo
+from edge_deeplab.evaluation.cost import count_network
+from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
@@ -21,14 +24,25 @@ from edge_deeplab.models.checkpoint import (
 )
 from edge_deeplab.models.deeplab import DeepLab, build_model
 from edge_deeplab.models.family import FAMILY
+from edge_deeplab.models.quantization import Quantization
+from edge_deeplab.quantization.calibration import calibrate
+from edge_deeplab.quantization.fake_quantize import fake_quantized
+from edge_deeplab.quantization.network import Network
+from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.quantization.pruning.prune import prune
+from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.optimiser import build_optimiser
+from tests.narrow import pruned_to_an_eighth
+from tests.tiny_files import check_observed
 
 FAST = ("deeplabv3plus_mobilenetv2_100", "deeplabv3_resnet50", "deeplabv1_largefov_vgg16")
 """One of each kind of head runs every time, the others in `make slow`."""
 
 SIZE_HW = (64, 64)
+NOISE = list(torch.randn(2, 3, *SIZE_HW, generator=torch.Generator().manual_seed(0)).split(1))
+"""Two normalised images."""
 CLASSES = tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3))
 
 
@@ -73,6 +87,34 @@ def files(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> d
     return {made.target: made.path for made in export_checkpoint(checkpoint, request)}
 
 
+@pytest.fixture(scope="module")
+def quantization(checkpoint: Checkpoint) -> Quantization:
+    """Its quantizers, calibrated on noise."""
+    network = Network(checkpoint.build())
+    normalisation = checkpoint.info.normalisation
+    return calibrate(network, place_quantizers(network), NOISE, normalisation, "min-max")
+
+
+@pytest.fixture(scope="module")
+def int8_files(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The int8 file of every target, in an eighth of its widths."""
+    folder = tmp_path_factory.mktemp("int8")
+    model, info = pruned_to_an_eighth(checkpoint.build()), checkpoint.info
+    network = Network(model)
+    quantization = calibrate(
+        network, place_quantizers(network), NOISE, info.normalisation, "min-max"
+    )
+    save_checkpoint(
+        folder / "narrow.safetensors",
+        model,
+        replace(info, pruning={"removed": {}}),
+        quantization=quantization,
+    )
+    request = ExportRequest(precision="int8", output=folder)
+    made = export_checkpoint(load_checkpoint(folder / "narrow.safetensors"), request)
+    return {artifact.target: artifact.path for artifact in made}
+
+
 class TestEveryNetwork:
     """The contract."""
 
@@ -106,3 +148,53 @@ class TestEveryNetwork:
         expected = open_artifact(checkpoint.path).logits(images)
         found = open_artifact(files[target]).logits(images)
         assert abs(found - expected).max() <= 1e-4 * abs(expected).max()
+
+    def test_it_loses_half_of_its_multiply_adds(self, checkpoint: Checkpoint) -> None:
+        section = {"macs": 0.5, "importance": "magnitude", "allot": "uniform"}
+        pruned = prune(checkpoint, PruneRecipe.model_validate({"pruning": section}), [])
+        before, after = (count_network(c.build(), SIZE_HW) for c in (checkpoint, pruned))
+        assert after.multiply_adds <= 0.5 * before.multiply_adds
+        with torch.no_grad():
+            assert pruned.build()(NOISE[0]).shape == (1, len(CLASSES), *SIZE_HW)
+
+    def test_its_quantizers_train(self, checkpoint: Checkpoint, quantization: Quantization) -> None:
+        pytest.importorskip("nncf")
+        trained = TrainableNetwork(checkpoint.build(), quantization)
+        trained.module.train()
+        functional.cross_entropy(
+            trained.module(torch.cat(NOISE)), torch.randint(0, len(CLASSES), (2, *SIZE_HW))
+        ).backward()
+        left = [
+            name
+            for name, parameter in trained.module.named_parameters()
+            if parameter.is_floating_point() and parameter.requires_grad and parameter.grad is None
+        ]
+        assert left == [], "every weight is reached through its quantizer"
+
+    def test_a_saved_quantized_network_is_the_same_network(
+        self, checkpoint: Checkpoint, quantization: Quantization, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "int8.safetensors"
+        save_checkpoint(path, checkpoint.build(), checkpoint.info, quantization=quantization)
+        opened = load_checkpoint(path)
+        assert opened.quantization is not None
+        found, expected = (
+            fake_quantized(c.build(), q)(NOISE[0])
+            for c, q in ((opened, opened.quantization), (checkpoint, quantization))
+        )
+        assert torch.equal(found, expected)
+
+    def test_its_int8_files_carry_the_same_integers(self, int8_files: dict[str, Path]) -> None:
+        comparison = compare_stored(list(int8_files.values()))
+        assert comparison.differences == ()
+        assert comparison.weights > 0
+
+    @pytest.mark.parametrize("target", ["tflite", "onnx"])
+    def test_what_runtimes_take_is_what_was_predicted(
+        self, target: str, int8_files: dict[str, Path]
+    ) -> None:
+        report = check_observed(int8_files[target], [])
+        assert report.warnings == ()
+        seen = report.seen_by("xnnpack" if target == "tflite" else "onnxruntime")
+        assert seen is not None
+        assert target == "onnx" or seen.observation.partitions == 1

@@ -15,16 +15,14 @@ from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.quantization import ACTIVATION_LEVELS, IMAGE, Quantization
-from edge_deeplab.models.widths import fit_widths
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
-from edge_deeplab.quantization.pruning.groups import find_groups
-from edge_deeplab.quantization.pruning.remove import remove_channels
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
+from tests.narrow import pruned_to_an_eighth
 from tests.tiny_files import check_observed
 
 from .conftest import describe_int8
@@ -70,16 +68,6 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     for target, path in files.items():
         write_target(graph, describe_int8(target, normalisation, SIZE_HW), path)
     return Exported(model, images, pictures, quantization, graph, files)
-
-
-def pruned_to_an_eighth(model: nn.Module) -> nn.Module:
-    """Return a model, changed in place, with an eighth of every group's channels, eight at least."""
-    groups = find_groups(model)
-    staying = [range(max(8, group.channels // 8)) for group in groups]
-    tensors = remove_channels(model.state_dict(), groups, staying)
-    fit_widths(model, tensors)
-    model.load_state_dict(tensors)
-    return model
 
 
 def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
