@@ -9,17 +9,15 @@ on stdout, and then the exit code is 1.
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from lab_matrix import find_place
+from markers import find_place, today, write_table
 
 import edge_deeplab as ed
-from edge_deeplab.files import write_atomically
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.text import markdown
 
-BEGIN, END = "<!-- the cells begin -->", "<!-- the cells end -->"
+TABLE = "count of cells"
 
 
 def main() -> None:
@@ -28,9 +26,9 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
-    before, after = find_place(arguments.output, BEGIN, END)
+    find_place(arguments.output, TABLE)
     report = ed.lab(arguments.files)
-    write_atomically(arguments.output, "\n".join([before, *table_lines(report), after]))
+    write_table(arguments.output, TABLE, table_lines(report))
     differing = [cell for cell in report.cells if cell.tool and not cell.predicted_equal]
     for cell in differing:
         told = "; ".join(cell.differences) or cell.error or "the tool does not tell"
@@ -45,7 +43,7 @@ def table_lines(report: LabReport) -> list[str]:
     networks = sorted({network_of(cell) for cell in asked})
     rows = [(name, [cell for cell in asked if network_of(cell) == name]) for name in networks]
     return [
-        f"{datetime.now(UTC):%Y-%m-%d}; asked: {', '.join(report.tools) or 'no tool'}.",
+        f"{today()}; asked: {', '.join(report.tools) or 'no tool'}.",
         "",
         f"| network | files | {' | '.join(map(str, tools))} | all |",
         "|---" * (3 + len(tools)) + "|",

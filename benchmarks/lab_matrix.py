@@ -8,17 +8,17 @@ Every tool that is installed is asked; a device whose tool is not there shows wh
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from markers import find_place, today, write_table
+
 import edge_deeplab as ed
-from edge_deeplab.files import write_atomically
 from edge_deeplab.lab.columns import PLACEMENT
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.targets import TARGETS, target_of
 from edge_deeplab.text import markdown, shared_beginning
 
-BEGIN, END = "<!-- the matrix begins -->", "<!-- the matrix ends -->"
+TABLE = "matrix"
 
 
 def main() -> None:
@@ -27,24 +27,16 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
-    before, after = find_place(arguments.output, BEGIN, END)
+    find_place(arguments.output, TABLE)
     report = ed.lab(arguments.files)
-    write_atomically(arguments.output, "\n".join([before, *matrix_lines(report), after]))
+    write_table(arguments.output, TABLE, matrix_lines(report))
     sys.exit(1 if report.failures else 0)
-
-
-def find_place(path: Path, begin: str, end: str) -> tuple[str, str]:
-    """Return a document up to one marker, and from the other on; ends the program where they are not there once."""
-    text = path.read_text()
-    if text.count(begin) != 1 or text.count(end) != 1:
-        sys.exit(f"{path} has no place for the table; {begin} and {end} were expected")
-    return text[: text.index(begin) + len(begin)], text[text.index(end) :]
 
 
 def matrix_lines(report: LabReport) -> list[str]:
     """Return the matrix as Markdown, a table a format."""
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}; asked: {', '.join(report.tools) or 'no tool'}. {report.compared} predictions "
+        f"{today()}; asked: {', '.join(report.tools) or 'no tool'}. {report.compared} predictions "
         f"held against tools, {report.disagreements} of them otherwise. A cell has the operators on the accelerator, "
         "in how many parts, and the milliseconds that the tool estimates.",
     ]
