@@ -16,7 +16,7 @@ from edge_deeplab.errors import CheckpointError, require
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.padded_convolution import SAME, PaddedConv2d
 from edge_deeplab.models.spec import ModelSpec
-from edge_deeplab.models.torchvision_without_operators import import_torchvision
+from edge_deeplab.models.torchvision_without_operators import load_timm
 
 _COARSEST = 32
 
@@ -70,8 +70,7 @@ def load_imagenet_weights(network: nn.Module, spec: ModelSpec) -> None:
 
 
 def _create(spec: ModelSpec, output_stride: int, *, pretrained: bool = False) -> nn.Module:
-    import_torchvision()
-    timm = require("timm", package="timm", extra="train")
+    timm = load_timm()
     backbone = get_backbone(spec.backbone)
     low = (backbone.last_index - int(math.log2(_COARSEST // stride)) for stride in spec.low_strides)
     network: nn.Module = timm.create_model(

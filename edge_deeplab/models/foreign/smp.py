@@ -4,15 +4,13 @@ Its rates are those that were passed, at every output stride, and its own encode
 convolution on, which timm's (`tu-`) do not.
 """
 
-from typing import Any
-
 from edge_deeplab.description import Normalisation
 from edge_deeplab.documents import Fields
-from edge_deeplab.errors import require
 from edge_deeplab.models.backbones import BACKBONES
 from edge_deeplab.models.foreign.renaming import Renames, block, torchvision_aspp, torchvision_block
 from edge_deeplab.models.foreign.told import IMAGENET, Source, Told, only_value, value_or
 from edge_deeplab.models.spec import ASPPSpec, ModelSpec, read_spec
+from edge_deeplab.models.torchvision_without_operators import load_timm
 
 _TIMM = "tu-"
 _OWN = ("resnet50", "resnet101")
@@ -81,8 +79,7 @@ def _normalisation(encoder: str) -> Normalisation:
     """Return what `smp.encoders.get_preprocessing_params` says, in units of 0..255."""
     if not encoder.startswith(_TIMM):
         return IMAGENET
-    timm: Any = require("timm", package="timm", extra="train")
-    told = timm.get_pretrained_cfg(encoder.removeprefix(_TIMM))
+    told = load_timm().get_pretrained_cfg(encoder.removeprefix(_TIMM))
     if told is None:
         raise ValueError(f"encoder_name is {encoder!r:.60}, whose weights timm does not know")
     (r, g, b), (red, green, blue) = (

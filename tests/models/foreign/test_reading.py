@@ -1,6 +1,8 @@
 """Files of other projects: what is said of their networks, and every way in which it does not fit."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +243,15 @@ def test_damaged_and_infinite_weights_are_refused(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
         read_weights(weights, find_source("hf"), None)
+
+
+def test_configuration_of_a_timm_encoder_is_read_in_a_fresh_process(tmp_path: Path) -> None:
+    """timm is the first to import torchvision there, whose operators may not fit the installed torch."""
+    code = (
+        "from edge_deeplab.documents import Fields\n"
+        "from edge_deeplab.models.foreign.smp import read_config\n"
+        "told = {'_model_class': 'DeepLabV3Plus', 'encoder_name': 'tu-resnet50'}\n"
+        "print(read_config(Fields(told)).normalisation.mean)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
