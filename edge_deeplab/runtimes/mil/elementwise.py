@@ -87,6 +87,49 @@ def tanh(x: Tensor) -> Tensor:
     return torch.tanh(x)
 
 
+def elu(x: Tensor, alpha: float) -> Tensor:
+    """Return x where it is positive, alpha * (exp(x) - 1) elsewhere."""
+    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))
+
+
+def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
+    """Return x times the normal distribution function of x, or one of its two approximations."""
+    if mode == "SIGMOID_APPROXIMATION":
+        return x * torch.sigmoid(1.702 * x)
+    approximate = "tanh" if mode == "TANH_APPROXIMATION" else "none"
+    return torch.nn.functional.gelu(x, approximate=approximate)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x))."""
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+def absolute(x: Tensor) -> Tensor:
+    """Return |x|."""
+    return x.abs()
+
+
+def exp(x: Tensor) -> Tensor:
+    """Return e to the x."""
+    return torch.exp(x)
+
+
+def rsqrt(x: Tensor, epsilon: float = 1e-12) -> Tensor:
+    """Return 1 / sqrt(x + epsilon)."""
+    return torch.rsqrt(x + epsilon)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """Return the square root."""
+    return torch.sqrt(x)
+
+
+def square(x: Tensor) -> Tensor:
+    """Return x * x."""
+    return x * x
+
+
 def cast(x: Operand, dtype: str) -> Tensor:
     """Return x in another type; floats become integers by dropping the fraction. The evaluator sets the final type."""
     tensor = torch.as_tensor(x)

@@ -98,5 +98,26 @@ def pad(x: Tensor, pad: Tensor, mode: str, constant_val: float = 0.0) -> Tensor:
     return x
 
 
+def crop(x: Tensor, crop_height: Tensor, crop_width: Tensor) -> Tensor:
+    """Leave out rows at top and bottom and columns at left and right of the last two axes."""
+    (top, bottom), (left, right) = crop_height.tolist(), crop_width.tolist()
+    return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
+
+
+def split(
+    x: Tensor, axis: int, num_splits: int | None = None, split_sizes: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    """Cut along an axis into parts of equal or of given sizes."""
+    if split_sizes is not None:
+        return torch.split(x, split_sizes.tolist(), axis)
+    assert num_splits is not None
+    return torch.chunk(x, num_splits, axis)
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+    """Make (N, C * f * f, H, W) (N, C, H * f, W * f): every f * f channels are the pixels of a square."""
+    return functional.pixel_shuffle(x, upscale_factor)
+
+
 def _masked(mask: Tensor | None, axis: int) -> bool:
     return mask is not None and bool(mask[axis])

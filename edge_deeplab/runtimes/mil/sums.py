@@ -30,6 +30,29 @@ def batch_norm(
     return functional.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
 
 
+def instance_norm(
+    x: Tensor, epsilon: float, gamma: Tensor | None = None, beta: Tensor | None = None
+) -> Tensor:
+    """Return x less its mean over its standard deviation, each of one picture's channel, times gamma plus beta."""
+    return functional.instance_norm(x, weight=gamma, bias=beta, eps=epsilon)
+
+
+def layer_norm(
+    x: Tensor,
+    axes: Tensor,
+    epsilon: float,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+) -> Tensor:
+    """Return x less its mean over its standard deviation, both over axes, times gamma plus beta."""
+    along = sorted(axis % x.ndim for axis in axes.tolist())
+    centred = x - x.mean(along, keepdim=True)
+    normed = centred / (centred.square().mean(along, keepdim=True) + epsilon).sqrt()
+    shape = [x.shape[axis] if axis in along else 1 for axis in range(x.ndim)]
+    scaled = normed if gamma is None else normed * gamma.reshape(shape)
+    return scaled if beta is None else scaled + beta.reshape(shape)
+
+
 def softmax(x: Tensor, axis: int) -> Tensor:
     """Return exp(x) over its sum along an axis."""
     return x.softmax(dim=axis)

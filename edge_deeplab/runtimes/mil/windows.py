@@ -7,6 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+_TRANSPOSES = {
+    1: functional.conv_transpose1d,
+    2: functional.conv_transpose2d,
+    3: functional.conv_transpose3d,
+}
 _MAX_POOLS = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 
 
@@ -27,6 +32,45 @@ def conv(
     if inside is None:
         x, inside = functional.pad(x, _torch_order(padding)), [0] * len(padding)
     return _CONVOLUTIONS[x.ndim - 2](x, weight, bias, stride, inside, dilation, groups)
+
+
+def conv_transpose(
+    x: Tensor,
+    weight: Tensor,
+    strides: Tensor,
+    pad_type: str,
+    pad: Tensor,
+    dilations: Tensor,
+    groups: int,
+    bias: Tensor | None = None,
+    output_shape: Tensor | None = None,
+) -> Tensor:
+    """Spread (N, C, *D) with (C, C_out / groups, *K), and leave out at the edges what padding says.
+
+    "same" leaves D * strides, the odd element less at the end. A shape that is told reaches beyond what is spread, with
+    zeros and the bias, where padding leaves less.
+    """
+    stride, dilation, axes = strides.tolist(), dilations.tolist(), x.ndim - 2
+    full = _TRANSPOSES[axes](x, weight, None, stride, 0, 0, groups, dilation)
+    sizes = full.shape[2:]
+    if pad_type == "custom":
+        flat = pad.tolist()
+        cut = list(zip(flat[::2], flat[1::2], strict=True))
+    elif pad_type == "same":
+        extra = [
+            have - size * step for have, size, step in zip(sizes, x.shape[2:], stride, strict=True)
+        ]
+        cut = [(each // 2, each - each // 2) for each in extra]
+    else:
+        cut = [(0, 0)] * axes
+    if output_shape is not None:
+        wanted = output_shape.tolist()[2:]
+        cut = [
+            (before, have - before - want)
+            for (before, _), have, want in zip(cut, sizes, wanted, strict=True)
+        ]
+    spread = functional.pad(full, [-amount for amount in _torch_order(cut)])
+    return spread if bias is None else spread + bias.reshape(1, -1, *[1] * axes)
 
 
 def max_pool(

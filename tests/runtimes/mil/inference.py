@@ -69,7 +69,7 @@ def infer(operation: Operation) -> Result:
 
     def build(unused: Any) -> Any:
         arguments = {name: _copied(value) for name, value in operation.arguments.items()}
-        made.append(getattr(Builder, operation.operator)(**arguments))
+        made.append(_last(getattr(Builder, operation.operator)(**arguments)))
         return Builder.identity(x=unused)
 
     with quietly():
@@ -94,7 +94,7 @@ def execute(operation: Operation) -> Array:
 
     def build(*inputs: Any) -> Any:
         arguments = _assembled(operation.arguments, dict(zip(fed, inputs, strict=False)))
-        return getattr(Builder, operation.operator)(name="result", **arguments)
+        return _last(getattr(Builder, operation.operator)(name="result", **arguments))
 
     with quietly():
         specs = [Builder.TensorSpec(v.shape, dtype=_mil_type(v.dtype)) for v in fed.values()]
@@ -108,6 +108,11 @@ def execute(operation: Operation) -> Array:
     feeds = dict(zip(names, map(_as_held, fed.values()), strict=False))
     result: Array = Evaluator(read).evaluate(feeds)[read.outputs[0]].numpy()
     return result
+
+
+def _last(results: Any) -> Any:
+    """Return the last of an operation's results."""
+    return results[-1] if isinstance(results, tuple | list) else results
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:

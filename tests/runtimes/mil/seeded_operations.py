@@ -49,6 +49,79 @@ def prelu(random: Random) -> Operation:
     return Operation("prelu", {"x": x, "alpha": alpha})
 
 
+def positive(operator: str) -> Callable[[Random], Operation]:
+    def make(random: Random) -> Operation:
+        x = numbers(random, any_shape(random), random.choice(FLOATS))
+        return Operation(operator, {"x": np.abs(x) + x.dtype.type(0.25)})
+
+    return make
+
+
+def gelu(random: Random) -> Operation:
+    modes = ("EXACT", "TANH_APPROXIMATION", "SIGMOID_APPROXIMATION")
+    return Operation(
+        "gelu", {"x": numbers(random, any_shape(random)), "mode": str(random.choice(modes))}
+    )
+
+
+def layer_norm(random: Random) -> Operation:
+    x = numbers(random, (2, *shape_of(random, 3)))
+    axes = np.sort(random.permutation(4)[: random.integers(1, 5)])
+    sides = [x.shape[axis] for axis in axes]
+    parameters = {name: numbers(random, sides) for name in ("gamma", "beta")}
+    arguments = {"x": x, "axes": axes.astype(np.int32), "epsilon": np.float32(1e-2)}
+    return Operation("layer_norm", arguments | (parameters if random.random() < 0.7 else {}))
+
+
+def instance_norm(random: Random) -> Operation:
+    x = numbers(random, (2, 3, *random.integers(2, 5, 2)))
+    parameters = {name: numbers(random, 3) for name in ("gamma", "beta")}
+    return Operation("instance_norm", {"x": x, **parameters, "epsilon": np.float32(1e-2)})
+
+
+def split(random: Random) -> Operation:
+    x = numbers(random, (2, 6, 3), random.choice(NUMBERS))
+    if random.random() < 0.5:
+        return Operation(
+            "split",
+            {"x": x, "axis": np.int32(1), "num_splits": np.int32(random.choice([1, 2, 3, 6]))},
+        )
+    first = int(random.integers(1, 5))
+    sizes = np.array([first, 6 - first], np.int32)
+    return Operation("split", {"x": x, "axis": np.int32(-2), "split_sizes": sizes})
+
+
+def crop(random: Random) -> Operation:
+    height, width = random.integers(0, 2, 2), random.integers(0, 2, 2)
+    x = numbers(random, (1, 2, *random.integers(3, 6, 2)))
+    arguments = {"crop_height": height.astype(np.int32), "crop_width": width.astype(np.int32)}
+    return Operation("crop", {"x": x, **arguments})
+
+
+def pixel_shuffle(random: Random) -> Operation:
+    factor = int(random.integers(1, 4))
+    x = numbers(random, (1, 2 * factor**2, *random.integers(1, 4, 2)))
+    return Operation("pixel_shuffle", {"x": x, "upscale_factor": np.int32(factor)})
+
+
+def conv_transpose(random: Random) -> Operation:
+    axes, groups = int(random.integers(1, 3)), int(random.choice([1, 2]))
+    pad_type = str(random.choice(["valid", "custom", "same"]))
+    kernel, stride = random.integers(1, 5, axes), random.integers(1, 4, axes)
+    if pad_type == "same":
+        kernel = np.maximum(kernel, stride)
+    arguments = {
+        "x": numbers(random, (1, 4, *random.integers(3, 6, axes))),
+        "weight": numbers(random, (4, 6 // groups, *kernel)),
+        "strides": stride.astype(np.int32),
+        "dilations": np.ones(axes, np.int32),
+        "groups": np.int32(groups),
+        "pad_type": pad_type,
+        "pad": (random.integers(0, 2, 2 * axes) * (pad_type == "custom")).astype(np.int32),
+    }
+    return Operation("conv_transpose", arguments)
+
+
 def softmax(random: Random) -> Operation:
     x = numbers(random, any_shape(random), random.choice(FLOATS))
     return Operation("softmax", {"x": x, "axis": np.int32(random.integers(-x.ndim, x.ndim))})
@@ -283,6 +356,8 @@ MAKERS: dict[str, Callable[[Random], Operation]] = {
     **QUANTIZATION,
     **{name: binary(name) for name in ("add", "maximum", "minimum", "mul", "real_div", "sub")},
     **{name: unary(name) for name in ("identity", "relu", "relu6", "sigmoid", "silu", "tanh")},
+    **{name: unary(name) for name in ("abs", "exp", "softplus", "square")},
+    **{name: positive(name) for name in ("rsqrt", "sqrt")},
     **{name: reduction(name) for name in ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum")},
     "avg_pool": pool("avg_pool"),
     "batch_norm": batch_norm,
@@ -290,12 +365,19 @@ MAKERS: dict[str, Callable[[Random], Operation]] = {
     "clip": unary("clip", alpha=-1.5, beta=2.25),
     "concat": concat,
     "conv": conv,
+    "conv_transpose": conv_transpose,
+    "crop": crop,
+    "elu": unary("elu", alpha=0.5),
     "expand_dims": expand_dims,
+    "gelu": gelu,
+    "instance_norm": instance_norm,
+    "layer_norm": layer_norm,
     "leaky_relu": unary("leaky_relu", alpha=0.25),
     "linear": linear,
     "matmul": matmul,
     "max_pool": pool("max_pool"),
     "pad": pad,
+    "pixel_shuffle": pixel_shuffle,
     "prelu": prelu,
     "reduce_argmax": reduce_argmax,
     "reshape": reshape,
@@ -304,6 +386,7 @@ MAKERS: dict[str, Callable[[Random], Operation]] = {
     "slice_by_index": slice_by_index,
     "slice_by_size": slice_by_size,
     "softmax": softmax,
+    "split": split,
     "squeeze": squeeze,
     "thresholded_relu": unary("thresholded_relu", alpha=0.75),
     "tile": tile,
