@@ -54,7 +54,8 @@ def name_after_operators(model: Any) -> None:
     """Name nodes and computed values, in place, after the canonical operators (`formats.operator_names`).
 
     The exporter numbers operators anew and leaves the label that `adapters.label_by_name` gave each in a note.
-    Where it made several nodes of one operator, the last, which computes its result, has the bare name.
+    Where it made several nodes of one operator, the last, which computes its result, has the bare name; where a node
+    gives several values, all but the first are numbered.
 
     Args:
         model: onnx ModelProto as exported, notes included.
@@ -65,7 +66,12 @@ def name_after_operators(model: Any) -> None:
     for node in reversed(graph.node):
         node.name = _free_name(_label(node) or node.name, taken)
         taken.add(node.name)
-        new_names.update({output: node.name for output in node.output if output not in fixed})
+        for index, output in enumerate(node.output):
+            if output and output not in fixed:
+                new_names[output] = (
+                    _free_name(f"{node.name}_{index}", taken) if index else node.name
+                )
+                taken.add(new_names[output])
     for node in graph.node:
         for values in (node.input, node.output):
             values[:] = [new_names.get(value, value) for value in values]

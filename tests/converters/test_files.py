@@ -12,7 +12,7 @@ import pytest
 from edge_deeplab.checker.tflite.operator_signatures import read_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
 from edge_deeplab.converters.float16 import convert_to_float16
-from edge_deeplab.converters.onnx_file import simplify_if_equal
+from edge_deeplab.converters.onnx_file import name_after_operators, simplify_if_equal
 from edge_deeplab.converters.tflite_file import TFLiteFile
 from edge_deeplab.description import Head
 from edge_deeplab.errors import ConversionError
@@ -127,3 +127,20 @@ def test_tflite_operators_have_the_lowest_versions_that_they_need(
     versions = {(signature.type, signature.version) for signature in read_signatures(path)}
     assert lint_versions(path) == ()
     assert {("DEPTHWISE_CONV_2D", 1), ("DEPTHWISE_CONV_2D", 2)} <= versions
+
+
+def test_values_that_one_node_gives_keep_names_of_their_own() -> None:
+    floats = onnx.TensorProto.FLOAT
+    nodes = [
+        onnx.helper.make_node("Split", ["x"], ["a", "b"], "parts", axis=1, num_outputs=2),
+        onnx.helper.make_node("Concat", ["b", "a"], ["y"], "turned", axis=1),
+    ]
+    ends = [onnx.helper.make_tensor_value_info(name, floats, [1, 4]) for name in "xy"]
+    opset = onnx.helper.make_opsetid("", 18)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "halves", ends[:1], ends[1:]), opset_imports=[opset]
+    )
+    name_after_operators(model)
+    onnx.checker.check_model(model, full_check=True)
+    split, concat = model.graph.node
+    assert list(concat.input) == list(split.output)[::-1]
