@@ -17,7 +17,8 @@ from edge_deeplab.models.spec import DEEPLAB, Parts
 from edge_deeplab.models.widths import is_depthwise
 
 Side = Literal["in", "out"]
-_PROBE_HW = (64, 64)
+PROBE_HW = (64, 64)
+"""Height and width of the image that channels are followed with."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
         MissingDependencyError: without torch-pruning.
     """
     torch_pruning = require("torch_pruning", package="torch-pruning", extra="compress")
-    image = torch.zeros(1, 3, *_PROBE_HW, device=next(model.parameters()).device)
+    image = torch.zeros(1, 3, *PROBE_HW, device=next(model.parameters()).device)
     with torch.enable_grad():
         graph = torch_pruning.DependencyGraph().build_dependency(model, image)
     paths = {module: path for path, module in model.named_modules()}
@@ -102,9 +103,20 @@ def _positions(
             continue
         one_axis = isinstance(layer, nn.BatchNorm2d) or is_depthwise(layer)
         is_out = one_axis or graph.is_out_channel_pruning_fn(item.dep.handler)
+        if max(item.idxs, default=0) >= _width(layer, is_out):
+            raise ConfigError(
+                f"{paths[layer]} has {_width(layer, is_out)} channels, which cannot be followed through what stands "
+                "before it; operators that leave channels where they are were expected; use another network"
+            )
         at = found.setdefault((paths[layer], "out" if is_out else "in"), {})
         at.update(zip(item.root_idxs, item.idxs, strict=True))
     return found
+
+
+def _width(layer: nn.Conv2d | nn.BatchNorm2d, is_out: bool) -> int:
+    if isinstance(layer, nn.BatchNorm2d):
+        return layer.num_features
+    return layer.out_channels if is_out else layer.in_channels
 
 
 def _split(at: dict[tuple[str, Side], dict[int, int]]) -> list[tuple[Member, ...]]:

@@ -30,7 +30,11 @@ from edge_deeplab.quantization.pruning.importance import (
     taylor,
 )
 from edge_deeplab.quantization.pruning.latency import LatencyTable
-from edge_deeplab.quantization.pruning.remove import most_important, remove_channels
+from edge_deeplab.quantization.pruning.remove import (
+    check_removable,
+    most_important,
+    remove_channels,
+)
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
 from edge_deeplab.quantization.sparsity import sparsify
 from edge_deeplab.training.crops import build_crops
@@ -89,7 +93,9 @@ def _narrow(
     """Return the tensors without the channels that go, and for the lineage what was asked, met and removed."""
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
-    groups = find_groups(start.build(), start.info.spec.parts)
+    model = start.build()
+    groups = find_groups(model, start.info.spec.parts)
+    check_removable(model, groups)
     network = cost_model(start)
     importance = measure_importance(start, groups, recipe, sources, progress)
     steps = Steps(recipe.pruning.round_to, recipe.pruning.floor)

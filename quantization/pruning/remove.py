@@ -2,13 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 import torch
+from torch import nn
 
-from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.widths import fit_widths
+from edge_deeplab.quantization.pruning.groups import PROBE_HW, ChannelGroup, Side
 
 _AXES: tuple[Side, Side] = ("out", "in")
 """Which of a layer's sides each axis of its tensors is."""
+_TOLERANCE = 1e-3
 
 
 def most_important(
@@ -47,3 +52,45 @@ def remove_channels(
                 tensor = tensor.index_select(axis, torch.tensor(left, device=tensor.device))
         cut[name] = tensor
     return cut
+
+
+def check_removable(model: nn.Module, groups: Sequence[ChannelGroup]) -> None:
+    """Check that a network without every other channel computes what it computes when nobody reads them.
+
+    What mixes channels without weights, a channel shuffle for example, cannot be seen in the groups.
+
+    Args:
+        model: in evaluation mode; it is left as it is.
+        groups: its groups.
+
+    Raises:
+        ConfigError: when it computes something else, or nothing; names the first group that is to blame.
+    """
+    if _is_same_without(model, groups):
+        return
+    blamed = next((group for group in groups if not _is_same_without(model, [group])), groups[0])
+    raise ConfigError(
+        f"channels of {blamed.name} cannot be removed, because what reads them mixes them by itself; operators that "
+        "treat every channel alike were expected behind it; use another network"
+    )
+
+
+def _is_same_without(model: nn.Module, groups: Sequence[ChannelGroup]) -> bool:
+    staying = [range(0, group.channels, 2) for group in groups]
+    deaf, narrow = deepcopy(model), deepcopy(model)
+    image = torch.randn(1, 3, *PROBE_HW, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for group in groups:
+            for member in group.members:
+                if member.side == "in":
+                    deaf.get_parameter(f"{member.path}.weight")[:, member.positions[1::2]] = 0
+        expected = deaf(image)
+        tensors = remove_channels(model.state_dict(), groups, staying)
+        try:
+            fit_widths(narrow, tensors)
+            narrow.load_state_dict(tensors)
+            found = narrow(image)
+        except RuntimeError:
+            return False
+    scale = float(expected.abs().max()) or 1.0
+    return torch.allclose(found, expected, rtol=0, atol=_TOLERANCE * scale, equal_nan=True)
