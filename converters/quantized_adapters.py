@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 from edge_deeplab.converters.aten import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
+    PAD,
     PERMUTE,
     QUANTIZE,
     QUANTIZE_CHANNELS,
@@ -113,15 +114,16 @@ def dequantize_for_each_reader(program: ExportedProgram) -> ExportedProgram:
     """Give every reader of a dequantized tensor that is also moved a dequantize operator of its own.
 
     litert-torch 0.10 marks a dequantize operator as channels-first once it has put a transpose behind it for one
-    reader, and then leaves out the transposes of the others, whose shapes or values come out wrong.
+    reader, and then leaves out the transposes of the others, whose shapes or values come out wrong. One
+    that a pad reads beside others it refuses.
 
-    Requires: nothing; tensors that no permute reads are left alone.
+    Requires: nothing; tensors that neither permute nor pad reads are left alone.
     Ensures: the same values.
     """
     editor = ProgramEditor(program)
     for dequantize in editor.calls(DEQUANTIZE):
         readers = list(dequantize.users)
-        if len(readers) > 1 and any(reader.target is PERMUTE for reader in readers):
+        if len(readers) > 1 and any(reader.target in (PERMUTE, PAD) for reader in readers):
             for reader in readers:
                 own = editor.call(DEQUANTIZE, *dequantize.args, like=dequantize)
                 reader.replace_input_with(dequantize, own)

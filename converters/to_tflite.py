@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from edge_deeplab.converters.adapters import (
     argmax_over_last,
@@ -13,6 +14,7 @@ from edge_deeplab.converters.adapters import (
     pad_zeros_before_max_pool,
     take_uint8_nhwc,
 )
+from edge_deeplab.converters.aten import DEQUANTIZE, HARD_TANH, QUANTIZE, RELU
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import (
@@ -45,7 +47,8 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
     with calling("litert-torch", "TFLite"):
         pixels = reads_pixels(graph.program)
         file = TFLiteFile(_convert(graph, pixels=pixels))
-    file.name_tensors(input_name=INPUT_NAME, output_name=graph.head)
+    last = _last_operator(graph.program)
+    file.name_tensors(input_name=INPUT_NAME, output_name=graph.head, last=last)
     if pixels:
         file.take_uint8_input()
     else:
@@ -73,6 +76,19 @@ def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     )
     content: bytes = model.model_content()
     return content
+
+
+_PASSING = (QUANTIZE, DEQUANTIZE, RELU, HARD_TANH)
+"""What becomes one with the operator before it."""
+
+
+def _last_operator(program: ExportedProgram) -> str:
+    """Return the name of the operator that computes what a program gives."""
+    (returned,) = program.graph.output_node().args
+    node: Any = returned[0]  # type: ignore[index]
+    while node.target in _PASSING:
+        node = node.args[0]
+    return str(node.name)
 
 
 def _says_quantized() -> Any:

@@ -6,6 +6,7 @@ parts: an activation that timm keeps inside of batch norm and no runtime fuses, 
 """
 
 import operator
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
@@ -14,10 +15,11 @@ from torch import fx, nn
 from torch.nn import functional
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.models.quantization import GATE, IMAGE
+from edge_deeplab.models.quantization import GATE, IMAGE, call_name, function_name
 from edge_deeplab.text import first_line
 
 _UNCHANGED = (nn.Identity, nn.Dropout)
+_UNCHANGED_FUNCTIONS = (functional.dropout, functional.dropout2d)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 _MODULES: dict[Any, str] = {
     nn.Conv2d: "conv",
@@ -46,6 +48,21 @@ _FUNCTIONS: dict[Any, str] = {
     functional.sigmoid: "sigmoid",
     "sigmoid": "sigmoid",
     functional.hardsigmoid: "hardsigmoid",
+    **dict.fromkeys((functional.relu, torch.relu, torch.relu_, "relu", "relu_"), "activation"),
+    functional.relu6: "activation",
+    functional.hardtanh: "activation",
+    functional.max_pool2d: "max_pool",
+    torch.max_pool2d: "max_pool",
+}
+"""Functions on tensors, and what they compute."""
+
+_CALLED: dict[Any, str] = {
+    **_FUNCTIONS,
+    **dict.fromkeys((functional.relu, torch.relu, torch.relu_, "relu", "relu_"), "relu"),
+    functional.relu6: "hardtanh",
+    functional.hardtanh: "hardtanh",
+    functional.max_pool2d: "max_pool2d",
+    torch.max_pool2d: "max_pool2d",
 }
 """Functions on tensors, and what the exported graph calls them."""
 
@@ -130,6 +147,12 @@ class Network:
         """Return the module that a node calls, if it calls one."""
         return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
 
+    def function(self, node: fx.Node) -> str:
+        """Return what the code of a node's function or method is called; of a resize with its mode."""
+        called = str(getattr(node.target, "__name__", node.target))
+        mode = (*node.args[3:4], node.kwargs.get("mode"))[0]
+        return called if mode is None else f"{called}, {mode}"
+
     def kind(self, node: fx.Node) -> str:
         """Return what a node computes: one of `_MODULES` and `_FUNCTIONS`, or "other"."""
         if node.op == "placeholder":
@@ -150,6 +173,8 @@ class Network:
 
     def is_unchanged(self, node: fx.Node) -> bool:
         """Whether a node passes its input on (identity; dropout, at inference)."""
+        if node.op == "call_function":
+            return node.target in _UNCHANGED_FUNCTIONS
         return isinstance(self.layer(node), _UNCHANGED)
 
     def inputs(self, node: fx.Node) -> list[fx.Node]:
@@ -217,6 +242,8 @@ def _is_supported(kind: str, node: fx.Node, layer: nn.Module | None) -> bool:
     """Whether a node is of the form in which its kind has an int8 operator; its settings or operands may be others."""
     if kind in ("add", "mul"):
         return not node.kwargs and all(isinstance(operand, fx.Node) for operand in node.args)
+    if isinstance(layer, nn.Conv2d):
+        return layer.padding_mode == "zeros"
     if isinstance(layer, nn.Upsample):
         return layer.mode == "bilinear"
     if node.target is functional.interpolate:
@@ -260,22 +287,24 @@ def _split_norms(module: fx.GraphModule) -> None:
 
 
 def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
+    """Return every node's name; functions are counted as the exported graph counts its operators."""
+    calls, functions = Counter[str](), Counter({"mean": 1, "mul": 1})  # the normalisation's own
+    modules = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     names: dict[fx.Node, str] = {}
-    taken = {"mean", "mul"}  # of the normalisation that stands before an exported network
     for node in graph.nodes:
         if node.op == "placeholder":
-            name = IMAGE
+            names[node] = IMAGE
         elif node.op == "call_module":
-            name = str(node.target)
-            if any(user.target == f"{name}.act" for user in node.users):
-                name += ".batch_norm"
+            path = str(node.target)
+            names[node] = call_name(path, calls[path])
+            calls[path] += 1
+            if any(user.target == f"{path}.act" for user in node.users):
+                names[node] += ".batch_norm"
         else:
-            function = _FUNCTIONS.get(node.target) or getattr(node.target, "__name__", node.name)
+            function = _CALLED.get(node.target) or getattr(node.target, "__name__", node.name)
             stack = list(node.meta.get("nn_module_stack", {}).values())
             name = ".".join([*([stack[-1][0]] if stack and stack[-1][0] else []), function])
-        free, number = name, 1
-        while free in taken:
-            free, number = f"{name}_{number}", number + 1
-        taken.add(free)
-        names[node] = free
+            functions[name] += 1
+            numbered = f"{name}_{functions[name] - 1}" if functions[name] > 1 else name
+            names[node] = function_name(numbered, is_also_module=numbered in modules)
     return names

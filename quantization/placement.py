@@ -9,12 +9,14 @@ The rules, each from what the three runtimes do:
 - A sigmoid or hard-sigmoid has a fixed range, which nothing else may share.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import fx
 
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.quantization import split_call
 from edge_deeplab.quantization.network import FIXED_RANGES, Network
 
 QUANTIZABLE = (
@@ -63,6 +65,7 @@ def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placem
     _check_paths(network, keep_float)
     nodes = [node for node in network.values() if not _in_float(network, node, keep_float)]
     _refuse_others(network, nodes)
+    _refuse_shared_weights(network, nodes)
     quantized = set(nodes)
     carriers = [node for node in network.values() if _carries(network, node, quantized)]
     groups = {node: [node] for node in carriers}
@@ -98,7 +101,7 @@ def _join(groups: dict[fx.Node, list[fx.Node]], first: fx.Node, second: fx.Node)
 
 
 def _in_float(network: Network, node: fx.Node, keep_float: Sequence[str]) -> bool:
-    name = f"{network.name(node)}."
+    name = f"{split_call(network.name(node))[0]}."
     return node.op == "placeholder" or any(name.startswith(f"{path}.") for path in keep_float)
 
 
@@ -108,12 +111,24 @@ def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:
         return
     first = refused[0]
     layer = network.layer(first)
-    what = type(layer).__name__ if layer is not None else network.name(first).rpartition(".")[2]
+    what = type(layer).__name__ if layer is not None else network.function(first)
+    others = f"and {len(refused) - 1} more operators have" if len(refused) > 1 else "has"
     raise ConfigError(
-        f"{network.name(first)} ({what}) and {len(refused) - 1} more operators have no int8 form that Core ML, "
-        f"TFLite and ONNX share; {', '.join(QUANTIZABLE)} were expected; leave the module in float (keep_float), "
-        "or choose another network"
+        f"{network.name(first)} ({what}) {others} no int8 form that Core ML, TFLite and ONNX share; "
+        f"{', '.join(QUANTIZABLE)} were expected; leave the module in float (keep_float), or choose another network"
     )
+
+
+def _refuse_shared_weights(network: Network, nodes: Sequence[fx.Node]) -> None:
+    """Refuse weights at two places: batch norm is folded into them, and their integers follow from what they read."""
+    calls = Counter(n.target for n in nodes if network.kind(n) in ("conv", "norm"))
+    for path, count in calls.items():
+        if count > 1:
+            kind = type(network.module.get_submodule(str(path))).__name__
+            raise ConfigError(
+                f"{path} ({kind}) is called at {count} places, which cannot share their integers; one was expected; "
+                "give each place a copy, or leave it in float (keep_float)"
+            )
 
 
 def _refuse_two_ranges(network: Network, group: Sequence[fx.Node]) -> None:

@@ -142,6 +142,51 @@ def test_pruned_and_quantized_in_one_process(module: Ladder, data: Path, tmp_pat
     assert not api.compare_quantization(made).differences
 
 
+class Again(nn.Module):
+    """torchvision's manner: one activation, called wherever one is needed."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu, self.swish = nn.ReLU(), nn.Hardswish()
+            self.first, self.second = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+            self.relu_1, self.first_1 = nn.ReLU(), nn.Conv2d(8, 8, 1)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            inner = self.swish(self.first(self.relu(features)))
+            outer: torch.Tensor = self.relu(self.second(self.swish(inner + features)) + inner)
+            mixed = functional.relu(self.relu_1(outer + features) + inner)
+            return functional.max_pool2d(mixed, 3, 1, 1) + functional.relu6(self.first_1(mixed))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.block, self.head = (
+            nn.Conv2d(3, 8, 3, padding=1),
+            self.Block(),
+            nn.Conv2d(8, 2, 1),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.block(self.stem(images)))
+        return scores
+
+
+def test_activation_called_again_is_quantized_at_each_place(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    checkpoint = api.wrap(Again(), **TOLD)
+    recipe = {**RECIPE, "quantization": {"calibration_images": 2}}
+    output = tmp_path / "int8"
+    quantized = api.quantize(checkpoint, data=data, output=output, recipe=recipe, workers=0)
+    named = {n for q in api.load(output).quantization.activations for n in q.tensors}
+    assert {"block.relu@1", "block.swish@1", "block.relu_1"} <= named
+    made = api.export(quantized.checkpoint, precision="int8", head="logits", output=tmp_path)
+    assert api.compare_quantization(made).differences == ()
+    expected = api.open_artifact(output / "best.safetensors").logits(images())
+    for artifact in made:
+        apart = abs(api.open_artifact(artifact.path).logits(images()) - expected)
+        assert apart.mean() <= 0.01 * np.ptp(expected)
+
+
 def test_scores_keep_their_channels_when_others_go(
     module: Ladder, data: Path, tmp_path: Path
 ) -> None:
@@ -233,11 +278,25 @@ class Twice(nn.Module):
         return scores
 
 
+def test_convolution_called_at_two_places_has_no_integers(data: Path, tmp_path: Path) -> None:
+    checkpoint = api.wrap(Twice(), **TOLD)
+    with pytest.raises(ConfigError, match=r"first \(Conv2d\) is called at 2 places"):
+        api.quantize(checkpoint, data=data, output=tmp_path / "int8", recipe=RECIPE)
+
+
 def test_shared_weights_are_kept(tmp_path: Path) -> None:
     module = Twice()
     api.wrap(module, output=tmp_path / "own.safetensors", **TOLD)
     built = api.load(tmp_path / "own.safetensors").build()
     assert np.array_equal(scores_of(built), scores_of(module))
+
+
+def test_weights_that_are_computed_are_refused_and_stay(module: Ladder) -> None:
+    module.mixed = torch.nn.utils.parametrizations.weight_norm(module.mixed)
+    expected = scores_of(module)
+    with pytest.raises(ConfigError, match="mixed has weights that a parametrization computes"):
+        api.wrap(module, **TOLD)
+    assert np.array_equal(scores_of(module), expected)
 
 
 class Tuple(Ladder):

@@ -1,4 +1,4 @@
-"""The rewrites, in the order they run: the one list to read; and the two that keep house, first and last of it."""
+"""The rewrites, in the order they run: the one list to read; and those that keep house, first and last of it."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import BATCH_NORM
+from edge_deeplab.converters.aten import BATCH_NORM, HARD_TANH
 from edge_deeplab.converters.program import NAMED, ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
@@ -17,7 +17,7 @@ from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.int8_forms import take_int8_forms
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
 from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
-from edge_deeplab.formats.operator_names import operator_name
+from edge_deeplab.formats.operator_names import WRAPPER, operator_name
 from edge_deeplab.models.quantization import Quantization
 
 Rewrite = Callable[[ExportedProgram], ExportedProgram]
@@ -26,9 +26,10 @@ Rewrite = Callable[[ExportedProgram], ExportedProgram]
 def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
     """Return the rewrites of a float graph, or of one with these quantizers."""
     if quantization is None:
-        return (remove_no_ops, fold_batch_norm, add_pooled_features, name_operators)
+        return (remove_no_ops, unite_relu6, fold_batch_norm, add_pooled_features, name_operators)
     return (
         remove_no_ops,
+        unite_relu6,
         name_operators,
         partial(take_int8_forms, quantization=quantization),
         partial(insert_quantizers, quantization=quantization),
@@ -62,6 +63,7 @@ def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> Expo
 
 
 _COPIES = (torch.ops.aten.clone.default, torch.ops.aten.alias.default)
+_VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 _TYPE_CHECK = torch.ops.aten._assert_tensor_metadata.default
 
 
@@ -69,21 +71,31 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
     """Drop copies (dropout leaves one in evaluation mode) and run-time checks of types.
 
     Requires: a functional program, so that a copy and its source never diverge.
-    Ensures: no clone, alias or type check; every output bit is the same.
+    Ensures: no alias or type check, and no clone but what a view reads, which may need its order in memory; every
+        output bit is the same.
     """
     editor = ProgramEditor(program)
     for operator in _COPIES:
         for copy in editor.calls(operator):
             source = copy.args[0]
             assert isinstance(source, fx.Node)
-            copy.replace_all_uses_with(source)
+            if not any(reader.target in _VIEWS for reader in copy.users):
+                copy.replace_all_uses_with(source)
     for check in editor.calls(_TYPE_CHECK):
         editor.graph.erase_node(check)
     return editor.finish()
 
 
-_WRAPPED = "model."
-"""What the export wrapper holds the model under; no part of the model's own paths."""
+def unite_relu6(program: ExportedProgram) -> ExportedProgram:
+    """Write the function relu6 as what the module ReLU6 is, so that later rewrites look for one form.
+
+    Requires: operators that are not named yet.
+    Ensures: no relu6; every output bit is the same.
+    """
+    editor = ProgramEditor(program)
+    for node in editor.calls(torch.ops.aten.relu6.default):
+        node.target, node.args = HARD_TANH, (node.args[0], 0.0, 6.0)
+    return editor.finish()
 
 
 def name_operators(program: ExportedProgram) -> ExportedProgram:
@@ -102,7 +114,7 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
     ]
     editor.forget_names(unnamed)
     editor.shorten_paths(
-        _WRAPPED
+        WRAPPER
     )  # constants first: an operator called like one is numbered, whoever called it so
     for node in unnamed:
         editor.name(node, operator_name(_module_path(node), _operation(node)))
@@ -113,7 +125,7 @@ def _module_path(node: fx.Node) -> str:
     """Return the path of the innermost module that the node was traced in."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path: str = stack[-1][0] if stack else ""
-    return f"{path}.".removeprefix(_WRAPPED)
+    return f"{path}.".removeprefix(WRAPPER)
 
 
 def _operation(node: fx.Node) -> str:

@@ -16,14 +16,17 @@ from edge_deeplab.converters.aten import (
 )
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.errors import CaptureError
-from edge_deeplab.formats.operator_names import module_of, operator_name
+from edge_deeplab.formats.operator_names import WRAPPER, operator_name
 from edge_deeplab.models.quantization import (
     ACTIVATION_LEVELS,
+    GATE,
     IMAGE,
     WEIGHT_LEVELS,
     ActivationQuantizer,
     Quantization,
     quantize_weight,
+    split_call,
+    split_function,
 )
 
 NORMALISED = "mul"
@@ -61,17 +64,34 @@ def find_operator(operators: Iterable[fx.Node], tensor: str) -> fx.Node:
     Raises:
         CaptureError: when there is none.
     """
-    parent, _, function = tensor.rpartition(".")
-    wanted = NORMALISED if tensor == IMAGE else operator_name(parent, function)
-    found = [n for n in operators if n.name == wanted]
+    found: list[fx.Node] = []
+    called, is_function = split_function(tensor)
+    if not is_function and tensor != IMAGE:
+        path, call, rest = split_call(tensor)
+        found = [n for n in operators if _call_of(n, path) == call and _computes(n, rest)]
     if not found:
-        found = [n for n in operators if f"{module_of(n.name)}.".startswith(f"{tensor}.")]
+        parent, _, function = called.rpartition(".")
+        wanted = NORMALISED if tensor == IMAGE else operator_name(parent, function)
+        found = [n for n in operators if n.name == wanted]
     if not found:
         raise CaptureError(
             f"the captured graph has no tensor {tensor}, which the checkpoint has a quantizer for; the network "
             "that was quantized was expected; quantize the checkpoint again with this version"
         )
     return found[-1]
+
+
+def _call_of(node: fx.Node, path: str) -> int | None:
+    """Return in which call of a module an operator stands, from 0; None where it stands in none."""
+    for key, (where, _) in node.meta.get("nn_module_stack", {}).items():
+        if str(where).removeprefix(WRAPPER) == path:
+            return int(key.rpartition("@")[2]) if "@" in key else 0  # so torch.export counts
+    return None
+
+
+def _computes(node: fx.Node, rest: str) -> bool:
+    """Whether an operator gives what a tensor's name says behind its module: its result, or a gate in it."""
+    return not rest or node.name.endswith(GATE)
 
 
 def _insert(editor: ProgramEditor, source: fx.Node, quantizer: ActivationQuantizer) -> None:

@@ -39,7 +39,7 @@ def identifier(path: str) -> str:
 _LONGEST_NAME = 1000
 _PARAMETER = re.compile(r"([^/;:]+)\.(?:[a-z]+_)?(?:weight|bias)(?:_\w+)?")
 _SCOPE = re.compile(r"(?:[\w<>]+\.)+[A-Za-z0-9]+_(\w+)")
-_WRAPPER = "model."
+WRAPPER = "model."
 """Attribute under which this project's export wrapper holds the network."""
 
 
@@ -57,7 +57,7 @@ def find_module(names: Iterable[str], *, ours: bool) -> str | None:
 
 def _module_in_own_name(name: str) -> str | None:
     parameter = _module_of_parameter(name)
-    return module_of(name) or (parameter.removeprefix(_WRAPPER) if parameter else None)
+    return module_of(name) or (parameter.removeprefix(WRAPPER) if parameter else None)
 
 
 def _module_in_foreign_name(name: str) -> str | None:

@@ -4,9 +4,12 @@ The idea to hold: the integers of all three files follow from this and the float
 the quantizers (NNCF) is needed to export, evaluate or compare them.
 
 A tensor is named after the module whose output it is ("backbone.bn1"), after module and function where no module is
-called for it ("aspp.cat", "backbone.blocks.1.1.add"), and `IMAGE` is the network's normalised input.
+called for it ("aspp.cat", "backbone.blocks.1.1.add"), and `IMAGE` is the network's normalised input. What a
+module gives when it is called again has the number of the call behind its path ("layer1.0.relu@1"), and
+what a function gives that is called like a part of its module has "()".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +28,8 @@ WEIGHT_LEVELS = (-127, 127)
 SMALLEST_SCALE = 2.0**-14
 """Smallest scale that half precision, in which Core ML programs store scales, holds at full precision."""
 
+_FUNCTION = "()"
+_CALL = re.compile(r"(.*)@([1-9][0-9]*)(.*)")
 _PREFIX = "quantizers."
 _MOST_QUANTIZERS = 1 << 16
 
@@ -99,6 +104,27 @@ def _read_activation(quantizer: Fields) -> ActivationQuantizer:
         raise ValueError(f"a quantizer's scale is {scale}, not positive")
     zero_point = quantizer.integer("zero_point", *ACTIVATION_LEVELS)
     return ActivationQuantizer(quantizer.texts("tensors"), scale, zero_point)
+
+
+def call_name(path: str, call: int) -> str:
+    """Return what the result of a module's call is named, the first of which is call 0."""
+    return f"{path}@{call}" if call else path
+
+
+def function_name(name: str, *, is_also_module: bool) -> str:
+    """Return what the result of a function is named where the module has a part of its name, too."""
+    return f"{name}{_FUNCTION}" if is_also_module else name
+
+
+def split_function(tensor: str) -> tuple[str, bool]:
+    """Return a tensor's name as its operator is called, and whether it can be no module's."""
+    return tensor.removesuffix(_FUNCTION), tensor.endswith(_FUNCTION)
+
+
+def split_call(tensor: str) -> tuple[str, int, str]:
+    """Return of a tensor's name the module's path, the number of its call, and what stands behind."""
+    found = _CALL.fullmatch(tensor)
+    return (found[1], int(found[2]), found[3]) if found else (tensor, 0, "")
 
 
 def is_quantizer_tensor(name: str) -> bool:

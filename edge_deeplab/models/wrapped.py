@@ -13,6 +13,7 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import nn
+from torch.nn.utils import parametrize
 
 from edge_deeplab.description import MOST_CLASSES
 from edge_deeplab.errors import CheckpointError, ConfigError
@@ -128,8 +129,14 @@ def copy_module(module: nn.Module) -> nn.Module:
     """Return a copy of a module in float32 on the CPU and evaluation mode.
 
     Raises:
-        ConfigError: when it cannot be copied.
+        ConfigError: when it cannot be copied, or has weights that are computed from others.
     """
+    computed = [path for path, part in module.named_modules() if parametrize.is_parametrized(part)]
+    if computed:
+        raise ConfigError(
+            f"{computed[0]} has weights that a parametrization computes; plain ones were expected; call "
+            "torch.nn.utils.parametrize.remove_parametrizations on it first"
+        )
     try:
         return deepcopy(module).cpu().float().eval()
     except Exception as error:  # the module's own code runs

@@ -17,7 +17,12 @@ from edge_deeplab.converters.adapters import (
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
-from edge_deeplab.converters.rewrites.pipeline import name_operators, remove_no_ops, rewrites
+from edge_deeplab.converters.rewrites.pipeline import (
+    name_operators,
+    remove_no_ops,
+    rewrites,
+    unite_relu6,
+)
 from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.aspp import ASPP
 from edge_deeplab.models.spec import ASPPSpec
@@ -205,6 +210,27 @@ def test_editor_numbers_a_constant_whose_path_is_taken(image: torch.Tensor) -> N
     program = editor.finish()
     assert set(program.state_dict) == {"weight_1", "bias"}
     assert run(program, image).shape == (1, 6, 12, 10)
+
+
+def test_remove_no_ops_keeps_the_copy_that_a_view_needs(image: torch.Tensor) -> None:
+    class Shuffle(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            mixed = image.view(1, 2, 2, 12, 10).transpose(1, 2)
+            return mixed.reshape(1, 4, 12, 10)
+
+    program = trace(Shuffle(), image)
+    assert torch.equal(run(remove_no_ops(program), image), run(program, image))
+
+
+def test_unite_relu6_leaves_one_form(image: torch.Tensor) -> None:
+    class Net(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return functional.relu6(image * 5) + nn.ReLU6()(image)
+
+    program = trace(Net(), image)
+    united = unite_relu6(program)
+    assert (operations(united)["hardtanh"], operations(united)["relu6"]) == (2, 0)
+    assert torch.equal(run(united, image), run(program, image))
 
 
 def test_take_uint8_nhwc_gives_the_same_values_from_the_same_pixels() -> None:

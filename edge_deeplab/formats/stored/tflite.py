@@ -109,6 +109,7 @@ class TFLiteReader:
             for o in _of_kind(operators, "DEQUANTIZE")
             if self._is_cast(tensors[o.inputs[0]])
         }
+        left_out |= {o.inputs[2] for o in _of_kind(operators, "PADV2")}  # what is padded with
         same_as = _moved(operators) if self._ours else {}
         places: dict[int, _Place] = {}
         for index in sorted(range(len(tensors)), key=lambda index: index in same_as):
