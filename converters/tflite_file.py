@@ -46,7 +46,7 @@ class TFLiteFile:
         self._graph = self._model.subgraphs[0]
         self._ends = [*self._signature_ends("inputs"), *self._signature_ends("outputs")]
 
-    def name_tensors(self, *, input_name: str, output_name: str, last: str) -> None:
+    def name_tensors(self, *, input_name: str, output_name: str, last_operator: str) -> None:
         """Name every tensor by one canonical operator (`formats.operator_names`), input and output as given.
 
         litert-torch names a result after all operators fused into it, the last computed first
@@ -57,9 +57,9 @@ class TFLiteFile:
         Args:
             input_name: of the picture.
             output_name: of what the file gives.
-            last: canonical name of the operator that computes it, whose label litert-torch replaces by the output's.
+            last_operator: canonical name of the operator that computes it, whose label litert-torch replaces by the output's.
         """
-        self._graph.tensors[self._graph.outputs[0]].name = last.encode()
+        self._graph.tensors[self._graph.outputs[0]].name = last_operator.encode()
         for tensor in self._graph.tensors:
             if self._is_constant(tensor):
                 tensor.name = _labels(tensor.name)[-1] + b"_constant"

@@ -48,7 +48,7 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
         pixels = reads_pixels(graph.program)
         file = TFLiteFile(_convert(graph, pixels=pixels))
     last = _last_operator(graph.program)
-    file.name_tensors(input_name=INPUT_NAME, output_name=graph.head, last=last)
+    file.name_tensors(input_name=INPUT_NAME, output_name=graph.head, last_operator=last)
     if pixels:
         file.take_uint8_input()
     else:
@@ -85,7 +85,7 @@ _PASSING = (QUANTIZE, DEQUANTIZE, RELU, HARD_TANH)
 def _last_operator(program: ExportedProgram) -> str:
     """Return the name of the operator that computes what a program gives."""
     (returned,) = program.graph.output_node().args
-    node: Any = returned[0]  # type: ignore[index]
+    node: Any = returned[0]
     while node.target in _PASSING:
         node = node.args[0]
     return str(node.name)
