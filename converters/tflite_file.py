@@ -57,7 +57,7 @@ class TFLiteFile:
         Args:
             input_name: of the picture.
             output_name: of what the file gives.
-            last_operator: canonical name of the operator that computes it, whose label litert-torch replaces by the output's.
+            last_operator: canonical name of the operator that computes it: litert-torch puts the output's in its place.
         """
         self._graph.tensors[self._graph.outputs[0]].name = last_operator.encode()
         for tensor in self._graph.tensors:
