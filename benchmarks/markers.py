@@ -17,10 +17,8 @@ def find_place(path: Path, name: str) -> tuple[str, str]:
         path: the document.
         name: of the table, "matrix" for example.
     """
-    text, (begin, end) = (
-        path.read_text(),
-        (f"<!-- the {name} begins -->", f"<!-- the {name} ends -->"),
-    )
+    text = path.read_text()
+    begin, end = f"<!-- the {name} begins -->", f"<!-- the {name} ends -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         sys.exit(f"{path} has no place for the table; {begin} and {end} were expected")
     return text[: text.index(begin) + len(begin)], text[text.index(end) :]

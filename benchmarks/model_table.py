@@ -2,9 +2,9 @@
 
     python benchmarks/model_table.py --files FOLDER --output docs/models.md
 
-Weights are random: they change neither. Each network's float and int8 file are timed with the first network's float
-file in one interleaved run on one thread; a column "of" is the time as a share of that file's. Files are kept in the
-folder, so that a run which was stopped goes on.
+Weights are random: they change none of the three. Each network's float and int8 file are timed beside
+EfficientNet-Lite0's float file in one interleaved run on one thread; a column "of" is the time as a share of that
+file's. Files are kept in the folder, so that a run which was stopped goes on; with --only rows are told, not written.
 """
 
 import argparse
@@ -50,7 +50,8 @@ def main() -> None:
         rows.append(row(name, count_network(build_model(name, NUM_CLASSES).eval(), SIZE_HW), timed))
         sys.stdout.write(f"{rows[-1]}\n")
         sys.stdout.flush()
-    write_table(arguments.output, TABLE, [*head_lines(), *rows])
+    if arguments.only == list(FAMILY):
+        write_table(arguments.output, TABLE, [*head_lines(), *rows])
 
 
 def head_lines() -> list[str]:

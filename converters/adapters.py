@@ -91,9 +91,9 @@ def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
     editor = ProgramEditor(program)
     for pool in editor.calls(torch.ops.aten.max_pool2d.default):
         arguments: Any = pool.args
-        source, window, stride, *settings = arguments
-        if len(settings) == 1 and _is_never_negative(source):
-            top, left = settings[0]
+        source, window, *settings = arguments
+        if len(settings) == 2 and _is_never_negative(source):
+            stride, (top, left) = settings
             padded = editor.call(PAD, source, [left, left, top, top], 0.0, like=source)
             if source.target is DEQUANTIZE:
                 padded = requantize(editor, padded, source)

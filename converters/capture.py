@@ -20,6 +20,7 @@ from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.pipeline import apply_asked, apply_rewrites
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
+from edge_deeplab.models.picture import resize
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.text import first_line
 
@@ -98,8 +99,13 @@ class ExportWrapper(nn.Module):
         self.register_buffer("inverse_std", _per_channel([1 / s for s in normalisation.std]))
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Map (N, 3, H, W) float RGB in 0..255 to {head: class ids or logits}."""
+        """Map (N, 3, H, W) float RGB in 0..255 to {head: class ids or logits}.
+
+        Smaller logits are enlarged before the class is taken, as whoever reads logits enlarges them.
+        """
         logits = self.model((image - self.mean) * self.inverse_std)
+        if self.head == "classes" and logits.shape[-2:] != image.shape[-2:]:
+            logits = resize(logits, (image.shape[-2], image.shape[-1]))
         output = logits.argmax(dim=1).to(torch.int32) if self.head == "classes" else logits
         return {self.head: output}
 

@@ -57,14 +57,13 @@ _FUNCTIONS: dict[Any, str] = {
 """Functions on tensors, and what they compute."""
 
 _CALLED: dict[Any, str] = {
-    **_FUNCTIONS,
     **dict.fromkeys((functional.relu, torch.relu, torch.relu_, "relu", "relu_"), "relu"),
     functional.relu6: "hardtanh",
     functional.hardtanh: "hardtanh",
     functional.max_pool2d: "max_pool2d",
     torch.max_pool2d: "max_pool2d",
 }
-"""Functions on tensors, and what the exported graph calls them."""
+"""Functions that the exported graph calls otherwise than by what they compute."""
 
 _GATES: dict[Any, Any] = {
     nn.Hardswish: functional.hardsigmoid,
@@ -77,8 +76,11 @@ _GATES: dict[Any, Any] = {
 FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "hardsigmoid": (0.0, 1.0)}
 """Ranges that no calibration changes: TFLite's sigmoid has no other; a hard-sigmoid is cut at both ends of its own."""
 
-_SIZES = (getattr, operator.getitem)
+_SIZES = (getattr, operator.getitem, "size")
 """Functions that tell shapes, not values."""
+_ON_NUMBERS = ("_operator", "builtins", "math")
+"""Modules of functions that make numbers of numbers, and sizes of sizes."""
+_IN_PLACE = (operator.iadd, operator.imul, operator.isub)
 
 
 class _Tracer(fx.Tracer):
@@ -127,6 +129,7 @@ class Network:
                 f"{first_line(error)}), which placing quantizers needs; a forward without branches on tensors was "
                 "expected there; change it, or use another network"
             ) from error
+        _drop_unread(model, graph)
         self.module = fx.GraphModule(model, graph)
         _split_norms(self.module)
         self._names = _name_tensors(graph)
@@ -136,7 +139,7 @@ class Network:
     def values(self) -> Iterator[fx.Node]:
         """Give the nodes that compute a tensor of their own, in order."""
         for node in self.module.graph.nodes:
-            if node.op != "output" and node.target not in _SIZES and not self.is_unchanged(node):
+            if node.op != "output" and not _is_size(node) and not self.is_unchanged(node):
                 yield node
 
     def name(self, node: fx.Node) -> str:
@@ -150,8 +153,7 @@ class Network:
     def function(self, node: fx.Node) -> str:
         """Return what the code of a node's function or method is called; of a resize with its mode."""
         called = str(getattr(node.target, "__name__", node.target))
-        mode = (*node.args[3:4], node.kwargs.get("mode"))[0]
-        return called if mode is None else f"{called}, {mode}"
+        return f"{called}, {_mode(node)}" if node.target is functional.interpolate else called
 
     def kind(self, node: fx.Node) -> str:
         """Return what a node computes: one of `_MODULES` and `_FUNCTIONS`, or "other"."""
@@ -179,7 +181,7 @@ class Network:
 
     def inputs(self, node: fx.Node) -> list[fx.Node]:
         """Return the tensors that a node reads."""
-        read = [n for n in node.all_input_nodes if n.target not in _SIZES]
+        read = [n for n in node.all_input_nodes if not _is_size(n)]
         return [self.inputs(n)[0] if self.is_unchanged(n) else n for n in read]
 
     def readers(self, node: fx.Node) -> list[fx.Node]:
@@ -188,7 +190,7 @@ class Network:
         for user in node.users:
             if self.is_unchanged(user):
                 found += self.readers(user)
-            elif user.target not in _SIZES:
+            elif not _is_size(user):
                 found.append(user)
         return found
 
@@ -247,12 +249,38 @@ def _is_supported(kind: str, node: fx.Node, layer: nn.Module | None) -> bool:
     if isinstance(layer, nn.Upsample):
         return layer.mode == "bilinear"
     if node.target is functional.interpolate:
-        return (*node.args[3:4], node.kwargs.get("mode"))[0] == "bilinear"
+        return _mode(node) == "bilinear"
     if isinstance(layer, nn.AdaptiveAvgPool2d):
         return layer.output_size in (1, (1, 1))
     if node.target is functional.adaptive_avg_pool2d:
         return (*node.args[1:], node.kwargs.get("output_size"))[0] in (1, (1, 1))
     return True
+
+
+def _mode(node: fx.Node) -> str:
+    """Return how a call of `interpolate` samples."""
+    return str((*node.args[3:4], node.kwargs.get("mode"))[0] or "nearest")
+
+
+def _is_size(node: fx.Node) -> bool:
+    """Whether a node tells of shapes: reads one, or computes with numbers that do."""
+    if node.target in _SIZES:
+        return True
+    computes = getattr(node.target, "__module__", None) in _ON_NUMBERS
+    return computes and bool(node.all_input_nodes) and all(map(_is_size, node.all_input_nodes))
+
+
+def _drop_unread(model: nn.Module, graph: fx.Graph) -> None:
+    """Drop what nobody reads, in place, as the exported graph does; what changes its input is read there."""
+    for node in reversed(list(graph.nodes)):
+        layer = model.get_submodule(str(node.target)) if node.op == "call_module" else node
+        in_place = (
+            node.target in _IN_PLACE
+            or node.kwargs.get("inplace", getattr(layer, "inplace", False))
+            or str(node.target).endswith("_")
+        )
+        if node.op.startswith("call") and not node.users and not in_place:
+            graph.erase_node(node)
 
 
 class _Norm(nn.BatchNorm2d):
@@ -287,7 +315,7 @@ def _split_norms(module: fx.GraphModule) -> None:
 
 
 def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
-    """Return every node's name; functions are counted as the exported graph counts its operators."""
+    """Return every node's name; functions are counted as the exported graph counts its operators, without sizes."""
     calls, functions = Counter[str](), Counter({"mean": 1, "mul": 1})  # the normalisation's own
     modules = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     names: dict[fx.Node, str] = {}
@@ -301,10 +329,11 @@ def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
             if any(user.target == f"{path}.act" for user in node.users):
                 names[node] += ".batch_norm"
         else:
-            function = _CALLED.get(node.target) or getattr(node.target, "__name__", node.name)
+            called = (table[node.target] for table in (_CALLED, _FUNCTIONS) if node.target in table)
+            function = next(called, getattr(node.target, "__name__", node.name))
             stack = list(node.meta.get("nn_module_stack", {}).values())
             name = ".".join([*([stack[-1][0]] if stack and stack[-1][0] else []), function])
-            functions[name] += 1
-            numbered = f"{name}_{functions[name] - 1}" if functions[name] > 1 else name
+            numbered = f"{name}_{functions[name]}" if functions[name] else name
+            functions[name] += not _is_size(node)
             names[node] = function_name(numbered, is_also_module=numbered in modules)
     return names

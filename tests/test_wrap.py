@@ -16,7 +16,7 @@ from torch.nn import functional
 from edge_deeplab import api
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, EdgeDeepLabError
-from edge_deeplab.models import wrapped
+from edge_deeplab.models import wrapped_spec
 from edge_deeplab.models.checkpoint import save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
@@ -91,7 +91,7 @@ class Branching(nn.Module):
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test begins as a new process does."""
-    monkeypatch.setattr(wrapped, "_known", {})
+    monkeypatch.setattr(wrapped_spec, "_known", {})
 
 
 @pytest.fixture
@@ -142,6 +142,26 @@ def test_pruned_and_quantized_in_one_process(module: Ladder, data: Path, tmp_pat
     assert not api.compare_quantization(made).differences
 
 
+class Counting(nn.Module):
+    """Computes what nobody reads, and with sizes; one activation object stands at two paths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.act, self.head = nn.Hardswish(), nn.Conv2d(8, 2, 1)
+        self.again = self.act
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        low = self.act(self.first(images))
+        deep = self.again(self.second(functional.max_pool2d(low, 2)))
+        _ = low + low
+        height, width = images.size()[2:]
+        same = (height * width) // (width * 1)
+        joined = functional.interpolate(deep, size=(same, width), mode="bilinear") + low
+        scores: torch.Tensor = self.head(functional.relu(joined + low))
+        return scores
+
+
 class Again(nn.Module):
     """torchvision's manner: one activation, called wherever one is needed."""
 
@@ -171,20 +191,29 @@ class Again(nn.Module):
         return scores
 
 
-def test_activation_called_again_is_quantized_at_each_place(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "tensors"),
+    [
+        (Again, {"block.relu@1", "block.swish@1", "block.relu_1"}),
+        (Counting, {"act", "again", "add", "relu", "upsample_bilinear2d"}),
+    ],
+)
+def test_what_a_forward_calls_is_quantized_at_each_place(
+    kind: Any, tensors: set[str], data: Path, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    checkpoint = api.wrap(Again(), **TOLD)
+    checkpoint = api.wrap(kind(), **TOLD)
     recipe = {**RECIPE, "quantization": {"calibration_images": 2}}
     output = tmp_path / "int8"
     quantized = api.quantize(checkpoint, data=data, output=output, recipe=recipe, workers=0)
     named = {n for q in api.load(output).quantization.activations for n in q.tensors}
-    assert {"block.relu@1", "block.swish@1", "block.relu_1"} <= named
+    assert tensors <= named
     made = api.export(quantized.checkpoint, precision="int8", head="logits", output=tmp_path)
     assert api.compare_quantization(made).differences == ()
     expected = api.open_artifact(output / "best.safetensors").logits(images())
     for artifact in made:
         apart = abs(api.open_artifact(artifact.path).logits(images()) - expected)
-        assert apart.mean() <= 0.01 * np.ptp(expected)
+        assert apart.max() <= 0.04 * np.ptp(expected)
 
 
 def test_scores_keep_their_channels_when_others_go(
@@ -203,7 +232,7 @@ def test_run_opens_again_with_its_module_alone(
 ) -> None:
     path = tmp_path / "own.safetensors"
     api.wrap(module, output=path, **TOLD)
-    monkeypatch.setattr(wrapped, "_known", {})
+    monkeypatch.setattr(wrapped_spec, "_known", {})
     with pytest.raises(CheckpointError, match=r"Ladder, a module of somebody's own code.*ed\.wrap"):
         api.load(path)
     opened = api.wrap(Ladder(), weights=path)
@@ -217,11 +246,52 @@ def test_pruned_run_opens_with_the_module_in_full_widths(
     recipe = {**RECIPE, "pruning": {"importance": "magnitude"}, "optimiser": {"epochs": 0}}
     checkpoint = api.wrap(module, **TOLD)
     api.prune(checkpoint, data=data, output=tmp_path / "run", macs=0.7, recipe=recipe)
-    monkeypatch.setattr(wrapped, "_known", {})
+    monkeypatch.setattr(wrapped_spec, "_known", {})
     opened = api.wrap(Ladder(), weights=tmp_path / "run" / "best.safetensors")
     assert sum(p.numel() for p in opened.build().parameters()) < sum(
         p.numel() for p in module.parameters()
     )
+
+
+class Slope(nn.Module):
+    """Differs from others of its kind in its forward alone, and has no logarithm of a negative weight."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.layer, self.scale, self.slope = nn.Conv2d(3, 2, 3), nn.Parameter(torch.ones(1)), slope
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores = functional.leaky_relu(self.layer(images) * self.scale.log1p(), self.slope)
+        return functional.interpolate(scores, size=images.shape[-2:], mode="bilinear")
+
+
+def test_module_of_another_forward_does_not_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    api.wrap(Slope(0.01), output=path, **TOLD)
+    assert api.wrap(Slope(0.01).to(memory_format=torch.channels_last), weights=path)  # type: ignore[call-overload]
+    for slope in (0.0, 0.015, 0.05):
+        with pytest.raises(ConfigError, match="with the same weights it gives other scores"):
+            api.wrap(Slope(slope), weights=path)
+
+
+class Quarter(nn.Module):
+    """Gives a score for every four by four pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = normed(3, 16, 3, 4, 1), nn.Conv2d(16, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.stem(images))
+        return scores
+
+
+def test_smaller_scores_are_enlarged_before_the_class_is_taken(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    checkpoint = api.wrap(Quarter(), **TOLD)
+    made = api.export(checkpoint, output=tmp_path)
+    report = api.parity(made, reference=checkpoint, data=data, split="val")
+    assert [row.pixel_agreement for row in report.artifacts] == [1.0] * len(made)
 
 
 @pytest.mark.parametrize("other", [{"rate": 4}, {"align_corners": True}, {"num_classes": 3}])
@@ -254,9 +324,9 @@ def test_training_starts_from_a_module(module: Ladder, data: Path, tmp_path: Pat
     checkpoint = api.wrap(module, **TOLD)
     trained = api.train(data, tmp_path / "run", recipe=RECIPE, init=checkpoint, workers=0)
     assert isinstance(api.load(trained.checkpoint).build(), Ladder)
-    three = api.wrap(Ladder(3), **{**TOLD, "classes": ("a", "b", "c")})
-    with pytest.raises(ConfigError, match="2 classes came with Ladder"):
-        api.train(data, tmp_path / "other", recipe=RECIPE, init=three, workers=0)
+    turned = api.wrap(module, **{**TOLD, "classes": ("right", "left")})
+    with pytest.raises(ConfigError, match="the same in the same order were expected"):
+        api.train(data, tmp_path / "other", recipe=RECIPE, init=turned, workers=0)
 
 
 def test_part_that_cannot_be_traced_is_named(data: Path, tmp_path: Path) -> None:
@@ -284,6 +354,33 @@ def test_convolution_called_at_two_places_has_no_integers(data: Path, tmp_path: 
         api.quantize(checkpoint, data=data, output=tmp_path / "int8", recipe=RECIPE)
 
 
+class Placed(Ladder):
+    """Takes pictures of one size, and says so by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.randn(1, 3, *SIZE_HW))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if images.shape[-2:] != SIZE_HW:
+            raise ValueError("another size")
+        return super().forward(images + self.position)
+
+
+def test_module_that_takes_one_size_is_pruned_at_it(data: Path, tmp_path: Path) -> None:
+    recipe = {**RECIPE, "pruning": {"importance": "magnitude"}, "optimiser": {"epochs": 0}}
+    recipe["data"] = {"size_hw": SIZE_HW, "validation_split": ""}
+    checkpoint = api.wrap(Placed(), **TOLD)
+    pruned = api.prune(checkpoint, data=data, output=tmp_path / "run", macs=0.8, recipe=recipe)
+    assert pruned.pruned.multiply_adds <= 0.8 * pruned.original.multiply_adds
+
+
+def test_layer_at_two_places_is_not_pruned(data: Path, tmp_path: Path) -> None:
+    checkpoint = api.wrap(Twice(), **TOLD)
+    with pytest.raises(ConfigError, match="first and second are one layer"):
+        api.prune(checkpoint, data=data, output=tmp_path / "run", macs=0.8, recipe=RECIPE)
+
+
 def test_shared_weights_are_kept(tmp_path: Path) -> None:
     module = Twice()
     api.wrap(module, output=tmp_path / "own.safetensors", **TOLD)
@@ -297,6 +394,13 @@ def test_weights_that_are_computed_are_refused_and_stay(module: Ladder) -> None:
     with pytest.raises(ConfigError, match="mixed has weights that a parametrization computes"):
         api.wrap(module, **TOLD)
     assert np.array_equal(scores_of(module), expected)
+
+
+class Noisy(Ladder):
+    """Never gives the same."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return functional.dropout(super().forward(images))
 
 
 class Tuple(Ladder):
@@ -319,7 +423,10 @@ class Tuple(Ladder):
         ({"classes": 7}, "classes came as 7"),
         ({"classes": ("a", "b", "c")}, r"gave \(1, 2, 32, 48\).*\(1, 3, h, w\)"),
         ({"module": Tuple()}, "Tuple gave tuple"),
-        ({"module": nn.Conv2d(3, 2, 1)}, "Conv2d has no convolution of 2 channels among its parts"),
+        (
+            {"module": nn.Conv2d(3, 2, 1)},
+            "Conv2d calls no convolution of 2 channels among its parts",
+        ),
         ({"module": nn.Linear(3, 3)}, "Linear failed on an image of"),
         (
             {"module": nn.Conv2d(3, 3, 1), "classes": ("a", "b", "c"), "classifier": "head"},
@@ -331,6 +438,13 @@ class Tuple(Ladder):
         ({"weights": "absent.safetensors"}, "classes came with weights"),
         ({"output": 3}, "output came as 3"),
         ({"ignore_index": -1}, "ignore_index came as -1"),
+        ({"ignore_index": 256}, "ignore_index came as 256"),
+        ({"name": "a/b"}, "name came as 'a/b'; it is no name of a file"),
+        ({"name": "..", "output": "x"}, "it is no name of a file"),
+        ({"classifier": "stem"}, "calls no convolution of 2 channels among stem"),
+        ({"classes": ("a",), "module": Ladder(1)}, "num_classes came as 1"),
+        ({"module": nn.Sequential(nn.LazyConv2d(2, 1))}, "weights without a shape"),
+        ({"module": Noisy()}, "other scores each time"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(module: Ladder, asked: Any, sentence: str) -> None:

@@ -26,10 +26,10 @@ Rewrite = Callable[[ExportedProgram], ExportedProgram]
 def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
     """Return the rewrites of a float graph, or of one with these quantizers."""
     if quantization is None:
-        return (remove_no_ops, unite_relu6, fold_batch_norm, add_pooled_features, name_operators)
+        return (remove_no_ops, unite_forms, fold_batch_norm, add_pooled_features, name_operators)
     return (
         remove_no_ops,
-        unite_relu6,
+        unite_forms,
         name_operators,
         partial(take_int8_forms, quantization=quantization),
         partial(insert_quantizers, quantization=quantization),
@@ -63,6 +63,7 @@ def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> Expo
 
 
 _COPIES = (torch.ops.aten.clone.default, torch.ops.aten.alias.default)
+_POOLS = (torch.ops.aten.max_pool2d.default, torch.ops.aten.avg_pool2d.default)
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 _TYPE_CHECK = torch.ops.aten._assert_tensor_metadata.default
 
@@ -86,15 +87,19 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
     return editor.finish()
 
 
-def unite_relu6(program: ExportedProgram) -> ExportedProgram:
-    """Write the function relu6 as what the module ReLU6 is, so that later rewrites look for one form.
+def unite_forms(program: ExportedProgram) -> ExportedProgram:
+    """Write functions as their modules are traced, the form that later rewrites and the converters look for.
 
     Requires: operators that are not named yet.
-    Ensures: no relu6; every output bit is the same.
+    Ensures: no relu6, and no pooling whose stride is left to its window; every output bit is the same.
     """
     editor = ProgramEditor(program)
     for node in editor.calls(torch.ops.aten.relu6.default):
         node.target, node.args = HARD_TANH, (node.args[0], 0.0, 6.0)
+    for pool in _POOLS:
+        for node in editor.calls(pool):
+            if len(node.args) == 2:
+                node.args = (*node.args, node.args[1])
     return editor.finish()
 
 

@@ -113,23 +113,23 @@ def wrap(
     classifier: str | None = None,
     backbone: str | None = None,
     ignore_index: int | None = None,
-    licence: str = "",
+    licence: str | None = None,
 ) -> "types.Checkpoint":
-    """Return a module of your own as a checkpoint, which every verb takes: export, parity, prune, quantize and others.
+    """Return a module of your own as a checkpoint, which train, prune, quantize, export and parity take.
 
     No file holds the module's code. What is written of it (here, by training, pruning or quantization) is opened by a
     program that has the module and wraps it again: `ed.wrap(module, weights=FILE)`; from then on its path opens too.
 
     Args:
-        module: maps normalised (1, 3, H, W) RGB to scores (1, K, h, w), a channel a class; it is copied, with its
-            weights, to float32 on the CPU.
+        module: maps normalised (1, 3, H, W) RGB to scores (1, K, h, w), a channel a class, which are enlarged to the
+            picture where they are smaller; it is copied, with its weights, to float32 on the CPU.
         classes: in the order of its channels: names, `ClassInfo`s, or a file, as for `import_checkpoint`.
         normalisation: what it expects of pixels of 0..255.
-        size_hw: height and width in pixels of evaluation and export, multiples of 16.
+        size_hw: height and width in pixels of evaluation and export; export asks for multiples of 16.
         weights: a checkpoint of the same module, which then tells all the others; a pruned one takes the module in its
             full widths.
         output: where the checkpoint is written as well; without it, it is in memory alone.
-        name: what files call the network; the type's name by default.
+        name: of the network and of its exported files; the type's name by default.
         classifier: path of what gives the scores; by default the last convolution with a channel a class. Its classes
             are what pruning leaves alone.
         backbone: path of what learns at the recipe's rate for backbones; without it all learns at the other.

@@ -62,7 +62,10 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("any_size", "canonical", "explain", "fix", "flip", "resume"), _FLAG),
     **dict.fromkeys(("accept_licence", "allow_pickle", "unsafe_pickle"), _FLAG),
     "allowance": _optional(_ALLOWANCE),
-    "ignore_index": _optional(_count(0)),
+    "ignore_index": (
+        lambda value: value is None or (_count(0)[0](value) and value <= 255),
+        "a mask's value, 0 to 255, or None",
+    ),
     "normalisation": _optional(_NORMALISATION),
     "class_map": _optional(_instance(Mapping | str | Path, "a mapping or its file")),
     "progress": (_is_progress, "an object with begin, advance and note"),

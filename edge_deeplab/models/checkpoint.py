@@ -34,8 +34,8 @@ from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph, sizes_at
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
-from edge_deeplab.models.widths import fit_widths, widths_fit
-from edge_deeplab.models.wrapped import (
+from edge_deeplab.models.widths import PROBE_HW, fit_widths, widths_fit
+from edge_deeplab.models.wrapped_spec import (
     WrappedSpec,
     check_is_that_of,
     check_known,
@@ -102,6 +102,11 @@ class CheckpointInfo:
     def is_graph(self) -> bool:
         """Whether its network is an imported graph, which has a good size of its own."""
         return isinstance(self.spec, GraphSpec)
+
+    @property
+    def probe_hw(self) -> tuple[int, int]:
+        """Height and width at which the network is looked at where size does not matter; one's own may have one."""
+        return self.size_hw if isinstance(self.spec, WrappedSpec) else PROBE_HW
 
     @property
     def is_imported(self) -> bool:
@@ -193,7 +198,7 @@ class Checkpoint:
             model = build_model(spec, len(self.info.classes))
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
-            _fit_pruned(model.eval(), tensors, self.path)
+            _fit_pruned(model.eval(), tensors, self.path, self.info.probe_hw)
         _check_tensors(model.state_dict(), tensors, self.path)
         if isinstance(model, OperatorGraph):
             _check_sizes(model, self.info.size_hw, self.path)
@@ -226,7 +231,7 @@ def save_checkpoint(
 
 
 def checkpoint_of(model: torch.nn.Module, info: CheckpointInfo) -> Checkpoint:
-    """Return a model as a checkpoint in memory, which lies in no file: its path is its network's name alone.
+    """Return a model as a checkpoint in memory, which lies in no file: its path is what it would be called.
 
     Args:
         model: its state is copied, on the CPU.
@@ -234,7 +239,7 @@ def checkpoint_of(model: torch.nn.Module, info: CheckpointInfo) -> Checkpoint:
     """
     content = _to_bytes(model, info)
     digest = hashlib.sha256(content).hexdigest()
-    return Checkpoint(info, load(content), Path(info.spec.name), digest)
+    return Checkpoint(info, load(content), Path(f"{info.spec.name}.safetensors"), digest)
 
 
 def _to_bytes(
@@ -392,10 +397,15 @@ def _check_sizes(network: OperatorGraph, size_hw: tuple[int, int], path: Path) -
         ) from error
 
 
-def _fit_pruned(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+def _fit_pruned(
+    model: torch.nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    path: Path,
+    probe_hw: tuple[int, int],
+) -> None:
     """Give a model the widths of a pruned checkpoint's tensors, in place."""
     fit_widths(model, tensors)
-    problem = widths_fit(model)
+    problem = widths_fit(model, probe_hw)
     if problem is not None:
         raise CheckpointError(
             f"{path} is a pruned checkpoint whose layers do not fit together ({problem}); widths that follow from one "

@@ -17,7 +17,7 @@ from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.features import build_backbone, feature_channels, load_imagenet_weights
 from edge_deeplab.models.operator_graph import GraphSpec, build_graph
 from edge_deeplab.models.spec import ModelSpec
-from edge_deeplab.models.wrapped import WrappedSpec, build_wrapped
+from edge_deeplab.models.wrapped_spec import WrappedSpec, build_wrapped
 
 
 class DeepLab(nn.Module):

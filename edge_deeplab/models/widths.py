@@ -8,7 +8,8 @@ from torch.func import functional_call
 
 from edge_deeplab.text import first_line
 
-_PROBE_HW = (64, 64)
+PROBE_HW = (64, 64)
+"""Height and width of the image that a network's channels are looked at with."""
 
 
 def fit_widths(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -38,17 +39,17 @@ def is_depthwise(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
-def widths_fit(model: nn.Module) -> str | None:
+def widths_fit(model: nn.Module, size_hw: tuple[int, int] = PROBE_HW) -> str | None:
     """Return why the layers of a model in evaluation mode do not fit together; None where they do.
 
     Found on shapes alone.
     """
     state = {name: t.to("meta") for name, t in model.state_dict().items()}
-    image = torch.empty(1, 3, *_PROBE_HW, device="meta")
+    image = torch.empty(1, 3, *size_hw, device="meta")
     try:
         with torch.no_grad():
-            functional_call(model, state, (image,))
-    except RuntimeError as error:
+            functional_call(model, state, (image,), tie_weights=False)
+    except Exception as error:  # a wrapped module's own code runs
         return first_line(error)
     return None
 

@@ -9,13 +9,14 @@ from torch import nn
 
 from edge_deeplab.config import ModelSection
 from edge_deeplab.description import ClassInfo
-from edge_deeplab.errors import CheckpointError
+from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
 from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
 from edge_deeplab.models.spec import ModelSpec
+from edge_deeplab.models.wrapped_spec import WrappedSpec
 from edge_deeplab.training.crops import EpochCrops
 
 _STATISTICS_CROPS = 64
@@ -42,14 +43,26 @@ def of_imported(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo
     """Return what a run says of itself: what starts from an imported network trains that, whatever the recipe names.
 
     Raises:
-        ConfigError: when that is a wrapped module with another number of classes.
+        ConfigError: when that is a wrapped module of other classes, or of another order.
     """
     if init is None or not init.info.is_imported:
         return info
     spec = init.info.spec
-    if not isinstance(spec, ModelSpec):
+    if isinstance(spec, WrappedSpec):
+        _check_same_classes(init, info.classes)
+    elif not isinstance(spec, ModelSpec):
         spec = spec.with_num_classes(len(info.classes))
     return replace(info, spec=spec, normalisation=init.info.normalisation)
+
+
+def _check_same_classes(init: Checkpoint, classes: Sequence[ClassInfo]) -> None:
+    """Check the classes for a wrapped module: which of its layers have rows of them, its own code alone knows."""
+    own, wanted = ([c.name for c in told] for told in (init.info.classes, classes))
+    if own != wanted:
+        raise ConfigError(
+            f"{init.name} is a wrapped module for {len(own)} classes ({', '.join(own)[:100]}), and the data has "
+            f"{len(wanted)} ({', '.join(wanted)[:100]}); the same in the same order were expected; wrap one for these"
+        )
 
 
 def build_to_restore(info: CheckpointInfo) -> nn.Module:

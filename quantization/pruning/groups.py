@@ -4,6 +4,7 @@ The idea to hold: a group is a row of channels, and each member says where those
 layer. A concatenation couples stretches of channels of different origin; each stretch is a group of its own here.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ from torch import nn
 
 from edge_deeplab.errors import ConfigError, require
 from edge_deeplab.models.spec import DEEPLAB, Parts
-from edge_deeplab.models.widths import is_depthwise
+from edge_deeplab.models.widths import PROBE_HW, is_depthwise
+from edge_deeplab.text import first_line
 
 Side = Literal["in", "out"]
-PROBE_HW = (64, 64)
-"""Height and width of the image that channels are followed with."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class ChannelGroup:
         return len(self.members[0].positions)
 
 
-def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
+def find_groups(
+    model: nn.Module, parts: Parts = DEEPLAB, size_hw: tuple[int, int] = PROBE_HW
+) -> list[ChannelGroup]:
     """Return the groups of a network that may be pruned: all but the image's channels and the classifier's classes.
 
     Groups with a grouped convolution that is not depthwise are left out: its channels cannot go one by one.
@@ -63,15 +65,26 @@ def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
     Args:
         model: network of (1, 3, H, W) images, in evaluation mode.
         parts: which layers are its classifier, whose classes stay.
+        size_hw: height and width of the image that it is run on.
 
     Raises:
-        ConfigError: when a layer's channels cannot be followed.
+        ConfigError: when a layer's channels cannot be followed, or it stands at two places.
         MissingDependencyError: without torch-pruning.
     """
     torch_pruning = require("torch_pruning", package="torch-pruning", extra="compress")
-    image = torch.zeros(1, 3, *PROBE_HW, device=next(model.parameters()).device)
-    with torch.enable_grad():
-        graph = torch_pruning.DependencyGraph().build_dependency(model, image)
+    _refuse_twins(model)
+    image = torch.zeros(1, 3, *size_hw, device=next(model.parameters()).device)
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of parameters outside of layers; `check_removable` asks what they do
+            graph = torch_pruning.DependencyGraph().build_dependency(model, image)
+    except Exception as error:  # a wrapped module's own code runs
+        raise ConfigError(
+            f"the channels of {type(model).__name__} cannot be followed ({type(error).__name__}: {first_line(error)}); "
+            "a network whose operators torch-pruning knows was expected; use another network"
+        ) from error
     paths = {module: path for path, module in model.named_modules()}
     classifier = model.get_submodule(parts.classifier).modules()
     ignored = [m for m in classifier if isinstance(m, nn.Conv2d)]
@@ -87,6 +100,17 @@ def find_groups(model: nn.Module, parts: Parts = DEEPLAB) -> list[ChannelGroup]:
     return sorted(groups, key=lambda group: order[group.name])
 
 
+def _refuse_twins(model: nn.Module) -> None:
+    seen: dict[nn.Module, str] = {}
+    for path, layer in model.named_modules(remove_duplicate=False):
+        if layer in seen and any(True for _ in layer.parameters()):
+            raise ConfigError(
+                f"{seen[layer]} and {path} are one layer, whose channels are two things; a layer for each place was "
+                "expected; give each a copy"
+            )
+        seen[layer] = path
+
+
 def _positions(
     coupled: Any, graph: Any, paths: dict[nn.Module, str]
 ) -> dict[tuple[str, Side], dict[int, int]]:
@@ -97,7 +121,7 @@ def _positions(
         if not isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
             if layer in paths and any(True for _ in layer.parameters()):
                 raise ConfigError(
-                    f"{paths[layer]} is a {type(layer).__name__}, whose channels cannot be followed; convolutions and "
+                    f"the channels of {paths[layer]} ({type(layer).__name__}) cannot be followed; convolutions and "
                     "batch norm were expected; use another network"
                 )
             continue

@@ -94,8 +94,8 @@ def _narrow(
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
     model = start.build()
-    groups = find_groups(model, start.info.spec.parts)
-    check_removable(model, groups)
+    groups = find_groups(model, start.info.spec.parts, start.info.probe_hw)
+    check_removable(model, groups, start.info.probe_hw)
     network = cost_model(start)
     importance = measure_importance(start, groups, recipe, sources, progress)
     steps = Steps(recipe.pruning.round_to, recipe.pruning.floor)
@@ -122,7 +122,8 @@ def _narrow(
 def cost_model(checkpoint: Checkpoint) -> CostModel:
     """Return what a checkpoint's network costs by widths, at the size it was trained for."""
     model = checkpoint.build()
-    return CostModel(model, find_groups(model, checkpoint.info.spec.parts), checkpoint.info.size_hw)
+    info = checkpoint.info
+    return CostModel(model, find_groups(model, info.spec.parts, info.probe_hw), info.size_hw)
 
 
 def build_budgets(

@@ -20,7 +20,7 @@ _LAYER = re.compile(
 )
 """A row of the table of layers: index, type, element type, processor, shapes, cycles, traffic, type and name."""
 _ERROR = re.compile(r"^E (?:RKNN: \[[\d:.]+\] )?(.*)$", re.M)
-_RAISED = re.compile(r"^\w+(?:Error|Exception|Interrupt)\b.*$", re.M)
+_RAISED = re.compile(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*$", re.M)
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _HARMLESS = "Unkown op target: 0"
 """Said of files that are built whole."""
@@ -70,8 +70,9 @@ def read_log(said: str) -> dict[str, Any]:
 def _ended_by(error: str, said: str) -> str:
     """Return an error of the log, in place of "Traceback" the exception that the lines below it end in."""
     before, traceback, _ = error.partition("Traceback (")
-    raised = _RAISED.search(said, said.index(error)) if traceback else None
-    return error if raised is None else f"{before}{raised[0]}"
+    below = said.partition(error)[2].partition("\nE ")[0]
+    raised = _RAISED.findall(below) if traceback else []
+    return f"{before}{raised[-1]}" if raised else error
 
 
 def run(path: str, device: str, inputs: str, outputs: str, folder: str) -> dict[str, Any]:

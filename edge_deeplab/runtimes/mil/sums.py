@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,7 +35,10 @@ def instance_norm(
     x: Tensor, epsilon: float, gamma: Tensor | None = None, beta: Tensor | None = None
 ) -> Tensor:
     """Return x less its mean over its standard deviation, each of one picture's channel, times gamma plus beta."""
-    return functional.instance_norm(x, weight=gamma, bias=beta, eps=epsilon)
+    normed = layer_norm(x, torch.arange(2, x.ndim), epsilon)
+    shape = (-1, *[1] * (x.ndim - 2))
+    scaled = normed if gamma is None else normed * gamma.reshape(shape)
+    return scaled if beta is None else scaled + beta.reshape(shape)
 
 
 def layer_norm(

@@ -5,15 +5,13 @@ same module was wrapped before, and nowhere else, so no file can name code that 
 """
 
 import hashlib
-from collections.abc import Callable
 from copy import deepcopy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import nn
-from torch.nn.utils import parametrize
 
 from edge_deeplab.description import MOST_CLASSES
 from edge_deeplab.errors import CheckpointError, ConfigError
@@ -21,10 +19,23 @@ from edge_deeplab.models.spec import Parts
 from edge_deeplab.recipes import first_problem
 from edge_deeplab.text import first_line
 
-_PROBES, _PROBE_TOLERANCE = 16, 1e-2
+_PROBES, _PROBE_TOLERANCE = 16, 1e-3
 """Scores that are kept, and the share of the largest by which machines may differ."""
+_LONGEST_NAME = 100
+
+
+def _file_name(name: str) -> str:
+    """Check that files may be called so: exported ones are."""
+    is_plain = name.isprintable() and not set(name) & set("/\\") and not name.startswith(".")
+    if not (is_plain and 0 < len(name) <= _LONGEST_NAME):
+        raise ValueError(
+            f"it is no name of a file: up to {_LONGEST_NAME} printable characters without slashes"
+        )
+    return name
+
 
 _Path = Annotated[str, Field(min_length=1, max_length=1024)]
+_Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _known: dict[tuple[str, tuple[float, ...]], nn.Module] = {}
 """What was wrapped in this process, by structure and probe."""
 
@@ -34,7 +45,7 @@ class WrappedSpec:
     """What tells such a network: the counterpart of `models.spec.ModelSpec`.
 
     Args:
-        name: what it is called.
+        name: what it is called, and its files.
         structure: of its module, as `structure_of` gives it.
         probe: scores of its module, as `probe_of` gives them.
         num_classes: channels of its output.
@@ -43,13 +54,10 @@ class WrappedSpec:
         factory: a key of `models.deeplab.FACTORIES`.
     """
 
-    name: Annotated[str, Field(pattern="^[ -~]{1,255}$")]
+    name: Annotated[str, AfterValidator(_file_name)]
     structure: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    probe: Annotated[
-        tuple[Annotated[float, Field(strict=True, allow_inf_nan=False)], ...],
-        Field(min_length=1, max_length=_PROBES),
-    ]
-    num_classes: Annotated[int, Field(strict=True, ge=1, le=MOST_CLASSES)]
+    probe: Annotated[tuple[_Score, ...], Field(min_length=1, max_length=_PROBES)]
+    num_classes: Annotated[int, Field(strict=True, ge=2, le=MOST_CLASSES)]
     classifier: _Path
     backbone: _Path | None = None
     factory: Literal["wrapped"] = "wrapped"
@@ -99,7 +107,8 @@ def read_wrapped(document: object) -> WrappedSpec:
 def structure_of(module: nn.Module) -> str:
     """Return the sha256 of what a module consists of: path, type and settings of every part, shapes of its state."""
     parts = [
-        f"{path} {type(m).__qualname__}({m.extra_repr()})" for path, m in module.named_modules()
+        f"{path} {type(part).__qualname__}({part.extra_repr()})"
+        for path, part in module.named_modules()
     ]
     state = [f"{name} {tuple(tensor.shape)}" for name, tensor in module.state_dict().items()]
     return hashlib.sha256("\n".join([*parts, *state]).encode()).hexdigest()
@@ -111,39 +120,49 @@ def probe_of(module: nn.Module, size_hw: tuple[int, int]) -> tuple[float, ...]:
     Args:
         module: in evaluation mode; it is left as it is.
         size_hw: height and width of the image in pixels.
+
+    Raises:
+        ConfigError: when it fails, or gives the same weights other scores each time, or none but zeros and nan.
     """
+    name = type(module).__name__
+    try:
+        for positive in (False, True):  # a logarithm or a root gives nan of the others
+            found, again = (_probe(module, size_hw, positive=positive) for _ in range(2))
+            if not torch.equal(found.nan_to_num(), again.nan_to_num()):
+                raise ConfigError(
+                    f"{name} gives the same weights and image other scores each time; a forward without chance was "
+                    "expected in evaluation mode; hand dropout self.training"
+                )
+            if found.isfinite().all() and found.any():
+                return tuple(found.tolist())
+    except ConfigError:
+        raise
+    except Exception as error:  # the module's own code runs
+        raise ConfigError(
+            f"{name} failed with weights from a seed ({type(error).__name__}: {first_line(error)}); a forward of any "
+            "finite weights was expected; mend it"
+        ) from error
+    raise ConfigError(
+        f"{name} gives no finite scores but zeros with weights from a seed; a forward of any finite weights was "
+        "expected; mend it"
+    )
+
+
+def _probe(module: nn.Module, size_hw: tuple[int, int], *, positive: bool) -> torch.Tensor:
     seeded, generator = deepcopy(module), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, tensor in seeded.state_dict().items():  # shares the tensors
+            if not tensor.is_floating_point():
+                continue
+            drawn = torch.randn(tensor.shape, generator=generator)  # whatever the order in memory
             if name.endswith("running_var"):
-                tensor.uniform_(0.5, 1.5, generator=generator)
-            elif tensor.is_floating_point():
-                fan_in = tensor[0].numel() if tensor.ndim > 1 else 1
-                tensor.normal_(0, fan_in**-0.5, generator=generator)
-        scores = seeded(torch.randn(1, 3, *size_hw, generator=generator)).flatten()
-    chosen = scores[torch.linspace(0, len(scores) - 1, _PROBES).long()]
-    return tuple(torch.nan_to_num(chosen, 0.0, 0.0, 0.0).tolist())
-
-
-def copy_module(module: nn.Module) -> nn.Module:
-    """Return a copy of a module in float32 on the CPU and evaluation mode.
-
-    Raises:
-        ConfigError: when it cannot be copied, or has weights that are computed from others.
-    """
-    computed = [path for path, part in module.named_modules() if parametrize.is_parametrized(part)]
-    if computed:
-        raise ConfigError(
-            f"{computed[0]} has weights that a parametrization computes; plain ones were expected; call "
-            "torch.nn.utils.parametrize.remove_parametrizations on it first"
-        )
-    try:
-        return deepcopy(module).cpu().float().eval()
-    except Exception as error:  # the module's own code runs
-        raise ConfigError(
-            f"{type(module).__name__} cannot be copied ({type(error).__name__}: {first_line(error)}); a module whose "
-            "parts and tensors can be was expected; drop what it keeps from earlier runs"
-        ) from error
+                drawn = drawn.abs() + 0.5
+            elif tensor.ndim > 1:
+                drawn = drawn / max(1, tensor.numel() // max(1, len(tensor))) ** 0.5
+            tensor.copy_(drawn.abs() if positive else drawn)
+        image = torch.randn(1, 3, *size_hw, generator=generator)
+        scores: torch.Tensor = seeded(image).flatten()
+    return scores[torch.linspace(0, len(scores) - 1, _PROBES).long()]
 
 
 def remember(module: nn.Module, spec: WrappedSpec) -> None:
@@ -205,45 +224,3 @@ def build_wrapped(spec: WrappedSpec, num_classes: int) -> nn.Module:
     """
     check_known(spec.with_num_classes(num_classes), "the checkpoint")
     return deepcopy(_known[spec.structure, spec.probe])
-
-
-def find_classifiers(module: nn.Module, size_hw: tuple[int, int], num_classes: int) -> list[str]:
-    """Run a module once and return the paths of its convolutions with a channel a class, in the order of their calls.
-
-    Args:
-        module: in evaluation mode; it is left as it is.
-        size_hw: height and width in pixels.
-        num_classes: channels that its output must have.
-
-    Raises:
-        ConfigError: when it does not map (1, 3, H, W) to (1, num_classes, h, w).
-    """
-    called: list[str] = []
-
-    def note(path: str) -> Callable[[Any, Any, Any], None]:
-        return lambda layer, inputs, output: called.append(path)
-
-    hooks = [
-        layer.register_forward_hook(note(path))
-        for path, layer in module.named_modules()
-        if path and isinstance(layer, nn.Conv2d) and layer.out_channels == num_classes
-    ]
-    name, asked = type(module).__name__, f"(1, 3, {size_hw[0]}, {size_hw[1]})"
-    try:
-        with torch.no_grad():
-            scores = module(torch.zeros(1, 3, *size_hw))
-    except Exception as error:  # the module's own code runs
-        raise ConfigError(
-            f"{name} failed on an image of {asked} ({type(error).__name__}: {first_line(error)}); a module that maps "
-            "normalised RGB to scores was expected; choose another size_hw, or mend its forward"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not isinstance(scores, torch.Tensor) or scores.ndim != 4 or scores.shape[1] != num_classes:
-        given = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise ConfigError(
-            f"{name} gave {given} for an image of {asked}; one tensor (1, {num_classes}, h, w), a channel a class, was "
-            "expected; wrap a module whose forward returns that"
-        )
-    return called
