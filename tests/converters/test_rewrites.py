@@ -275,13 +275,14 @@ def test_pad_zeros_before_max_pool_of_values_that_are_never_negative(
     assert torch.equal(run(adapted, image), run(program, image))
 
 
-@pytest.mark.parametrize("layer", [nn.ReLU(), nn.Identity()])
+@pytest.mark.parametrize(
+    ("layer", "zero_point"), [(nn.ReLU(), -128), (nn.ReLU(), 3), (nn.Identity(), 3)]
+)
 def test_pad_zeros_before_max_pool_of_integers_gives_the_same_integers(
-    layer: nn.Module, image: torch.Tensor
+    layer: nn.Module, zero_point: int, image: torch.Tensor
 ) -> None:
     class Net(nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            zero_point = -128 if isinstance(layer, nn.ReLU) else 3
             settings = (1 / 64, zero_point, -128, 127, torch.int8)
             stored = torch.ops.quantized_decomposed.quantize_per_tensor(layer(image), *settings)
             values = torch.ops.quantized_decomposed.dequantize_per_tensor(stored, *settings)

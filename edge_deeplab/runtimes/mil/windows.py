@@ -60,7 +60,7 @@ def conv_transpose(
         extra = [
             have - size * step for have, size, step in zip(sizes, x.shape[2:], stride, strict=True)
         ]
-        cut = [(each // 2, each - each // 2) for each in extra]
+        cut = [(max(each, 0) // 2, each - max(each, 0) // 2) for each in extra]
     else:
         cut = [(0, 0)] * axes
     if output_shape is not None:

@@ -75,6 +75,29 @@ CASES = (
         "same",
     ),
     Case(
+        "conv_transpose",
+        {**convolve(ROW, [[[[1.0, 10.0]]]]), "pad_type": "same", "strides": [1, 3]},
+        [[[[1.0, 10.0, 0.0, 2.0, 20.0, 0.0, 3.0, 30.0, 0.0, 4.0, 40.0, 0.0]]]],
+        "same, with gaps",
+    ),
+    Case(
+        "conv_transpose",
+        {**convolve([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]]), "dilations": [1, 2]},
+        [[[[1.0, 2.0, 10.0, 20.0]]]],
+        "rate",
+    ),
+    Case(
+        "conv_transpose",
+        {
+            **convolve([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]]),
+            "pad_type": "custom",
+            "pad": [0, 0, 1, 1],
+            "output_shape": [1, 1, 1, 2],
+        },
+        [[[[12.0, 20.0]]]],
+        "told shape",
+    ),
+    Case(
         "instance_norm",
         {
             "x": [[[[1.0, 3.0]], [[10.0, 14.0]]]],
