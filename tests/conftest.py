@@ -1,6 +1,7 @@
 """Fixtures that several areas share: small data, small models, and the real data where it is at hand."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.skips import SHARED, pytest_make_collect_report, pytest_runtest_maker
 
 # hooks, which pytest finds by name in this file
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+
+# tests send interrupts, which background jobs of a shell ignore
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
