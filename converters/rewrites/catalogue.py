@@ -162,6 +162,11 @@ ALWAYS: tuple[StandingRewrite, ...] = (
         "remove-no-ops", "copies and run-time checks of types are dropped", "bit-equal"
     ),
     StandingRewrite(
+        "unite-forms",
+        "relu6 as a function becomes the operator that its module is, a pooling tells its stride",
+        "bit-equal",
+    ),
+    StandingRewrite(
         "take-int8-forms",
         "hard-sigmoid becomes a 1x1 depthwise convolution, hard-swish and SiLU products of x and a gate, pooling of "
         "the whole map its mean",

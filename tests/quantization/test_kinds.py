@@ -178,7 +178,7 @@ class _Joined(nn.Module):
         (nn.GELU(), r"layer \(GELU\)"),
         (nn.AdaptiveAvgPool2d(2), r"layer \(AdaptiveAvgPool2d\)"),
         (nn.Upsample(scale_factor=2), r"layer \(Upsample\)"),
-        (_Nearest(), r"layer\.upsample_bilinear2d \(interpolate\)"),
+        (_Nearest(), r"layer\.upsample_bilinear2d \(interpolate, nearest\)"),
         (
             nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
             r"layer \(Conv2d\) has no int8 form",
