@@ -17,7 +17,7 @@ from tests.fuzz.plain import Mutated, mutate_bytes
 Place = tuple[Any, Any]
 """A container and the key or position of a value in it."""
 _DESCENT = 0.85
-_MOST_TEXT = 1 << 24
+_MOST_TEXT = 1 << 21
 _DEPTHS = (3, 60, 900, 5_000, 100_000)
 _TOKENS = ("1e400", "-1e400", "9" * 30, "9" * 5_000, "nan", "NaN", "inf", "-Infinity", "1979-05-27")
 
