@@ -110,7 +110,7 @@ class DataSection(_Section):
     """What it is trained on and how crops are drawn.
 
     Args:
-        splits: of the data folder, all of which are trained on.
+        splits: of the data folder, all of which are trained on; one at least.
         validation_split: what decides which epoch is the best; "" leaves that to the last.
         size_hw: pixels that the checkpoint is evaluated and exported at; `prune` and `qat` keep the checkpoint's own.
         crop_hw: pixels of a training crop; None: of the checkpoint's size, at most `LONGEST_CROP_SIDE` a side.
@@ -124,7 +124,7 @@ class DataSection(_Section):
         rendered_scenes: how many different ones.
     """
 
-    splits: tuple[SplitName, ...] = ("train",)
+    splits: Annotated[tuple[SplitName, ...], Field(min_length=1)] = ("train",)
     validation_split: SplitName | None = "val"
     size_hw: tuple[int, int] = (368, 480)
     crop_hw: tuple[int, int] | None = None

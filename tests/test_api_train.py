@@ -96,3 +96,10 @@ def test_face_refuses_a_recipe_by_its_key_before_anything_is_made(
     with pytest.raises(ConfigError, match="2 rounds came with 0 epochs"):
         api.prune(trained, data=data, output=output, recipe=contradiction)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("verb", [api.train, api.quantize, api.prune, api.rank_quantizers])
+def test_no_split_at_all_is_refused(verb: Any, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.splits came as"):
+        verb(data=data, output=tmp_path / "run", recipe={"data": {"splits": []}})
+    assert not (tmp_path / "run").exists()
