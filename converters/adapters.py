@@ -96,7 +96,7 @@ def pad_zeros_before_max_pool(program: ExportedProgram) -> ExportedProgram:
             stride, (top, left) = settings
             padded = editor.call(PAD, source, [left, left, top, top], 0.0, like=source)
             if source.target is DEQUANTIZE:
-                padded = requantize(editor, padded, source)
+                padded = requantize(editor, padded, source.args[1:])
             pool.args = (padded, window, stride)
     return editor.finish()
 

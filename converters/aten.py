@@ -34,6 +34,9 @@ DEQUANTIZE = _quantized.dequantize_per_tensor.default
 QUANTIZE_CHANNELS = _quantized.quantize_per_channel.default
 DEQUANTIZE_CHANNELS = _quantized.dequantize_per_channel.default
 
+ACTIVATIONS = (RELU, HARD_TANH)
+"""What runtimes make one operator with the convolution before it."""
+
 GROUPS = 6
 """Place of the number of groups among a convolution's arguments."""
 

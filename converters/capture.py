@@ -104,8 +104,8 @@ class ExportWrapper(nn.Module):
         Smaller logits are enlarged before the class is taken, as whoever reads logits enlarges them.
         """
         logits = self.model((image - self.mean) * self.inverse_std)
-        if self.head == "classes" and logits.shape[-2:] != image.shape[-2:]:
-            logits = resize(logits, (image.shape[-2], image.shape[-1]))
+        if self.head == "classes":
+            logits = resize(logits, image.shape[-2:])
         output = logits.argmax(dim=1).to(torch.int32) if self.head == "classes" else logits
         return {self.head: output}
 

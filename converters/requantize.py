@@ -1,4 +1,7 @@
-"""Values that are moved in an int8 graph, given the quantizer that they had: the same integers again."""
+"""The pair of operators that an int8 graph stores a value with."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from torch import fx
 
@@ -6,13 +9,13 @@ from edge_deeplab.converters.aten import DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.program import ProgramEditor
 
 
-def requantize(editor: ProgramEditor, value: fx.Node, like: fx.Node) -> fx.Node:
-    """Return what gives a moved value again, through quantizers of its own.
+def requantize(editor: ProgramEditor, value: fx.Node, settings: Sequence[Any]) -> fx.Node:
+    """Return what gives a value behind a quantize and a dequantize operator of its own.
 
     Args:
         editor: of the program.
-        value: holds what a dequantize operator gave, moved or beside zeros.
-        like: that operator.
+        value: floats; of a value that was moved or padded with zeros, the same integers as before.
+        settings: of both operators: scale, zero point, smallest and largest integer, type.
     """
-    quantized = editor.call(QUANTIZE, value, *like.args[1:], like=value)
-    return editor.call(DEQUANTIZE, quantized, *like.args[1:], like=quantized)
+    quantized = editor.call(QUANTIZE, value, *settings, like=value)
+    return editor.call(DEQUANTIZE, quantized, *settings, like=quantized)

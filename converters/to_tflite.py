@@ -14,7 +14,7 @@ from edge_deeplab.converters.adapters import (
     pad_zeros_before_max_pool,
     take_uint8_nhwc,
 )
-from edge_deeplab.converters.aten import DEQUANTIZE, HARD_TANH, QUANTIZE, RELU
+from edge_deeplab.converters.aten import ACTIVATIONS, DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import (
@@ -78,7 +78,7 @@ def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     return content
 
 
-_PASSING = (QUANTIZE, DEQUANTIZE, RELU, HARD_TANH)
+_PASSING = (QUANTIZE, DEQUANTIZE, *ACTIVATIONS)
 """What becomes one with the operator before it."""
 
 

@@ -118,9 +118,8 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
         if node.op == "call_function" and not node.meta.get(NAMED)
     ]
     editor.forget_names(unnamed)
-    editor.shorten_paths(
-        WRAPPER
-    )  # constants first: an operator called like one is numbered, whoever called it so
+    # constants first: an operator called like one is numbered, whoever called it so
+    editor.shorten_paths(WRAPPER)
     for node in unnamed:
         editor.name(node, operator_name(_module_path(node), _operation(node)))
     return editor.finish()

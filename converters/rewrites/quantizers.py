@@ -12,9 +12,9 @@ from edge_deeplab.converters.aten import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     PAD,
-    QUANTIZE,
 )
 from edge_deeplab.converters.program import ProgramEditor
+from edge_deeplab.converters.requantize import requantize
 from edge_deeplab.errors import CaptureError
 from edge_deeplab.formats.operator_names import WRAPPER, operator_name
 from edge_deeplab.models.quantization import (
@@ -97,8 +97,7 @@ def _computes(node: fx.Node, rest: str) -> bool:
 def _insert(editor: ProgramEditor, source: fx.Node, quantizer: ActivationQuantizer) -> None:
     readers = list(source.users)
     settings = (quantizer.scale, quantizer.zero_point, *ACTIVATION_LEVELS, torch.int8)
-    quantized = editor.call(QUANTIZE, source, *settings, like=source)
-    dequantized = editor.call(DEQUANTIZE, quantized, *settings, like=quantized)
+    dequantized = requantize(editor, source, settings)
     for reader in readers:
         reader.replace_input_with(source, dequantized)
 

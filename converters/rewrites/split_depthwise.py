@@ -10,20 +10,18 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import (
+    ACTIVATIONS,
     CONCATENATE,
     CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     GROUPS,
-    HARD_TANH,
     QUANTIZE,
-    RELU,
     stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
 
 _QUANTIZERS = (QUANTIZE, DEQUANTIZE)
-_ACTIVATIONS = (RELU, HARD_TANH)
 """What a convolution is fused with; it means the same to each part."""
 
 
@@ -96,7 +94,7 @@ def _followers(convolution: fx.Node) -> list[fx.Node]:
     followers, node = [], convolution
     while len(node.users) == 1 and node.target is not DEQUANTIZE:
         (node,) = node.users
-        if node.target not in (*_ACTIVATIONS, *_QUANTIZERS):
+        if node.target not in (*ACTIVATIONS, *_QUANTIZERS):
             break
         followers.append(node)
     return followers

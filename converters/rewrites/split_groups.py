@@ -8,22 +8,19 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import (
+    ACTIVATIONS,
     CONCATENATE,
     CONVOLUTION,
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     GROUPS,
-    HARD_TANH,
     QUANTIZE,
-    RELU,
     SLICE,
     groups_of,
     stored_weight,
 )
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.requantize import requantize
-
-_ACTIVATIONS = (RELU, HARD_TANH)
 
 
 def split_groups(
@@ -121,14 +118,14 @@ def _cut(editor: ProgramEditor, grouped: _Grouped) -> None:
         parts.append(last)
     joined = editor.call(CONCATENATE, parts, 1, like=last)
     if tail[-1].target is DEQUANTIZE:
-        joined = requantize(editor, joined, tail[-1])
+        joined = requantize(editor, joined, tail[-1].args[1:])
     tail[-1].replace_all_uses_with(joined)
 
 
 def _tail(grouped: _Grouped) -> list[fx.Node]:
     """Return the convolution and what one operator of the parts holds with it: activation, quantize and dequantize."""
     chain = [grouped.node]
-    for targets in (_ACTIVATIONS, (QUANTIZE,), (DEQUANTIZE,)):
+    for targets in (ACTIVATIONS, (QUANTIZE,), (DEQUANTIZE,)):
         (reader, *others) = chain[-1].users
         if not others and reader.target in targets:
             chain.append(reader)
@@ -148,7 +145,7 @@ def _convolve_group(
     ends = (group * per_group, (group + 1) * per_group)
     part = editor.call(SLICE, image, 1, *ends, like=like)
     if image.target is DEQUANTIZE:
-        part = requantize(editor, part, image)
+        part = requantize(editor, part, image.args[1:])
     if settings and settings[0] is not None:
         settings[0] = _slice_of(editor, settings[0], outputs)
     settings[GROUPS - 2] = 1
