@@ -32,6 +32,7 @@ _MODULES: dict[Any, str] = {
     nn.Hardsigmoid: "hardsigmoid",
 }
 """Modules, and what they compute; `_is_supported` has which of them."""
+_RELUS = (functional.relu, torch.relu, torch.relu_, "relu", "relu_")
 _FUNCTIONS: dict[Any, str] = {
     operator.add: "add",
     operator.iadd: "add",
@@ -48,7 +49,7 @@ _FUNCTIONS: dict[Any, str] = {
     functional.sigmoid: "sigmoid",
     "sigmoid": "sigmoid",
     functional.hardsigmoid: "hardsigmoid",
-    **dict.fromkeys((functional.relu, torch.relu, torch.relu_, "relu", "relu_"), "activation"),
+    **dict.fromkeys(_RELUS, "activation"),
     functional.relu6: "activation",
     functional.hardtanh: "activation",
     functional.max_pool2d: "max_pool",
@@ -57,7 +58,7 @@ _FUNCTIONS: dict[Any, str] = {
 """Functions on tensors, and what they compute."""
 
 _CALLED: dict[Any, str] = {
-    **dict.fromkeys((functional.relu, torch.relu, torch.relu_, "relu", "relu_"), "relu"),
+    **dict.fromkeys(_RELUS, "relu"),
     functional.relu6: "hardtanh",
     functional.hardtanh: "hardtanh",
     functional.max_pool2d: "max_pool2d",

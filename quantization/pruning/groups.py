@@ -76,9 +76,8 @@ def find_groups(
     image = torch.zeros(1, 3, *size_hw, device=next(model.parameters()).device)
     try:
         with torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of parameters outside of layers; `check_removable` asks what they do
+            # of parameters outside of layers: `check_removable` asks what they do
+            warnings.simplefilter("ignore")
             graph = torch_pruning.DependencyGraph().build_dependency(model, image)
     except Exception as error:  # a wrapped module's own code runs
         raise ConfigError(

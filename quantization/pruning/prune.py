@@ -31,8 +31,8 @@ from edge_deeplab.quantization.pruning.importance import (
 )
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.remove import (
-    check_removable,
     most_important,
+    removable_groups,
     remove_channels,
 )
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
@@ -93,9 +93,7 @@ def _narrow(
     """Return the tensors without the channels that go, and for the lineage what was asked, met and removed."""
     original = cost_model(checkpoint)
     budgets = build_budgets(recipe, original, latency)
-    model = start.build()
-    groups = find_groups(model, start.info.spec.parts, start.info.probe_hw)
-    check_removable(model, groups, start.info.probe_hw)
+    groups = removable_groups(start.build(), start.info.spec.parts, start.info.probe_hw)
     network = cost_model(start)
     importance = measure_importance(start, groups, recipe, sources, progress)
     steps = Steps(recipe.pruning.round_to, recipe.pruning.floor)

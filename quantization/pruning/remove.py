@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.spec import Parts
 from edge_deeplab.models.widths import PROBE_HW, fit_widths
-from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side
+from edge_deeplab.quantization.pruning.groups import ChannelGroup, Side, find_groups
 
 _AXES: tuple[Side, Side] = ("out", "in")
 """Which of a layer's sides each axis of its tensors is."""
@@ -52,6 +53,18 @@ def remove_channels(
                 tensor = tensor.index_select(axis, torch.tensor(left, device=tensor.device))
         cut[name] = tensor
     return cut
+
+
+def removable_groups(
+    model: nn.Module, parts: Parts, size_hw: tuple[int, int] = PROBE_HW
+) -> list[ChannelGroup]:
+    """Return the groups of a network after it was asked whether they can go.
+
+    Arguments and errors are those of `find_groups` and `check_removable`.
+    """
+    groups = find_groups(model, parts, size_hw)
+    check_removable(model, groups, size_hw)
+    return groups
 
 
 def check_removable(

@@ -24,7 +24,6 @@ from edge_deeplab.files import (
 )
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.quantization.pruning.groups import find_groups
 from edge_deeplab.quantization.pruning.latency import LatencyTable
 from edge_deeplab.quantization.pruning.prune import (
     check_float,
@@ -32,7 +31,7 @@ from edge_deeplab.quantization.pruning.prune import (
     prune,
     sweep_images,
 )
-from edge_deeplab.quantization.pruning.remove import check_removable
+from edge_deeplab.quantization.pruning.remove import removable_groups
 from edge_deeplab.quantization.pruning.sensitivity import Sweep, save_plot, sweep
 from edge_deeplab.quantization.sparsity import sparse_weights
 from edge_deeplab.training.crops import build_crops
@@ -154,8 +153,7 @@ def sweep_groups(request: PruneRequest, progress: Progress = SILENT) -> Sweep:
     require("matplotlib", package="matplotlib", extra="compress")
     checkpoint, recipe, sources = request.checkpoint, request.recipe, request.sources
     model = checkpoint.build()
-    groups = find_groups(model, checkpoint.info.spec.parts, checkpoint.info.probe_hw)
-    check_removable(model, groups, checkpoint.info.probe_hw)
+    groups = removable_groups(model, checkpoint.info.spec.parts, checkpoint.info.probe_hw)
     importance = measure_importance(checkpoint, groups, recipe, sources, progress)
     images = sweep_images(checkpoint, recipe, sources)
     swept = Sweep(tuple(sweep(model, groups, importance, images, progress=progress)))
