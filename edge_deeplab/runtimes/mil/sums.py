@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,10 +34,7 @@ def instance_norm(
     x: Tensor, epsilon: float, gamma: Tensor | None = None, beta: Tensor | None = None
 ) -> Tensor:
     """Return x less its mean over its standard deviation, each of one picture's channel, times gamma plus beta."""
-    normed = layer_norm(x, torch.arange(2, x.ndim), epsilon)
-    shape = (-1, *[1] * (x.ndim - 2))
-    scaled = normed if gamma is None else normed * gamma.reshape(shape)
-    return scaled if beta is None else scaled + beta.reshape(shape)
+    return _normed(x, list(range(2, x.ndim)), [1], epsilon, gamma, beta)
 
 
 def layer_norm(
@@ -49,12 +45,8 @@ def layer_norm(
     beta: Tensor | None = None,
 ) -> Tensor:
     """Return x less its mean over its standard deviation, both over axes, times gamma plus beta."""
-    along = sorted(axis % x.ndim for axis in axes.tolist())
-    centred = x - x.mean(along, keepdim=True)
-    normed = centred / (centred.square().mean(along, keepdim=True) + epsilon).sqrt()
-    shape = [x.shape[axis] if axis in along else 1 for axis in range(x.ndim)]
-    scaled = normed if gamma is None else normed * gamma.reshape(shape)
-    return scaled if beta is None else scaled + beta.reshape(shape)
+    along = [axis % x.ndim for axis in axes.tolist()]
+    return _normed(x, along, along, epsilon, gamma, beta)
 
 
 def softmax(x: Tensor, axis: int) -> Tensor:
@@ -85,6 +77,22 @@ def reduce_min(x: Tensor, keep_dims: bool, axes: Tensor | None = None) -> Tensor
 def reduce_argmax(x: Tensor, axis: int, keep_dims: bool, output_dtype: str | None = None) -> Tensor:
     """Return the index of the maximum; of equal ones the first (MIL leaves that open). The evaluator sets the type."""
     return x.argmax(dim=axis, keepdim=keep_dims)
+
+
+def _normed(
+    x: Tensor,
+    along: list[int],
+    told_of: list[int],
+    epsilon: float,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+) -> Tensor:
+    """Normalise over axes; gamma and beta are told of the same or of others."""
+    centred = x - x.mean(along, keepdim=True)
+    normed = centred / (centred.square().mean(along, keepdim=True) + epsilon).sqrt()
+    shape = [x.shape[axis] if axis in told_of else 1 for axis in range(x.ndim)]
+    scaled = normed if gamma is None else normed * gamma.reshape(shape)
+    return scaled if beta is None else scaled + beta.reshape(shape)
 
 
 def _reduce(

@@ -53,16 +53,13 @@ def conv_transpose(
     stride, dilation, axes = strides.tolist(), dilations.tolist(), x.ndim - 2
     full = _TRANSPOSES[axes](x, weight, None, stride, 0, 0, groups, dilation)
     sizes = full.shape[2:]
-    if pad_type == "custom":
-        flat = pad.tolist()
-        cut = list(zip(flat[::2], flat[1::2], strict=True))
-    elif pad_type == "same":
+    if pad_type == "same":
         extra = [
             have - size * step for have, size, step in zip(sizes, x.shape[2:], stride, strict=True)
         ]
         cut = [(max(each, 0) // 2, each - max(each, 0) // 2) for each in extra]
     else:
-        cut = [(0, 0)] * axes
+        cut = window_padding(sizes, weight.shape[2:], stride, dilation, pad_type, pad)
     if output_shape is not None:
         wanted = output_shape.tolist()[2:]
         cut = [
