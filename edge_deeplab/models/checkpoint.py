@@ -31,10 +31,11 @@ from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
 from edge_deeplab.models.backbones import current_name
 from edge_deeplab.models.deeplab import AnySpec, build_model
 from edge_deeplab.models.family import FAMILY, find_spec
-from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph, sizes_at
+from edge_deeplab.models.fitting import check_sizes, check_tensors, fit_pruned
+from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph
 from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
-from edge_deeplab.models.widths import PROBE_HW, fit_widths, widths_fit
+from edge_deeplab.models.widths import PROBE_HW
 from edge_deeplab.models.wrapped_spec import (
     WrappedSpec,
     check_is_that_of,
@@ -198,10 +199,10 @@ class Checkpoint:
             model = build_model(spec, len(self.info.classes))
         tensors = {name: t for name, t in self.tensors.items() if not is_quantizer_tensor(name)}
         if self.info.pruning is not None:
-            _fit_pruned(model.eval(), tensors, self.path, self.info.probe_hw)
-        _check_tensors(model.state_dict(), tensors, self.path)
+            fit_pruned(model.eval(), tensors, self.path, self.info.probe_hw)
+        check_tensors(model.state_dict(), tensors, self.path)
         if isinstance(model, OperatorGraph):
-            _check_sizes(model, self.info.size_hw, self.path)
+            check_sizes(model, self.info.size_hw, self.path)
             model.to_empty(device="cpu")
         model.load_state_dict(
             {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -384,51 +385,3 @@ def _check_ranges(document: Fields) -> None:
             low, high = ranges.numbers(path, 2)
             if not low <= 0 <= high or low == high:
                 raise ValueError(f"the range of {path!r} is {low} to {high}, which does not hold 0")
-
-
-def _check_sizes(network: OperatorGraph, size_hw: tuple[int, int], path: Path) -> None:
-    """Refuse a graph that does not fit together, or asks for more memory than a network does, before it gets any."""
-    try:
-        sizes_at(network, size_hw)
-    except ValueError as error:
-        raise CheckpointError(
-            f"{path} holds a graph that cannot run at {size_hw[0]}x{size_hw[1]} ({error}); one that edge-deeplab "
-            "import wrote was expected; import the file again"
-        ) from error
-
-
-def _fit_pruned(
-    model: torch.nn.Module,
-    tensors: Mapping[str, torch.Tensor],
-    path: Path,
-    probe_hw: tuple[int, int],
-) -> None:
-    """Give a model the widths of a pruned checkpoint's tensors, in place."""
-    fit_widths(model, tensors)
-    problem = widths_fit(model, probe_hw)
-    if problem is not None:
-        raise CheckpointError(
-            f"{path} is a pruned checkpoint whose layers do not fit together ({problem}); widths that follow from one "
-            "another were expected; prune the original again"
-        )
-
-
-def _check_tensors(
-    expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path
-) -> None:
-    missing = sorted(set(expected) - set(found))
-    left_over = sorted(set(found) - set(expected))
-    if missing or left_over:
-        parts = [f"lacks {len(missing)} tensors (first: {missing[0]})"] if missing else []
-        parts += (
-            [f"has {len(left_over)} unknown tensors (first: {left_over[0]})"] if left_over else []
-        )
-        raise CheckpointError(
-            f"{path} {' and '.join(parts)}; its metadata names another model than its tensors; train or save it again"
-        )
-    for name, tensor in expected.items():
-        if tensor.shape != found[name].shape:
-            raise CheckpointError(
-                f"{path} holds {name} as {tuple(found[name].shape)}, the model expects {tuple(tensor.shape)}; "
-                "the metadata and tensors disagree; train or save it again"
-            )
