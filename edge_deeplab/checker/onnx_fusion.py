@@ -109,9 +109,10 @@ class _Wiring:
 
     def __init__(self, graph: FileGraph, *, signed: bool) -> None:
         self._signed = signed
-        self._producers = {key: o for o in graph.operators for key in o.writes}
+        whole = [o for o in graph.operators if o.reads and o.writes]  # a damaged file has others
+        self._producers = {key: o for o in whole for key in o.writes if key}
         self._readers: dict[str, list[Operator]] = defaultdict(list)
-        for operator in graph.operators:
+        for operator in whole:
             for key in operator.reads:
                 self._readers[key].append(operator)
 
@@ -179,7 +180,7 @@ class _Wiring:
         if kind != "int8" or self._signed:
             return kind
         readers = self._readers[quantize.writes[0]]
-        uses = [reader for d in readers for reader in self._readers[d.writes[0]] if d.writes]
+        uses = [reader for d in readers for reader in self._readers[d.writes[0]]]
         paired = bool(readers) and all(d.type == "DequantizeLinear" for d in readers)
         return "uint8" if paired and len(uses) == 1 else kind
 

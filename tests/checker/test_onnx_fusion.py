@@ -1,6 +1,7 @@
 """Small quantized graphs: which operators become integer ones, by prediction and in ONNX Runtime."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -63,6 +64,21 @@ def test_convolution_between_conversions_becomes_an_integer_one(check):
     features = graph.conv(graph.conversions("image", "image"), "first")
     graph.conversions(features, "first")
     assert check(graph).count() == {"QLinearConv": 1, "Conv": 0}
+
+
+@pytest.mark.parametrize("cleared", ["input", "output"])
+@pytest.mark.parametrize("kind", ["QuantizeLinear", "DequantizeLinear"])
+def test_conversion_that_reads_or_writes_nothing_is_passed_over(kind, cleared, tiny, tmp_path):
+    graph = Quantized()
+    graph.conversions(graph.conv(graph.conversions("image", "image"), "first"), "first")
+    damaged = next(node for node in graph.nodes if node.op_type == kind)
+    path = tiny.save_onnx(tmp_path / "damaged.onnx", graph.nodes, graph.constants)
+    model = onnx.load(path)
+    node = next(node for node in model.graph.node if node.name == damaged.name)
+    del getattr(node, cleared)[:]
+    onnx.save(model, path)
+    told = predict_fusion(read_onnx(path)).count()
+    assert sum(told.values()) == 1, "the one convolution, in integers or in float"
 
 
 @pytest.mark.parametrize(("zero_point", "fused"), [(0, 1), (3, 0)])
