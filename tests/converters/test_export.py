@@ -82,6 +82,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow  # in full widths; in an eighth: tests/models/test_contract.py
 def test_export_of_mobilenetv2_matches_its_checkpoint(
     checkpoint: Checkpoint, tmp_path: Path, image_64: torch.Tensor
 ) -> None:

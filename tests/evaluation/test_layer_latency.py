@@ -124,7 +124,7 @@ def test_widths_span_what_pruning_can_give(network: CostModel) -> None:
     assert by_kind["conv", (1, 1)] == ((16, 32, 64), (4,))
 
 
-@pytest.mark.parametrize("target", ["onnx", "tflite"])
+@pytest.mark.parametrize("target", ["onnx", pytest.param("tflite", marks=pytest.mark.slow)])
 def test_layers_are_measured_once_at_every_width_and_no_wider_one_is_faster(
     target: str,
     network: CostModel,

@@ -1,4 +1,4 @@
-"""Core ML exports of every backbone run in the evaluator and give torch's numbers."""
+"""Core ML exports of every backbone, in an eighth of its widths, run in the evaluator and give torch's numbers."""
 
 from pathlib import Path
 
@@ -11,13 +11,24 @@ from edge_deeplab.converters.export import write_target
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import FAMILY
 from edge_deeplab.runtimes import open_artifact
+from tests.narrow import pruned_to_an_eighth
 from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 
+DEEPER = ("resnet101", "xception71", "efficientnet_lite1", "efficientnet_lite2")
+"""Of the operators of others here, only more of them: in `make slow`."""
 
-@pytest.mark.parametrize("backbone", [m.spec.backbone for m in FAMILY.values() if m.spec.decoder])
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in DEEPER else [])
+        for name in (member.spec.backbone for member in FAMILY.values() if member.spec.decoder)
+    ],
+)
 def test_export_of_backbone_gives_the_numbers_of_torch(backbone: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = build_model(backbone, len(CLASSES)).eval().requires_grad_(False)
+    model = pruned_to_an_eighth(build_model(backbone, len(CLASSES)))
+    model = model.eval().requires_grad_(False)
     images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
     normalised = (images - np.array(NORMALISATION.mean)) / np.array(NORMALISATION.std)
     features = torch.from_numpy(normalised).permute(0, 3, 1, 2).float()
