@@ -11,6 +11,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
+from edge_deeplab.files import regular
+
 LARGEST_BYTES = 1 << 24
 """A document larger than 16 MiB is none of ours: the largest, a report of all layers, has some hundred kilobytes."""
 DEEPEST = 64
@@ -185,7 +187,7 @@ def _parse(loads: Callable[[Any], Any], text: str | bytes) -> Any:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return file.read(LARGEST_BYTES + 1)
 
 

@@ -1,7 +1,8 @@
-"""Writing files so that nothing that was there before is lost: a temporary sibling, then a rename."""
+"""Files that others name are read, and what was there before is never lost in writing: a sibling, then a rename."""
 
 import contextlib
 import glob
+import hashlib
 import os
 import shutil
 import tempfile
@@ -39,6 +40,31 @@ def path_inside(folder: Path, name: str) -> Path:
     if relative.is_absolute() or ".." in relative.parts or not lies_inside:
         raise ValueError(f"{name!r} leads out of {folder}")
     return path
+
+
+def regular(path: Path) -> Path:
+    """Return the path of something that has an end and can be read now: a file, or what a link to one leads to.
+
+    A device such as /dev/zero never ends, and a pipe waits for somebody to write. What does not exist is left to who
+    opens it.
+
+    Raises:
+        OSError: when another thing lies there.
+    """
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device or a pipe"
+        raise OSError(f"a {kind} lies there, not a file")
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, as self-descriptions hold it.
+
+    Raises:
+        OSError: when it cannot be read, or is none.
+    """
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

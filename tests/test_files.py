@@ -1,19 +1,67 @@
-"""Writing files: a folder is replaced by folders alone, a file by files, and what does not fit stays as it was."""
+"""Files that others name, and writing: what was there before stays, and kinds are never replaced by another kind."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from edge_deeplab.errors import OutputError
+from edge_deeplab.data.class_list import read_class_list
+from edge_deeplab.data.images import read_image
+from edge_deeplab.data.labelled_files import LabelledFiles
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.documents import read_toml
+from edge_deeplab.errors import ArtifactError, ConfigError, DataError, OutputError
 from edge_deeplab.files import (
     check_writable,
+    file_sha256,
     path_inside,
+    regular,
     remove_leftovers,
     replace_when_complete,
     write_atomically,
 )
+from edge_deeplab.formats.source import read_bytes
+from edge_deeplab.runtimes.open import open_artifact
+
+
+def test_hash_is_that_of_the_file_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to("file")
+    assert regular(tmp_path / "link") == tmp_path / "link"
+    assert file_sha256(tmp_path / "link") == hashlib.sha256(b"abc").hexdigest()
+    with pytest.raises(FileNotFoundError):
+        file_sha256(tmp_path / "absent")
+
+
+@pytest.fixture(params=["device", "pipe"])
+def endless(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """What would fill the memory or be waited for for ever."""
+    path = tmp_path / f"{request.param}.onnx"
+    path.symlink_to("/dev/zero") if request.param == "device" else os.mkfifo(path)
+    return path
+
+
+def test_what_has_no_end_is_no_file(endless: Path) -> None:
+    for reader in (regular, file_sha256, read_toml, read_class_list):
+        with pytest.raises((OSError, ConfigError), match="a device or a pipe lies there"):
+            reader(endless)
+    with pytest.raises(ArtifactError, match="a device or a pipe lies there, not a file"):
+        read_bytes(endless)
+    with pytest.raises(ArtifactError, match="is a device or a pipe; an exported file was expected"):
+        open_artifact(endless)
+
+
+def test_image_that_has_no_end_is_one_sentence(endless: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a device or a pipe lies there, not a file"):
+        read_image(endless)
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"")
+    classes = (ClassInfo("one", (0, 0, 0)),)
+    files = LabelledFiles("odd", "CC0", classes, None, ((endless, mask),))
+    with pytest.raises(DataError, match="a device or a pipe lies there, not a file"):
+        files.content_sha256()
 
 
 def test_file_is_never_written_over_a_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from edge_deeplab.data.dataset_toml import read_dataset_toml
 from edge_deeplab.description import MOST_CLASSES, ClassInfo, classes_from_json, voc_colour
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.files import regular
 
 _LARGEST_BYTES = 1 << 16
 
@@ -37,7 +38,7 @@ def read_class_list(path: Path) -> ClassList:
         told = read_dataset_toml(path)
         return ClassList(told.classes, told.ignore_index)
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             content = file.read(_LARGEST_BYTES + 1)
         if len(content) > _LARGEST_BYTES:
             raise ValueError(f"it is larger than {_LARGEST_BYTES >> 10} KiB")

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from edge_deeplab.data.pixel_limit import MAX_PIXELS, check_pixels, too_large
 from edge_deeplab.errors import DataError
+from edge_deeplab.files import regular
 from edge_deeplab.text import first_line
 
 ImageHWC = npt.NDArray[np.uint8]
@@ -90,7 +91,7 @@ def read_labels(path: Path, *, max_pixels: int = MAX_PIXELS) -> MaskIds:
 def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """Open an image and, while the block lasts, turn whatever Pillow raises into a sentence with the path."""
     try:
-        with _pillow_limited_to(max_pixels), Image.open(path, formats=formats) as file:
+        with _pillow_limited_to(max_pixels), Image.open(regular(path), formats=formats) as file:
             check_pixels(str(path), (file.height, file.width), max_pixels)
             yield file
     except DataError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import DataError
+from edge_deeplab.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class LabelledFiles:
             paths.insert(0, self.description)
         for path in paths:
             try:
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = file_sha256(path)
             except OSError as error:
                 raise DataError(
                     f"{path} cannot be read ({error.strerror or error}); a file was expected; copy it again"

@@ -20,9 +20,10 @@ from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import CaptureError, EdgeDeepLabError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
-from edge_deeplab.evaluation.reference import file_sha256, find_reference
+from edge_deeplab.evaluation.reference import find_reference
 from edge_deeplab.evaluation.taps import LayerValues, tap
 from edge_deeplab.evaluation.verdict import ParityReport
+from edge_deeplab.files import file_sha256
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE

@@ -3,7 +3,6 @@
 A TFLite file says what its network is; weights alone need a source, whose code says it. The rest is the same for both.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from edge_deeplab.description import ClassInfo, Normalisation, voc_colour
 from edge_deeplab.errors import ConfigError, checking
 from edge_deeplab.evaluation.agreement import FileAgreement, measure_agreement
 from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
-from edge_deeplab.files import check_writable
+from edge_deeplab.files import check_writable, file_sha256
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite, save_checkpoint
 from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.foreign.reading import SOURCES, find_source, read_weights
@@ -181,7 +180,7 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
 def _read_tflite(request: ImportRequest) -> ForeignNetwork:
     network = read_network(request.file, request.normalisation)
     check_finite(network.tensors, request.file)
-    digest = hashlib.sha256(request.file.read_bytes()).hexdigest()
+    digest = file_sha256(request.file)
     own, count = network.description, len(network.tensors[f"{CLASSIFIER}.weight"])
     licence = request.licence or (own.licence if own else "") or UNKNOWN
     info = CheckpointInfo(
@@ -210,7 +209,7 @@ def _read_weights(request: ImportRequest) -> ForeignNetwork:
         unsafe_pickle=request.unsafe_pickle,
     )
     told, count = weights.told, len(weights.tensors[f"{CLASSIFIER}.bias"])
-    digest = hashlib.sha256(request.file.read_bytes()).hexdigest()
+    digest = file_sha256(request.file)
     licence = request.licence or UNKNOWN
     info = CheckpointInfo(
         spec=told.spec,

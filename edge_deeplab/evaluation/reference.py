@@ -5,7 +5,6 @@ checkpoint found by name must also have the hash that the artifact was exported 
 same name would be a number about nothing.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import CheckpointError, ConfigError, require
-from edge_deeplab.files import BEST_FILE, path_inside
+from edge_deeplab.files import BEST_FILE, file_sha256, path_inside
 from edge_deeplab.models.shipped import resolve_checkpoint, shipped_checkpoints
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
@@ -81,12 +80,6 @@ def open_reference(
     from edge_deeplab.runtimes.torch import TorchRuntime
 
     return TorchRuntime(checkpoint, size_hw=size_hw)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hash of a file, as self-descriptions hold it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _find_named(description: Description, artifact: Path, folders: Sequence[Path]) -> Path:

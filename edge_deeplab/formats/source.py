@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.files import regular
 from edge_deeplab.text import first_line, printable
 
 LONGEST_SETTING = 64
@@ -28,7 +29,7 @@ def read_bytes(
         ArtifactError: when it does not exist, cannot be read, is empty or larger than it may be.
     """
     try:
-        size = path.stat().st_size
+        size = regular(path).stat().st_size
         if not 0 < size <= largest:
             expected = f"{wanted} of 1 to {largest} bytes"
             raise unreadable(path, expected, f"it has {size} bytes")

@@ -14,9 +14,9 @@ from edge_deeplab.errors import ToolError
 from edge_deeplab.evaluation.bootstrap import bootstrap_interval
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import pixel_agreement
-from edge_deeplab.evaluation.reference import file_sha256
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
+from edge_deeplab.files import file_sha256
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.environments import inspect_tool
 from edge_deeplab.lab.kept import keep_answer

@@ -27,7 +27,7 @@ from edge_deeplab.description import (
 )
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import CheckpointError, ConfigError
-from edge_deeplab.files import BEST_FILE, LAST_FILE, write_atomically
+from edge_deeplab.files import BEST_FILE, LAST_FILE, file_sha256, write_atomically
 from edge_deeplab.models.backbones import current_name
 from edge_deeplab.models.deeplab import AnySpec, build_model
 from edge_deeplab.models.family import FAMILY, find_spec
@@ -291,7 +291,7 @@ def load_checkpoint(path: Path, module: torch.nn.Module | None = None) -> Checkp
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "
             "(evaluate and export read the tensors of those with allow_pickle); copy it again"
         ) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = file_sha256(path)
     checkpoint = Checkpoint(_parse_info(metadata, path), tensors, path, digest)
     spec = checkpoint.info.spec
     if isinstance(spec, WrappedSpec):

@@ -15,6 +15,7 @@ from torch import nn
 
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError
+from edge_deeplab.files import regular
 from edge_deeplab.models.backbones import TENSORFLOW
 
 
@@ -88,7 +89,7 @@ def restore_batch_norm(network: nn.Module, images: Iterable[torch.Tensor]) -> No
 
 def _read(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with regular(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             weights = sorted(name for name in archive.files if name.endswith("_w"))
             return [
                 (

@@ -6,7 +6,6 @@ A `.pth` says nothing of classes or normalisation, so the backbone is recognised
 with that backbone's defaults.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import CheckpointError
+from edge_deeplab.files import file_sha256
 from edge_deeplab.models.backbones import current_name, get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, check_finite
 from edge_deeplab.models.deeplab import build_model
@@ -52,7 +52,7 @@ def read_pickle(path: Path, *, unsafe: bool = False) -> Checkpoint:
         size_hw=_SIZE_HW,
         provenance={"imported from": path.name},
     )
-    return Checkpoint(info, tensors, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Checkpoint(info, tensors, path, file_sha256(path))
 
 
 def read_pickled_tensors(path: Path, *, unsafe: bool = False) -> dict[str, torch.Tensor]:

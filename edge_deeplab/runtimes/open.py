@@ -58,6 +58,10 @@ def open_artifact(
         )
     if not path.exists():
         raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
+    if not path.is_file() and not path.is_dir():
+        raise ArtifactError(
+            f"{path} is a device or a pipe; an exported file was expected; copy it to one"
+        )
     if target is None:
         return _open_checkpoint(path, threads)
     from edge_deeplab.runtimes.artifact import ArtifactRuntime

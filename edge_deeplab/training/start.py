@@ -1,6 +1,5 @@
 """What a training starts from: random weights, ImageNet's, a checkpoint's, or folded convolutions in the backbone."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import nn
 from edge_deeplab.config import ModelSection
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError, ConfigError
+from edge_deeplab.files import file_sha256
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
 from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.deeplab import build_model
@@ -160,7 +160,7 @@ def with_classes(init: Checkpoint, model: nn.Module, classes: Sequence[ClassInfo
 
 def _hash_file(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror or error}); an archive of folded convolutions was expected; "

@@ -1,5 +1,6 @@
 """Mutations of folders: files that are gone, links, folders in a file's place."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,7 @@ def change_tree(path: Path, dice: Dice) -> str:
         _remove,
         _replace_by_folder,
         _link_outside,
+        _pipe,
         _link_in_circle,
         _empty,
         _rename,
@@ -81,6 +83,12 @@ def _link_outside(entry: Path, dice: Dice) -> str:
     target = dice.choice(("/dev/null", "/dev/zero", "/", "absent"))
     entry.symlink_to(target)
     return f"is a link to {target}"
+
+
+def _pipe(entry: Path, dice: Dice) -> str:
+    _remove(entry, dice)
+    os.mkfifo(entry)
+    return "is a pipe"
 
 
 def _link_in_circle(entry: Path, dice: Dice) -> str:
