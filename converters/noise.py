@@ -1,6 +1,6 @@
 """Where third-party converters are called: their errors are mapped once, and what they print is kept away.
 
-Converters print progress bars, banners and warnings, from Python and from C++. While they run, all
+Converters print progress bars, banners and warnings, from Python, from C++ and into notebooks. While they run, all
 of it becomes DEBUG log records, which `--debug` shows; what went wrong reaches the user as an
 exception.
 """
@@ -49,7 +49,9 @@ def quietly() -> Iterator[None]:
             stack.enter_context(_descriptor_into(sink, descriptor))
         stack.enter_context(redirect_stdout(_DEBUG_LOG))
         stack.enter_context(redirect_stderr(_DEBUG_LOG))
+        stack.enter_context(_library_handlers_into(_DEBUG_LOG))
         stack.enter_context(_root_logger_at(logging.ERROR))
+        stack.enter_context(_environment("LITERT_TORCH_SHOW_PROGRESS", "n"))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         yield
@@ -65,6 +67,48 @@ def _descriptor_into(sink: IO[str], descriptor: int) -> Iterator[None]:
     finally:
         os.dup2(saved, descriptor)
         os.close(saved)
+
+
+@contextmanager
+def _library_handlers_into(stream: IO[str]) -> Iterator[None]:
+    """Point the handlers that libraries gave their own loggers at `stream`: a notebook's stderr is no descriptor."""
+    loggers = [
+        known
+        for known in logging.root.manager.loggerDict.values()
+        if isinstance(known, logging.Logger)
+    ]
+    handlers = {h for each in loggers for h in each.handlers if type(h) is logging.StreamHandler}
+    handlers -= _handlers_of(logger)  # they are where `stream` ends
+    before = [(handler, handler.stream) for handler in handlers]
+    for handler in handlers:
+        handler.setStream(stream)
+    try:
+        yield
+    finally:
+        for handler, its_own in before:
+            handler.setStream(its_own)
+
+
+def _handlers_of(own: logging.Logger) -> set[logging.Handler]:
+    """Return the handlers that see a logger's records."""
+    found, parent = set(own.handlers), own.parent
+    while parent is not None:
+        found |= set(parent.handlers)
+        parent = parent.parent
+    return found
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable: litert-torch shows a notebook its progress past stdout, and asks this one before."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextmanager

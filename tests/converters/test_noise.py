@@ -1,5 +1,6 @@
 """Third-party converters: what they print stays off the result, what they raise becomes one sentence."""
 
+import io
 import logging
 import os
 import sys
@@ -20,6 +21,34 @@ def test_quietly_sends_python_and_native_output_to_the_debug_log(
         os.write(1, b"from C++\n")
     assert capfd.readouterr() == ("", "")
     assert caplog.messages == ["from Python", "a bar", "from C++"]
+
+
+def test_quietly_keeps_what_handlers_of_libraries_write_from_a_notebook(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a handler keeps the stream that stood for stderr, and in a notebook that is no descriptor."""
+    cell = io.StringIO()
+    library = logging.getLogger("some_library")
+    handler = logging.StreamHandler(cell)
+    monkeypatch.setattr(library, "handlers", [handler])
+    monkeypatch.setattr(library, "propagate", False)
+    monkeypatch.setattr(library, "level", logging.WARNING)  # as torch sets its own
+    with caplog.at_level(logging.DEBUG, "edge_deeplab.converters.noise"), quietly():
+        library.warning("inside")
+    library.warning("after")
+    assert cell.getvalue() == "after\n"
+    assert caplog.messages == ["inside"]
+
+
+def test_quietly_turns_off_the_progress_that_goes_past_stdout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = pytest.importorskip("litert_torch.progress").config
+    monkeypatch.delenv("LITERT_TORCH_SHOW_PROGRESS", raising=False)
+    with quietly():
+        assert not config.show_progress
+    assert config.show_progress
+    assert "LITERT_TORCH_SHOW_PROGRESS" not in os.environ
 
 
 def test_quietly_gives_stdout_back_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
