@@ -70,7 +70,7 @@ def _descriptor_into(sink: IO[str], descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def _library_handlers_into(stream: IO[str]) -> Iterator[None]:
+def _library_handlers_into(stream: io.TextIOBase) -> Iterator[None]:
     """Point the handlers that libraries gave their own loggers at `stream`: a notebook's stderr is no descriptor."""
     loggers = [
         known
