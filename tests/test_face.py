@@ -133,6 +133,11 @@ def test_what_cannot_be_meant_is_one_sentence(
         ("export", {"sparsity": 5}, "sparsity came as 5; text or None was expected"),
         ("export", {"targets": []}, "no target came; at least one was expected"),
         ("evaluate", {"scales": 5}, "scales came as 5; a list of numbers was expected"),
+        (
+            "evaluate",
+            {"trimap": 5},
+            "trimap came as 5; a list of whole numbers from 1 was expected",
+        ),
         ("evaluate", {"class_map": {"x": 5}}, "class map .* cannot be used"),
         ("parity", {"runtime": "onnxruntim"}, "unknown runtime 'onnxruntim'.*onnxruntime"),
         ("bench", {"runtime": "nope"}, "unknown runtime 'nope'; choose one of: core-ml"),

@@ -35,6 +35,13 @@ def _optional(kind: Kind) -> Kind:
     return lambda value: value is None or kind[0](value), f"{kind[1]} or None"
 
 
+def _listed(fits: Callable[[Any], bool], what: str) -> Kind:
+    def is_list(value: Any) -> bool:
+        return isinstance(value, Iterable) and all(fits(each) for each in value)
+
+    return is_list, f"a list of {what}"
+
+
 def _is_progress(value: Any) -> bool:
     methods = (getattr(value, name, None) for name in ("begin", "advance", "note"))
     return not isinstance(value, type) and all(callable(method) for method in methods)
@@ -50,10 +57,8 @@ _KINDS: Mapping[str, Kind] = {
     "limit": _optional(_count(1)),
     "threads": _optional(_count(1)),
     "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
-    "scales": (
-        lambda value: isinstance(value, Iterable) and all(_number(each) for each in value),
-        "a list of numbers",
-    ),
+    "scales": _listed(_number, "numbers"),
+    "trimap": _listed(_count(1)[0], "whole numbers from 1"),
     **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(
         ("backbone", "classifier", "licence", "name", "on", "precision", "sparsity", "runtime"),

@@ -1,5 +1,6 @@
 """`edge-deeplab evaluate`: mIoU of a checkpoint, or of an exported file, on a labelled set."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ from edge_deeplab.cli.options import (
     allowance,
     parse_normalisation,
     parse_scales,
+    parse_widths,
 )
 from edge_deeplab.cli.output import (
     AllowPickleOption,
@@ -59,6 +61,20 @@ def evaluate(
     size: Annotated[
         str | None, typer.Option(metavar="HxW", help="Input size; without it the checkpoint's own.")
     ] = None,
+    trimap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Also score bands of these widths along label boundaries: 1,5,10,20,40.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the confusion matrix, and the trimap curve, to a .png, .svg or .pdf file.",
+        ),
+    ] = None,
     limit: LimitOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     class_map: ClassMapOption = None,
@@ -80,6 +96,7 @@ def evaluate(
     Example: edge-deeplab evaluate --data camvid --split test --output-stride 8 --scales 0.75,1,1.25 --flip
     """
     scales_asked, size_hw = parse_scales(scales), parse_size(size)
+    widths_px = parse_widths(trimap)
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options({}), drawn_progress() as progress:
@@ -93,6 +110,8 @@ def evaluate(
                 scales=scales_asked,
                 flip=flip,
                 size_hw=size_hw,
+                trimap=widths_px,
+                plot=plot,
                 class_map=class_map,
                 normalisation=foreign_pixels,
                 runtime=runtime,
@@ -108,8 +127,10 @@ def evaluate(
 
 
 def _show(evaluation: "Evaluation") -> None:
-    from edge_deeplab.cli.score_tables import evaluation_table
+    from edge_deeplab.cli.score_tables import evaluation_table, trimap_table
     from edge_deeplab.cli.terminal import stdout_console
 
     say(f"{evaluation.path.name} on {evaluation.images} images of {evaluation.data}")
     stdout_console().print(evaluation_table(evaluation))
+    if evaluation.trimap:
+        stdout_console().print(trimap_table(evaluation))

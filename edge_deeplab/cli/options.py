@@ -112,6 +112,20 @@ def parse_scales(text: str) -> tuple[float, ...]:
     return scales
 
 
+def parse_widths(text: str | None) -> tuple[int, ...]:
+    """Return the widths of "1,5,10"; none of None.
+
+    Raises:
+        typer.BadParameter: when an entry is no whole number.
+    """
+    try:
+        return tuple(int(entry) for entry in text.split(",")) if text is not None else ()
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"widths {text!r} are not whole numbers with commas between them; write for example 1,5,10,20,40"
+        ) from error
+
+
 def allowance(memory_limit: float | None, time_limit: float | None) -> Allowance | None:
     """Return what the options allow; None where neither was given."""
     if memory_limit is None and time_limit is None:

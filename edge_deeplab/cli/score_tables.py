@@ -28,6 +28,16 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
+def trimap_table(evaluation: Evaluation) -> Table:
+    """Return the scores within each band along label boundaries."""
+    table = Table(title="near label boundaries")
+    for header in ("pixels on each side", "mIoU", "pixel accuracy"):
+        table.add_column(header, justify="right")
+    for band in evaluation.trimap:
+        table.add_row(str(band.width_px), _points(band.miou), _fraction(band.pixel_accuracy))
+    return table
+
+
 def parity_table(report: ParityReport) -> Table:
     """Return the reference's scores and below them every artifact's, with its difference and verdict."""
     table = Table(title=f"parity on {report.images} images")

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.errors import ConfigError, require
-from edge_deeplab.files import replace_when_complete
+from edge_deeplab.evaluation.plots import check_plot, drawn
 from edge_deeplab.text import printable
 
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
 
@@ -74,15 +72,6 @@ class DriftChain:
         }
 
 
-def check_plot(path: Path) -> None:
-    """Check that a plot can be drawn to a file; arguments and errors as for `plot`."""
-    if path.suffix.lower() not in PLOT_ENDINGS:
-        raise ConfigError(
-            f"plot file {path} came; an ending of {', '.join(PLOT_ENDINGS)} was expected; rename it"
-        )
-    require("matplotlib", package="matplotlib", extra="compress")
-
-
 def plot(chains: Sequence[DriftChain], path: Path) -> None:
     """Draw each step's signal-to-noise ratio along the network, one panel a file.
 
@@ -99,26 +88,20 @@ def plot(chains: Sequence[DriftChain], path: Path) -> None:
     chains = [chain for chain in chains if chain.error is None]
     if not chains:
         return
-    matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
-    matplotlib.use("Agg")
-    pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
-    figure, panels = pyplot.subplots(
-        len(chains), 1, figsize=(11, 3.4 * len(chains)), squeeze=False, sharey=True
-    )
-    for panel, chain in zip(panels[:, 0], chains, strict=True):
-        for step in chain.steps:
-            panel.plot([layer.snr_db[step] for layer in chain.layers], label=step, marker=".")
-        panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
-        panel.set_title(printable(chain.path.name), parse_math=False)
-        panel.set_ylabel("SNR, dB")
-        every = max(1, len(chain.layers) // 24)
-        places = range(0, len(chain.layers), every)
-        panel.set_xticks(list(places))
-        panel.set_xticklabels(
-            [chain.layers[i].module for i in places], rotation=60, ha="right", fontsize=7
-        )
-        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before")
-    figure.tight_layout()
-    with replace_when_complete(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-    pyplot.close(figure)
+    size = (11, 3.4 * len(chains))
+    with drawn(path, len(chains), 1, figsize=size, sharey=True) as panels:
+        for panel, chain in zip(panels[:, 0], chains, strict=True):
+            for step in chain.steps:
+                panel.plot([layer.snr_db[step] for layer in chain.layers], label=step, marker=".")
+            panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
+            panel.set_title(printable(chain.path.name), parse_math=False)
+            panel.set_ylabel("SNR, dB")
+            every = max(1, len(chain.layers) // 24)
+            places = range(0, len(chain.layers), every)
+            panel.set_xticks(list(places))
+            panel.set_xticklabels(
+                [chain.layers[i].module for i in places], rotation=60, ha="right", fontsize=7
+            )
+            panel.legend(
+                loc="center left", bbox_to_anchor=(1.01, 0.5), title="against the step before"
+            )

@@ -10,7 +10,9 @@ The protocol, which is the same for the GPU reference and for every artifact:
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +27,14 @@ from edge_deeplab.evaluation.metrics import (
     Counts,
     Ids,
     boundary_band,
+    boundary_bands,
     confusion_matrix,
 )
+from edge_deeplab.evaluation.plots import check_plot
 from edge_deeplab.evaluation.request import ScoringRequest
-from edge_deeplab.evaluation.scores import Evaluation
+from edge_deeplab.evaluation.score_plot import plot
+from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
+from edge_deeplab.files import check_writable
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
@@ -36,6 +42,10 @@ from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
+
+
+WIDEST_BAND_PX = 200
+"""Trimap bands are no wider: they would be most of a picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +59,15 @@ class EvaluateRequest(ScoringRequest):
         scales: scales whose class probabilities are averaged.
         flip: also average with the left-right flipped image.
         size_hw: input height and width; None for the checkpoint's own.
+        trimap: widths, in pixels and rising, of the bands along label boundaries that are also scored alone.
+        plot: draw the confusion matrix, and the trimap curve, to this .png, .svg or .pdf file.
         allow_pickle: also read the tensors of a pickle.
         unsafe_pickle: unpickle such a file in full, which runs code that its author chose.
 
     Raises:
-        ConfigError: when a checkpoint's options come with an exported file, or the other way round, or a stride or
-            runtime is unknown.
+        ConfigError: when a checkpoint's options come with an exported file, or the other way round, a stride or
+            runtime is unknown, widths do not rise, or the plot's ending is none of these.
+        MissingDependencyError: when a plot is asked for without matplotlib.
     """
 
     model: "str | Checkpoint | None" = None
@@ -62,6 +75,8 @@ class EvaluateRequest(ScoringRequest):
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     size_hw: tuple[int, int] | None = None
+    trimap: tuple[int, ...] = ()
+    plot: Path | None = None
     allow_pickle: bool = False
     unsafe_pickle: bool = False
 
@@ -78,6 +93,11 @@ class EvaluateRequest(ScoringRequest):
                 f"runtime {self.runtime} came with a checkpoint, which torch runs; an exported file was expected "
                 "with it; leave it out"
             )
+        with checking("trimap"):
+            _check_widths(self.trimap)
+        if self.plot is not None:
+            with checking("plot"):
+                check_plot(self.plot)
         if self.output_stride is not None:
             require("torch", package="torch", extra="train")
             from edge_deeplab.models.spec import check_output_stride
@@ -93,6 +113,15 @@ class EvaluateRequest(ScoringRequest):
         return None
 
 
+def _check_widths(widths_px: Sequence[int]) -> None:
+    rising = all(low < high for low, high in pairwise((0, *widths_px)))
+    if not rising or max(widths_px, default=0) > WIDEST_BAND_PX:
+        raise ConfigError(
+            f"trimap widths {', '.join(map(str, widths_px))} came; pixels from 1 to {WIDEST_BAND_PX}, each more than "
+            "the one before, were expected; write for example 1,5,10,20,40"
+        )
+
+
 def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluation:
     """Score a checkpoint or an exported file on a labelled set.
 
@@ -106,7 +135,10 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
         CheckpointError: for a checkpoint that cannot be opened.
         ArtifactError: for an exported file that cannot be opened or run.
         MissingDependencyError: without what runs it.
+        OutputError: when the plot cannot be written.
     """
+    if request.plot is not None:
+        check_writable(request.plot, "file")
     dataset, class_map = request.open_data(), request.read_class_map()
     if request.artifact is not None:
         progress.begin(f"opening {request.artifact.name}")
@@ -114,7 +146,12 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
     else:
         progress.begin("loading torch and the checkpoint")
         runtime = _open_checkpoint(request)
-    return evaluate_runtime(runtime, dataset, class_map=class_map, progress=progress)
+    evaluation = evaluate_runtime(
+        runtime, dataset, class_map=class_map, trimap=request.trimap, progress=progress
+    )
+    if request.plot is not None:
+        plot(evaluation, request.plot)
+    return evaluation
 
 
 def _open_checkpoint(request: EvaluateRequest) -> Runtime:
@@ -194,14 +231,17 @@ class Tally:
 
     Args:
         dataset: its classes and ignore index are what is counted.
+        trimap: widths of the bands along label boundaries that are also counted alone, rising.
     """
 
-    def __init__(self, dataset: SegmentationDataset) -> None:
+    def __init__(self, dataset: SegmentationDataset, trimap: Sequence[int] = ()) -> None:
         self._data = dataset.name
         self._class_names = tuple(c.name for c in dataset.classes)
         self._ignore_index = dataset.ignore_index
         self._confusions: list[Counts] = []
         self._boundary_confusions: list[Counts] = []
+        shape = (len(self._class_names), len(self._class_names) + 1)
+        self._trimap = {width: np.zeros(shape, np.int64) for width in trimap}
         self._latencies_ms: list[float] = []
         self._start = time.perf_counter()
 
@@ -218,6 +258,9 @@ class Tally:
         count = (mask, ids, len(self._class_names), self._ignore_index)
         self._confusions.append(confusion_matrix(*count))
         self._boundary_confusions.append(confusion_matrix(*count, within=boundary_band(mask)))
+        bands = boundary_bands(mask, tuple(self._trimap))
+        for confusion, band in zip(self._trimap.values(), bands, strict=True):
+            confusion += confusion_matrix(*count, within=band)
         self._latencies_ms.append(latency_ms)
 
     def evaluation(self, contestant: Contestant) -> Evaluation:
@@ -236,6 +279,7 @@ class Tally:
             time.perf_counter() - self._start,
             contestant.runtime.path,
             self._data,
+            tuple(TrimapBand(width, counts) for width, counts in self._trimap.items()),
         )
 
 
@@ -244,6 +288,7 @@ def evaluate_runtime(
     dataset: SegmentationDataset,
     *,
     class_map: ClassMap | None = None,
+    trimap: Sequence[int] = (),
     stage: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
@@ -253,6 +298,7 @@ def evaluate_runtime(
         runtime: a loaded artifact or checkpoint.
         dataset: at least one labelled image.
         class_map: what the runtime's ids mean, where its self-description does not tell.
+        trimap: widths of the bands along label boundaries that are also scored alone, in pixels and rising.
         stage: what this is called for people; None names the file and the data set.
         progress: told of each image.
 
@@ -262,7 +308,7 @@ def evaluate_runtime(
         DataError: for an image or mask that cannot be read.
     """
     contestant = Contestant(runtime, dataset, class_map)
-    tally = Tally(dataset)
+    tally = Tally(dataset, trimap)
     stage = stage or f"evaluating {runtime.path.name} on {dataset.name}"
     progress.begin(stage, len(dataset), "images")
     for index in range(len(dataset)):

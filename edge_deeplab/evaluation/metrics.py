@@ -10,6 +10,8 @@ IoU; predicting it costs the classes whose pixels it takes.
 IoU is in points (0 to 100), accuracy and agreement are fractions. A score of nothing is nan.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -155,6 +157,11 @@ def boundary_band(mask_ids: Ids, width_px: int = BAND_WIDTH_PX) -> npt.NDArray[n
     Returns:
         (H, W) bool.
     """
+    return next(boundary_bands(mask_ids, (width_px,)))
+
+
+def boundary_bands(mask_ids: Ids, widths_px: Sequence[int]) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield the boundary band of each width; arguments as for `boundary_band`, widths above 0 and rising."""
     band = np.zeros(mask_ids.shape, bool)
     across_rows = mask_ids[1:] != mask_ids[:-1]
     across_columns = mask_ids[:, 1:] != mask_ids[:, :-1]
@@ -162,9 +169,12 @@ def boundary_band(mask_ids: Ids, width_px: int = BAND_WIDTH_PX) -> npt.NDArray[n
     band[:-1] |= across_rows
     band[:, 1:] |= across_columns
     band[:, :-1] |= across_columns
-    for _ in range(width_px - 1):
-        band = _dilate(_dilate(band).T).T
-    return band
+    reached = 1
+    for width in widths_px:
+        for _ in range(width - reached):
+            band = _dilate(_dilate(band).T).T
+        reached = width
+        yield band
 
 
 def _dilate(band: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

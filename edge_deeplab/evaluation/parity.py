@@ -14,9 +14,10 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.description import Description
 from edge_deeplab.errors import DataError, checking
 from edge_deeplab.evaluation.class_map import ClassMap
-from edge_deeplab.evaluation.drift import check_plot, plot
+from edge_deeplab.evaluation.drift import plot
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids
+from edge_deeplab.evaluation.plots import check_plot
 from edge_deeplab.evaluation.reference import find_reference, open_reference
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Size, Trial

@@ -17,6 +17,37 @@ from edge_deeplab.evaluation.metrics import (
 
 
 @dataclass(frozen=True, eq=False)
+class TrimapBand:
+    """The scores near label boundaries: one point of the trimap curve of DeepLabV3+ section 4.3.
+
+    Args:
+        width_px: pixels on each side of a boundary (`evaluation.metrics.boundary_band`).
+        confusion: (K, K + 1) confusion matrix of the pixels in there, of all images.
+    """
+
+    width_px: int
+    confusion: Counts
+
+    @property
+    def miou(self) -> float:
+        """MIoU in points over the classes that masks hold in there; nan when no pixel is scored."""
+        return mean_iou(self.confusion)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Fraction of its pixels that are right."""
+        return pixel_accuracy(self.confusion)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an entry of `trimap` in the document of `evaluate --json`."""
+        return {
+            "width_px": self.width_px,
+            "miou": finite_or_none(self.miou),
+            "pixel_accuracy": finite_or_none(self.pixel_accuracy),
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The scores of one runtime on one data set; one equals itself alone, because a measurement is not repeated.
 
@@ -30,6 +61,7 @@ class Evaluation:
         seconds: wall-clock time of the whole evaluation, reading included.
         path: the file whose scores they are.
         data: name of the data set.
+        trimap: the bands that were asked for, the narrowest first.
     """
 
     runtime: str
@@ -41,6 +73,7 @@ class Evaluation:
     seconds: float
     path: Path
     data: str
+    trimap: tuple[TrimapBand, ...] = ()
 
     @property
     def images(self) -> int:
@@ -50,7 +83,7 @@ class Evaluation:
     @cached_property
     def miou(self) -> float:
         """MIoU in points; nan when no pixel is scored."""
-        return mean_iou(self.confusions.sum(0))
+        return mean_iou(self.confusion)
 
     @cached_property
     def boundary_miou(self) -> float:
@@ -58,15 +91,21 @@ class Evaluation:
         return mean_iou(self.boundary_confusions.sum(0))
 
     @cached_property
+    def confusion(self) -> Counts:
+        """(K, K + 1) pixels of all images: rows are true classes, columns predicted ones, the last one none of them."""
+        total: Counts = self.confusions.sum(0)
+        return total
+
+    @cached_property
     def per_class(self) -> dict[str, float]:
         """IoU in points by class name; nan for a class that no mask holds."""
-        iou = class_iou(self.confusions.sum(0))
+        iou = class_iou(self.confusion)
         return dict(zip(self.class_names, iou.tolist(), strict=True))
 
     @property
     def pixel_accuracy(self) -> float:
         """Fraction of scored pixels that are right."""
-        return pixel_accuracy(self.confusions.sum(0))
+        return pixel_accuracy(self.confusion)
 
     @property
     def latency_ms(self) -> float:
@@ -75,7 +114,13 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `evaluate --json`; what has no score is null."""
-        return {**self.scores_to_json(), "path": str(self.path), "data": self.data}
+        return {
+            **self.scores_to_json(),
+            "path": str(self.path),
+            "data": self.data,
+            "confusion": self.confusion.tolist(),
+            "trimap": [band.to_json() for band in self.trimap],
+        }
 
     def scores_to_json(self) -> dict[str, Any]:
         """Return the scores alone, without which file they are of and on which data."""

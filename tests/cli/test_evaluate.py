@@ -102,6 +102,21 @@ def test_evaluate_options_change_what_is_run(invoke, data, checkpoint):
     assert (document["images"], document["size_hw"]) == (1, [32, 64])
 
 
+def test_evaluate_near_boundaries_tells_each_band_and_draws_them(
+    invoke, data, checkpoint, tmp_path
+):
+    picture = tmp_path / "scores.svg"
+    options = ("--data", data, "--trimap", "1,4", "--plot", picture)
+    document = json.loads(invoke(checkpoint, *options, "--json").stdout)
+    assert [band["width_px"] for band in document["trimap"]] == [1, 4]
+    assert sum(map(sum, document["confusion"])) == 4 * 30 * 48, "void is not scored"
+    drawn = picture.read_text()
+    assert all(word in drawn for word in ("trimap curve", "called", *NAMES))
+    told = invoke(checkpoint, *options).stdout
+    assert "near label boundaries" in told
+    assert "trimap" not in invoke(checkpoint, "--data", data).stdout
+
+
 def test_evaluate_for_people_shows_every_class(invoke, data, checkpoint):
     result = invoke(checkpoint, "--data", data)
     assert result.exit_code == 0, result.stderr

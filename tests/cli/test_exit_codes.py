@@ -37,6 +37,8 @@ CANNOT_BE_MEANT = {
         "--size": ["x", "0x16", "16", "-16x16"],
         "--limit": ["0", "x"],
         "--normalisation": ["1", "1/0", "nan/1", "1/1,2"],
+        "--trimap": ["", "0", "x", "5,1", "1,1", "1000000"],
+        "--plot": ["scores.gif"],
     },
     "prune": {
         "--max-pixels": ["0", "x"],
@@ -134,6 +136,7 @@ NAMED_WRONGLY = {
         "--data": ["absent"],
         "--split": ["absent"],
         "--class-map": ["absent.toml", "file"],
+        "--plot": ["file/below.png"],
     },
     "prune": {
         "--data": ["absent"],

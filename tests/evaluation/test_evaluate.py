@@ -1,12 +1,14 @@
 """Scoring one runtime."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_deeplab.errors import ArtifactError, ConfigError
-from edge_deeplab.evaluation.evaluate import Contestant, evaluate_runtime
+from edge_deeplab.evaluation.evaluate import Contestant, EvaluateRequest, evaluate_runtime
+from edge_deeplab.evaluation.score_plot import plot, shares
 from tests.progress import Heard
 
 
@@ -39,6 +41,40 @@ def test_evaluation_of_a_class_in_no_mask_gives_it_no_score(runtime, dataset):
     assert evaluation.miou == 75.0
     # within the band: rows 0 to 4, of which row 0 is called car
     assert evaluation.boundary_miou == pytest.approx((50.0 + 100.0) / 2)
+
+
+def test_trimap_counts_the_pixels_of_each_band(runtime, dataset):
+    dataset.masks = [np.repeat([[0], [0], [0], [0], [1], [1], [1], [1]], 8, 1).astype(np.uint8)]
+    evaluation = evaluate_runtime(runtime(wrong_rows=1, wrong_id=1), dataset, trimap=(1, 3, 4))
+    # row 0 is called road: outside the bands of rows 3 and 4, and of rows 1 to 6
+    assert [band.width_px for band in evaluation.trimap] == [1, 3, 4]
+    assert [band.confusion.sum() for band in evaluation.trimap] == [16, 48, 64]
+    assert [band.miou for band in evaluation.trimap] == [100.0, 100.0, evaluation.miou]
+    document = evaluation.to_json()
+    assert document["trimap"][0] == {"width_px": 1, "miou": 100.0, "pixel_accuracy": 1.0}
+    assert document["confusion"] == [[24, 8, 0, 0], [0, 32, 0, 0], [0, 0, 0, 0]]
+    assert evaluate_runtime(runtime(), dataset).to_json()["trimap"] == []
+
+
+@pytest.mark.parametrize("widths", [(0,), (-1, 2), (3, 3), (5, 1), (1, 100_000)])
+def test_trimap_widths_that_do_not_rise_are_one_sentence(widths):
+    with pytest.raises(ConfigError, match=r"pixels from 1 to 200, each more than the one before"):
+        EvaluateRequest(trimap=widths)
+
+
+def test_plot_of_another_ending_is_one_sentence():
+    with pytest.raises(ConfigError, match=r"an ending of \.png, \.svg, \.pdf was expected"):
+        EvaluateRequest(plot=Path("scores.gif"))
+
+
+def test_plot_shows_what_share_of_a_class_was_called_what(runtime, dataset, tmp_path):
+    dataset.masks = [np.repeat([[0], [0], [1], [1], [1], [1], [1], [1]], 8, 1).astype(np.uint8)]
+    evaluation = evaluate_runtime(runtime(wrong_rows=1, wrong_id=1), dataset, trimap=(1, 2))
+    found = shares(evaluation)
+    assert found[:2].tolist() == [[0.5, 0.5, 0, 0], [0, 1, 0, 0]]
+    assert np.isnan(found[2]).all()
+    plot(evaluation, tmp_path / "scores.png")
+    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_evaluation_as_json_is_finite_and_holds_the_contract_keys(runtime, dataset):

@@ -7,6 +7,7 @@ from edge_deeplab.errors import DataError
 from edge_deeplab.evaluation.metrics import (
     NO_CLASS,
     boundary_band,
+    boundary_bands,
     class_iou,
     confusion_matrix,
     intersections_and_unions,
@@ -125,6 +126,15 @@ def test_boundary_band_around_one_pixel_is_dilated_by_a_square():
     expected = np.zeros((7, 7), bool)
     expected[1:6, 2:5] = expected[2:5, 1:6] = True  # that plus sign dilated by a 3x3 square
     assert (boundary_band(mask, 2) == expected).all()
+
+
+def test_boundary_bands_are_those_of_each_width():
+    mask = np.random.default_rng(0).integers(0, 2, (3, 4), np.uint8).repeat(9, 0).repeat(9, 1)
+    widths = (2, 3, 7)
+    bands = list(boundary_bands(mask, widths))
+    assert [band.sum() for band in bands] == sorted({band.sum() for band in bands})
+    for width, band in zip(widths, bands, strict=True):
+        assert (band == boundary_band(mask, width)).all()
 
 
 def test_boundary_band_of_one_label_is_empty():
