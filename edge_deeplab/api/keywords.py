@@ -58,7 +58,7 @@ _KINDS: Mapping[str, Kind] = {
     "threads": _optional(_count(1)),
     "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
     "scales": _listed(_number, "numbers"),
-    "trimap": _listed(_count(1)[0], "whole numbers from 1"),
+    "trimap": _listed(lambda each: _number(each) and isinstance(each, int), "whole numbers"),
     **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(
         ("backbone", "classifier", "licence", "name", "on", "precision", "sparsity", "runtime"),
