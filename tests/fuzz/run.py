@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.fuzz.bases import build_bases
@@ -33,23 +34,23 @@ Order = tuple[str, int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for and return the exit code."""
     asked = _parse(arguments)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
-        work = Path(temporary)
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))
+        log = None if asked.log is None else stack.enter_context(asked.log.open("w", buffering=1))
         bases = build_bases((asked.bases or work / "bases").absolute())
         orders = list(choose_orders(asked))
         start = time.monotonic()
         results = []
         for result in run_all(orders, asked.seed, bases, work, program=asked.program):
             results.append(result)
+            if log is not None:  # line by line: a run that is ended has told what it did
+                log.write(json.dumps({**vars(result), "ending": result.ending.to_json()}) + "\n")
             if result.ending.verdict == BAD or asked.verbose:
                 _say(tell(result, asked.seed))
             if asked.seconds and time.monotonic() - start > asked.seconds:
                 break
         if asked.keep is not None:
             keep(orders[0], asked.seed, bases, work, asked.keep)
-    if asked.log is not None:
-        lines = [json.dumps({**vars(r), "ending": r.ending.to_json()}) for r in results]
-        asked.log.write_text("\n".join(lines) + "\n")
     _say(summary(results, asked.seed, time.monotonic() - start))
     return int(any(result.ending.verdict == BAD for result in results))
 
