@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ _START_LIMIT_S = 120.0
 _PATIENCE = 6
 _SAMPLE_S = 0.05
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_WITHOUT_TOOLS = {**os.environ, "XDG_CACHE_HOME": str(_REPOSITORY / "tests/fuzz/no-cache")}
+_WITHOUT_TOOLS = {**os.environ, "XDG_CACHE_HOME": str(Path(tempfile.gettempdir(), "fuzz-no-cache"))}
 """Vendors' tools below the user's cache are not asked: the clock they take is their own."""
 _PLACE = re.compile(
     r'File "([^"]+/(edge_deeplab|converters|quantization|demo)/[^"]+)", line (\d+) in (\w+)'
