@@ -22,7 +22,6 @@ from edge_deeplab.converters.aten import (
 from edge_deeplab.converters.program import ProgramEditor
 
 _QUANTIZERS = (QUANTIZE, DEQUANTIZE)
-"""What a convolution is fused with; it means the same to each part."""
 
 
 def split_depthwise(
