@@ -20,11 +20,12 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _count(least: int) -> Kind:
-    def is_count(value: Any) -> bool:
-        return _number(value) and isinstance(value, int) and value >= least
+def _whole(value: Any) -> bool:
+    return _number(value) and isinstance(value, int)
 
-    return is_count, f"a whole number from {least}"
+
+def _count(least: int) -> Kind:
+    return lambda value: _whole(value) and value >= least, f"a whole number from {least}"
 
 
 def _instance(kind: Any, name: str) -> Kind:
@@ -58,7 +59,7 @@ _KINDS: Mapping[str, Kind] = {
     "threads": _optional(_count(1)),
     "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
     "scales": _listed(_number, "numbers"),
-    "trimap": _listed(lambda each: _number(each) and isinstance(each, int), "whole numbers"),
+    "trimap": _listed(_whole, "whole numbers"),
     **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(
         ("backbone", "classifier", "licence", "name", "on", "precision", "sparsity", "runtime"),
