@@ -6,6 +6,7 @@ from typing import Any
 
 from edge_deeplab.compress.report import ChainReport, FileReport
 from edge_deeplab.errors import require
+from edge_deeplab.evaluation.plots import drawn
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 
@@ -24,31 +25,28 @@ def draw_pareto(report: ChainReport, path: Path) -> None:
         path: .png, .svg or .pdf to write.
 
     Raises:
+        ConfigError: when the ending is none of these.
         MissingDependencyError: without matplotlib.
+        OutputError: when it cannot be written; what was there stays.
     """
-    matplotlib: Any = require("matplotlib", package="matplotlib", extra="compress")
-    matplotlib.use("Agg")
-    pyplot: Any = require("matplotlib.pyplot", package="matplotlib", extra="compress")
-    figure, panels = pyplot.subplots(1, len(_AXES), figsize=(13, 4.6), sharey=True)
     colours = _colours(report.files)
-    for panel, (title, cost_of) in zip(panels, _AXES, strict=True):
-        points = [
-            (cost, file.scores.miou, file)
-            for file in report.files
-            if (cost := cost_of(file)) and file.scores.miou is not None
-        ]
-        _draw_panel(panel, points, colours)
-        panel.axhline(report.miou, color="grey", linestyle=":", linewidth=1)
-        panel.set_xlabel(title)
-        panel.set_xlim(left=0)
-        panel.grid(alpha=0.25)
-    panels[0].set_ylabel("mIoU, points")
-    _draw_legend(figure, pyplot, report.files, colours)
-    title = f"{printable(report.name)}: mIoU against what it costs (grey: reference)"
-    figure.suptitle(title, parse_math=False)
-    figure.tight_layout(rect=(0, 0.14, 1, 1))
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with drawn(path, 1, len(_AXES), below=0.14, figsize=(13, 4.6), sharey=True) as rows:
+        panels = rows[0]
+        for panel, (title, cost_of) in zip(panels, _AXES, strict=True):
+            points = [
+                (cost, file.scores.miou, file)
+                for file in report.files
+                if (cost := cost_of(file)) and file.scores.miou is not None
+            ]
+            _draw_panel(panel, points, colours)
+            panel.axhline(report.miou, color="grey", linestyle=":", linewidth=1)
+            panel.set_xlabel(title)
+            panel.set_xlim(left=0)
+            panel.grid(alpha=0.25)
+        panels[0].set_ylabel("mIoU, points")
+        _draw_legend(panels[0].figure, report.files, colours)
+        title = f"{printable(report.name)}: mIoU against what it costs (grey: reference)"
+        panels[0].figure.suptitle(title, parse_math=False)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -102,19 +100,20 @@ def _colours(files: Sequence[FileReport]) -> dict[tuple[str, str], str]:
 
 
 def _draw_legend(
-    figure: Any, pyplot: Any, files: Sequence[FileReport], colours: Mapping[tuple[str, str], str]
+    figure: Any, files: Sequence[FileReport], colours: Mapping[tuple[str, str], str]
 ) -> None:
+    lines: Any = require("matplotlib.lines", package="matplotlib", extra="compress")
     handles = [
-        pyplot.Line2D([], [], color=colour, marker="o", linestyle="", label=_name(*variant))
+        lines.Line2D([], [], color=colour, marker="o", linestyle="", label=_name(*variant))
         for variant, colour in colours.items()
     ]
     targets = dict.fromkeys(file.target for file in files)
     handles += [
-        pyplot.Line2D(
+        lines.Line2D(
             [], [], color="black", marker=TARGETS[t].marker, linestyle="", label=TARGETS[t].label
         )
         for t in targets
     ]
-    handles.append(pyplot.Line2D([], [], color="black", linewidth=1, label="no file beats it"))
+    handles.append(lines.Line2D([], [], color="black", linewidth=1, label="no file beats it"))
     columns = len(handles) if len(handles) < 7 else (len(handles) + 1) // 2
     figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False)

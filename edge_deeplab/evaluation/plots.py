@@ -26,13 +26,16 @@ def check_plot(path: Path) -> None:
 
 
 @contextmanager
-def drawn(path: Path, rows: int, columns: int, **settings: Any) -> Iterator[Any]:
+def drawn(
+    path: Path, rows: int, columns: int, *, below: float = 0.0, **settings: Any
+) -> Iterator[Any]:
     """Give the panels of a figure, and write it when the block ends without an error.
 
     Args:
         path: .png, .svg or .pdf to write.
         rows: of panels.
         columns: of panels.
+        below: share of the figure's height that stays free below them, for a legend.
         settings: of `matplotlib.pyplot.subplots`.
 
     Yields:
@@ -49,7 +52,7 @@ def drawn(path: Path, rows: int, columns: int, **settings: Any) -> Iterator[Any]
     figure, panels = pyplot.subplots(rows, columns, squeeze=False, **settings)
     try:
         yield panels
-        figure.tight_layout()
+        figure.tight_layout(rect=(0, below, 1, 1))
         with replace_when_complete(path) as temporary:
             figure.savefig(temporary, dpi=120)
     finally:
