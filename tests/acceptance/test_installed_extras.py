@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.conftest import REPOSITORY, MakeDataset
 from tests.demo.conftest import export_brightest
+from tests.slow import or_slow
 
 SOURCES = ("edge_deeplab", "converters", "quantization", "demo")
 TARGETS = ("onnx", "tflite", "coreml")
@@ -89,9 +90,7 @@ def folder(tmp_path: Path, make_dataset: MakeDataset) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "extra", [pytest.param(e, marks=[] if e in SMALL else [pytest.mark.slow]) for e in COMMANDS]
-)
+@pytest.mark.parametrize("extra", [or_slow(extra, extra in SMALL) for extra in COMMANDS])
 def test_extra_alone_runs_what_it_is_for(extra: str, wheel: Path, folder: Path) -> None:
     venv.create(folder / "venv", symlinks=os.name != "nt")
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")

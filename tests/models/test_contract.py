@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +34,7 @@ from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.optimiser import build_optimiser
 from tests.narrow import pruned_to_an_eighth
+from tests.slow import or_slow
 from tests.tiny_files import check_observed
 
 FAST = ("deeplabv3plus_mobilenetv2_100", "deeplabv3_resnet50", "deeplabv1_largefov_vgg16")
@@ -46,11 +46,7 @@ NOISE = list(torch.randn(2, 3, *SIZE_HW, generator=torch.Generator().manual_seed
 CLASSES = tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3))
 
 
-def _named(name: str) -> Any:
-    return name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module", params=[_named(name) for name in FAMILY])
+@pytest.fixture(scope="module", params=[or_slow(name, name in FAST) for name in FAMILY])
 def network(request: pytest.FixtureRequest) -> DeepLab:
     """The network after two steps of training, the second one's gradients still there.
 

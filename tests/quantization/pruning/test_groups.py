@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +28,7 @@ from edge_deeplab.quantization.pruning.groups import ChannelGroup, find_groups
 from edge_deeplab.quantization.pruning.remove import remove_channels
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
+from tests.slow import or_slow
 
 SIZE_HW = (64, 96)
 CLASSES = 5
@@ -40,11 +40,7 @@ FILES_OF = ("mobilenetv2_100", "mobilenetv3_large_100", "efficientnet_lite0")
 """Exported every time, the others in `make slow`: channels are coupled by residuals and by gates."""
 
 
-def _or_slow(name: str, fast: bool) -> Any:
-    return name if fast else pytest.param(name, marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module", params=[_or_slow(name, name not in DEEPER) for name in BACKBONES])
+@pytest.fixture(scope="module", params=[or_slow(name, name not in DEEPER) for name in BACKBONES])
 def network(request: pytest.FixtureRequest) -> tuple[str, nn.Module, list[ChannelGroup]]:
     """Every backbone's network with batch norms that are not the identity, and its groups."""
     return request.param, *varied(request.param)
@@ -149,7 +145,7 @@ def test_pruned_network_keeps_multiples_of_eight(
                 assert now % 8 == 0 or then in (3, CLASSES) or now == then, path
 
 
-@pytest.mark.parametrize("name", [_or_slow(name, name in FILES_OF) for name in BACKBONES])
+@pytest.mark.parametrize("name", [or_slow(name, name in FILES_OF) for name in BACKBONES])
 def test_pruned_network_is_exported(name: str, tmp_path: Path) -> None:
     model, groups = varied(name)
     checkpoint = pruned(name, model, groups, tmp_path / "pruned.safetensors")

@@ -13,6 +13,7 @@ from edge_deeplab.models.family import FAMILY
 from edge_deeplab.runtimes import open_artifact
 from tests.narrow import pruned_to_an_eighth
 from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
+from tests.slow import or_slow
 
 DEEPER = ("resnet101", "xception71", "efficientnet_lite1", "efficientnet_lite2")
 """Of the operators of others here, only more of them: in `make slow`."""
@@ -21,7 +22,7 @@ DEEPER = ("resnet101", "xception71", "efficientnet_lite1", "efficientnet_lite2")
 @pytest.mark.parametrize(
     "backbone",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in DEEPER else [])
+        or_slow(name, name not in DEEPER)
         for name in (member.spec.backbone for member in FAMILY.values() if member.spec.decoder)
     ],
 )
