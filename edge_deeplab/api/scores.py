@@ -147,19 +147,27 @@ def bench(
 
 
 @checked
-def models(*, progress: Progress = SILENT) -> "types.ModelList":
+def models(
+    *,
+    size_hw: tuple[int, int] | None = None,
+    output_stride: int | None = None,
+    progress: Progress = SILENT,
+) -> "types.ModelList":
     """Return which networks can be built, what each costs, and the shipped checkpoints with their measured scores.
 
     Args:
+        size_hw: pixels of the image that they are counted at; None: 512x512.
+        output_stride: 8, 16 or 32; None: each network's own.
         progress: told of each model that is counted.
 
     Raises:
+        ConfigError: when there is no such stride.
         MissingDependencyError: without torch.
     """
     require("torch", package="torch", extra="train")
-    from edge_deeplab.evaluation.cost import list_models
+    from edge_deeplab.evaluation.cost import SIZE_HW, list_models
 
-    return list_models(progress)
+    return list_models(progress, size_hw=to_size(size_hw) or SIZE_HW, output_stride=output_stride)
 
 
 @checked

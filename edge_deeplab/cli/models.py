@@ -1,53 +1,77 @@
 """`edge-deeplab models`: which networks can be built, what they cost, and which checkpoints are shipped."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import (
+    DebugOption,
+    JsonOption,
+    ending_cleanly,
+    naming_options,
+    parse_size,
+    print_json,
+)
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.evaluation.cost import CheckpointRow, Cost, ModelRow
+    from edge_deeplab.evaluation.cost import CheckpointRow, Cost, ModelList
 
 
-def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List models with their papers, parameters and multiply-adds (512x512), and the shipped checkpoints.
+def models(
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Image that is counted; without it 512x512."),
+    ] = None,
+    output_stride: Annotated[
+        int | None, typer.Option(help="8, 16 or 32; without it each network's own.")
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List models with their papers, parameters and multiply-adds, and the shipped checkpoints.
 
-    Example: edge-deeplab models --json
+    Example: edge-deeplab models --size 513x513 --output-stride 8
     """
+    size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with drawn_progress() as progress:
-            found = api.models(progress=progress)
+        with naming_options({}), drawn_progress() as progress:
+            found = api.models(size_hw=size_hw, output_stride=output_stride, progress=progress)
         if as_json:
             print_json(found.to_json())
             return
         from edge_deeplab.cli.terminal import stdout_console
 
         console = stdout_console()
-        console.print(_models_table(found.models))
+        console.print(_models_table(found))
         if found.checkpoints:
             console.print(_checkpoints_table(found.checkpoints))
         else:
             say("no checkpoint is shipped with this installation")
 
 
-def _models_table(rows: "Sequence[ModelRow]") -> "Table":
+def _models_table(found: "ModelList") -> "Table":
     from rich.table import Table
 
-    from edge_deeplab.evaluation.cost import NUM_CLASSES, SIZE_HW
+    from edge_deeplab.evaluation.cost import NUM_CLASSES
 
-    caption = f"{SIZE_HW[0]}x{SIZE_HW[1]}, {NUM_CLASSES} classes, each at its own output stride"
+    caption = (
+        f"{found.size_hw[0]}x{found.size_hw[1]}, {NUM_CLASSES} classes; padded: with dense atrous convolutions counted "
+        "on features padded to a multiple of their rate, as the papers' tool did"
+    )
     table = Table("model", "paper", "stride", "separable", title="models", caption=caption)
-    for header in ("parameters", "multiply-adds"):
+    for header in ("parameters", "multiply-adds", "padded"):
         table.add_column(header, justify="right")
-    for row in rows:
+    for row in found.models:
         spec, separable = row.spec, "yes" if row.spec.is_separable else "no"
         cells = (row.source, str(spec.output_stride), separable)
-        table.add_row(spec.name, *cells, *_cost_cells(row.cost))
+        padded = f"{row.cost.multiply_adds_padded / 1e9:.2f} G"
+        table.add_row(spec.name, *cells, *_cost_cells(row.cost), padded)
     return table
 
 

@@ -1,23 +1,26 @@
 """What models cost before anything is run: parameters and multiply-adds, counted on shapes alone."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
+from edge_deeplab.errors import checking
 from edge_deeplab.models import deeplab, family, shipped
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint
 from edge_deeplab.models.origins import Origin, origins_of
-from edge_deeplab.models.spec import ModelSpec
+from edge_deeplab.models.spec import ModelSpec, check_output_stride
 from edge_deeplab.progress import SILENT, Progress
 
 SIZE_HW = (512, 512)
 NUM_CLASSES = 21
-"""PASCAL VOC's, as in the papers' tables; every model is counted at this size, and at its own output stride."""
+"""PASCAL VOC's, as in the papers' tables; where nothing else is said, models are counted at this size."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,13 @@ class Cost:
     Args:
         parameters: number of trainable values.
         multiply_adds: multiply-adds of convolutions and matrix products, the papers' unit (one is two FLOPs).
+        multiply_adds_padded: the same as the papers' own tool counted them: TensorFlow computed a dense atrous
+            convolution on features padded to a multiple of its rate.
     """
 
     parameters: int
     multiply_adds: int
+    multiply_adds_padded: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class ModelRow:
     Args:
         spec: what it consists of; its name is what recipes and `build_model` take.
         source: paper and section.
-        cost: at `SIZE_HW` and `NUM_CLASSES`.
+        cost: at the list's size and with its number of classes.
     """
 
     spec: ModelSpec
@@ -67,7 +73,7 @@ class CheckpointRow:
         name: as a CHECKPOINT argument takes it.
         path: its file.
         info: what it says of itself, measured results among that.
-        cost: at `SIZE_HW`.
+        cost: at the list's size.
     """
 
     name: str
@@ -98,40 +104,60 @@ class CheckpointRow:
 
 @dataclass(frozen=True)
 class ModelList:
-    """Networks that can be built, and checkpoints that are shipped."""
+    """Networks that can be built, and checkpoints that are shipped.
+
+    Args:
+        models: each with its cost.
+        checkpoints: each with its cost.
+        size_hw: pixels of the image that all are counted at.
+    """
 
     models: tuple[ModelRow, ...]
     checkpoints: tuple[CheckpointRow, ...]
+    size_hw: tuple[int, int] = SIZE_HW
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `models --json`."""
         return {
-            "size_hw": list(SIZE_HW),
+            "size_hw": list(self.size_hw),
             "num_classes": NUM_CLASSES,
             "models": [row.to_json() for row in self.models],
             "checkpoints": [row.to_json() for row in self.checkpoints],
         }
 
 
-def list_models(progress: Progress = SILENT) -> ModelList:
+def list_models(
+    progress: Progress = SILENT,
+    *,
+    size_hw: tuple[int, int] = SIZE_HW,
+    output_stride: int | None = None,
+) -> ModelList:
     """Return every model and every shipped checkpoint with its cost.
 
     Args:
         progress: told of each.
+        size_hw: pixels of the image that they are counted at.
+        output_stride: of every backbone; None: each its own.
+
+    Raises:
+        ConfigError: when there is no such stride.
     """
+    if output_stride is not None:
+        with checking("output_stride"):
+            check_output_stride(output_stride)
     shipped_paths = shipped.shipped_checkpoints()
     progress.begin("counting models", len(family.FAMILY) + len(shipped_paths), "models")
     models, checkpoints = [], []
     for member in family.FAMILY.values():
-        cost = count_cost(member.spec, NUM_CLASSES, SIZE_HW)
-        models.append(ModelRow(member.spec, member.source, cost))
+        spec = member.spec if output_stride is None else member.spec.at_stride(output_stride)
+        models.append(ModelRow(spec, member.source, count_cost(spec, NUM_CLASSES, size_hw)))
         progress.advance()
     for name, path in shipped_paths.items():
         checkpoint = load_checkpoint(path)
-        cost = count_network(checkpoint.build(), SIZE_HW)
+        cost = count_network(checkpoint.build(output_stride=output_stride), size_hw)
         checkpoints.append(CheckpointRow(name, path, checkpoint.info, cost))
         progress.advance()
-    return ModelList(tuple(models), tuple(checkpoints))
+    return ModelList(tuple(models), tuple(checkpoints), size_hw)
 
 
 def count_cost(
@@ -166,6 +192,35 @@ def count_network(network: nn.Module, size_hw: tuple[int, int]) -> Cost:
 
 
 def _count(network: nn.Module, image: torch.Tensor) -> Cost:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    padding = 0
+
+    def count_convolution(
+        _image: Sequence[int],
+        weight: Sequence[int],
+        _bias: object,
+        _stride: object,
+        _padding: object,
+        rates: Sequence[int],
+        transposed: bool,
+        *_: object,
+        out_shape: Sequence[int],
+        **_named: object,
+    ) -> int:
+        nonlocal padding
+        flops = int(conv_flop_count(_image, weight, out_shape, transposed=transposed))
+        is_depthwise = weight[1] == 1
+        if not is_depthwise:
+            padding += flops * _padded(out_shape[2:], rates) // prod(out_shape[2:]) - flops
+        return flops
+
+    counted = {torch.ops.aten.convolution: count_convolution}
+    with FlopCounterMode(display=False, custom_mapping=counted) as counter, torch.no_grad():  # type: ignore[arg-type]
         network(image)
-    return Cost(sum(p.numel() for p in network.parameters()), int(counter.get_total_flops()) // 2)
+    multiply_adds = int(counter.get_total_flops()) // 2
+    parameters = sum(p.numel() for p in network.parameters())
+    return Cost(parameters, multiply_adds, multiply_adds + padding // 2)
+
+
+def _padded(size_hw: Sequence[int], rates: Sequence[int]) -> int:
+    """Return the pixels of features once each side is a multiple of its rate."""
+    return prod(-(-side // rate) * rate for side, rate in zip(size_hw, rates, strict=True))

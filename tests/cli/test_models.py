@@ -74,6 +74,20 @@ def test_models_as_json_lists_every_model_and_the_shipped_checkpoints(invoke, sh
     assert checkpoint["parameters"] == lite["parameters"] - 19 * 257  # 2 classes instead of 21
 
 
+def test_models_are_counted_at_the_size_and_stride_that_are_asked_for(invoke, ship, one_model):
+    ship()
+    own = json.loads(invoke("--json").stdout)
+    other = json.loads(invoke("--json", "--size", "256x512", "--output-stride", "8").stdout)
+    assert other["size_hw"] == [256, 512]
+    assert other["models"][0]["output_stride"] == 8
+    for kind in ("models", "checkpoints"):
+        half, counted = (document[kind][0]["multiply_adds"] for document in (own, other))
+        assert half / 2 < counted != half, kind
+    refused = invoke("--output-stride", "7")
+    assert refused.exit_code == 2
+    assert "output stride 7 is not one of 8, 16, 32" in refused.stderr
+
+
 def test_models_for_people_shows_cost_and_measured_scores(invoke, ship, one_model):
     ship()
     text = invoke().stdout

@@ -29,6 +29,37 @@ def test_cost_of_separable_xception_agrees_with_the_paper(output_stride, billion
     assert counted.multiply_adds / 1e9 == pytest.approx(billions, rel=0.005)
 
 
+DENSE_XCEPTION = (
+    (16, "none", 68.00),
+    (8, "none", 240.85),
+    (16, None, 89.76),
+    (8, None, 262.59),
+)
+
+
+@pytest.mark.parametrize(("output_stride", "decoder", "billions"), DENSE_XCEPTION)
+def test_padded_cost_of_dense_xception_agrees_with_the_paper(output_stride, decoder, billions):
+    """arXiv 1802.02611, table 5: without separable ASPP; its tool counted what TensorFlow padded."""
+    options = {} if decoder is None else {"decoder": decoder}
+    counted = count_cost(
+        "xception65", 21, (513, 513), output_stride=output_stride, separable=False, **options
+    )
+    assert counted.multiply_adds_padded / 1e9 == pytest.approx(billions, rel=0.005)
+    assert counted.multiply_adds / 1e9 < billions * 0.97
+
+
+def test_padding_counts_for_dense_atrous_convolutions_alone(monkeypatch):
+    def build(model, num_classes, **arguments):
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3, dilation=6, padding=6, bias=False),
+            nn.Conv2d(8, 8, 3, dilation=6, padding=6, groups=8, bias=False),
+        )
+
+    monkeypatch.setattr(deeplab, "build_model", build)
+    counted = count_cost("any", 8, (8, 16))
+    assert counted.multiply_adds_padded - counted.multiply_adds == (12 * 18 - 8 * 16) * 8 * 3 * 9
+
+
 def test_cost_grows_with_the_area_and_not_the_parameters():
     small = count_cost("efficientnet_lite0", 11, (128, 128))
     large = count_cost("efficientnet_lite0", 11, (256, 256))
