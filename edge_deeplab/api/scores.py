@@ -17,6 +17,7 @@ from edge_deeplab.api.named import (
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.runtimes.views import Fuse
 
 
 @checked
@@ -30,6 +31,7 @@ def evaluate(
     output_stride: int | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    fuse: Fuse = "average",
     size_hw: tuple[int, int] | None = None,
     trimap: Sequence[int] = (),
     plot: str | Path | None = None,
@@ -57,6 +59,7 @@ def evaluate(
         output_stride=output_stride,
         scales=tuple(scales),
         flip=flip,
+        fuse=fuse,
         size_hw=to_size(size_hw),
         trimap=tuple(trimap),
         plot=to_path_or_none("plot", plot),

@@ -1,7 +1,7 @@
 """`edge-deeplab evaluate`: mIoU of a checkpoint, or of an exported file, on a labelled set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -37,6 +37,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.evaluation.scores import Evaluation
+    from edge_deeplab.runtimes.views import Fuse
 
 
 def evaluate(
@@ -53,11 +54,18 @@ def evaluate(
         int | None, typer.Option(help="8, 16 or 32; without it the checkpoint's own.")
     ] = None,
     scales: Annotated[
-        str, typer.Option(help="Scales whose probabilities are averaged: 0.5,0.75,1,1.25,1.5,1.75.")
+        str, typer.Option(help="Scales that images are seen at: 0.5,0.75,1,1.25,1.5,1.75.")
     ] = "1",
     flip: Annotated[
-        bool, typer.Option("--flip", help="Average with the left-right flipped image.")
+        bool, typer.Option("--flip", help="Also see them mirrored, left to right.")
     ] = False,
+    fuse: Annotated[
+        str,
+        typer.Option(
+            metavar="average|maximum",
+            help="How these views become one: mean probability (V3+), or highest score at each position (V2).",
+        ),
+    ] = "average",
     size: Annotated[
         str | None, typer.Option(metavar="HxW", help="Input size; without it the checkpoint's own.")
     ] = None,
@@ -109,6 +117,7 @@ def evaluate(
                 output_stride=output_stride,
                 scales=scales_asked,
                 flip=flip,
+                fuse=cast("Fuse", fuse),
                 size_hw=size_hw,
                 trimap=widths_px,
                 plot=plot,

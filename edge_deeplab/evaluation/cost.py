@@ -195,19 +195,11 @@ def _count(network: nn.Module, image: torch.Tensor) -> Cost:
     padding = 0
 
     def count_convolution(
-        _image: Sequence[int],
-        weight: Sequence[int],
-        _bias: object,
-        _stride: object,
-        _padding: object,
-        rates: Sequence[int],
-        transposed: bool,
-        *_: object,
-        out_shape: Sequence[int],
-        **_named: object,
+        image: Sequence[int], weight: Sequence[int], *settings: Any, out_shape: Sequence[int]
     ) -> int:
         nonlocal padding
-        flops = int(conv_flop_count(_image, weight, out_shape, transposed=transposed))
+        _bias, _stride, _padding, rates, transposed, *_ = settings
+        flops = int(conv_flop_count(image, weight, out_shape, transposed=transposed))
         is_depthwise = weight[1] == 1
         if not is_depthwise:
             padding += flops * _padded(out_shape[2:], rates) // prod(out_shape[2:]) - flops

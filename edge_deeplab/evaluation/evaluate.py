@@ -38,6 +38,7 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.runtimes.views import ONE_VIEW, Fuse, Views
 from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ class EvaluateRequest(ScoringRequest):
         model: a checkpoint, loaded or its path, a run's folder or a shipped name; an exported file's path; None for the
             shipped checkpoint.
         output_stride: another stride than the checkpoint was trained with.
-        scales: scales whose class probabilities are averaged.
-        flip: also average with the left-right flipped image.
+        scales: the image is seen at each of these scales.
+        flip: also mirrored, left to right.
+        fuse: how these views become one: "average" of class probabilities, or "maximum" of scores at each position.
         size_hw: input height and width; None for the checkpoint's own.
         trimap: widths, in pixels and rising, of the bands along label boundaries that are also scored alone.
         plot: draw the confusion matrix, and the trimap curve, to this .png, .svg or .pdf file.
@@ -66,7 +68,7 @@ class EvaluateRequest(ScoringRequest):
 
     Raises:
         ConfigError: when a checkpoint's options come with an exported file, or the other way round, a stride or
-            runtime is unknown, widths do not rise, or the plot's ending is none of these.
+            runtime is unknown, a scale is not above 0, widths do not rise, or the plot's ending is none of these.
         MissingDependencyError: when a plot is asked for without matplotlib.
     """
 
@@ -74,6 +76,7 @@ class EvaluateRequest(ScoringRequest):
     output_stride: int | None = None
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    fuse: Fuse = "average"
     size_hw: tuple[int, int] | None = None
     trimap: tuple[int, ...] = ()
     plot: Path | None = None
@@ -82,8 +85,8 @@ class EvaluateRequest(ScoringRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        protocol = (self.output_stride, self.scales, self.flip, self.size_hw)
-        if self.artifact is not None and protocol != (None, (1.0,), False, None):
+        protocol = (self.output_stride, self.views, self.size_hw)
+        if self.artifact is not None and protocol != (None, ONE_VIEW, None):
             raise ConfigError(
                 "an output stride, scales, a flip or a size came with an exported file, whose graph is fixed; "
                 "a checkpoint was expected with them; leave them out"
@@ -104,6 +107,11 @@ class EvaluateRequest(ScoringRequest):
 
             with checking("output_stride"):
                 check_output_stride(self.output_stride)
+
+    @property
+    def views(self) -> Views:
+        """What is seen of each image."""
+        return Views(self.scales, self.flip, self.fuse)
 
     @property
     def artifact(self) -> Path | None:
@@ -165,8 +173,7 @@ def _open_checkpoint(request: EvaluateRequest) -> Runtime:
     return TorchRuntime(
         checkpoint,
         output_stride=request.output_stride,
-        scales=request.scales,
-        flip=request.flip,
+        views=request.views,
         size_hw=request.size_hw,
     )
 

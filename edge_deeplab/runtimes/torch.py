@@ -4,23 +4,19 @@ A quantized checkpoint runs with its fake quantizers: what int8 computes, in flo
 """
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from edge_deeplab.description import Description
-from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.picture import normalise, resize
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.threads import running_torch
-
-SIZE_MULTIPLE = 16
-"""Rescaled pictures are rounded to it, so that every stage sees the parity it was trained with."""
+from edge_deeplab.runtimes.views import ONE_VIEW, Views
 
 
 class TorchRuntime(Runtime):
@@ -30,14 +26,12 @@ class TorchRuntime(Runtime):
         checkpoint: the model, its classes and its normalisation.
         size_hw: height and width of the pictures; None takes the checkpoint's.
         output_stride: another stride than it was trained with.
-        scales: the picture is evaluated at each of these scales and the class probabilities are averaged
-            (DeepLabV3+ section 4, "multi-scale inputs").
-        flip: also average with the left-right flipped picture.
+        views: of each picture that are evaluated, and how they become one.
         threads: number of CPU threads while it runs; None leaves torch's setting.
 
     Raises:
         CheckpointError: when tensors do not fit the model.
-        ConfigError: when there is no scale, or one that is not positive.
+        ConfigError: when there is no such stride.
     """
 
     def __init__(
@@ -46,15 +40,9 @@ class TorchRuntime(Runtime):
         *,
         size_hw: tuple[int, int] | None = None,
         output_stride: int | None = None,
-        scales: Sequence[float] = (1.0,),
-        flip: bool = False,
+        views: Views = ONE_VIEW,
         threads: int | None = None,
     ) -> None:
-        if not scales or min(scales) <= 0:
-            raise ConfigError(
-                f"scales {list(scales)} came; at least one, each above 0, was expected; "
-                "pass for example 0.75, 1 and 1.25"
-            )
         self.name = f"torch {torch.__version__}"
         self.path = checkpoint.path
         self.size_hw = checkpoint.info.size_hw if size_hw is None else size_hw
@@ -68,11 +56,7 @@ class TorchRuntime(Runtime):
         model = checkpoint.build(output_stride=output_stride)
         quantization = checkpoint.quantization
         self._model = model if quantization is None else fake_quantized(model, quantization)
-        self._views = [
-            (_scaled(self.size_hw, scale), mirrored)
-            for scale in scales
-            for mirrored in ((False, True) if flip else (False,))
-        ]
+        self._views = views
         self._threads = threads
         self._normalisation = checkpoint.info.normalisation
 
@@ -86,7 +70,7 @@ class TorchRuntime(Runtime):
         return ids
 
     def logits(self, images: ImagesNHWC) -> Logits:
-        """Return logits; with several scales, or flipping, the averaged class probabilities."""
+        """Return logits: of one view its own, of several the averaged class probabilities or the largest logits."""
         check_images(images, self.size_hw, at_least=1)
         with running_torch(self._threads):
             scores: Logits = torch.cat([self._scores(image) for image in images]).numpy()
@@ -103,24 +87,15 @@ class TorchRuntime(Runtime):
     def _scores(self, image_hwc: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Map (H, W, 3) uint8 to (1, C, H, W) scores."""
         normalised = normalise(image_hwc, self._normalisation)
-        if self._views == [(self.size_hw, False)]:
+        if self._views.is_picture:
             return resize(self._model(normalised), self.size_hw)
-        probabilities = [self._probabilities(normalised, *view) for view in self._views]
-        return torch.stack(probabilities).mean(dim=0)
+        seen = torch.stack([self._see(normalised, *v) for v in self._views.of(self.size_hw)])
+        if self._views.fuse == "maximum":
+            return seen.amax(dim=0)
+        return seen.softmax(dim=2).mean(dim=0)
 
-    def _probabilities(
-        self, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool
-    ) -> torch.Tensor:
-        """Map (1, 3, H, W) to class probabilities (1, C, H, W), seen at another size or in the mirror."""
+    def _see(self, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool) -> torch.Tensor:
+        """Map (1, 3, H, W) to logits (1, C, H, W), seen at another size or in the mirror."""
         view = resize(images.flip(-1) if mirrored else images, size_hw)
         logits = resize(self._model(view), self.size_hw)
-        return (logits.flip(-1) if mirrored else logits).softmax(dim=1)
-
-
-def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
-    if scale == 1:
-        return size_hw
-    height, width = (
-        max(1, round(side * scale / SIZE_MULTIPLE)) * SIZE_MULTIPLE for side in size_hw
-    )
-    return height, width
+        return logits.flip(-1) if mirrored else logits

@@ -96,7 +96,9 @@ def test_evaluate_reads_a_pascal_voc_folder_as_it_is(invoke, tmp_path):
 
 def test_evaluate_options_change_what_is_run(invoke, data, checkpoint):
     options = ("--output-stride", 8, "--scales", "0.5,1", "--flip", "--size", "32x64", "--limit", 1)
-    result = invoke(checkpoint, "--data", data, *options, "--json")
+    refused = invoke(checkpoint, "--data", data, "--fuse", "sum")
+    assert (refused.exit_code, "average, maximum" in refused.stderr) == (2, True)
+    result = invoke(checkpoint, "--data", data, *options, "--fuse", "maximum", "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert (document["images"], document["size_hw"]) == (1, [32, 64])

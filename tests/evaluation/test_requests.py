@@ -70,6 +70,8 @@ def test_artifacts_are_paths_in_any_spelling_or_what_export_returned(
         (api.bench, {"artifacts": "a.onnx", "threads": 0}, "threads came as 0"),
         (api.evaluate, {"model": "a.onnx", "flip": True}, "whose graph is fixed"),
         (api.evaluate, {"model": Path("a.MLPACKAGE"), "scales": [2]}, "whose graph is fixed"),
+        (api.evaluate, {"scales": [-1]}, "each above 0, was expected"),
+        (api.evaluate, {"fuse": "sum"}, "unknown way to fuse views 'sum'"),
         (api.evaluate, {"runtime": "interpreter"}, "came with a checkpoint"),
         (api.evaluate, {"output_stride": 7}, "output stride 7 is not one of"),
     ],

@@ -13,6 +13,7 @@ from edge_deeplab.evaluation.reference import open_reference
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.runtimes.views import Views
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW
 
 
@@ -63,7 +64,7 @@ def test_output_stride_changes_the_network_and_not_the_weights(
 def test_flip_of_mirrored_picture_gives_mirrored_probabilities(
     checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
 ) -> None:
-    runtime = TorchRuntime(checkpoint, flip=True)
+    runtime = TorchRuntime(checkpoint, views=Views(flip=True))
     mirrored = np.ascontiguousarray(images[:, :, ::-1])
     np.testing.assert_allclose(
         runtime.logits(mirrored), runtime.logits(images)[..., ::-1], atol=1e-5
@@ -73,19 +74,29 @@ def test_flip_of_mirrored_picture_gives_mirrored_probabilities(
 def test_scales_average_class_probabilities(
     checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
 ) -> None:
-    single = [TorchRuntime(checkpoint, scales=[s, s]).logits(images) for s in (1.0, 2.0)]
-    both = TorchRuntime(checkpoint, scales=[1.0, 2.0]).logits(images)
+    single = [TorchRuntime(checkpoint, views=Views((s, s))).logits(images) for s in (1.0, 2.0)]
+    both = TorchRuntime(checkpoint, views=Views((1.0, 2.0))).logits(images)
     np.testing.assert_allclose(both, np.mean(single, axis=0), atol=1e-5)
     np.testing.assert_allclose(both.sum(axis=1), 1.0, atol=1e-5)
     assert np.abs(single[0] - single[1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("scales", [[], [1.0, 0.0], [-1.0]])
-def test_scales_that_cannot_be_meant_are_refused(
-    checkpoint: Checkpoint, scales: list[float]
+def test_maximum_takes_the_highest_logit_of_any_view(
+    checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
 ) -> None:
+    single = [
+        TorchRuntime(checkpoint, views=Views((s, s), fuse="maximum")).logits(images)
+        for s in (1.0, 2.0)
+    ]
+    np.testing.assert_allclose(single[0], run_model(checkpoint, images), atol=1e-4)
+    both = TorchRuntime(checkpoint, views=Views((1.0, 2.0), fuse="maximum")).logits(images)
+    np.testing.assert_allclose(both, np.maximum(*single), atol=1e-5)
+
+
+@pytest.mark.parametrize("scales", [(), (1.0, 0.0), (-1.0,), (float("nan"),)])
+def test_scales_that_cannot_be_meant_are_refused(scales: tuple[float, ...]) -> None:
     with pytest.raises(ConfigError, match="above 0"):
-        TorchRuntime(checkpoint, scales=scales)
+        Views(scales)
 
 
 def test_size_hw_overrides_the_checkpoints(checkpoint: Checkpoint) -> None:
