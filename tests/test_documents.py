@@ -9,6 +9,7 @@ import pytest
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.data.label_map import read_label_map
 from edge_deeplab.description import parse_description
 from edge_deeplab.documents import LARGEST_BYTES, Fields, parse_json, parse_toml, read_json
 from edge_deeplab.errors import ConfigError, EdgeDeepLabError
@@ -55,6 +56,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "dataset.toml": lambda path: open_dataset(path.parent, "test"),
     "recipe.toml": lambda path: load_recipe_as(Recipe, path),
     "map.toml": read_class_map,
+    "labels.toml": read_label_map,
     "latency.json": read_table,
     "description": lambda path: parse_description(path.read_text(), path="a.onnx"),
 }

@@ -73,7 +73,10 @@ _KINDS: Mapping[str, Kind] = {
         "a mask's value, 0 to 255, or None",
     ),
     "normalisation": _optional(_NORMALISATION),
-    "class_map": _optional(_instance(Mapping | str | Path, "a mapping or its file")),
+    **dict.fromkeys(
+        ("class_map", "label_map"),
+        _optional(_instance(Mapping | str | Path, "a mapping or its file")),
+    ),
     "progress": (_is_progress, "an object with begin, advance and note"),
 }
 """By keyword: it means the same in every verb. Names that something else is found by are checked where that is."""

@@ -28,6 +28,7 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     output_stride: int | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
@@ -56,6 +57,7 @@ def evaluate(
         split=split,
         limit=limit,
         max_pixels=max_pixels,
+        label_map=label_map,
         output_stride=output_stride,
         scales=tuple(scales),
         flip=flip,
@@ -83,6 +85,7 @@ def parity(
     split: str = "test",
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     max_drop: float = 0.5,
     class_map: "types.ClassMap | str | Path | None" = None,
     normalisation: "types.Normalisation | None" = None,
@@ -111,6 +114,7 @@ def parity(
         split=split,
         limit=limit,
         max_pixels=max_pixels,
+        label_map=label_map,
         max_drop=max_drop,
         class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
@@ -198,6 +202,7 @@ def compress(
     output: str | Path,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.ChainReport":
     """Prune, quantize, export, check, score and time in steps that are never done twice; stopped anywhere it goes on.
@@ -210,6 +215,7 @@ def compress(
         output: folder of checkpoints, exports, report.json, report.md and pareto.png.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
+        label_map: as for `train`.
         progress: told a line a step, and what a step tells.
 
     Raises:
@@ -223,16 +229,23 @@ def compress(
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import Job
     from edge_deeplab.config import CompressRecipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)
     check_writable(folder, "folder")
-    start = load(checkpoint)
-    return run(
-        start, chosen, Job(to_path("data", data), folder, workers, progress, max_pixels=max_pixels)
+    labelled = data_folder(to_path("data", data), max_pixels, label_map)
+    job = Job(
+        labelled.path,
+        folder,
+        workers,
+        progress,
+        max_pixels=max_pixels,
+        label_map=labelled.label_map,
     )
+    return run(load(checkpoint), chosen, job)
 
 
 def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":

@@ -14,7 +14,7 @@ from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
-    from edge_deeplab.data.dataset import FolderDataset
+    from edge_deeplab.data.folder import DataFolder, LabelledFolder
     from edge_deeplab.training.loop import RunOptions
 
 Chosen = TypeVar("Chosen", bound="Recipe")
@@ -34,6 +34,7 @@ def train(
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Trained":
     """Train a DeepLabV3+ and return its best checkpoint.
@@ -51,6 +52,7 @@ def train(
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
+        label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
 
     Raises:
@@ -61,6 +63,7 @@ def train(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import Recipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.recipes import recipe_from
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
@@ -72,15 +75,16 @@ def train(
             f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
             "expected; leave the model out"
         )
+    folder = data_folder(to_path("data", data), max_pixels, label_map)
     request = TrainRequest(
         chosen,
-        _open_splits(data, chosen, max_pixels),
+        _open_splits(folder, chosen),
         to_path("output", output),
         start,
         to_path_or_none("backbone_weights", backbone_weights),
         None if teacher is None else load(teacher),
     )
-    return run(request, _run_options(data, chosen, resume, workers, max_pixels, progress))
+    return run(request, _run_options(folder, chosen, resume, workers, progress))
 
 
 @checked
@@ -97,6 +101,7 @@ def prune(
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Pruned":
     """Remove channels until every budget is met, fine-tune, and return the result beside the original.
@@ -113,6 +118,7 @@ def prune(
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
+        label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
 
     Raises:
@@ -122,6 +128,7 @@ def prune(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
     from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
@@ -131,10 +138,11 @@ def prune(
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
-    request = PruneRequest(*_opened(checkpoint, chosen, data, output, max_pixels))
+    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
-    options = _run_options(data, chosen, resume, workers, max_pixels, progress)
+    options = _run_options(folder, chosen, resume, workers, progress)
     if section.sparsity is not None and (warning := say_who_gains_nothing(sorted(TARGETS))):
         progress.note(warning)
     if section.latency is not None:
@@ -153,6 +161,7 @@ def sweep_groups(
     output: str | Path,
     recipe: "types.NamedRecipe" = None,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Sweep":
     """Return what pruning each group of channels alone would cost, and write it to `output`.
@@ -161,12 +170,14 @@ def sweep_groups(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(PruneRecipe, recipe)
-    request = PruneRequest(*_opened(checkpoint, chosen, data, output, max_pixels))
+    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     return run(request, progress)
 
 
@@ -182,6 +193,7 @@ def quantize(
     resume: bool = False,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Trained":
     """Calibrate a float checkpoint, train it quantization-aware, and return its best quantized checkpoint.
@@ -196,6 +208,7 @@ def quantize(
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
+        label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
 
     Raises:
@@ -205,13 +218,15 @@ def quantize(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
-    opened = _opened(checkpoint, chosen, data, output, max_pixels)
+    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
-    options = _run_options(data, chosen, resume, workers, max_pixels, progress)
+    options = _run_options(folder, chosen, resume, workers, progress)
     return train_quantized(request, options)
 
 
@@ -224,6 +239,7 @@ def rank_quantizers(
     recipe: "types.NamedRecipe" = None,
     keep_float: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Ranking":
     """Return what each quantizer alone would cost, and write it to `output`.
@@ -232,47 +248,34 @@ def rank_quantizers(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
+    from edge_deeplab.data.folder import data_folder
     from edge_deeplab.quantization.qat import QuantizeRequest
     from edge_deeplab.quantization.qat import rank_quantizers as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe)
-    opened = _opened(checkpoint, chosen, data, output, max_pixels)
+    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     return run(request, progress)
 
 
 def _opened(
-    checkpoint: "types.NamedCheckpoint",
-    recipe: Chosen,
-    data: str | Path,
-    output: str | Path,
-    max_pixels: int,
-) -> "tuple[types.Checkpoint, Chosen, list[FolderDataset], Path]":
+    checkpoint: "types.NamedCheckpoint", recipe: Chosen, folder: "DataFolder", output: str | Path
+) -> "tuple[types.Checkpoint, Chosen, list[LabelledFolder], Path]":
     """Return what every request that starts from a checkpoint begins with."""
-    sources = _open_splits(data, recipe, max_pixels)
+    sources = _open_splits(folder, recipe)
     return load(checkpoint), recipe, sources, to_path("output", output)
 
 
-def _open_splits(data: str | Path, recipe: "Recipe", max_pixels: int) -> "list[FolderDataset]":
-    from edge_deeplab.data.dataset import open_dataset
-
-    splits = recipe.data.splits
-    return [open_dataset(to_path("data", data), split, max_pixels=max_pixels) for split in splits]
+def _open_splits(folder: "DataFolder", recipe: "Recipe") -> "list[LabelledFolder]":
+    return [folder.open(split) for split in recipe.data.splits]
 
 
 def _run_options(
-    data: str | Path,
-    recipe: "Recipe",
-    resume: bool,
-    workers: int,
-    max_pixels: int,
-    progress: Progress,
+    folder: "DataFolder", recipe: "Recipe", resume: bool, workers: int, progress: Progress
 ) -> "RunOptions":
     from edge_deeplab.evaluation.validation import open_validator
     from edge_deeplab.training.loop import RunOptions
 
-    validate = open_validator(
-        to_path("data", data), recipe, max_pixels=max_pixels, progress=progress
-    )
-    return RunOptions(resume, workers, validate, progress)
+    return RunOptions(resume, workers, open_validator(folder, recipe, progress), progress)

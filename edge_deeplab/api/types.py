@@ -13,6 +13,7 @@ from edge_deeplab.compress.report import ChainReport as ChainReport
 from edge_deeplab.config import CompressRecipe, Recipe
 from edge_deeplab.converters.export import ExportedArtifact as ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import RewriteList as RewriteList
+from edge_deeplab.data.folder import NamedLabelMap as NamedLabelMap
 from edge_deeplab.description import ClassInfo as ClassInfo
 from edge_deeplab.description import Normalisation as Normalisation
 from edge_deeplab.evaluation.class_map import ClassMap as ClassMap

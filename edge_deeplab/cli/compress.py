@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
@@ -35,6 +35,7 @@ def compress(
     checkpoint: FloatCheckpointArgument = None,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -55,6 +56,7 @@ def compress(
                 output=output,
                 workers=workers,
                 max_pixels=max_pixels,
+                label_map=label_map,
                 progress=progress,
             )
         _show(report, output, as_json=as_json)

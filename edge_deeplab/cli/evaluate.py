@@ -9,6 +9,7 @@ from edge_deeplab import api
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
+    LabelMapOption,
     LimitOption,
     MaxPixelsOption,
     MemoryLimitOption,
@@ -85,6 +86,7 @@ def evaluate(
     ] = None,
     limit: LimitOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     runtime: RuntimeOption = None,
@@ -114,6 +116,7 @@ def evaluate(
                 split=split,
                 limit=limit,
                 max_pixels=max_pixels,
+                label_map=label_map,
                 output_stride=output_stride,
                 scales=scales_asked,
                 flip=flip,

@@ -27,6 +27,15 @@ ClassMapOption = Annotated[
         help='What the ids of another project\'s file mean: a table \\[map] of lines such as 0 = "road".',
     ),
 ]
+LabelMapOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--label-map",
+        metavar="FILE.toml",
+        help="The data's classes in other words, Cityscapes' in CamVid's for example: a table \\[map] of lines such as "
+        '"traffic sign" = "sign". What it does not list is ignored.',
+    ),
+]
 NormalisationOption = Annotated[
     str | None,
     typer.Option(

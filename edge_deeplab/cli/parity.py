@@ -9,6 +9,7 @@ from edge_deeplab import api
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
+    LabelMapOption,
     LimitOption,
     MaxPixelsOption,
     MemoryLimitOption,
@@ -61,6 +62,7 @@ def parity(
     split: SplitOption = "test",
     limit: LimitOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     max_drop: Annotated[
         float,
         typer.Option(min=0.0, callback=finite, help="Largest loss of mIoU points that passes."),
@@ -113,6 +115,7 @@ def parity(
                 split=split,
                 limit=limit,
                 max_pixels=max_pixels,
+                label_map=label_map,
                 max_drop=max_drop,
                 class_map=class_map,
                 normalisation=foreign_pixels,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -93,6 +93,7 @@ def prune(
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -131,6 +132,7 @@ def prune(
                 output=output,
                 recipe=chosen,
                 max_pixels=max_pixels,
+                label_map=label_map,
                 progress=progress,
             )
         if speaks():

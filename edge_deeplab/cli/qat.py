@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -68,6 +68,7 @@ def qat(
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -99,6 +100,7 @@ def qat(
                 recipe=chosen,
                 keep_float=keep_float or (),
                 max_pixels=max_pixels,
+                label_map=label_map,
                 progress=progress,
             )
         if speaks():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import MaxPixelsOption
+from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -58,6 +58,7 @@ def train(
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    label_map: LabelMapOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -78,6 +79,7 @@ def train(
                 resume=resume,
                 workers=workers,
                 max_pixels=max_pixels,
+                label_map=label_map,
                 progress=progress,
             )
         if not speaks():

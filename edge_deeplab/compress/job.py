@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from edge_deeplab.compress.steps import Finished, Step, run_step
-from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.data.folder import DataFolder, LabelledFolder
+from edge_deeplab.data.label_map import LabelMap
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
@@ -24,6 +25,7 @@ class Job:
         progress: told how it stands: a line a step, and what a step tells.
         finished: the steps that are done, in order.
         max_pixels: a larger image of the data is refused.
+        label_map: the data's classes in other words, those that are trained and scored.
     """
 
     data: Path
@@ -32,6 +34,12 @@ class Job:
     progress: Progress = SILENT
     finished: list[Finished] = field(default_factory=list)
     max_pixels: int = MAX_PIXELS
+    label_map: LabelMap | None = None
+
+    @property
+    def folder(self) -> DataFolder:
+        """The labelled images."""
+        return DataFolder(self.data, self.max_pixels, self.label_map)
 
     def run(self, step: Step) -> Finished:
         """Do a step, or find it done; errors as for `run_step`."""
@@ -39,15 +47,15 @@ class Job:
         self.finished.append(done)
         return done
 
-    def open_splits(self, splits: Sequence[str]) -> list[FolderDataset]:
-        """Return splits of the data; errors as for `open_dataset`."""
-        return [open_dataset(self.data, split, max_pixels=self.max_pixels) for split in splits]
+    def open_splits(self, splits: Sequence[str]) -> list[LabelledFolder]:
+        """Return splits of the data; errors as for `DataFolder.open`."""
+        return [self.folder.open(split) for split in splits]
 
     def hash_splits(self, splits: Sequence[str]) -> dict[str, str]:
         """Return the hashes of splits of the data, as inputs of a step; each is read once a run."""
         for split in splits:
             if split not in self._hashes:
-                self._hashes[split] = open_dataset(self.data, split).content_sha256()
+                self._hashes[split] = self.folder.open(split).content_sha256()
         return {f"data {split}": self._hashes[split] for split in splits}
 
     @cached_property

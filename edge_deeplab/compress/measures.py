@@ -130,9 +130,7 @@ def parity(
     """
 
     def make() -> Document:
-        dataset = resolve_dataset(
-            job.data, section.split, limit=section.limit, max_pixels=job.max_pixels
-        )
+        dataset = resolve_dataset(job.folder, section.split, limit=section.limit)
         trials = open_trials(
             list(exported.files.values()), open_artifact, dataset, progress=job.progress
         )

@@ -49,37 +49,39 @@ def read_dataset_toml(path: Path) -> DatasetToml:
 
 def _parse(document: Mapping[str, Any]) -> DatasetToml:
     """Return the content; a ValueError says what is wrong with it."""
-    _check_keys(document, _KEYS)
+    check_keys(document, _KEYS)
     name = document.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError("name is missing or no text")
-    classes = _class_tables(document)
-    for entry in classes:
-        _check_class(entry)
+    classes = parse_classes(document)
     ignore_index = document.get("ignore_index")
-    _check_ignore_index(ignore_index, [entry["name"] for entry in classes])
-    return DatasetToml(name, _licence(document), classes_from_json(classes), ignore_index)
+    _check_ignore_index(ignore_index, [each.name for each in classes])
+    return DatasetToml(name, _licence(document), classes, ignore_index)
 
 
-def _class_tables(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def parse_classes(document: Mapping[str, Any]) -> tuple[ClassInfo, ...]:
+    """Return the classes that a document lists; a ValueError says what is wrong with them."""
     tables = document.get("classes")
-    if (
+    if not (
         isinstance(tables, list)
         and 1 <= len(tables) <= MOST_CLASSES
         and all(isinstance(table, Mapping) for table in tables)
     ):
-        return tables
-    raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
+        raise ValueError(f"[[classes]] does not stand there 1 to {MOST_CLASSES} times")
+    for table in tables:
+        _check_class(table)
+    return classes_from_json(tables)
 
 
-def _check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
+def check_keys(table: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse a key that nobody reads, with a ValueError."""
     for key in table:
         if key not in known:
             raise unknown_choice("key", key, known)
 
 
 def _check_class(entry: Mapping[str, Any]) -> None:
-    _check_keys(entry, _CLASS_KEYS)
+    check_keys(entry, _CLASS_KEYS)
     name, color = entry.get("name"), entry.get("color")
     if not isinstance(name, str) or not name:
         raise ValueError("the name of a class is missing or no text")

@@ -1,10 +1,9 @@
 """The rendered street scenes as a data set, and the choice between them and a folder."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from edge_deeplab.data.dataset import Sample, SegmentationDataset, open_dataset
-from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered import CLASSES, IGNORE_INDEX, PALETTE, render_scene
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import ConfigError
@@ -91,17 +90,18 @@ class FirstSamples:
 
 
 def resolve_dataset(
-    data: Path | None, split: str, *, limit: int | None = None, max_pixels: int = MAX_PIXELS
+    folder: DataFolder | None, split: str, *, limit: int | None = None
 ) -> SegmentationDataset:
     """Return the data set that `--data` and `--split` mean.
 
     Args:
-        data: a data folder, as for `open_dataset`, or None for the held-out rendered scenes.
+        folder: the labelled images, or None for the held-out rendered scenes.
         split: split of the folder; the rendered scenes have none.
         limit: keep only the first images.
-        max_pixels: a larger image of the folder is refused.
+
+    Raises:
+        ConfigError: when the limit is below 1, or for a label map that does not fit.
+        DataError: as for `open_dataset`.
     """
-    dataset: SegmentationDataset = (
-        RenderedDataset() if data is None else open_dataset(data, split, max_pixels=max_pixels)
-    )
+    dataset: SegmentationDataset = RenderedDataset() if folder is None else folder.open(split)
     return dataset if limit is None else FirstSamples(dataset, limit)

@@ -195,7 +195,7 @@ def _count(network: nn.Module, image: torch.Tensor) -> Cost:
     padding = 0
 
     def count_convolution(
-        image: Sequence[int], weight: Sequence[int], *settings: Any, out_shape: Sequence[int]
+        image: list[int], weight: list[int], *settings: Any, out_shape: list[int]
     ) -> int:
         nonlocal padding
         _bias, _stride, _padding, rates, transposed, *_ = settings
@@ -206,7 +206,7 @@ def _count(network: nn.Module, image: torch.Tensor) -> Cost:
         return flops
 
     counted = {torch.ops.aten.convolution: count_convolution}
-    with FlopCounterMode(display=False, custom_mapping=counted) as counter, torch.no_grad():  # type: ignore[arg-type]
+    with FlopCounterMode(display=False, custom_mapping=counted) as counter, torch.no_grad():
         network(image)
     multiply_adds = int(counter.get_total_flops()) // 2
     parameters = sum(p.numel() for p in network.parameters())

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.data.folder import NamedLabelMap, data_folder
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.description import Normalisation
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.open import known_runtime, open_artifact
@@ -22,19 +24,21 @@ class ScoringRequest:
         split: split of the folder.
         limit: only the first images; None for all.
         max_pixels: a larger image is refused.
+        label_map: the masks' classes in other words, those that are scored, or the TOML file that says so.
         class_map: what the ids of another project's file mean, or the TOML file that says so.
         normalisation: of a float or int8 input of a file that does not describe itself.
         runtime: what runs exported files; None for the default of each format.
         allowance: memory and time that a file may take; None for the defaults.
 
     Raises:
-        ConfigError: for an unknown runtime.
+        ConfigError: for an unknown runtime, or a label map without data.
     """
 
     data: Path | None = None
     split: str = "test"
     limit: int | None = None
     max_pixels: int = MAX_PIXELS
+    label_map: NamedLabelMap = None
     class_map: ClassMap | Path | None = None
     normalisation: Normalisation | None = None
     runtime: str | None = None
@@ -42,10 +46,18 @@ class ScoringRequest:
 
     def __post_init__(self) -> None:
         known_runtime(self.runtime)
+        if self.label_map is not None and self.data is None:
+            raise ConfigError(
+                "a label map came without data, whose labels it would map; a data folder was expected with it; "
+                "pass one, or leave the map out"
+            )
 
     def open_data(self) -> SegmentationDataset:
-        """Return the labelled images; errors as for `resolve_dataset`."""
-        return resolve_dataset(self.data, self.split, limit=self.limit, max_pixels=self.max_pixels)
+        """Return the labelled images; errors as for `resolve_dataset` and `data_folder`."""
+        folder = (
+            None if self.data is None else data_folder(self.data, self.max_pixels, self.label_map)
+        )
+        return resolve_dataset(folder, self.split, limit=self.limit)
 
     def read_class_map(self) -> ClassMap | None:
         """Return what a foreign file's ids mean; errors as for `read_class_map`."""

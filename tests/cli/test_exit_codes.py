@@ -27,7 +27,9 @@ REQUIRED = {
 }
 CANNOT_BE_MEANT = {
     "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
+    "models": {"--size": ["0x1", "x"], "--output-stride": ["7", "x"]},
     "evaluate": {
+        "--fuse": ["sum", ""],
         "--max-pixels": ["0", "x"],
         "--runtime": ["xnnpack", ""],
         "--memory-limit": ["0", "-1", "nan", "x"],
@@ -126,6 +128,7 @@ CANNOT_BE_MEANT = {
 NAMED_WRONGLY = {
     "train": {
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--output": ["file", "file/below"],
         "--recipe": ["absent.toml", "file"],
         "--init": ["absent.safetensors"],
@@ -134,17 +137,20 @@ NAMED_WRONGLY = {
     },
     "evaluate": {
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--split": ["absent"],
         "--class-map": ["absent.toml", "file"],
         "--plot": ["file/below.png"],
     },
     "prune": {
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--output": ["file", "file/below"],
         "--recipe": ["absent.toml", "file"],
     },
     "qat": {
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--output": ["file", "file/below"],
         "--recipe": ["absent.toml", "file"],
         "--keep-float": ["neck"],
@@ -154,6 +160,7 @@ NAMED_WRONGLY = {
     "parity": {
         "--reference": ["absent"],
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--split": ["absent"],
         "--class-map": ["absent.toml"],
         "--plot": ["file/below.png"],
@@ -174,6 +181,7 @@ NAMED_WRONGLY = {
     },
     "compress": {
         "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
         "--recipe": ["absent.toml", "file"],
         "--output": ["file", "file/below"],
     },
@@ -208,7 +216,8 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         del needed[at : at + 2]
     if verb in ("prune", "qat", "export", "evaluate"):
         needed.append("camvid-mobilenetv2")
-    if option == "--split" or (verb, option) == ("lab", "--class-map"):
+    scoring = verb in ("evaluate", "parity") and option == "--label-map"
+    if option == "--split" or scoring or (verb, option) == ("lab", "--class-map"):
         needed += ["--data", "data"]
     if option == "--explain":
         needed = []

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered_set import HELD_OUT_COUNT, RenderedDataset, resolve_dataset
 from edge_deeplab.errors import ConfigError, DataError
 
@@ -170,7 +171,7 @@ def test_resolve_dataset_without_folder_gives_held_out_scenes() -> None:
 
 
 def test_resolve_dataset_limit_keeps_the_first(make_dataset: MakeDataset) -> None:
-    dataset = resolve_dataset(make_dataset(count=3), "train", limit=2)
+    dataset = resolve_dataset(DataFolder(make_dataset(count=3)), "train", limit=2)
     assert [dataset[i].name for i in range(len(dataset))] == ["0", "1"]
     with pytest.raises(IndexError):
         dataset[2]

@@ -178,6 +178,9 @@ def _write_recipes(folder: Path) -> None:
     (folder / "compress.toml").write_text(dump_toml(compress))
     ids = {"map": {str(number): each.name for number, each in enumerate(CLASSES)}}
     (folder / "class-map.toml").write_text(dump_toml(ids))
+    labels = {"from": "ours", "to": "theirs", "map": {each.name: "thing" for each in CLASSES}}
+    thing = {"classes": [{"name": "thing", "color": [1, 2, 3]}]}
+    (folder / "label-map.toml").write_text(dump_toml({**labels, **thing}))
 
 
 def _write_records(folder: Path) -> None:

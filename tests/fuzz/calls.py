@@ -14,6 +14,7 @@ from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.compress.steps import run_step
 from edge_deeplab.config import CompressRecipe, DataSection, Recipe
 from edge_deeplab.data.dataset import open_dataset
+from edge_deeplab.data.folder import DataFolder, data_folder
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.demo.pipeline import DemoView, run_demo
 from edge_deeplab.demo.record import record
@@ -96,7 +97,7 @@ def tap_values(case: Case) -> None:
 
 def read_data(case: Case) -> None:
     """Read a data folder as `evaluate` and `parity` do."""
-    dataset = resolve_dataset(case.path, "test")
+    dataset = resolve_dataset(DataFolder(case.path), "test")
     names = {number: each.name for number, each in enumerate(dataset.classes)}
     evaluate_runtime(Still(None), dataset, class_map=names)  # type: ignore[arg-type]
 
@@ -127,6 +128,13 @@ def check_recipe(case: Case) -> None:
 def read_map(case: Case) -> None:
     """Read a class map."""
     read_class_map(case.path)
+
+
+def read_relabelled(case: Case) -> None:
+    """Read a label map, and data in its words."""
+    dataset = data_folder(case.bases / "data", label_map=case.path).open("test")
+    dataset.content_sha256()
+    dataset[0]
 
 
 def expand(case: Case) -> None:

@@ -202,6 +202,7 @@ def kinds() -> Mapping[str, Kind]:
                 _recipe("compress", _REFERENCE),
                 Subject("compress.toml", (Step("compress (preflight)", call=calls.check_recipe),)),
                 Subject("class-map.toml", (Step("class map", call=calls.read_map),)),
+                Subject("label-map.toml", (Step("label map", call=calls.read_relabelled),)),
             ),
             1,
         ),

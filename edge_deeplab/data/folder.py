@@ -1,0 +1,48 @@
+"""The labelled images that a command was given: a folder, how large an image may be, and the words of its labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.data.label_map import LabelMap, RelabelledDataset, read_label_map
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+
+LabelledFolder = FolderDataset | RelabelledDataset
+
+NamedLabelMap = LabelMap | Mapping[str, str] | str | Path | None
+"""A label map, class names by class name, or the path of its file; None where labels stay as they are."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """What `--data` and the options beside it mean.
+
+    Args:
+        path: as for `open_dataset`.
+        max_pixels: a larger image is refused.
+        label_map: to other classes, or None.
+    """
+
+    path: Path
+    max_pixels: int = MAX_PIXELS
+    label_map: LabelMap | None = None
+
+    def open(self, split: str) -> LabelledFolder:
+        """Return a split of it.
+
+        Raises:
+            ConfigError: when the label map lists a class that the data has not.
+            DataError: as for `open_dataset`.
+        """
+        dataset = open_dataset(self.path, split, max_pixels=self.max_pixels)
+        return dataset if self.label_map is None else RelabelledDataset(dataset, self.label_map)
+
+
+def data_folder(
+    path: Path, max_pixels: int = MAX_PIXELS, label_map: NamedLabelMap = None
+) -> DataFolder:
+    """Return what a folder and the options beside it mean; errors as for `read_label_map`."""
+    if label_map is not None and not isinstance(label_map, LabelMap):
+        label_map = read_label_map(label_map)
+    return DataFolder(path, max_pixels, label_map)

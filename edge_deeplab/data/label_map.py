@@ -1,0 +1,147 @@
+"""A label map: a data set's labels in the words of another, so that Cityscapes trains and scores a network of CamVid's.
+
+The idea to hold: a class map says what a *file's* ids mean; a label map changes what the *masks* say, before anything
+is trained or scored. A class that it does not list is ignored.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_deeplab.data.dataset import FolderDataset, Sample
+from edge_deeplab.data.dataset_toml import check_keys, parse_classes
+from edge_deeplab.description import ClassInfo
+from edge_deeplab.documents import read_toml
+from edge_deeplab.errors import ConfigError, unknown_choice
+
+IGNORED = 255
+"""Label of pixels that are of no class in the other words."""
+
+_KEYS = ("from", "to", "map", "classes")
+"""`from` is for readers; `to` names the result."""
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """What labels are called in other words.
+
+    Args:
+        name: of the set of classes that they become.
+        class_of: the other class of each class that is kept.
+        classes: the other classes in id order, with their colours; None: in the order of `class_of`, each with the
+            colour of the first class that becomes it.
+    """
+
+    name: str
+    class_of: Mapping[str, str]
+    classes: tuple[ClassInfo, ...] | None = None
+
+    def classes_for(self, own: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...]:
+        """Return the other classes in id order.
+
+        Args:
+            own: classes of the data set that is mapped.
+
+        Raises:
+            ConfigError: when the map lists a class that is not among them.
+        """
+        color_of = {each.name: each.color for each in own}
+        for name in self.class_of:
+            if name not in color_of:
+                raise unknown_choice("class of the data in the label map", name, list(color_of))
+        if self.classes is not None:
+            return self.classes
+        colors: dict[str, tuple[int, int, int]] = {}
+        for name, other in self.class_of.items():
+            colors.setdefault(other, color_of[name])
+        return tuple(ClassInfo(name, color) for name, color in colors.items())
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what it says."""
+        content = (self.name, list(self.class_of.items()), self.classes)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+def read_label_map(given: Mapping[str, str] | str | Path) -> LabelMap:
+    """Return a label map that is given as such or as its file.
+
+    Args:
+        given: class names by class name, or a TOML file with a table [map] of lines such as road = "road"; `to` there
+            names the set of classes that they become, and [[classes]], as in `dataset.toml`, says their order and
+            colours.
+
+    Raises:
+        ConfigError: when it cannot be read or is no such map.
+    """
+    try:
+        if isinstance(given, Mapping):
+            return _parse({"map": given}, "a label map")
+        return _parse(read_toml(Path(given)), Path(given).stem)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"label map {given!s:.200} cannot be used ({error}); a table [map] of lines such as "
+            '"traffic sign" = "sign", from a class of the data to the class that it becomes, was expected; mend it'
+        ) from error
+
+
+def _parse(document: Mapping[str, Any], stem: str) -> LabelMap:
+    """Return the content; a ValueError says what is wrong with it."""
+    check_keys(document, _KEYS)
+    name, class_of = document.get("to", stem), document.get("map")
+    if not isinstance(name, str) or not name:
+        raise ValueError("to is no text")
+    if not isinstance(class_of, Mapping) or not class_of:
+        raise ValueError("a table map is missing, or empty")
+    for own, other in class_of.items():
+        if not all(isinstance(text, str) and text for text in (own, other)):
+            raise ValueError(f"{own!r:.60} = {other!r:.60} is no pair of class names")
+    if "classes" not in document:
+        return LabelMap(name, dict(class_of))
+    classes = parse_classes(document)
+    listed = [each.name for each in classes]
+    for other in class_of.values():
+        if other not in listed:
+            raise unknown_choice("class among [[classes]]", other, listed)
+    return LabelMap(name, dict(class_of), classes)
+
+
+class RelabelledDataset:
+    """A labelled folder in the words of a label map; a `SegmentationDataset`.
+
+    Args:
+        source: whose labels are mapped.
+        label_map: to which classes; what it does not list is ignored.
+
+    Raises:
+        ConfigError: when it lists a class that the source has not.
+    """
+
+    def __init__(self, source: FolderDataset, label_map: LabelMap) -> None:
+        self.classes = label_map.classes_for(source.classes)
+        self.name = f"{source.name} as {label_map.name} ({label_map.sha256[:8]})"
+        self.licence = source.licence
+        self.ignore_index: int | None = IGNORED
+        self._source, self._map = source, label_map
+        index = {each.name: i for i, each in enumerate(self.classes)}
+        self._label_of = np.full(256, IGNORED, np.uint8)
+        for i, each in enumerate(source.classes):
+            if each.name in label_map.class_of:
+                self._label_of[i] = index[label_map.class_of[each.name]]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one image and its mask, mapped; errors are the source's."""
+        sample = self._source[index]
+        return Sample(sample.image_hwc, self._label_of[sample.mask_ids], sample.name)
+
+    def content_sha256(self) -> str:
+        """Return the hash of the source's content and of the map."""
+        content = f"{self._source.content_sha256()} {self._map.sha256}"
+        return hashlib.sha256(content.encode()).hexdigest()
