@@ -17,7 +17,6 @@ from edge_deeplab.api.named import (
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import require
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.runtimes.views import Fuse
 
 
 @checked
@@ -32,7 +31,7 @@ def evaluate(
     output_stride: int | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
-    fuse: Fuse = "average",
+    fuse: "types.Fuse" = "average",
     size_hw: tuple[int, int] | None = None,
     trimap: Sequence[int] = (),
     plot: str | Path | None = None,

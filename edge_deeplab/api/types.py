@@ -32,6 +32,7 @@ from edge_deeplab.models.checkpoint import Checkpoint as Checkpoint
 from edge_deeplab.quantization.pruning.sensitivity import Sweep as Sweep
 from edge_deeplab.quantization.sensitivity import Ranking as Ranking
 from edge_deeplab.runtimes.base import Runtime as Runtime
+from edge_deeplab.runtimes.views import Fuse as Fuse
 from edge_deeplab.training.loop import Trained as Trained
 
 NamedCheckpoint = Checkpoint | str | Path | None
