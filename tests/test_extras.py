@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 FOLDERS = ("edge_deeplab", "converters", "quantization", "demo")
-DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf"}
+DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf", "pydensecrf": "pydensecrf2"}
 """Distributions whose modules have other names than they."""
 IMPORTERS = ("require", "import_module", "find_spec")
 

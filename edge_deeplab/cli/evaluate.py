@@ -31,12 +31,14 @@ from edge_deeplab.cli.output import (
     naming_options,
     parse_size,
     print_json,
+    reading_option,
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from edge_deeplab.evaluation.dense_crf import DenseCrf
     from edge_deeplab.evaluation.scores import Evaluation
     from edge_deeplab.runtimes.views import Fuse
 
@@ -69,6 +71,20 @@ def evaluate(
     ] = "average",
     size: Annotated[
         str | None, typer.Option(metavar="HxW", help="Input size; without it the checkpoint's own.")
+    ] = None,
+    crf: Annotated[
+        bool,
+        typer.Option(
+            "--crf",
+            help="Refine class maps with a dense CRF (V2), which stays outside of exported files.",
+        ),
+    ] = False,
+    crf_appearance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHT,PIXELS,RGB",
+            help="With --crf: how much pixels pull each other that are so near and so alike; without it 4,67,3.",
+        ),
     ] = None,
     trimap: Annotated[
         str | None,
@@ -107,6 +123,7 @@ def evaluate(
     """
     scales_asked, size_hw = parse_scales(scales), parse_size(size)
     widths_px = parse_widths(trimap)
+    refining = _parse_crf(crf, crf_appearance)
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options({}), drawn_progress() as progress:
@@ -122,6 +139,7 @@ def evaluate(
                 flip=flip,
                 fuse=cast("Fuse", fuse),
                 size_hw=size_hw,
+                crf=refining,
                 trimap=widths_px,
                 plot=plot,
                 class_map=class_map,
@@ -136,6 +154,31 @@ def evaluate(
             print_json(evaluation.to_json())
         else:
             _show(evaluation)
+
+
+def _parse_crf(crf: bool, appearance: str | None) -> "DenseCrf | None":
+    """Return what refines class maps; None where that was not asked for.
+
+    Raises:
+        typer.BadParameter: when the appearance term is no three numbers above 0, or came alone.
+    """
+    if not crf:
+        if appearance is not None:
+            raise typer.BadParameter("--crf-appearance needs --crf")
+        return None
+    from edge_deeplab.evaluation.dense_crf import DenseCrf
+
+    if appearance is None:
+        return DenseCrf()
+    try:
+        weight, pixels, rgb = map(float, appearance.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"appearance {appearance!r} is not three numbers with commas between them; write for example 4,67,3",
+            param_hint="--crf-appearance",
+        ) from error
+    with reading_option("--crf-appearance"):
+        return DenseCrf(appearance=weight, appearance_px=pixels, appearance_rgb=rgb)
 
 
 def _show(evaluation: "Evaluation") -> None:

@@ -23,6 +23,7 @@ from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_ids, resize_image
 from edge_deeplab.errors import ArtifactError, ConfigError, checking, require
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
+from edge_deeplab.evaluation.dense_crf import DenseCrf, RefinedRuntime, load_library
 from edge_deeplab.evaluation.metrics import (
     Counts,
     Ids,
@@ -61,6 +62,7 @@ class EvaluateRequest(ScoringRequest):
         flip: also mirrored, left to right.
         fuse: how these views become one: "average" of class probabilities, or "maximum" of scores at each position.
         size_hw: input height and width; None for the checkpoint's own.
+        crf: refine the class map with a dense CRF, which stays outside of every exported file.
         trimap: widths, in pixels and rising, of the bands along label boundaries that are also scored alone.
         plot: draw the confusion matrix, and the trimap curve, to this .png, .svg or .pdf file.
         allow_pickle: also read the tensors of a pickle.
@@ -69,7 +71,7 @@ class EvaluateRequest(ScoringRequest):
     Raises:
         ConfigError: when a checkpoint's options come with an exported file, or the other way round, a stride or
             runtime is unknown, a scale is not above 0, widths do not rise, or the plot's ending is none of these.
-        MissingDependencyError: when a plot is asked for without matplotlib.
+        MissingDependencyError: when a plot is asked for without matplotlib, or a CRF without pydensecrf2.
     """
 
     model: "str | Checkpoint | None" = None
@@ -78,6 +80,7 @@ class EvaluateRequest(ScoringRequest):
     flip: bool = False
     fuse: Fuse = "average"
     size_hw: tuple[int, int] | None = None
+    crf: DenseCrf | None = None
     trimap: tuple[int, ...] = ()
     plot: Path | None = None
     allow_pickle: bool = False
@@ -85,10 +88,10 @@ class EvaluateRequest(ScoringRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        protocol = (self.output_stride, self.views, self.size_hw)
-        if self.artifact is not None and protocol != (None, ONE_VIEW, None):
+        protocol = (self.output_stride, self.views, self.size_hw, self.crf)
+        if self.artifact is not None and protocol != (None, ONE_VIEW, None, None):
             raise ConfigError(
-                "an output stride, scales, a flip or a size came with an exported file, whose graph is fixed; "
+                "an output stride, scales, a flip, a size or a CRF came with an exported file, whose graph is fixed; "
                 "a checkpoint was expected with them; leave them out"
             )
         if self.artifact is None and self.runtime is not None:
@@ -96,6 +99,8 @@ class EvaluateRequest(ScoringRequest):
                 f"runtime {self.runtime} came with a checkpoint, which torch runs; an exported file was expected "
                 "with it; leave it out"
             )
+        if self.crf is not None:
+            load_library()
         with checking("trimap"):
             _check_widths(self.trimap)
         if self.plot is not None:
@@ -170,12 +175,13 @@ def _open_checkpoint(request: EvaluateRequest) -> Runtime:
         )
     from edge_deeplab.runtimes.torch import TorchRuntime
 
-    return TorchRuntime(
+    network = TorchRuntime(
         checkpoint,
         output_stride=request.output_stride,
         views=request.views,
         size_hw=request.size_hw,
     )
+    return network if request.crf is None else RefinedRuntime(network, request.crf)
 
 
 class Contestant:

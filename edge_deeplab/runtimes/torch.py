@@ -76,6 +76,15 @@ class TorchRuntime(Runtime):
             scores: Logits = torch.cat([self._scores(image) for image in images]).numpy()
         return scores
 
+    def probabilities(self, images: ImagesNHWC) -> Logits:
+        """Return class probabilities (N, C, H, W) float32: of several views their mean, or of the largest logits."""
+        scores = self.logits(images)
+        if self._views.gives_probabilities:
+            return scores
+        with running_torch(self._threads):
+            softened: Logits = torch.from_numpy(scores).softmax(dim=1).numpy()
+        return softened
+
     def time_once(self, images: ImagesNHWC | None = None) -> float:
         """Run the model once, from pixels to class ids as an exported file does, and return the seconds."""
         images = noise_image(self.size_hw) if images is None else images
@@ -90,9 +99,9 @@ class TorchRuntime(Runtime):
         if self._views.is_picture:
             return resize(self._model(normalised), self.size_hw)
         seen = torch.stack([self._see(normalised, *v) for v in self._views.of(self.size_hw)])
-        if self._views.fuse == "maximum":
-            return seen.amax(dim=0)
-        return seen.softmax(dim=2).mean(dim=0)
+        if self._views.gives_probabilities:
+            return seen.softmax(dim=2).mean(dim=0)
+        return seen.amax(dim=0)
 
     def _see(self, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool) -> torch.Tensor:
         """Map (1, 3, H, W) to logits (1, C, H, W), seen at another size or in the mirror."""

@@ -47,6 +47,11 @@ class Views:
         """Whether the picture alone is seen, as it is."""
         return self.scales == (1.0,) and not self.flip
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether what they become is class probabilities; else it is logits."""
+        return self.fuse == "average" and not self.is_picture
+
     def of(self, size_hw: tuple[int, int]) -> Iterator[tuple[tuple[int, int], bool]]:
         """Yield the size of each view of a picture, and whether it is mirrored."""
         for scale in self.scales:

@@ -30,6 +30,7 @@ CANNOT_BE_MEANT = {
     "models": {"--size": ["0x1", "x"], "--output-stride": ["7", "x"]},
     "evaluate": {
         "--fuse": ["sum", ""],
+        "--crf-appearance": ["4,67,3"],
         "--max-pixels": ["0", "x"],
         "--runtime": ["xnnpack", ""],
         "--memory-limit": ["0", "-1", "nan", "x"],
