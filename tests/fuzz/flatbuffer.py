@@ -61,7 +61,12 @@ def mutate_fields(content: bytes, dice: Dice) -> Mutated:
     told: list[str] = []
     wanted = dice.choices((1, 2, 3), (8, 2, 1))[0]
     for _ in range(_TRIES):
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        try:
+            model = schema.ModelT.InitFromPackedBuf(content, 0)
+        except (
+            _PACKING_ERRORS
+        ):  # a change before has made it a file that the schema's classes do not read
+            break
         change = change_constant if dice.random() < _SHARE_CONSTANTS else change_field
         changed = change(model, dice)
         try:
