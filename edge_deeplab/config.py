@@ -13,6 +13,12 @@ from edge_deeplab.targets import TARGETS, TargetName
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Ratio = Annotated[float, Field(gt=0, lt=1)]
+Method = Literal["adamw", "sgd"]
+"""What moves the weights; the papers' is SGD with momentum."""
+
+Weighting = Literal["power", "log"]
+"""How the weight of a class follows from how often it is seen (`training.loss.class_weights`)."""
+
 Importance = Literal["taylor", "magnitude", "batch-norm", "random"]
 """What a channel is worth by (`quantization.pruning.importance`)."""
 
@@ -143,12 +149,18 @@ class DataSection(_Section):
 
 
 class OptimiserSection(_Section):
-    """AdamW under the poly schedule (DeepLabV3+ section 4), with a slower backbone.
+    """AdamW or SGD under the poly schedule (DeepLabV3+ section 4), with a slower backbone.
 
     Args:
+        method: AdamW, or SGD with momentum.
+        momentum: of SGD.
         epochs: times that the run goes over its images (`data.repeat` times each).
         validate_every: epochs between scores on the validation split.
         batch_size: crops a step, over all processes together.
+        accumulate: parts, one after the other, that each process takes its crops of a step in: less memory, the same
+            step, but that batch norm sees a part at a time.
+        freeze_batch_norm: whether batch norm keeps its statistics, scale and shift (DeepLabV3 section 4.1, in the stage
+            at output stride 8).
         learning_rate: of ASPP, decoder and classifier, at the start.
         backbone_learning_rate: of the backbone, at the start.
         relative_rates: whether both rates are shares of a tensor's own size (its root mean square) instead; None: of a
@@ -161,9 +173,13 @@ class OptimiserSection(_Section):
         precision: what convolutions are computed in.
     """
 
+    method: Method = "adamw"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     epochs: Annotated[int, Field(ge=1)] = 50
     validate_every: Annotated[int, Field(ge=1)] = 5
-    batch_size: Annotated[int, Field(ge=2)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    freeze_batch_norm: bool = False
     learning_rate: Positive = 1e-3
     backbone_learning_rate: Positive = 3e-4
     relative_rates: bool | None = None
@@ -179,11 +195,16 @@ class LossSection(_Section):
     """Cross-entropy, weighted towards rare classes, and Lovasz-Softmax.
 
     Args:
-        class_balance: power of the inverse class frequency that cross-entropy is weighted by; 0 weighs all alike.
+        class_weights: of cross-entropy: a power of the inverse class frequency, or ENet's 1 / ln(1.02 + frequency).
+        class_balance: that power; 0 weighs all alike.
+        hardest: share of a part's pixels, those of the highest loss, that cross-entropy is taken over (online hard
+            example mining); 1 takes all.
         lovasz: weight of Lovasz-Softmax, which optimises mIoU itself, beside cross-entropy.
     """
 
+    class_weights: Weighting = "power"
     class_balance: Fraction = 0.3
+    hardest: Annotated[float, Field(gt=0, le=1)] = 1.0
     lovasz: Annotated[float, Field(ge=0)] = 0.5
 
 

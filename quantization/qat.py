@@ -39,7 +39,7 @@ from edge_deeplab.training.loop import (
     run_training,
     score,
 )
-from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import check_sources, identity_after, provenance_after
 from edge_deeplab.training.run_folder import RunFolder, check_unused
 from edge_deeplab.training.state import OnEpoch
@@ -214,7 +214,7 @@ def _build_training(
     return Training(
         network.module,
         build_crops(request.sources, recipe, checkpoint.info),
-        distillation(loss, teacher, section.distill, section.temperature, accelerator),
+        Objective(loss, teacher, section.distill, section.temperature, accelerator.autocast),
         save,
         checkpoint.info.spec.parts,
         averaged=False,

@@ -179,12 +179,15 @@ class _EpochOrder(Sampler[int]):
 def build_loader(
     crops: EpochCrops, recipe: Recipe, workers: int, accelerator: Accelerator
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-    """The recipe's batch size counts over all processes, so a run means the same on any number of GPUs."""
-    batch, processes = recipe.optimiser.batch_size, accelerator.num_processes
-    check_batch(crops, recipe, processes)
+    """Return what gives the parts of a step: its crops are shared out over processes and `optimiser.accumulate` parts.
+
+    The recipe's batch size counts over all of them, so a run means the same on any number of GPUs.
+    """
+    parts = accelerator.num_processes * recipe.optimiser.accumulate
+    check_batch(crops, recipe, accelerator.num_processes)
     loader = DataLoader(
         crops,
-        batch // processes,
+        recipe.optimiser.batch_size // parts,
         sampler=_EpochOrder(crops),
         num_workers=workers,
         drop_last=True,
@@ -195,16 +198,23 @@ def build_loader(
 
 
 def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
-    """Check that an epoch has crops for a batch, and a batch images for every process.
+    """Check that an epoch has crops for a batch, and a batch images for every process and part.
 
     Raises:
         DataError: when it has not.
     """
-    batch = recipe.optimiser.batch_size
-    if batch % processes or batch < 2 * processes:
+    section = recipe.optimiser
+    batch, parts = section.batch_size, processes * section.accumulate
+    least = 1 if section.freeze_batch_norm else 2
+    if batch % parts or batch < least * parts:
+        shared = f"{processes} processes" + (
+            f" with {section.accumulate} parts each" if section.accumulate > 1 else ""
+        )
+        each = "an image" if least == 1 else "two images"
+        why = "" if least == 1 else ", because batch norm compares them"
         raise DataError(
-            f"a batch of {batch} images came for {processes} processes; a multiple, two images or more for each, was "
-            "expected, because batch norm compares them; set optimiser.batch_size"
+            f"a batch of {batch} images came for {shared}; a multiple, {each} or more for each, was "
+            f"expected{why}; set optimiser.batch_size"
         )
     if len(crops) < batch:
         raise DataError(

@@ -8,8 +8,10 @@ fine-tuning after pruning and quantization-aware training is passed in as a `Tra
 import gc
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -158,6 +160,7 @@ class _Loop:
         self.accelerator, self.options = accelerator, options
         self.section, self.progress = folder.recipe.optimiser, options.progress
         self.loader = build_loader(training.crops, folder.recipe, options.workers, accelerator)
+        self.frozen = _freeze_batch_norm(training.model) if self.section.freeze_batch_norm else []
         self.state = self._build_state()
         if options.resume:
             self.state.restore(folder.state, folder.identity, training.on_epoch)
@@ -216,15 +219,17 @@ class _Loop:
         self.prepared.train()
         if self.training.on_epoch(epoch) and self.accelerator.num_processes > 1:
             self._wrap_anew()
+        for layer in self.frozen:
+            layer.eval()
         self.training.crops.epoch = epoch
         seed, process = self.folder.recipe.seed, self.accelerator.process_index
         torch.manual_seed((seed * 100_003 + epoch) * 1_009 + process)
-        steps, done = len(self.loader), 0.0
+        steps, done = len(self.loader) // self.section.accumulate, 0.0
         self.progress.begin(f"epoch {epoch + 1}/{self.section.epochs}", steps, "steps")
-        for index, (images, masks) in enumerate(self.loader):
+        parts = iter(self.loader)
+        for index in range(steps):
             self._set_rates(epoch * steps + index, steps * self.section.epochs)
-            shown = images.contiguous(memory_format=torch.channels_last)
-            loss, norm = self._descend(shown, masks)
+            loss, norm = self._descend(list(islice(parts, self.section.accumulate)))
             _check_finite(loss, norm, epoch, index)
             self.optimiser.step()
             self._after_step()
@@ -243,14 +248,33 @@ class _Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_lr"] * factor
 
-    def _descend(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[float, float]:
-        """Compute a batch's gradient, clipped, and return the loss and the gradient's norm before."""
-        logits = resize(self.prepared(images).float(), masks.shape[-2:])
-        loss = self.training.objective(logits, images, masks)
+    def _descend(self, parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[float, float]:
+        """Compute a step's gradient, clipped, and return its loss over all processes and the gradient's norm before.
+
+        Args:
+            parts: images and masks that this process adds to the step.
+        """
+        objective = self.training.objective
+        weights = torch.stack([objective.loss.weigh(masks) for _, masks in parts])
+        mean = self._mean(weights.mean())
         self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        done = torch.zeros((), device=self.accelerator.device)
+        for index, (images, masks) in enumerate(parts):
+            is_last = index + 1 == len(parts)
+            with nullcontext() if is_last else self.accelerator.no_sync(self.prepared):
+                shown = images.contiguous(memory_format=torch.channels_last)
+                logits = resize(self.prepared(shown).float(), masks.shape[-2:])
+                share = weights[index] / mean if mean > 0 else 1.0
+                loss = objective(logits, shown, masks, share) / len(parts)
+                self.accelerator.backward(loss)
+            done += loss.detach()
         norm = self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.section.clip_norm)
-        return loss.item(), float(norm)
+        return self._mean(done).item(), float(norm)
+
+    def _mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean of a number over all processes."""
+        mean: torch.Tensor = self.accelerator.reduce(value, reduction="mean")
+        return mean
 
     def _after_step(self) -> None:
         with torch.no_grad():
@@ -265,6 +289,16 @@ class _Loop:
         self.accelerator.free_memory()
         gc.collect()  # the old wrapper's hooks on the parameters go with it
         self.prepared = self.accelerator.prepare(self.state.model)
+
+
+def _freeze_batch_norm(model: nn.Module) -> list[nn.Module]:
+    """Leave batch norm's scale and shift untrained, and return its layers, which are to be in evaluation mode."""
+    layers: list[nn.Module] = [
+        m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+    ]
+    for layer in layers:
+        layer.requires_grad_(False)
+    return layers
 
 
 def _check_finite(loss: float, norm: float, epoch: int, index: int) -> None:

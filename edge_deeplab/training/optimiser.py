@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW, its learning-rate schedule, and the moving average that is evaluated and kept.
+"""What moves the weights: AdamW or SGD, the learning-rate schedule, and the moving average that is evaluated and kept.
 
 The schedule is a linear warm-up, then poly decay (DeepLabV3+ section 4); the average is steadier than the weights of
 any one step.
@@ -18,7 +18,7 @@ _SMALLEST_SIZE = 1e-2
 
 
 def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW; the backbone learns slower, and what is one number a channel (batch norm, scale) is not decayed."""
+    """Return a recipe's optimiser; the backbone learns slower, and what is one number a channel is not decayed."""
     section = recipe.optimiser
     relative = section.relative_rates
     if relative is None:
@@ -40,6 +40,8 @@ def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> tor
                 {"params": part, "lr": own, "base_lr": own, "weight_decay": decay}
                 for part, own in rated
             ]
+    if section.method == "sgd":
+        return torch.optim.SGD(groups, momentum=section.momentum)
     return torch.optim.AdamW(groups)
 
 

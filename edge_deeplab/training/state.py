@@ -26,7 +26,7 @@ class TrainingState:
     Args:
         model: the network being trained.
         average: its moving average, which is what is evaluated and kept; None where the model itself is.
-        optimiser: AdamW.
+        optimiser: what moves its weights.
         epoch: epochs done.
         best_miou: best validation mIoU so far, in points; None before the first validation.
         best_epoch: the epoch, from 1, that it is of.

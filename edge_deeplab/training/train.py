@@ -26,7 +26,7 @@ from edge_deeplab.training.loop import (
     run_training,
     share_statistics,
 )
-from edge_deeplab.training.loss import Objective, build_loss, distillation
+from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import identity, provenance_of
 from edge_deeplab.training.run_folder import RunFolder, check_unused
 from edge_deeplab.training.start import (
@@ -130,11 +130,11 @@ def _build_objective(
     recipe, device = request.recipe, accelerator.device
     loss = build_loss(recipe, request.sources, len(info.classes), progress).to(device)
     if request.teacher is None:
-        return lambda logits, _, masks: loss(logits, masks)
+        return Objective(loss)
     teacher = build_teacher(request.teacher, info.normalisation)
     teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     section = recipe.teacher
-    return distillation(loss, teacher, section.weight, section.temperature, accelerator)
+    return Objective(loss, teacher, section.weight, section.temperature, accelerator.autocast)
 
 
 def with_model(recipe: Recipe, model: str | None) -> Recipe:

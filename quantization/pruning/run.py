@@ -44,7 +44,7 @@ from edge_deeplab.training.loop import (
     score,
     share_statistics,
 )
-from edge_deeplab.training.loss import build_loss, distillation
+from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import check_sources, identity_after
 from edge_deeplab.training.run_folder import RunFolder, check_unused
 
@@ -228,7 +228,7 @@ def _build_training(
     return Training(
         share_statistics(model, accelerator),
         build_crops(request.sources, recipe, pruned.info),
-        distillation(loss, teacher, section.distill, section.temperature, accelerator),
+        Objective(loss, teacher, section.distill, section.temperature, accelerator.autocast),
         lambda average, path: save_checkpoint(path, average, pruned.info),
         pruned.info.spec.parts,
         keep_zeros=[] if pattern is None else sparse_weights(model, parse_sparsity(pattern)),

@@ -1,9 +1,6 @@
 """Quantization-aware training in two processes: they stay one model, also after the ranges are fixed."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +9,8 @@ from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.train import TrainRequest, train
+from tests.torchrun import start_in_two_processes
 
-WORKER = Path(__file__).with_name("train_in_processes.py")
 RECIPE = """
 [data]
 validation_split = ""
@@ -27,23 +24,6 @@ calibration_images = 2
 statistics_epochs = 0.25
 ranges_epochs = 0.5
 """
-
-
-def start_in_two_processes(folder: Path, *arguments: str) -> str:
-    """Return what both printed on stdout."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*launch, str(WORKER), "qat", *arguments, "--workers", "0", "--debug", "--json"]
-    settings = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
@@ -61,7 +41,7 @@ def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
     checkpoint = train(request, RunOptions(workers=0)).checkpoint
     (tmp_path / "recipe.toml").write_text(RECIPE)
     paths = ["--data", str(data), "--output", "run", "--recipe", "recipe.toml"]
-    stdout = start_in_two_processes(tmp_path, str(checkpoint), *paths)
+    stdout = start_in_two_processes(tmp_path, "qat", str(checkpoint), *paths)
     assert json.loads(stdout) == {"checkpoint": "run/best.safetensors"}, "one document, not two"
     first, second = (json.loads((tmp_path / "ranks" / f"{n}.json").read_text()) for n in range(2))
     assert len(set(first)) == 8, "two steps in each of four epochs, each of which moved the weights"

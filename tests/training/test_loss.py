@@ -1,5 +1,7 @@
 """The loss: values worked out by hand, and what it pushes towards."""
 
+import math
+
 import pytest
 import torch
 
@@ -56,6 +58,43 @@ def test_segmentation_loss_descends_to_the_labels() -> None:
         loss(logits, labels).backward()
         optimiser.step()
     assert torch.equal(logits.argmax(1), labels)
+
+
+def test_parts_of_a_step_add_up_to_its_loss_however_they_are_cut() -> None:
+    """Cross-entropy divides by the weight of the pixels that count, which differs from part to part."""
+    torch.manual_seed(0)
+    logits, masks = torch.randn(4, 3, 8, 8), torch.randint(0, 3, (4, 8, 8))
+    masks[0, :6] = masks[2, :2] = 255
+    loss = SegmentationLoss(torch.tensor([1.0, 2.0, 5.0]), lovasz=0, ignore_index=255)
+    whole = loss(logits, masks)
+    parts = list(zip(logits.chunk(2), masks.chunk(2), strict=True))
+    weights = torch.stack([loss.weigh(mask) for _, mask in parts])
+    assert weights[0] < weights[1]
+    shared = [
+        loss(*part, share) for part, share in zip(parts, weights / weights.mean(), strict=True)
+    ]
+    assert torch.stack(shared).mean().item() == pytest.approx(whole.item(), rel=1e-6)
+    alone = torch.stack([loss(*part) for part in parts]).mean()
+    assert alone.item() != pytest.approx(whole.item(), rel=1e-4)
+
+
+def test_hardest_pixels_alone_count() -> None:
+    """Probabilities of the true class 0.9, 0.5, 0.1 and, ignored, 0.01: half of the three that count is two."""
+    right = torch.tensor([0.9, 0.5, 0.1, 0.01])
+    logits = torch.stack([right, 1 - right]).log().reshape(1, 2, 1, 4)
+    mask = torch.tensor([[[0, 0, 0, 255]]])
+    weights = torch.tensor([2.0, 1.0])
+    loss = SegmentationLoss(weights, lovasz=0, ignore_index=255, hardest=0.5)
+    expected = -(right[1].log() + right[2].log()) / 2
+    assert loss(logits, mask).item() == pytest.approx(expected.item(), rel=1e-5)
+    every = SegmentationLoss(weights, lovasz=0, ignore_index=255)
+    nearly = SegmentationLoss(weights, lovasz=0, ignore_index=255, hardest=0.999)
+    assert nearly(logits, mask).item() == pytest.approx(every(logits, mask).item(), rel=1e-5)
+
+
+def test_class_weights_by_logarithm_are_enets() -> None:
+    weights = class_weights(torch.tensor([90, 10, 0]), 0.3, "log")
+    assert weights.tolist() == pytest.approx([1 / math.log(1.92), 1 / math.log(1.12), 1.0])
 
 
 def test_class_weights_lift_rare_classes_by_the_power() -> None:
