@@ -189,3 +189,5 @@ def _show(evaluation: "Evaluation") -> None:
     stdout_console().print(evaluation_table(evaluation))
     if evaluation.trimap:
         stdout_console().print(trimap_table(evaluation))
+    share = f"{evaluation.network_share:.0%} of them inside of the network"
+    say(f"{evaluation.seconds:.0f} s, {share}; {evaluation.latency_ms:.0f} ms a picture")

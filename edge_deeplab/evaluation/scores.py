@@ -112,6 +112,11 @@ class Evaluation:
         """Median time of one prediction."""
         return float(np.median(self.latencies_ms))
 
+    @property
+    def network_share(self) -> float:
+        """Fraction of the time that the network took; the rest went to reading, resizing and counting."""
+        return float(self.latencies_ms.sum()) / 1000 / self.seconds
+
     def to_json(self) -> dict[str, Any]:
         """Return the document of `evaluate --json`; what has no score is null."""
         return {
@@ -134,6 +139,7 @@ class Evaluation:
             "size_hw": list(self.size_hw),
             "seconds": self.seconds,
             "latency_ms": finite_or_none(self.latency_ms),
+            "network_share": finite_or_none(self.network_share),
         }
 
 

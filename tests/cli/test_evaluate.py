@@ -119,6 +119,14 @@ def test_evaluate_near_boundaries_tells_each_band_and_draws_them(
     assert "trimap" not in invoke(checkpoint, "--data", data).stdout
 
 
+def test_evaluate_tells_how_much_time_the_network_took(invoke, data, checkpoint):
+    document = json.loads(invoke(checkpoint, "--data", data, "--json").stdout)
+    assert 0 < document["network_share"] < 1
+    least = document["images"] * document["latency_ms"] / 1000 / document["seconds"] / 2
+    assert document["network_share"] > least, "half of the pictures take the median or more"
+    assert "% of them inside of the network" in invoke(checkpoint, "--data", data).stdout
+
+
 def test_evaluate_for_people_shows_every_class(invoke, data, checkpoint):
     result = invoke(checkpoint, "--data", data)
     assert result.exit_code == 0, result.stderr
