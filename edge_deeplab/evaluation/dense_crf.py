@@ -89,7 +89,7 @@ class DenseCrf:
         field.addPairwiseBilateral(
             sxy=self.appearance_px,
             srgb=self.appearance_rgb,
-            rgbim=np.ascontiguousarray(image_hwc),
+            rgbim=np.array(image_hwc, order="C"),  # a copy: it takes none that is read-only
             compat=self.appearance,
         )
         refined = np.array(field.inference(self.iterations))  # (K, H * W)

@@ -103,6 +103,7 @@ def test_refined_class_map_is_that_of_exact_inference(library: None, crf: DenseC
 
 def test_speckles_go_and_the_edge_stays(library: None) -> None:
     image, probabilities = speckled((40, 48))
+    image.flags.writeable = False
     truth = (image[..., 0] > 100).astype(np.uint8)
     assert (probabilities.argmax(0) == truth).mean() < 0.85
     assert (DenseCrf().refine(probabilities, image) == truth).mean() > 0.99
