@@ -8,6 +8,7 @@ the machine that checks.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from edge_deeplab.checker.agreement import PredictedAndObserved, compare, identify
@@ -140,25 +141,29 @@ def _report_by(
     )
 
 
-def gather_facts(graph: FileGraph) -> list[Facts]:
-    """Return the facts of every operator: its own, and those that only the whole file tells."""
+@lru_cache(maxsize=1)
+def gather_facts(graph: FileGraph) -> tuple[Facts, ...]:
+    """Return the facts of every operator: its own, and those that only the whole file tells.
+
+    Many profiles judge one file after the other: the last file's facts are kept.
+    """
     written = {key for operator in graph.operators for key in operator.writes}
     read = {key for operator in graph.operators for key in operator.reads}
-    known: list[Facts] = [
+    known: tuple[Facts, ...] = tuple(
         {
             **facts_of(operator),
             "reads_file_input": not (operator.nested or written.issuperset(_computed(operator))),
             "result_read": not read.isdisjoint(operator.writes),
         }
         for operator in graph.operators
-    ]
+    )
     if graph.format != "onnx":
         return known
     stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
     opset = {key: version for key, version in graph.versions.items() if key == "opset"}
-    return [
+    return tuple(
         {**facts, **opset, "stays_float": place in stays_float} for place, facts in enumerate(known)
-    ]
+    )
 
 
 def _computed(operator: Operator) -> set[str]:
@@ -207,7 +212,7 @@ def place_by(
     if any(verdict.verdict is Verdict.REJECTED for verdict in verdicts):
         return None
     pruned = (
-        [place for place, o in enumerate(graph.operators) if facts_of(o)["unpacks_constant"]]
+        [place for place, facts in enumerate(gather_facts(graph)) if facts["unpacks_constant"]]
         if profile.prunes_unpacking
         else ()
     )

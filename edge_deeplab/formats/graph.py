@@ -158,9 +158,9 @@ class Operator:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FileGraph:
-    """What one file holds.
+    """What one file holds; one equals itself alone, as each was read once.
 
     Args:
         path: the file.
