@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.targets import TARGETS, TargetName
@@ -157,14 +157,14 @@ class OptimiserSection(_Section):
         epochs: times that the run goes over its images (`data.repeat` times each).
         validate_every: epochs between scores on the validation split.
         batch_size: crops a step, over all processes together.
-        accumulate: parts, one after the other, that each process takes its crops of a step in: less memory, the same
-            step, but that batch norm sees a part at a time.
+        accumulate: parts, one after the other, that each process takes its crops of a step in: less memory.
+            Cross-entropy is the whole step's; batch norm, dropout, Lovasz-Softmax and `hardest` see a part at a time.
         freeze_batch_norm: whether batch norm keeps its statistics, scale and shift (DeepLabV3 section 4.1, in the stage
             at output stride 8).
         learning_rate: of ASPP, decoder and classifier, at the start.
         backbone_learning_rate: of the backbone, at the start.
-        relative_rates: whether both rates are shares of a tensor's own size (its root mean square) instead; None: of a
-            network without batch norm, whose weights differ by hundreds between layers.
+        relative_rates: with AdamW, whether both rates are shares of a tensor's own size (its root mean square) instead;
+            None: of a network without batch norm, whose weights differ by hundreds between layers.
         weight_decay: of matrices; batch norm and biases have none.
         power: exponent of the schedule's decay.
         warmup_steps: steps in which the rate rises from near zero.
@@ -189,6 +189,15 @@ class OptimiserSection(_Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     clip_norm: Positive = 5.0
     precision: Literal["bf16", "fp32"] = "bf16"
+
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        """Refuse rates that would not be what they are called: SGD's step grows with the gradient."""
+        if self.relative_rates and self.method == "sgd":
+            raise ValueError(
+                "relative_rates are of adamw, whose step has the rate's size; with sgd leave them out"
+            )
+        return self
 
 
 class LossSection(_Section):

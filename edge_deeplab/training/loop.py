@@ -25,12 +25,18 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.picture import resize
 from edge_deeplab.models.spec import Parts
+from edge_deeplab.models.torchvision_without_operators import load_timm
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.text import duration
 from edge_deeplab.training.cpu import keep_depthwise_in_float32, reuse_freed_memory
 from edge_deeplab.training.crops import EpochCrops, build_loader
 from edge_deeplab.training.loss import Objective
-from edge_deeplab.training.optimiser import build_optimiser, moving_average, poly_factor
+from edge_deeplab.training.optimiser import (
+    batch_norms,
+    build_optimiser,
+    moving_average,
+    poly_factor,
+)
 from edge_deeplab.training.run_folder import RunFolder, Validator
 from edge_deeplab.training.state import OnEpoch, TrainingState
 
@@ -116,8 +122,17 @@ def build_accelerator(recipe: Recipe) -> Accelerator:
 def share_statistics(model: nn.Module, accelerator: Accelerator) -> nn.Module:
     """Return the model, its batch norms made to count over all GPUs where there are several."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-any-return]
+        return synchronised(model)
     return model
+
+
+def synchronised(model: nn.Module) -> nn.Module:
+    """Return the model with batch norms that count over all processes.
+
+    It is timm's conversion: torch's would drop the activations that timm's batch norms carry.
+    """
+    converted: nn.Module = load_timm().layers.convert_sync_batchnorm(model)
+    return converted
 
 
 def score(
@@ -160,7 +175,9 @@ class _Loop:
         self.accelerator, self.options = accelerator, options
         self.section, self.progress = folder.recipe.optimiser, options.progress
         self.loader = build_loader(training.crops, folder.recipe, options.workers, accelerator)
-        self.frozen = _freeze_batch_norm(training.model) if self.section.freeze_batch_norm else []
+        self.frozen = batch_norms(training.model) if self.section.freeze_batch_norm else []
+        for layer in self.frozen:
+            layer.requires_grad_(False)
         self.state = self._build_state()
         if options.resume:
             self.state.restore(folder.state, folder.identity, training.on_epoch)
@@ -256,7 +273,7 @@ class _Loop:
         """
         objective = self.training.objective
         weights = torch.stack([objective.loss.weigh(masks) for _, masks in parts])
-        mean = self._mean(weights.mean())
+        mean = self._over_processes(weights.mean())
         self.optimiser.zero_grad(set_to_none=True)
         done = torch.zeros((), device=self.accelerator.device)
         for index, (images, masks) in enumerate(parts):
@@ -269,9 +286,9 @@ class _Loop:
                 self.accelerator.backward(loss)
             done += loss.detach()
         norm = self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.section.clip_norm)
-        return self._mean(done).item(), float(norm)
+        return self._over_processes(done).item(), float(norm)
 
-    def _mean(self, value: torch.Tensor) -> torch.Tensor:
+    def _over_processes(self, value: torch.Tensor) -> torch.Tensor:
         """Return the mean of a number over all processes."""
         mean: torch.Tensor = self.accelerator.reduce(value, reduction="mean")
         return mean
@@ -289,16 +306,6 @@ class _Loop:
         self.accelerator.free_memory()
         gc.collect()  # the old wrapper's hooks on the parameters go with it
         self.prepared = self.accelerator.prepare(self.state.model)
-
-
-def _freeze_batch_norm(model: nn.Module) -> list[nn.Module]:
-    """Leave batch norm's scale and shift untrained, and return its layers, which are to be in evaluation mode."""
-    layers: list[nn.Module] = [
-        m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
-    ]
-    for layer in layers:
-        layer.requires_grad_(False)
-    return layers
 
 
 def _check_finite(loss: float, norm: float, epoch: int, index: int) -> None:

@@ -22,7 +22,7 @@ def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> tor
     section = recipe.optimiser
     relative = section.relative_rates
     if relative is None:
-        relative = not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+        relative = section.method == "adamw" and not batch_norms(model)
     groups = []
     for in_backbone, rate in (
         (True, section.backbone_learning_rate),
@@ -43,6 +43,12 @@ def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> tor
     if section.method == "sgd":
         return torch.optim.SGD(groups, momentum=section.momentum)
     return torch.optim.AdamW(groups)
+
+
+def batch_norms(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return a model's layers of batch norm, those that count over several GPUs too."""
+    kind = torch.nn.modules.batchnorm._BatchNorm
+    return [module for module in model.modules() if isinstance(module, kind)]
 
 
 def _size(parameter: torch.nn.Parameter) -> float:

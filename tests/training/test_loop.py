@@ -4,11 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
-from edge_deeplab.training.loop import RunOptions, Trained
+from edge_deeplab.models.deeplab import build_model
+from edge_deeplab.models.family import find_spec
+from edge_deeplab.training.loop import RunOptions, Trained, synchronised
+from edge_deeplab.training.optimiser import build_optimiser
 from edge_deeplab.training.train import TrainRequest, train
 from tests.progress import Heard
 
@@ -93,3 +97,20 @@ def test_process_trains_in_one_precision_after_another(
         asked = request(data, tmp_path / precision, epochs=1, precision=precision)
         best = load_checkpoint(train(asked, RunOptions(workers=0)).checkpoint)
         assert best.info.provenance["recipe"]["optimiser"]["precision"] == precision
+
+
+def test_batch_norm_over_several_gpus_leaves_the_network_and_its_rates_as_they_are() -> None:
+    """timm's batch norms carry the activations; SyncBatchNorm needs a GPU to train and none to evaluate."""
+    torch.manual_seed(0)
+    for name in ("efficientnet_lite0", "mobilenetv3_large_100", "resnet50"):
+        spec = find_spec(name)
+        model = build_model(spec, 3, pretrained=False).eval()
+        image = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            before = model(image)
+            converted = synchronised(model).eval()
+            torch.testing.assert_close(converted(image), before)
+        assert any(isinstance(m, torch.nn.SyncBatchNorm) for m in converted.modules())
+        recipe = Recipe.model_validate({"optimiser": {"learning_rate": 0.3}})
+        groups = build_optimiser(converted, spec.parts, recipe).param_groups
+        assert {group["lr"] for group in groups} == {3e-4, 0.3}, "not relative ones"
