@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab import api
-from edge_deeplab.data.folder import data_folder
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.evaluation.dense_crf import DenseCrf
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--limit", type=int)
     asked = parser.parse_args()
-    dataset = resolve_dataset(data_folder(asked.data), asked.split, limit=asked.limit)
+    dataset = resolve_dataset(DataFolder.named(asked.data), asked.split, limit=asked.limit)
     checkpoint = api.load(asked.checkpoint)
     if checkpoint.info.classes != dataset.classes:
         sys.exit(f"{asked.checkpoint} has other classes than {dataset.name}, or in another order")

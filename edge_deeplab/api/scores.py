@@ -230,23 +230,15 @@ def compress(
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import Job
     from edge_deeplab.config import CompressRecipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)
     check_writable(folder, "folder")
-    labelled = data_folder(to_path("data", data), max_pixels, label_map)
-    job = Job(
-        labelled.path,
-        folder,
-        workers,
-        progress,
-        max_pixels=max_pixels,
-        label_map=labelled.label_map,
-    )
-    return run(load(checkpoint), chosen, job)
+    labelled = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
 
 
 def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":

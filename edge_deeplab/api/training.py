@@ -63,7 +63,7 @@ def train(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import Recipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.recipes import recipe_from
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
@@ -75,7 +75,7 @@ def train(
             f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
             "expected; leave the model out"
         )
-    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
     request = TrainRequest(
         chosen,
         _open_splits(folder, chosen),
@@ -128,7 +128,7 @@ def prune(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
     from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
@@ -138,7 +138,7 @@ def prune(
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
-    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
@@ -170,13 +170,13 @@ def sweep_groups(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(PruneRecipe, recipe)
-    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     return run(request, progress)
 
@@ -218,12 +218,12 @@ def quantize(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
-    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     options = _run_options(folder, chosen, resume, workers, progress)
@@ -248,13 +248,13 @@ def rank_quantizers(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.folder import data_folder
+    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.qat import QuantizeRequest
     from edge_deeplab.quantization.qat import rank_quantizers as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe)
-    folder = data_folder(to_path("data", data), max_pixels, label_map)
+    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     return run(request, progress)

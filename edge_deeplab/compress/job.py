@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edge_deeplab.compress.steps import Finished, Step, run_step
 from edge_deeplab.data.folder import DataFolder, LabelledFolder
-from edge_deeplab.data.label_map import LabelMap
-from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
 STEPS_FOLDER = "steps"
@@ -19,27 +17,18 @@ class Job:
     """One run of a chain.
 
     Args:
-        data: a data folder, as for `open_dataset`.
+        data: the labelled images.
         output: folder of the run.
         workers: processes that draw crops.
         progress: told how it stands: a line a step, and what a step tells.
         finished: the steps that are done, in order.
-        max_pixels: a larger image of the data is refused.
-        label_map: the data's classes in other words, those that are trained and scored.
     """
 
-    data: Path
+    data: DataFolder
     output: Path
     workers: int = 1
     progress: Progress = SILENT
     finished: list[Finished] = field(default_factory=list)
-    max_pixels: int = MAX_PIXELS
-    label_map: LabelMap | None = None
-
-    @property
-    def folder(self) -> DataFolder:
-        """The labelled images."""
-        return DataFolder(self.data, self.max_pixels, self.label_map)
 
     def run(self, step: Step) -> Finished:
         """Do a step, or find it done; errors as for `run_step`."""
@@ -49,13 +38,13 @@ class Job:
 
     def open_splits(self, splits: Sequence[str]) -> list[LabelledFolder]:
         """Return splits of the data; errors as for `DataFolder.open`."""
-        return [self.folder.open(split) for split in splits]
+        return [self.data.open(split) for split in splits]
 
     def hash_splits(self, splits: Sequence[str]) -> dict[str, str]:
         """Return the hashes of splits of the data, as inputs of a step; each is read once a run."""
         for split in splits:
             if split not in self._hashes:
-                self._hashes[split] = self.folder.open(split).content_sha256()
+                self._hashes[split] = self.data.open(split).content_sha256()
         return {f"data {split}": self._hashes[split] for split in splits}
 
     @cached_property

@@ -130,7 +130,7 @@ def parity(
     """
 
     def make() -> Document:
-        dataset = resolve_dataset(job.folder, section.split, limit=section.limit)
+        dataset = resolve_dataset(job.data, section.split, limit=section.limit)
         trials = open_trials(
             list(exported.files.values()), open_artifact, dataset, progress=job.progress
         )

@@ -95,7 +95,7 @@ def quantize_aware(job: Job, parent: Stage, recipe: QatRecipe) -> Stage:
 
 
 def _options(job: Job, recipe: Recipe, *, resume: bool) -> RunOptions:
-    validate = open_validator(job.folder, recipe, job.progress)
+    validate = open_validator(job.data, recipe, job.progress)
     return RunOptions(resume, job.workers, validate, job.progress)
 
 

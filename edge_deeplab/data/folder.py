@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
 from edge_deeplab.data.label_map import LabelMap, RelabelledDataset, read_label_map
@@ -10,7 +11,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 LabelledFolder = FolderDataset | RelabelledDataset
 
-NamedLabelMap = LabelMap | Mapping[str, str] | str | Path | None
+NamedLabelMap = Mapping[str, str] | str | Path | None
 """A label map, class names by class name, or the path of its file; None where labels stay as they are."""
 
 
@@ -28,6 +29,13 @@ class DataFolder:
     max_pixels: int = MAX_PIXELS
     label_map: LabelMap | None = None
 
+    @classmethod
+    def named(
+        cls, path: Path, max_pixels: int = MAX_PIXELS, label_map: NamedLabelMap = None
+    ) -> Self:
+        """Return what a folder and the options beside it mean; errors as for `read_label_map`."""
+        return cls(path, max_pixels, None if label_map is None else read_label_map(label_map))
+
     def open(self, split: str) -> LabelledFolder:
         """Return a split of it.
 
@@ -37,12 +45,3 @@ class DataFolder:
         """
         dataset = open_dataset(self.path, split, max_pixels=self.max_pixels)
         return dataset if self.label_map is None else RelabelledDataset(dataset, self.label_map)
-
-
-def data_folder(
-    path: Path, max_pixels: int = MAX_PIXELS, label_map: NamedLabelMap = None
-) -> DataFolder:
-    """Return what a folder and the options beside it mean; errors as for `read_label_map`."""
-    if label_map is not None and not isinstance(label_map, LabelMap):
-        label_map = read_label_map(label_map)
-    return DataFolder(path, max_pixels, label_map)

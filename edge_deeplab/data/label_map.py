@@ -14,8 +14,8 @@ import numpy as np
 
 from edge_deeplab.data.dataset import FolderDataset, Sample
 from edge_deeplab.data.dataset_toml import check_keys, parse_classes
-from edge_deeplab.description import ClassInfo
-from edge_deeplab.documents import read_toml
+from edge_deeplab.description import ClassInfo, classes_from_json
+from edge_deeplab.documents import Fields, read_toml
 from edge_deeplab.errors import ConfigError, unknown_choice
 
 IGNORED = 255
@@ -30,7 +30,7 @@ class LabelMap:
     """What labels are called in other words.
 
     Args:
-        name: of the set of classes that they become.
+        name: of the set of classes that they become; empty where nobody named it.
         class_of: the other class of each class that is kept.
         classes: the other classes in id order, with their colours; None: in the order of `class_of`, each with the
             colour of the first class that becomes it.
@@ -63,7 +63,7 @@ class LabelMap:
     @property
     def sha256(self) -> str:
         """The hash of what it says."""
-        content = (self.name, list(self.class_of.items()), self.classes)
+        content = (list(self.class_of.items()), self.classes)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
@@ -79,9 +79,7 @@ def read_label_map(given: Mapping[str, str] | str | Path) -> LabelMap:
         ConfigError: when it cannot be read or is no such map.
     """
     try:
-        if isinstance(given, Mapping):
-            return _parse({"map": given}, "a label map")
-        return _parse(read_toml(Path(given)), Path(given).stem)
+        return _parse({"map": given} if isinstance(given, Mapping) else read_toml(Path(given)))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"label map {given!s:.200} cannot be used ({error}); a table [map] of lines such as "
@@ -89,25 +87,28 @@ def read_label_map(given: Mapping[str, str] | str | Path) -> LabelMap:
         ) from error
 
 
-def _parse(document: Mapping[str, Any], stem: str) -> LabelMap:
+def _parse(document: Mapping[str, Any]) -> LabelMap:
     """Return the content; a ValueError says what is wrong with it."""
     check_keys(document, _KEYS)
-    name, class_of = document.get("to", stem), document.get("map")
-    if not isinstance(name, str) or not name:
-        raise ValueError("to is no text")
-    if not isinstance(class_of, Mapping) or not class_of:
-        raise ValueError("a table map is missing, or empty")
+    told = Fields(document)
+    name = told.text("to") if "to" in document else ""
+    class_of = told.table("map")
+    if not class_of:
+        raise ValueError("the table map is empty")
     for own, other in class_of.items():
-        if not all(isinstance(text, str) and text for text in (own, other)):
-            raise ValueError(f"{own!r:.60} = {other!r:.60} is no pair of class names")
+        pair = Fields({"class": own, "its other name": other})
+        pair.text("class")
+        pair.text("its other name")
     if "classes" not in document:
-        return LabelMap(name, dict(class_of))
+        others = dict.fromkeys(class_of.values())
+        classes_from_json([{"name": other, "color": (0, 0, 0)} for other in others])
+        return LabelMap(name, class_of)
     classes = parse_classes(document)
     listed = [each.name for each in classes]
     for other in class_of.values():
         if other not in listed:
             raise unknown_choice("class among [[classes]]", other, listed)
-    return LabelMap(name, dict(class_of), classes)
+    return LabelMap(name, class_of, classes)
 
 
 class RelabelledDataset:
@@ -123,7 +124,8 @@ class RelabelledDataset:
 
     def __init__(self, source: FolderDataset, label_map: LabelMap) -> None:
         self.classes = label_map.classes_for(source.classes)
-        self.name = f"{source.name} as {label_map.name} ({label_map.sha256[:8]})"
+        words = f"as {label_map.name}" if label_map.name else "in other words"
+        self.name = f"{source.name} {words} (label map {label_map.sha256[:8]})"
         self.licence = source.licence
         self.ignore_index: int | None = IGNORED
         self._source, self._map = source, label_map

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.data.folder import NamedLabelMap, data_folder
+from edge_deeplab.data.folder import DataFolder, NamedLabelMap
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.description import Normalisation
@@ -55,7 +55,9 @@ class ScoringRequest:
     def open_data(self) -> SegmentationDataset:
         """Return the labelled images; errors as for `resolve_dataset` and `data_folder`."""
         folder = (
-            None if self.data is None else data_folder(self.data, self.max_pixels, self.label_map)
+            None
+            if self.data is None
+            else DataFolder.named(self.data, self.max_pixels, self.label_map)
         )
         return resolve_dataset(folder, self.split, limit=self.limit)
 

@@ -17,6 +17,7 @@ from edge_deeplab.config import (
     PruningSection,
     QatRecipe,
 )
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
@@ -71,7 +72,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = Stopper()
-    compress(checkpoint, recipe, Job(data, tmp_path / "whole", 0, whole))
+    compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "whole", 0, whole))
     assert whole.said == [f"{step}: running" for step in STEPS]
 
     stopper = Stopper(
@@ -91,8 +92,8 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     stops = len(stopper.places)
     for _ in range(stops):
         with pytest.raises(KeyboardInterrupt):
-            compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper))
-    compress(checkpoint, recipe, Job(data, tmp_path / "stopped", 0, stopper))
+            compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "stopped", 0, stopper))
+    compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "stopped", 0, stopper))
 
     expected = final_files(tmp_path / "whole")
     assert final_files(tmp_path / "stopped") == expected
@@ -109,7 +110,7 @@ def test_core_ml_files_off_the_mac_are_scored_and_not_timed(
     monkeypatch.setattr(measures, "core_ml_runs_here", lambda: False)
     targets = {"targets": ["coreml", "onnx"], "precisions": ["fp32"]}
     recipe = CompressRecipe.model_validate({"export": targets, "parity": {}, "bench": {}})
-    compress(checkpoint, recipe, Job(data, tmp_path / "run", 0))
+    compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "run", 0))
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     package, onnx = report["files"]
     assert (package["target"], package["latency_ms"], package["ratio_to_reference"]) == (
@@ -136,7 +137,7 @@ def test_only_what_depends_on_a_change_is_done_again(
 
     def run(changed: CompressRecipe) -> set[str]:
         stopper = Stopper()
-        compress(checkpoint, changed, Job(data, tmp_path / "run", 0, stopper))
+        compress(checkpoint, changed, Job(DataFolder(data), tmp_path / "run", 0, stopper))
         return {line.partition(":")[0] for line in stopper.said if line.endswith("running")}
 
     def change(section: str, **values: object) -> CompressRecipe:
@@ -179,7 +180,7 @@ def test_report_names_every_failure_and_says_what_each_stage_costs(
     )
     export = recipe.export.model_copy(update={"precisions": ("fp32",)})  # type: ignore[union-attr]
     chosen = CompressRecipe(prune=only_prune, export=export)
-    report = compress(checkpoint, chosen, Job(data, tmp_path / "run", 0))
+    report = compress(checkpoint, chosen, Job(DataFolder(data), tmp_path / "run", 0))
     assert not report.passed
     assert [failure.partition(" ")[0] for failure in report.failures] == [
         "exports/tiny-fp32.tflite",
@@ -206,13 +207,13 @@ def test_second_chain_in_a_folder_is_refused_and_changes_nothing(
     def start_another(line: str) -> None:
         before = all_files(output)
         with pytest.raises(OutputError, match="another compress is at work in"):
-            compress(checkpoint, recipe, Job(data, output, 0))
+            compress(checkpoint, recipe, Job(DataFolder(data), output, 0))
         assert all_files(output) == before
         refused.append(line)
 
-    compress(checkpoint, recipe, Job(data, output, 0, Heard(at_note=start_another)))
+    compress(checkpoint, recipe, Job(DataFolder(data), output, 0, Heard(at_note=start_another)))
     assert refused == ["export-reference-fp32: running", "check-reference-fp32: running"]
-    compress(checkpoint, recipe, Job(data, output, 0))
+    compress(checkpoint, recipe, Job(DataFolder(data), output, 0))
 
 
 def test_layers_are_timed_once_however_often_pruning_is_stopped(
@@ -247,7 +248,7 @@ def test_layers_are_timed_once_however_often_pruning_is_stopped(
                 "pruning": {"runtime": "onnx", "importance": "magnitude", **pruning},
             }
         )
-        job = Job(data, tmp_path / "run", 0, stopper)
+        job = Job(DataFolder(data), tmp_path / "run", 0, stopper)
         report = compress(checkpoint, CompressRecipe(prune=chosen), job)
         return dict(report.steps)
 
@@ -281,7 +282,7 @@ def test_whom_sparsity_does_not_help_is_said_once(
     assert sparsity_warnings(recipe) == []
     chosen = CompressRecipe.model_validate({"prune": sparse, "export": export})
     stopper = Stopper()
-    compress(checkpoint, chosen, Job(data, tmp_path / "run", 0, stopper))
+    compress(checkpoint, chosen, Job(DataFolder(data), tmp_path / "run", 0, stopper))
     warnings = [line for line in stopper.said if line.startswith("warning:")]
     assert len(warnings) == 1
     assert "sparse weights make onnx and tflite files neither smaller nor faster" in warnings[0]

@@ -11,6 +11,7 @@ from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.config import CompressRecipe
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.models.checkpoint import Checkpoint
 
 
@@ -27,7 +28,7 @@ def test_results_of_an_earlier_recipe_are_removed_and_nothing_else(
 
     def run(**sections: Any) -> None:
         chosen = CompressRecipe.model_validate(sections)
-        compress(checkpoint, chosen, Job(data, output, 0))
+        compress(checkpoint, chosen, Job(DataFolder(data), output, 0))
 
     files = {"targets": ["onnx", "tflite"], "precisions": ["fp32"]}
     run(prune=prune, export=files, parity={"max_drop": 100})
@@ -84,5 +85,9 @@ def test_report_that_cannot_be_read_removes_nothing(
     (output / "exports" / "old.onnx").write_text("old")
     (output / "report.json").write_text(content)
     export = {"targets": ["onnx"], "precisions": ["fp32"]}
-    compress(checkpoint, CompressRecipe.model_validate({"export": export}), Job(data, output, 0))
+    compress(
+        checkpoint,
+        CompressRecipe.model_validate({"export": export}),
+        Job(DataFolder(data), output, 0),
+    )
     assert "old.onnx" in names_in(output / "exports")

@@ -10,6 +10,7 @@ from edge_deeplab import versions
 from edge_deeplab.compress.chain import compress
 from edge_deeplab.compress.job import Job
 from edge_deeplab.config import CompressRecipe
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.quantization import placement
@@ -49,7 +50,7 @@ def refused(data: Path, tmp_path: Path) -> Callable[[Checkpoint, dict], str]:
     def start(checkpoint: Checkpoint, document: dict) -> str:
         recipe = CompressRecipe.model_validate(document)
         with pytest.raises(EdgeDeepLabError) as raised:
-            compress(checkpoint, recipe, Job(data, tmp_path / "run", 0))
+            compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "run", 0))
         assert not (tmp_path / "run").exists()
         return str(raised.value)
 

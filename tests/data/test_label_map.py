@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from edge_deeplab import api
+from edge_deeplab.compress.job import Job
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.data.folder import data_folder
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.label_map import LabelMap, RelabelledDataset, read_label_map
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import ConfigError
@@ -65,7 +66,7 @@ def test_classes_become_others_in_the_order_of_the_map(folder: Path, tmp_path: P
 
 def test_class_that_is_not_listed_is_ignored(folder: Path) -> None:
     source = open_dataset(folder, "train")
-    mapped = data_folder(folder, label_map={"c": "stuff"}).open("train")
+    mapped = DataFolder.named(folder, label_map={"c": "stuff"}).open("train")
     own, other = source[0].mask_ids, mapped[0].mask_ids
     np.testing.assert_array_equal(other == 0, own == 2)
     assert (other[own != 2] == 255).all()
@@ -78,28 +79,43 @@ def test_listed_classes_say_order_and_colours_and_may_be_absent(
         f'[[classes]]\nname = "{name}"\ncolor = [{i}, {i}, {i}]\n'
         for i, name in enumerate(("void fill", "stuff", "thing"))
     )
-    mapped = data_folder(folder, label_map=write(tmp_path / "m.toml", MAP + listed)).open("train")
+    mapped = DataFolder.named(folder, label_map=write(tmp_path / "m.toml", MAP + listed)).open(
+        "train"
+    )
     assert mapped.classes[2] == ClassInfo("thing", (2, 2, 2))
     assert set(np.unique(mapped[0].mask_ids)) <= {1, 2, 255}
 
 
 def test_hash_follows_the_map_and_the_content(folder: Path) -> None:
     maps: list[Any] = [None, {"a": "x", "b": "y"}, {"a": "y", "b": "x"}]
-    datasets = [data_folder(folder, label_map=each).open("train") for each in maps]
+    datasets = [DataFolder.named(folder, label_map=each).open("train") for each in maps]
     assert len({each.content_sha256() for each in datasets}) == 3
     assert len({each.name for each in datasets}) == 3, "a run that is resumed is told apart by it"
+
+
+def test_name_of_the_map_s_file_is_not_part_of_what_it_says(folder: Path, tmp_path: Path) -> None:
+    text = "[map]\na = 'x'"
+    first, second = (
+        DataFolder.named(folder, label_map=write(tmp_path / name, text)).open("train")
+        for name in ("a.toml", "b.toml")
+    )
+    assert (first.name, first.content_sha256()) == (second.name, second.content_sha256())
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("[map]\nz = 'x'", "unknown class of the data in the label map 'z'"),
-        ("to = 'x'", "a table map is missing, or empty"),
-        ("[map]", "a table map is missing, or empty"),
-        ("[map]\na = 3", r"'a' = 3 is no pair of class names"),
-        ("[map]\na = ''", "is no pair of class names"),
+        ("to = 'x'", "map is missing"),
+        ("map = 3", "map is 3, not a table"),
+        ("[map]", "the table map is empty"),
+        ("[map]\na = 3", "its other name is 3, not text"),
+        ("[map]\na = ''", "its other name is '', not text of 1 to 255 letters"),
+        ('[map]\na = "x\\u001b[31m"', "not one line without control characters"),
+        (f"[map]\na = '{'x' * 300}'", "not text of 1 to 255 letters"),
+        (f"to = '{'x' * 300}'\n[map]\na = 'x'", "not text of 1 to 255 letters"),
         ("[mapp]\na = 'x'", "unknown key 'mapp' .did you mean 'map'"),
-        ("to = 3\n[map]\na = 'x'", "to is no text"),
+        ("to = 3\n[map]\na = 'x'", "to is 3, not text"),
         (
             "[map]\na = 'x'\n[[classes]]\nname = 'y'\ncolor = [0, 0, 0]",
             "unknown class among .*'x'",
@@ -107,18 +123,28 @@ def test_hash_follows_the_map_and_the_content(folder: Path) -> None:
         ("[map]\na = 'x'\n[[classes]]\nname = 'x'", "the color of class 'x'"),
         ("classes = 3\n[map]\na = 'x'", r"\[\[classes\]\] does not stand there"),
         ("no toml", "cannot be used"),
+        (f"{'x' * 10_000_000} = 1", "^.{0,800}$"),
     ],
 )
 def test_map_that_cannot_be_meant_is_one_sentence(
     folder: Path, tmp_path: Path, text: str, sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        data_folder(folder, label_map=write(tmp_path / "map.toml", text)).open("train")
+        DataFolder.named(folder, label_map=write(tmp_path / "map.toml", text)).open("train")
 
 
 def test_map_that_is_not_there_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be used"):
-        data_folder(folder, label_map=tmp_path / "nowhere.toml")
+        DataFolder.named(folder, label_map=tmp_path / "nowhere.toml")
+
+
+def test_chain_reads_its_data_in_other_words(folder: Path, tmp_path: Path) -> None:
+    own, mapped = (
+        Job(DataFolder.named(folder, label_map=label_map), tmp_path / "run")
+        for label_map in (None, {"a": "x"})
+    )
+    assert [c.name for c in mapped.open_splits(["train"])[0].classes] == ["x"]
+    assert own.hash_splits(["train"]) != mapped.hash_splits(["train"])
 
 
 def test_map_without_data_is_refused() -> None:
@@ -140,10 +166,41 @@ def test_labels_of_one_set_train_and_score_a_network_of_another(
     checkpoint = api.load(trained.checkpoint)
     assert [c.name for c in checkpoint.info.classes] == ["x", "y"]
     (name,) = checkpoint.info.provenance["data"]
-    assert LabelMap("a label map", label_map).sha256[:8] in name
+    assert LabelMap("", label_map).sha256[:8] in name
     turned = api.evaluate(checkpoint, data=folder, split="train", label_map={"c": "y", **label_map})
     plain = api.evaluate(checkpoint, data=folder, split="train", label_map=label_map)
     assert turned.class_names == ("y", "x")
     assert plain.miou == pytest.approx(turned.miou)
+    quantized = api.quantize(
+        checkpoint,
+        data=folder,
+        output=tmp_path / "int8",
+        epochs=0,
+        recipe={"data": {"validation_split": "train"}, "quantization": {"calibration_images": 1}},
+        label_map=label_map,
+        workers=0,
+    )
+    assert quantized.miou is not None, "the split that validates is mapped as well"
+    exported = api.export(quantized.checkpoint, "onnx", output=tmp_path / "exports")
+    report = api.parity(
+        exported[0].path,
+        reference=checkpoint,
+        data=folder,
+        split="train",
+        label_map=label_map,
+        max_drop=100,
+    )
+    assert report.failures() == []
+    pruned = api.prune(
+        checkpoint,
+        data=folder,
+        output=tmp_path / "pruned",
+        macs=0.9,
+        epochs=0,
+        recipe={"data": {"validation_split": ""}, "pruning": {"importance": "magnitude"}},
+        label_map=label_map,
+        workers=0,
+    )
+    assert [c.name for c in api.load(pruned.checkpoint).info.classes] == ["x", "y"]
     with pytest.raises(ConfigError, match="has the classes x, y, the data set has a, b, c"):
         api.evaluate(checkpoint, data=folder, split="train")

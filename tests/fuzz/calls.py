@@ -14,7 +14,7 @@ from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.compress.steps import run_step
 from edge_deeplab.config import CompressRecipe, DataSection, Recipe
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.data.folder import DataFolder, data_folder
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.demo.pipeline import DemoView, run_demo
 from edge_deeplab.demo.record import record
@@ -122,7 +122,9 @@ def show_images(case: Case) -> None:
 def check_recipe(case: Case) -> None:
     """Read a recipe and check what can be checked before the chain starts, as `compress` does."""
     recipe = load_recipe_as(CompressRecipe, case.path)
-    check_chain(reference(case.bases), recipe, Job(case.bases / "data", case.out / "run"))
+    check_chain(
+        reference(case.bases), recipe, Job(DataFolder(case.bases / "data"), case.out / "run")
+    )
 
 
 def read_map(case: Case) -> None:
@@ -132,7 +134,7 @@ def read_map(case: Case) -> None:
 
 def read_relabelled(case: Case) -> None:
     """Read a label map, and data in its words."""
-    dataset = data_folder(case.bases / "data", label_map=case.path).open("test")
+    dataset = DataFolder.named(case.bases / "data", label_map=case.path).open("test")
     dataset.content_sha256()
     dataset[0]
 

@@ -63,10 +63,8 @@ def mutate_fields(content: bytes, dice: Dice) -> Mutated:
     for _ in range(_TRIES):
         try:
             model = schema.ModelT.InitFromPackedBuf(content, 0)
-        except (
-            _PACKING_ERRORS
-        ):  # a change before has made it a file that the schema's classes do not read
-            break
+        except _PACKING_ERRORS:
+            break  # the change before has made it a file that the schema's classes do not read
         change = change_constant if dice.random() < _SHARE_CONSTANTS else change_field
         changed = change(model, dice)
         try:
