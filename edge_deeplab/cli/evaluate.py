@@ -164,7 +164,9 @@ def _parse_crf(crf: bool, appearance: str | None) -> "DenseCrf | None":
     """
     if not crf:
         if appearance is not None:
-            raise typer.BadParameter("--crf-appearance needs --crf")
+            raise typer.BadParameter(
+                "--crf-appearance came without --crf, whose term it is; add --crf, or leave it out"
+            )
         return None
     from edge_deeplab.evaluation.dense_crf import DenseCrf
 
@@ -189,5 +191,6 @@ def _show(evaluation: "Evaluation") -> None:
     stdout_console().print(evaluation_table(evaluation))
     if evaluation.trimap:
         stdout_console().print(trimap_table(evaluation))
-    share = f"{evaluation.network_share:.0%} of them inside of the network"
+    inside = "network and the CRF" if evaluation.runtime.endswith("CRF") else "network"
+    share = f"{evaluation.network_share:.0%} of them inside of the {inside}"
     say(f"{evaluation.seconds:.0f} s, {share}; {evaluation.latency_ms:.0f} ms a picture")

@@ -5,7 +5,6 @@ Mean-field inference is Kraehenbuehl and Koltun's (arXiv 1210.5644), by the pack
 
 import time
 from dataclasses import dataclass, fields
-from math import isfinite
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,17 @@ if TYPE_CHECKING:
 
 _LEAST = 1e-6
 """Probabilities below are taken as it: their logarithm is an energy."""
+
+
+_WEIGHTS, _DISTANCES = (1e-3, 1e3), (0.1, 1e4)
+_BOUNDS = {
+    "appearance": _WEIGHTS,
+    "appearance_px": _DISTANCES,
+    "appearance_rgb": _DISTANCES,
+    "smoothness": _WEIGHTS,
+    "smoothness_px": _DISTANCES,
+    "iterations": (1, 100),
+}
 
 
 def load_library() -> ModuleType:
@@ -46,7 +56,8 @@ class DenseCrf:
         iterations: of mean-field inference.
 
     Raises:
-        ConfigError: when a value is not above 0, or there are more than 100 iterations.
+        ConfigError: when a weight is not from 0.001 to 1000, a distance not from 0.1 to 10000, or the iterations are
+            not from 1 to 100: far outside, the package ends the program.
     """
 
     appearance: float = 4.0
@@ -57,17 +68,15 @@ class DenseCrf:
     iterations: int = 10
 
     def __post_init__(self) -> None:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, value in values.items():
-            if not isfinite(value) or value <= 0:
+        for field in fields(self):
+            low, high = _BOUNDS[field.name]
+            value = getattr(self, field.name)
+            wanted = int if field.name == "iterations" else int | float
+            if isinstance(value, bool) or not isinstance(value, wanted) or not low <= value <= high:
                 raise ConfigError(
-                    f"{name} of a dense CRF came as {value:g}; a number above 0 was expected; pass for example "
-                    f"{getattr(type(self), name):g}"
+                    f"{field.name} of a dense CRF came as {value!r:.60}; a number from {low:g} to {high:g} was "
+                    f"expected; pass for example {field.default:g}"
                 )
-        if self.iterations > 100:
-            raise ConfigError(
-                f"{self.iterations} iterations of a dense CRF came; at most 100 were expected; pass 10"
-            )
 
     def refine(
         self, probabilities: npt.NDArray[np.float32], image_hwc: ImageHWC

@@ -91,8 +91,8 @@ class EvaluateRequest(ScoringRequest):
         protocol = (self.output_stride, self.views, self.size_hw, self.crf)
         if self.artifact is not None and protocol != (None, ONE_VIEW, None, None):
             raise ConfigError(
-                "an output stride, scales, a flip, a size or a CRF came with an exported file, whose graph is fixed; "
-                "a checkpoint was expected with them; leave them out"
+                "an output stride, scales, a flip, a way to fuse, a size or a CRF came with an exported file, "
+                "whose graph is fixed; a checkpoint was expected with them; leave them out"
             )
         if self.artifact is None and self.runtime is not None:
             raise ConfigError(
@@ -100,6 +100,10 @@ class EvaluateRequest(ScoringRequest):
                 "with it; leave it out"
             )
         if self.crf is not None:
+            if not isinstance(self.crf, DenseCrf):
+                raise ConfigError(
+                    f"crf came as {self.crf!r:.60}; a DenseCrf was expected; pass evaluation.dense_crf.DenseCrf()"
+                )
             load_library()
         with checking("trimap"):
             _check_widths(self.trimap)

@@ -114,7 +114,7 @@ class Evaluation:
 
     @property
     def network_share(self) -> float:
-        """Fraction of the time that the network took; the rest went to reading, resizing and counting."""
+        """Fraction of the time that the network took (a CRF after it too); the rest went to reading and counting."""
         return float(self.latencies_ms.sum()) / 1000 / self.seconds
 
     def to_json(self) -> dict[str, Any]:
@@ -123,6 +123,7 @@ class Evaluation:
             **self.scores_to_json(),
             "path": str(self.path),
             "data": self.data,
+            "network_share": finite_or_none(self.network_share),
             "confusion": self.confusion.tolist(),
             "trimap": [band.to_json() for band in self.trimap],
         }
@@ -139,7 +140,6 @@ class Evaluation:
             "size_hw": list(self.size_hw),
             "seconds": self.seconds,
             "latency_ms": finite_or_none(self.latency_ms),
-            "network_share": finite_or_none(self.network_share),
         }
 
 

@@ -25,7 +25,7 @@ class Views:
         fuse: how the views become one.
 
     Raises:
-        ConfigError: when there is no scale, or one that is not positive, or no such way to fuse.
+        ConfigError: when there is no scale, or one that is not positive, or no such way to fuse, or nothing to fuse.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -41,6 +41,11 @@ class Views:
         if self.fuse not in FUSES:
             with checking("fuse"):
                 raise unknown_choice("way to fuse views", str(self.fuse), FUSES)
+        if self.fuse != "average" and self.is_picture:
+            raise ConfigError(
+                f"a way to fuse views, {self.fuse}, came with one view; several were expected with it; add scales or a "
+                "flip, or leave it out"
+            )
 
     @property
     def is_picture(self) -> bool:

@@ -112,13 +112,30 @@ def test_speckles_go_and_the_edge_stays(library: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"appearance": 0}, {"smoothness_px": -1}, {"appearance_rgb": float("nan")}]
+    "values",
+    [
+        *({name: value} for name in ("appearance", "smoothness") for value in (0, -1, 1e300)),
+        *({name: 1e-8} for name in ("appearance_px", "appearance_rgb", "smoothness_px")),
+        *({"appearance": value} for value in (float("nan"), True, "4", None)),
+        *({"iterations": value} for value in (0, 101, 2.5)),
+    ],
 )
 def test_value_that_cannot_be_meant_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="a number above 0 was expected"):
+    """Some of them would end the program inside of the package."""
+    with pytest.raises(ConfigError, match=r"came as .* a number from .* was expected"):
         DenseCrf(**values)
-    with pytest.raises(ConfigError, match="at most 100"):
-        DenseCrf(iterations=101)
+
+
+@pytest.mark.parametrize("name", ["appearance_px", "appearance_rgb", "smoothness_px"])
+@pytest.mark.parametrize("value", [0.1, 1e4])
+def test_outermost_distances_are_inferred_with(library: None, name: str, value: float) -> None:
+    image, probabilities = speckled((40, 48))
+    assert DenseCrf(**{name: value}).refine(probabilities, image).max() <= 1
+
+
+def test_crf_that_is_none_is_refused_before_any_work() -> None:
+    with pytest.raises(ConfigError, match="crf came as True; a DenseCrf was expected"):
+        api.evaluate(crf=True)  # type: ignore[arg-type]
 
 
 def test_evaluate_refines_what_the_network_believes(
@@ -133,7 +150,7 @@ def test_evaluate_refines_what_the_network_believes(
     data = make_dataset("test", count=1)
     plain, refined, faint = (
         api.evaluate(float_checkpoint, data=data, crf=crf)
-        for crf in (None, DenseCrf(), DenseCrf(appearance=1e-4, smoothness=1e-4))
+        for crf in (None, DenseCrf(), DenseCrf(appearance=1e-3, smoothness=1e-3))
     )
     assert refined.runtime == f"{plain.runtime}, dense CRF"
     assert faint.pixel_accuracy < 0.85
@@ -160,7 +177,7 @@ def test_command_line_takes_the_appearance_term(
     result = CliRunner().invoke(app, [*command, "--crf-appearance", "3,50,5"])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["runtime"].endswith("dense CRF")
-    for text in ("3,50", "a,b,c", "3,50,0", "3,50,nan"):
+    for text in ("3,50", "a,b,c", "3,50,0", "3,50,nan", "3,1e-8,5"):
         assert CliRunner().invoke(app, [*command, "--crf-appearance", text]).exit_code == 2, text
 
 

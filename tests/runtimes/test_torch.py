@@ -84,6 +84,8 @@ def test_scales_average_class_probabilities(
 def test_maximum_takes_the_highest_logit_of_any_view(
     checkpoint: Checkpoint, images: npt.NDArray[np.uint8]
 ) -> None:
+    with pytest.raises(ConfigError, match="came with one view"):
+        Views(fuse="maximum")
     single = [
         TorchRuntime(checkpoint, views=Views((s, s), fuse="maximum")).logits(images)
         for s in (1.0, 2.0)
