@@ -1,6 +1,5 @@
 """`edge-deeplab models`: which networks can be built, what they cost, and which checkpoints are shipped."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +19,7 @@ from edge_deeplab.cli.terminal import say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.evaluation.cost import CheckpointRow, Cost, ModelList
+    from edge_deeplab.evaluation.cost import Cost, ModelList
 
 
 def models(
@@ -50,7 +49,7 @@ def models(
         console = stdout_console()
         console.print(_models_table(found))
         if found.checkpoints:
-            console.print(_checkpoints_table(found.checkpoints))
+            console.print(_checkpoints_table(found))
         else:
             say("no checkpoint is shipped with this installation")
 
@@ -75,17 +74,21 @@ def _models_table(found: "ModelList") -> "Table":
     return table
 
 
-def _checkpoints_table(rows: "Sequence[CheckpointRow]") -> "Table":
+def _checkpoints_table(found: "ModelList") -> "Table":
     from rich.table import Table
 
     from edge_deeplab.cli.terminal import stacked
 
-    table = Table("checkpoint", "model", "measured mIoU", title="shipped checkpoints")
+    stride = f"stride {found.output_stride}" if found.output_stride else "its own stride"
+    caption = f"multiply-adds at {found.size_hw[0]}x{found.size_hw[1]} and {stride}; mIoU as it was measured"
+    table = Table(
+        "checkpoint", "model", "measured mIoU", title="shipped checkpoints", caption=caption
+    )
     for header in ("parameters", "multiply-adds"):
         table.add_column(header, justify="right")
     table.add_column("licence")
     table.add_column("weights of")
-    for row in rows:
+    for row in found.checkpoints:
         results = row.info.results.items()
         scores = [f"{data} {r['miou']:.2f}" for data, r in results if "miou" in r]
         measured = stacked(scores or ["not measured"])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from edge_deeplab.errors import checking
+from edge_deeplab.errors import ConfigError, checking
 from edge_deeplab.models import deeplab, family, shipped
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint
 from edge_deeplab.models.origins import Origin, origins_of
@@ -19,6 +19,8 @@ from edge_deeplab.models.spec import ModelSpec, check_output_stride
 from edge_deeplab.progress import SILENT, Progress
 
 SIZE_HW = (512, 512)
+SIDES = (32, 16384)
+"""Pixels of a side that every network can be counted at, the least and the most."""
 NUM_CLASSES = 21
 """PASCAL VOC's, as in the papers' tables; where nothing else is said, models are counted at this size."""
 
@@ -110,17 +112,20 @@ class ModelList:
         models: each with its cost.
         checkpoints: each with its cost.
         size_hw: pixels of the image that all are counted at.
+        output_stride: of all; None: each its own.
     """
 
     models: tuple[ModelRow, ...]
     checkpoints: tuple[CheckpointRow, ...]
     size_hw: tuple[int, int] = SIZE_HW
+    output_stride: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `models --json`."""
         return {
             "size_hw": list(self.size_hw),
             "num_classes": NUM_CLASSES,
+            "output_stride": self.output_stride,
             "models": [row.to_json() for row in self.models],
             "checkpoints": [row.to_json() for row in self.checkpoints],
         }
@@ -140,8 +145,10 @@ def list_models(
         output_stride: of every backbone; None: each its own.
 
     Raises:
-        ConfigError: when there is no such stride.
+        ConfigError: when there is no such stride, or a side is not from 32 to 16384 pixels.
     """
+    with checking("size"):
+        _check_size(size_hw)
     if output_stride is not None:
         with checking("output_stride"):
             check_output_stride(output_stride)
@@ -157,7 +164,15 @@ def list_models(
         cost = count_network(checkpoint.build(output_stride=output_stride), size_hw)
         checkpoints.append(CheckpointRow(name, path, checkpoint.info, cost))
         progress.advance()
-    return ModelList(tuple(models), tuple(checkpoints), size_hw)
+    return ModelList(tuple(models), tuple(checkpoints), size_hw, output_stride)
+
+
+def _check_size(size_hw: tuple[int, int]) -> None:
+    low, high = SIDES
+    if not all(low <= side <= high for side in size_hw):
+        raise ConfigError(
+            f"size {size_hw[0]}x{size_hw[1]} came; sides from {low} to {high} pixels were expected; pass 513x513"
+        )
 
 
 def count_cost(

@@ -27,7 +27,10 @@ REQUIRED = {
 }
 CANNOT_BE_MEANT = {
     "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
-    "models": {"--size": ["0x1", "x"], "--output-stride": ["7", "x"]},
+    "models": {
+        "--size": ["0x1", "x", "31x512", "99999999999999999999x512"],
+        "--output-stride": ["7", "x"],
+    },
     "evaluate": {
         "--fuse": ["sum", ""],
         "--crf-appearance": ["4,67,3"],

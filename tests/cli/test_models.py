@@ -81,8 +81,12 @@ def test_models_are_counted_at_the_size_and_stride_that_are_asked_for(invoke, sh
     assert other["size_hw"] == [256, 512]
     assert other["models"][0]["output_stride"] == 8
     for kind in ("models", "checkpoints"):
-        half, counted = (document[kind][0]["multiply_adds"] for document in (own, other))
-        assert half / 2 < counted != half, kind
+        square, counted = (document[kind][0]["multiply_adds"] for document in (own, other))
+        assert square / 2 < counted != square, kind
+    assert (own["output_stride"], other["output_stride"]) == (None, 8)
+    assert "multiply-adds at 256x512 and stride 8" in " ".join(
+        invoke("--size", "256x512", "--output-stride", "8").stdout.split()
+    )
     refused = invoke("--output-stride", "7")
     assert refused.exit_code == 2
     assert "output stride 7 is not one of 8, 16, 32" in refused.stderr
