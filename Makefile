@@ -45,8 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 # Dense CRF is built from its source; where there is no compiler, its tests are skipped.
 $(VENV)/.crf: $(VENV)/.installed
-	if command -v c++ > /dev/null; then $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[crf]'; fi
-	touch $@
+	if command -v c++ > /dev/null; then $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[crf]' && touch $@; fi
 
 clean:
 	rm -rf $(VENV) build exports *.egg-info

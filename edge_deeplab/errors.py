@@ -160,11 +160,16 @@ class StepError(EdgeDeepLabError):
         self.step = step
 
 
+_LONGEST_TOLD = 100
+"""Letters of a stranger's text that a sentence repeats."""
+
+
 def unknown_choice(kind: str, value: object, choices: Sequence[str]) -> ConfigError:
     """Return the error for a name that is not among `choices`, naming the closest and all of them."""
-    close = get_close_matches(str(value), choices, n=1)
+    told = value[:_LONGEST_TOLD] if isinstance(value, str) else value
+    close = get_close_matches(str(told), choices, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return ConfigError(f"unknown {kind} {value!r}{hint}; choose one of: {', '.join(choices)}")
+    return ConfigError(f"unknown {kind} {told!r}{hint}; choose one of: {', '.join(choices)}")
 
 
 @contextmanager

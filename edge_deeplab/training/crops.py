@@ -207,14 +207,12 @@ def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
     batch, parts = section.batch_size, processes * section.accumulate
     least = 1 if section.freeze_batch_norm else 2
     if batch % parts or batch < least * parts:
-        shared = f"{processes} processes" + (
-            f" with {section.accumulate} parts each" if section.accumulate > 1 else ""
-        )
         each = "an image" if least == 1 else "two images"
         why = "" if least == 1 else ", because batch norm compares them"
         raise DataError(
-            f"a batch of {batch} images came for {shared}; a multiple, {each} or more for each, was "
-            f"expected{why}; set optimiser.batch_size"
+            f"a batch of {batch} images came for {parts} parts ({processes} of torchrun's processes, "
+            f"optimiser.accumulate {section.accumulate}); a multiple, {each} or more for each, was expected{why}; "
+            "set optimiser.batch_size"
         )
     if len(crops) < batch:
         raise DataError(

@@ -218,3 +218,18 @@ def test_trained_weights_are_no_longer_called_sparse(
     info = describe_quantized(sparse, recipe(epochs), sources)
     assert info.pruning == {**lineage, "sparsity": told}
     assert describe_quantized(checkpoint, recipe(epochs), sources).pruning is None
+
+
+def test_batch_norm_that_is_frozen_is_that_of_the_start(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    frozen = {"freeze_batch_norm": True, "accumulate": 2, "batch_size": 2}
+    optimiser = recipe(epochs=2).optimiser.model_copy(update=frozen)
+    chosen = recipe(epochs=2).model_copy(update={"optimiser": optimiser})
+    trained = run(checkpoint, folder, tmp_path / "run", chosen)
+    norms = {n.rpartition(".")[0] for n in trained.tensors if n.endswith("running_mean")}
+    assert norms
+    for name, tensor in checkpoint.tensors.items():
+        moved = not torch.equal(tensor, trained.tensors[name])
+        assert not (moved and name.rpartition(".")[0] in norms), name
+        assert moved or tensor.ndim < 4, name

@@ -164,6 +164,25 @@ def test_fine_tuning_moves_the_weights_of_the_pruned_network(
     assert any(not t.equal(start.tensors[n]) for n, t in best.tensors.items())
 
 
+def test_batch_norm_that_is_frozen_stays_as_pruning_left_it(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
+) -> None:
+    chosen = prune_recipe(epochs=2, macs=0.6)
+    frozen = chosen.optimiser.model_copy(update={"freeze_batch_norm": True})
+    best = run(
+        checkpoint, folder, tmp_path / "run", chosen.model_copy(update={"optimiser": frozen})
+    )
+    before, after = (
+        load_checkpoint(p).tensors for p in (best.with_name("pruned.safetensors"), best)
+    )
+    norms = {name.rpartition(".")[0] for name in before if name.endswith("running_mean")}
+    assert norms
+    for name, tensor in before.items():
+        if name.rpartition(".")[0] in norms:
+            assert tensor.equal(after[name]), name
+    assert any(not tensor.equal(after[name]) for name, tensor in before.items())
+
+
 def test_quantized_checkpoint_of_a_pruned_one_keeps_the_lineage(
     checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
 ) -> None:
