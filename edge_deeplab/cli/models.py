@@ -63,14 +63,17 @@ def _models_table(found: "ModelList") -> "Table":
         f"{found.size_hw[0]}x{found.size_hw[1]}, {NUM_CLASSES} classes; padded: with dense atrous convolutions counted "
         "on features padded to a multiple of their rate, as the papers' tool did"
     )
-    table = Table("model", "paper", "stride", "separable", title="models", caption=caption)
+    table = Table(title="models", caption=caption)
+    table.add_column("model", overflow="fold")
+    for header in ("arXiv", "stride"):
+        table.add_column(header)
     for header in ("parameters", "multiply-adds", "padded"):
         table.add_column(header, justify="right")
     for row in found.models:
-        spec, separable = row.spec, "yes" if row.spec.is_separable else "no"
-        cells = (row.source, str(spec.output_stride), separable)
+        paper = row.source.rpartition("arXiv ")[2]
         padded = f"{row.cost.multiply_adds_padded / 1e9:.2f} G"
-        table.add_row(spec.name, *cells, *_cost_cells(row.cost), padded)
+        stride = str(row.spec.output_stride)
+        table.add_row(row.spec.name, paper, stride, *_cost_cells(row.cost), padded)
     return table
 
 
@@ -81,9 +84,10 @@ def _checkpoints_table(found: "ModelList") -> "Table":
 
     stride = f"stride {found.output_stride}" if found.output_stride else "its own stride"
     caption = f"multiply-adds at {found.size_hw[0]}x{found.size_hw[1]} and {stride}; mIoU as it was measured"
-    table = Table(
-        "checkpoint", "model", "measured mIoU", title="shipped checkpoints", caption=caption
-    )
+    table = Table(title="shipped checkpoints", caption=caption)
+    for header in ("checkpoint", "model"):
+        table.add_column(header, overflow="fold")
+    table.add_column("measured mIoU")
     for header in ("parameters", "multiply-adds"):
         table.add_column(header, justify="right")
     table.add_column("licence")
