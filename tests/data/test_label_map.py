@@ -15,6 +15,7 @@ from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.label_map import LabelMap, RelabelledDataset, read_label_map
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.evaluation.parity import ParityRequest
 
 MakeDataset = Callable[..., Path]
 
@@ -181,16 +182,8 @@ def test_labels_of_one_set_train_and_score_a_network_of_another(
         workers=0,
     )
     assert quantized.miou is not None, "the split that validates is mapped as well"
-    exported = api.export(quantized.checkpoint, "onnx", output=tmp_path / "exports")
-    report = api.parity(
-        exported[0].path,
-        reference=checkpoint,
-        data=folder,
-        split="train",
-        label_map=label_map,
-        max_drop=100,
-    )
-    assert report.failures() == []
+    request = ParityRequest(data=folder, split="train", label_map=label_map)
+    assert [c.name for c in request.open_data().classes] == ["x", "y"]
     pruned = api.prune(
         checkpoint,
         data=folder,

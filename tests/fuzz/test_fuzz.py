@@ -10,6 +10,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.fuzz import flatbuffer
+from tests.fuzz.dice import Dice
 from tests.fuzz.ending import BAD, OK, REFUSED
 from tests.fuzz.kinds import kinds, make_mutant
 from tests.fuzz.run import deal, run_all, summary
@@ -86,3 +91,24 @@ def test_make_mutant_indices_and_seeds_give_other_bytes(bases, tmp_path):
     for kind, hashes in one.items():
         assert len(set(hashes)) > 8, kind
         assert hashes != other[kind]
+
+
+def test_change_after_which_a_file_is_not_read_again_is_the_last(bases, monkeypatch):
+    """An operator's options under another type's number: the schema's classes pack it, and do not read it."""
+
+    def misname(model, _):
+        convolution = schema.BuiltinOptions.Conv2DOptions
+        operators = model.subgraphs[0].operators
+        (first, *_) = (each for each in operators if each.builtinOptionsType == convolution)
+        first.builtinOptionsType = schema.BuiltinOptions.ConcatEmbeddingsOptions
+        return "misnamed"
+
+    monkeypatch.setattr(flatbuffer, "change_field", misname)
+    monkeypatch.setattr(flatbuffer, "change_constant", misname)
+    content = (bases / "small-int8.tflite").read_bytes()
+    dice = Dice(0)
+    monkeypatch.setattr(dice, "choices", lambda *_: [3])
+    changed, told = flatbuffer.mutate_fields(content, dice)
+    assert (changed != content, told) == (True, "misnamed")
+    with pytest.raises(ValueError, match="buffer is smaller"):
+        schema.ModelT.InitFromPackedBuf(changed, 0)

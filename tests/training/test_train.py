@@ -124,9 +124,9 @@ def test_step_in_parts_is_the_step_of_all_crops_at_once(
 ) -> None:
     sources = [open_dataset(unevenly_ignored(make_dataset(count=4)), "train")]
     runs = []
-    for accumulate in (1, 2, 4):
+    for accumulate in (1, 2):
         recipe = tiny_recipe(
-            3, batch_size=4, accumulate=accumulate, freeze_batch_norm=True, learning_rate=1e-2
+            2, batch_size=4, accumulate=accumulate, freeze_batch_norm=True, learning_rate=1e-2
         )
         recipe = recipe.model_copy(
             update={
@@ -141,7 +141,7 @@ def test_step_in_parts_is_the_step_of_all_crops_at_once(
         run = tmp_path / str(accumulate)
         runs.append((train(recipe, sources, run), [float(row["loss"]) for row in read_log(run)]))
     (whole, losses), *others = runs
-    assert len(set(losses)) == 3, "it learns"
+    assert len(set(losses)) == 2, "it learns"
     for parts, others_losses in others:
         assert others_losses == pytest.approx(losses, abs=1e-5)
         for name, tensor in tensors_of(whole).items():
