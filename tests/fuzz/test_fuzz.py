@@ -21,7 +21,7 @@ from tests.fuzz.run import deal, run_all, summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = 20261126
-MUTANTS, PROGRAM_MUTANTS = 180, 6
+MUTANTS, PROGRAM_MUTANTS = 100, 6
 """About a minute on two quiet cores."""
 
 
@@ -30,7 +30,7 @@ def test_commands_mutants_are_answered_or_refused_in_one_sentence(bases: Path, t
     assert not [r for r in results if r.ending.verdict == BAD], summary(results, SEED, 0)
     ended = Counter((result.kind, result.ending.verdict) for result in results)
     for kind in (name for name, kind in kinds().items() if kind.share):
-        assert ended[kind, OK] + ended[kind, REFUSED] > 5, kind
+        assert ended[kind, OK] + ended[kind, REFUSED] > 2, kind
     assert min(_share(ended, OK), _share(ended, REFUSED)) > 0.2, "too mild or too harsh"
 
 
