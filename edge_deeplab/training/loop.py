@@ -271,9 +271,7 @@ class _Loop:
         Args:
             parts: images and masks that this process adds to the step.
         """
-        objective = self.training.objective
-        weights = torch.stack([objective.loss.weigh(masks) for _, masks in parts])
-        mean = self._over_processes(weights.mean())
+        objective, shares = self.training.objective, self._shares(parts)
         self.optimiser.zero_grad(set_to_none=True)
         done = torch.zeros((), device=self.accelerator.device)
         for index, (images, masks) in enumerate(parts):
@@ -281,12 +279,21 @@ class _Loop:
             with nullcontext() if is_last else self.accelerator.no_sync(self.prepared):
                 shown = images.contiguous(memory_format=torch.channels_last)
                 logits = resize(self.prepared(shown).float(), masks.shape[-2:])
-                share = weights[index] / mean if mean > 0 else 1.0
-                loss = objective(logits, shown, masks, share) / len(parts)
+                loss = objective(logits, shown, masks, shares[index]) / len(parts)
                 self.accelerator.backward(loss)
             done += loss.detach()
         norm = self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.section.clip_norm)
         return self._over_processes(done).item(), float(norm)
+
+    def _shares(
+        self, parts: Sequence[tuple[torch.Tensor, torch.Tensor]]
+    ) -> Sequence[torch.Tensor | float]:
+        """Return each part's weight against the mean of the step's parts; 1 where it is the whole step."""
+        if len(parts) * self.accelerator.num_processes == 1:
+            return [1.0]
+        weights = torch.stack([self.training.objective.loss.weigh(masks) for _, masks in parts])
+        mean = self._over_processes(weights.mean())
+        return [weight / mean if mean > 0 else 1.0 for weight in weights]
 
     def _over_processes(self, value: torch.Tensor) -> torch.Tensor:
         """Return the mean of a number over all processes."""
