@@ -13,6 +13,7 @@ from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_deeplab.api import types as types
+    from edge_deeplab.data.folder import DataFolder
 else:
 
     class _Types:
@@ -107,6 +108,13 @@ def to_classes(
         raise ConfigError(
             f"classes came as {given!r:.60} ({error}); names in the order of their ids were expected, or their file"
         ) from error
+
+
+def to_folder(data: str | Path, max_pixels: int, label_map: "types.NamedLabelMap") -> "DataFolder":
+    """Return the labelled images that were named; errors as for `to_path` and `DataFolder.named`."""
+    from edge_deeplab.data.folder import DataFolder
+
+    return DataFolder.named(to_path("data", data), max_pixels, label_map)
 
 
 def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from edge_deeplab.api.files import load
 from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
     Artifacts,
+    to_folder,
     to_path,
     to_path_or_none,
     to_paths,
@@ -230,14 +231,13 @@ def compress(
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import Job
     from edge_deeplab.config import CompressRecipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)
     check_writable(folder, "folder")
-    labelled = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    labelled = to_folder(data, max_pixels, label_map)
     return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
 
 

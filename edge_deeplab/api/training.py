@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edge_deeplab.api.files import load
 from edge_deeplab.api.keywords import checked
-from edge_deeplab.api.named import to_names, to_path, to_path_or_none, types
+from edge_deeplab.api.named import to_folder, to_names, to_path, to_path_or_none, types
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.progress import SILENT, Progress
@@ -63,7 +63,6 @@ def train(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import Recipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.recipes import recipe_from
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
@@ -75,7 +74,7 @@ def train(
             f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
             "expected; leave the model out"
         )
-    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    folder = to_folder(data, max_pixels, label_map)
     request = TrainRequest(
         chosen,
         _open_splits(folder, chosen),
@@ -128,7 +127,6 @@ def prune(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
     from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
@@ -138,7 +136,7 @@ def prune(
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
-    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    folder = to_folder(data, max_pixels, label_map)
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
@@ -170,13 +168,12 @@ def sweep_groups(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import PruneRecipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.pruning.run import PruneRequest
     from edge_deeplab.quantization.pruning.run import sweep_groups as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(PruneRecipe, recipe)
-    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    folder = to_folder(data, max_pixels, label_map)
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     return run(request, progress)
 
@@ -218,12 +215,11 @@ def quantize(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
-    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    folder = to_folder(data, max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     options = _run_options(folder, chosen, resume, workers, progress)
@@ -248,13 +244,12 @@ def rank_quantizers(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import QatRecipe
-    from edge_deeplab.data.folder import DataFolder
     from edge_deeplab.quantization.qat import QuantizeRequest
     from edge_deeplab.quantization.qat import rank_quantizers as run
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(QatRecipe, recipe)
-    folder = DataFolder.named(to_path("data", data), max_pixels, label_map)
+    folder = to_folder(data, max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     return run(request, progress)
