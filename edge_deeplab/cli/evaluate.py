@@ -153,7 +153,7 @@ def evaluate(
         if as_json:
             print_json(evaluation.to_json())
         else:
-            _show(evaluation)
+            _show(evaluation, refined=crf)
 
 
 def _parse_crf(crf: bool, appearance: str | None) -> "DenseCrf | None":
@@ -183,7 +183,7 @@ def _parse_crf(crf: bool, appearance: str | None) -> "DenseCrf | None":
         return DenseCrf(appearance=weight, appearance_px=pixels, appearance_rgb=rgb)
 
 
-def _show(evaluation: "Evaluation") -> None:
+def _show(evaluation: "Evaluation", *, refined: bool) -> None:
     from edge_deeplab.cli.score_tables import evaluation_table, trimap_table
     from edge_deeplab.cli.terminal import stdout_console
 
@@ -191,6 +191,6 @@ def _show(evaluation: "Evaluation") -> None:
     stdout_console().print(evaluation_table(evaluation))
     if evaluation.trimap:
         stdout_console().print(trimap_table(evaluation))
-    inside = "network and the CRF" if evaluation.runtime.endswith("CRF") else "network"
+    inside = "network and the CRF" if refined else "network"
     share = f"{evaluation.network_share:.0%} of them inside of the {inside}"
     say(f"{evaluation.seconds:.0f} s, {share}; {evaluation.latency_ms:.0f} ms a picture")

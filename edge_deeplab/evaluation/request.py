@@ -53,7 +53,7 @@ class ScoringRequest:
             )
 
     def open_data(self) -> SegmentationDataset:
-        """Return the labelled images; errors as for `resolve_dataset` and `data_folder`."""
+        """Return the labelled images; errors as for `DataFolder.named` and `resolve_dataset`."""
         folder = (
             None
             if self.data is None
