@@ -14,7 +14,7 @@ from tests.fuzz.dice import OUTSIDE
 
 HANG_S = 600.0
 HOARD_BYTES = 5 << 29
-SHORT_LIMIT_S = 2.0
+SHORT_LIMIT_S = 0.5
 """A hang is planted with this limit, so that finding it takes seconds."""
 
 

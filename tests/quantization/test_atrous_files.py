@@ -14,29 +14,37 @@ from edge_deeplab.targets import TARGETS
 from tests.quantization.conftest import write_int8
 
 
-@pytest.mark.parametrize("form", ["zero-insert", "deinterlace"])
-@pytest.mark.parametrize("target", ["tflite", "onnx", "coreml"])
-def test_int8_file_of_another_atrous_form_is_bit_equal(
+@pytest.fixture(scope="module", params=["zero-insert", "deinterlace"])
+def other_files(
+    request: pytest.FixtureRequest,
     canonical: CanonicalGraph,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    """The int8 file of every target, its atrous convolutions in another form."""
+    graph = canonical.rewritten([AskedRewrite(request.param)])
+    folder = tmp_path_factory.mktemp(request.param)
+    return {target: write_int8(graph, target, folder) for target in TARGETS}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_int8_file_of_another_atrous_form_is_bit_equal(
     int8_files: dict[str, Path],
+    other_files: dict[str, Path],
     pictures: torch.Tensor,
     target: str,
-    form: str,
-    tmp_path: Path,
 ) -> None:
-    path = write_int8(canonical.rewritten([AskedRewrite(form)]), target, tmp_path)
-    native, rewritten = open_artifact(int8_files[target]), open_artifact(path)
+    native, rewritten = open_artifact(int8_files[target]), open_artifact(other_files[target])
     assert (rewritten.logits(pictures.numpy()) == native.logits(pictures.numpy())).all()
     assert (rewritten.predict(pictures.numpy()) == native.predict(pictures.numpy())).all()
-    convolutions = [o.convolution for o in read_graph(path).operators if o.convolution]
+    convolutions = [
+        o.convolution for o in read_graph(other_files[target]).operators if o.convolution
+    ]
     assert not any(convolution.dilated for convolution in convolutions)
 
 
-@pytest.mark.parametrize("form", ["zero-insert", "deinterlace"])
 def test_int8_files_of_another_atrous_form_hold_the_same_numbers_in_every_format(
-    canonical: CanonicalGraph, form: str, tmp_path: Path
+    other_files: dict[str, Path],
 ) -> None:
-    graph = canonical.rewritten([AskedRewrite(form)])
-    comparison = compare_stored([write_int8(graph, target, tmp_path) for target in TARGETS])
+    comparison = compare_stored(list(other_files.values()))
     assert comparison.differences == ()
     assert comparison.weights == 19
