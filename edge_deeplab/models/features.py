@@ -4,8 +4,10 @@ The idea to hold: `output_stride` turns the last strided convolutions into atrou
 weights can be run at stride 8, 16 or 32. timm says where, but for VGG; what a spec asks beyond that is set afterwards.
 """
 
+import functools
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +108,20 @@ def _make_atrous(network: nn.Module, spec: ModelSpec) -> None:
 
     Its modules stay: timm leaves out the shortcut of an Xception-71 block that loses its stride, and with it weights.
     """
-    with torch.device("meta"):
-        atrous = _convolutions(_create(spec, spec.output_stride))
+    strides_and_rates = _strides_and_rates(spec)
     for path, layer in _convolutions(network).items():
-        made = atrous.get(path)
-        stride, rate = (made.stride[0], made.dilation[0]) if made is not None else (1, 1)
+        stride, rate = strides_and_rates.get(path, (1, 1))
         lost = layer.stride[0] // stride
         layer.stride = (stride, stride)
         _set_rate(layer, rate * lost if spec.first_dilated else rate)
+
+
+@functools.cache  # half of the time that building a network takes
+def _strides_and_rates(spec: ModelSpec) -> Mapping[str, tuple[int, int]]:
+    """Return what timm gives each convolution, by path, at the spec's output stride."""
+    with torch.device("meta"):
+        atrous = _convolutions(_create(spec, spec.output_stride))
+    return {path: (layer.stride[0], layer.dilation[0]) for path, layer in atrous.items()}
 
 
 def _pad_within(network: nn.Module) -> None:

@@ -1,4 +1,7 @@
-"""Backbones whose activations, gates and sums need more than a small network shows: int8 on all targets, and QAT."""
+"""Backbones whose activations, gates and sums need more than a small network shows: int8 on all targets, and QAT.
+
+All of it in `make slow`: MobileNetV3's integers are held in all formats by models/test_contract.py every time.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,8 @@ from tests.tiny_files import check_observed
 
 from .conftest import describe_int8
 
+pytestmark = pytest.mark.slow
+
 SIZE_HW = (64, 64)
 CLASSES = 3
 STEPS = 60
@@ -44,10 +49,7 @@ class Exported:
     files: dict[str, Path]
 
 
-@pytest.fixture(
-    scope="module",
-    params=["mobilenetv3_large_100", pytest.param("xception65", marks=pytest.mark.slow)],
-)
+@pytest.fixture(scope="module", params=["mobilenetv3_large_100", "xception65"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     torch.manual_seed(0)
     normalisation = get_backbone(request.param).normalisation

@@ -15,7 +15,14 @@ from tests.narrow import pruned_to_an_eighth
 from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 from tests.slow import or_slow
 
-DEEPER = ("resnet101", "xception71", "efficientnet_lite1", "efficientnet_lite2")
+DEEPER = (
+    "resnet101",
+    "xception65",
+    "xception71",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "mobilenetv4_conv_medium",
+)
 """Of the operators of others here, only more of them: in `make slow`."""
 
 
