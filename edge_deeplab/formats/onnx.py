@@ -1,4 +1,4 @@
-"""Reads an ONNX file into a `FileGraph`: the protobuf as it stands, nothing inferred, no external file opened."""
+"""Reads an ONNX file into a `FileGraph`: the protobuf, no external file opened, undeclared shapes inferred."""
 
 import math
 from collections import Counter
@@ -19,6 +19,7 @@ from edge_deeplab.formats.graph import (
     TensorSpec,
     height_and_width,
 )
+from edge_deeplab.formats.onnx_shapes import declare_missing
 from edge_deeplab.formats.operator_names import find_module
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
@@ -35,6 +36,9 @@ _PASSED_THROUGH = {"DequantizeLinear", "QuantizeLinear", "Cast", "Identity"}
 _WEIGHT_INPUT = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _DEFAULT_DOMAINS = ("", "ai.onnx")
+_SHAPES_UNKNOWN = (
+    "shapes that the file does not declare could not be inferred: rules about them are not asked"
+)
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
@@ -49,8 +53,10 @@ def read_onnx(path: Path) -> FileGraph:
         MissingDependencyError: without onnx.
     """
     onnx, model = require("onnx", package="onnx", extra="onnx"), parse_onnx(path)
+    known = declare_missing(model, path)
     with reading_onnx(path):
-        return _ModelReader(onnx, model).read(path)
+        file = _ModelReader(onnx, model).read(path)
+    return file if known else replace(file, notes=(*file.notes, _SHAPES_UNKNOWN))
 
 
 def parse_onnx(path: Path) -> Any:
