@@ -1,6 +1,6 @@
-"""Writes into a document, between two markers, in how many cells the lab's tools did what the rules predict.
+"""Tells in how many cells the lab's tools did what the rules predict; with --output also between a document's markers.
 
-    python benchmarks/lab_cells.py FILE... --output docs/device-lab.md
+    python benchmarks/lab_cells.py FILE... [--device NAME ...] [--output docs/device-lab.md]
 
 A row a network, which is a file's name up to its last dash; a column a tool; each "equal of all". What differs is told
 on stdout, and then the exit code is 1.
@@ -24,21 +24,31 @@ def main() -> None:
     """Ask the tools and write what they say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--device", action="append", default=[], metavar="NAME")
+    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    find_place(arguments.output, TABLE)
-    report = ed.lab(arguments.files)
-    write_table(arguments.output, TABLE, table_lines(report))
-    differing = [cell for cell in report.cells if cell.tool and not cell.predicted_equal]
+    if arguments.output:
+        find_place(arguments.output, TABLE)
+    report = ed.lab(arguments.files, devices=arguments.device)
+    if arguments.output:
+        write_table(arguments.output, TABLE, table_lines(report))
+    asked = asked_of(report)
+    differing = [cell for cell in asked if not cell.predicted_equal]
     for cell in differing:
         told = "; ".join(cell.differences) or cell.error or "the tool does not tell"
         sys.stdout.write(f"{cell.path} {cell.device}: {told}\n")
+    sys.stdout.write(f"{equal_of(asked)} cells as predicted\n")
     sys.exit(1 if differing else 0)
+
+
+def asked_of(report: LabReport) -> list[Cell]:
+    """Return the cells that a tool was asked for."""
+    return [cell for cell in report.cells if cell.tool]
 
 
 def table_lines(report: LabReport) -> list[str]:
     """Return the counts as a table in Markdown."""
-    asked = [cell for cell in report.cells if cell.tool]
+    asked = asked_of(report)
     tools = list(dict.fromkeys(cell.tool for cell in asked))
     networks = sorted({network_of(cell) for cell in asked})
     rows = [(name, [cell for cell in asked if network_of(cell) == name]) for name in networks]

@@ -1,6 +1,6 @@
 """Facts that an operator's settings and tensors tell, under one name whatever its format calls them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import log2
 
 from edge_deeplab.checker.fact import Compute, Fact, Value
@@ -70,6 +70,10 @@ def _reduces_depth(operator: Operator) -> bool | None:
     return first[-1] != result[-1] if first and result else None
 
 
+def _pad_mode(operator: Operator) -> str | None:
+    return str(operator.attributes.get("mode", "constant")) if operator.type == "Pad" else None
+
+
 def _pads_channels(operator: Operator) -> bool | None:
     first, result = first_shape(operator.inputs), first_shape(operator.outputs)
     if operator.type != "Pad" or not first or not result or min(len(first), len(result)) < 2:
@@ -116,12 +120,12 @@ def pool_stride(operator: Operator) -> int | None:
 
 
 def pool_rate(operator: Operator) -> int | None:
-    """Return a pool's rate, the larger of the two directions; None for other operators."""
-    return _larger(operator, "dilations")
+    """Return the rate of a pool or an ONNX transposed convolution, the larger of the two directions; None for others."""
+    return _larger(operator, "dilations", kinds=(*_POOLS, "ConvTranspose"))
 
 
-def _larger(operator: Operator, *keys: str) -> int | None:
-    if operator.type not in _POOLS:
+def _larger(operator: Operator, *keys: str, kinds: Collection[str] = _POOLS) -> int | None:
+    if operator.type not in kinds:
         return None
     height, width = _pair(operator.attributes, *keys)
     return max(height or 1, width or 1)
@@ -273,6 +277,7 @@ SETTING_FACTS = (
          yes_and_no=("its last axis reduced", "its last axis kept")),
     Fact("pads_channels", "whether a Pad changes the second axis, the channels of a map", _pads_channels, _ONNX,
          yes_and_no=("its second axis padded", "its second axis kept")),
+    Fact("pad_mode", 'how a Pad fills its border: "constant", "edge", "reflect" or "wrap"', _pad_mode, _ONNX),
     Fact("computed_inputs", "number of inputs that are computed, not stored",
          lambda o: sum(spec is not None and not spec.constant for spec in o.inputs)),
     Fact("others_constant", "whether every input after the first stands in the file",

@@ -297,15 +297,6 @@ LAB_EXAMPLES = {
             (dense("Conv", rate=24, before=(1, 256, 8, 8)), "rk3576"),
         ],
     ),
-    "onnx-qnn.no-floats": (
-        [(NORMALIZED, "v68"), (operator("HardSigmoid"), "v68")],
-        [NORMALIZED, (operator("HardSigmoid", dtype="float16"), "v68")],
-    ),
-    "onnx-qnn.quantized-instance-norm": ([dequantized(NORMALIZED, "int8")], [NORMALIZED]),
-    "onnx-qnn.signed-hard-sigmoid": (
-        [dequantized(operator("HardSigmoid"), "int8")],
-        [operator("HardSigmoid"), dequantized(operator("HardSigmoid"), "uint8")],
-    ),
     "rknn.padded-channels": (
         [shared(operator("Pad", after=(1, 65, 32, 32)), 3)],
         [
@@ -327,24 +318,6 @@ LAB_GRAPH_EXAMPLES = {
             (CHANNELS_FIRST, {**INSIDE, "result_read": False}),
             (operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30)), INSIDE),
             (operator("TRANSPOSE", before=(24, 15, 2, 64), after=(2, 24, 15, 64), **INT8), INSIDE),
-        ],
-    ),
-    "onnx-qnn.quantized-input": (
-        [(operator("QuantizeLinear"), {"reads_file_input": True})],
-        [
-            (operator("QuantizeLinear"), {"reads_file_input": False}),
-            (operator("Conv"), {"reads_file_input": True}),
-        ],
-    ),
-    "onnx-qnn.left-with-its-operator": (
-        [
-            (operator("DequantizeLinear"), {"feeds_left_out": True}),
-            (operator("QuantizeLinear"), {"reads_left_out": True}),
-        ],
-        [
-            (operator("DequantizeLinear"), {"reads_left_out": True}),
-            (operator("QuantizeLinear"), {"feeds_left_out": True}),
-            (operator("Conv"), {"reads_left_out": True}),
         ],
     ),
     "rknn.opset": (

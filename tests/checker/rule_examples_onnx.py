@@ -72,7 +72,6 @@ NESTED = ([replace(operator("Relu"), nested=True)], [operator("Relu")])
 ONNX_EXAMPLES = {
     "onnx-coreml.nested": NESTED,
     "onnx-nnapi.nested": NESTED,
-    "onnx-qnn.nested": NESTED,
     "onnx-xnnpack.uint8-with-int8-weights": (
         [dequantized(conv("int8"), "uint8")],
         [dequantized(conv("int8"), "int8"), dequantized(conv("uint8"), "uint8"), conv()],
@@ -239,53 +238,6 @@ ONNX_EXAMPLES = {
     ),
     "onnx-coreml.unlisted-operator": ([operator("Where")], [operator("Add")]),
     "onnx-coreml.dilated": ([dw(rate=12)], [dw()]),
-    "onnx-qnn.stored-operand": (
-        [(reading(operator("Sub"), stored()), "v68")],
-        [
-            reading(operator("Sub"), stored()),
-            (reading(operator("Sub"), computed()), "v68"),
-            (reading(operator("Add"), stored()), "v68"),
-            (reading(operator("Sub", dtype="float16"), stored()), "v68"),
-        ],
-    ),
-    "onnx-qnn.cast-of-picture": (
-        [giving(operator("Cast", dtype="uint8"), dtype="float32")],
-        [
-            giving(operator("Cast", dtype="uint8"), dtype="float16"),
-            giving(operator("Cast", dtype="int32"), dtype="float32"),
-        ],
-    ),
-    "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
-    "onnx-qnn.float16-of-v68": (
-        [(conv("float16", dtype="float16"), "v68")],
-        [conv("float16", dtype="float16"), (conv(), "v68"), (conv("int8"), "v68")],
-    ),
-    "onnx-qnn.dequantized-output": (
-        [read_by(operator("DequantizeLinear"), 0)],
-        [read_by(operator("DequantizeLinear"), 1), read_by(operator("Cast"), 0)],
-    ),
-    "onnx-qnn.depth-multiplier": (
-        [geometry(conv("int8"), groups=64, multiplier=2)],
-        [geometry(conv("int8"), groups=64), conv("int8")],
-    ),
-    "onnx-qnn.open-size": (
-        [conv("int8", before=(1, 64, None, None))],
-        [conv("int8"), operator("Relu", before=(1, None))],
-    ),
-    "onnx-qnn.resize": (
-        [
-            resize("cubic"),
-            resize(before=(1, 64, 16), after=(1, 64, 32)),
-            resize(**coordinates("pytorch_half_pixel")),
-            resize("nearest"),
-        ],
-        [resize(), resize("nearest", nearest_mode="floor")],
-    ),
-    "onnx-qnn.argmax-last-index": (
-        [operator("ArgMax", attributes={"select_last_index": 1})],
-        [operator("ArgMax"), operator("ArgMax", attributes={"select_last_index": 0})],
-    ),
-    "onnx-qnn.unlisted-operator": ([operator("NonMaxSuppression")], [operator("HardSwish")]),
     "onnx-webgpu.quantize": (
         [operator("QuantizeLinear"), operator("QLinearConv")],
         [operator("DequantizeLinear")],

@@ -24,7 +24,8 @@ _REASON = re.compile(
 )
 _NODE = re.compile(r"Node name: (.*) Node index: \d+$", re.M)
 _REFUSAL = re.compile(
-    r"Fail: \[ONNXRuntimeError\] .*? : (Failed to (?:finalize|compose) .*|Node .* is now invalid .*)"
+    r"(?:Fail|InvalidGraph): \[ONNXRuntimeError\] .*? : "
+    r"(Failed to (?:finalize|compose) .*|Node .* is now invalid .*|Encountered an invalid node .*)"
 )
 _VERBOSE, _ERRORS = 0, 3
 

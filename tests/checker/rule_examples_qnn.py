@@ -1,0 +1,151 @@
+"""For each rule about Qualcomm's NPUs through ONNX Runtime: operators that it speaks about, and some beside them."""
+
+from tests.checker.operator_builders import (
+    computed,
+    dequantized,
+    geometry,
+    giving,
+    operator,
+    reading,
+    settings,
+    stored,
+)
+from tests.checker.rule_examples_lab import NORMALIZED
+from tests.checker.rule_examples_onnx import NESTED, conv, coordinates, read_by, resize
+
+
+def pad(mode):
+    """Return a Pad that fills its border so."""
+    return settings(operator("Pad", after=(1, 64, 34, 34)), mode=mode)
+
+
+def nearest(sampled, rounded):
+    """Return a Resize to the nearest pixel."""
+    return resize("nearest", nearest_mode=rounded, **coordinates(sampled))
+
+
+QNN_EXAMPLES = {
+    "onnx-qnn.nested": NESTED,
+    "onnx-qnn.resize": (
+        [
+            resize(before=(1, 64, 16), after=(1, 64, 32)),
+            resize(antialias=1),
+            resize(**coordinates("half_pixel_symmetric")),
+            nearest("asymmetric", "ceil"),
+        ],
+        [
+            resize(),
+            resize("cubic"),
+            resize(**coordinates("pytorch_half_pixel")),
+            nearest("half_pixel", "ceil"),
+            nearest("asymmetric", "floor"),
+        ],
+    ),
+    "onnx-qnn.filled-by-wrapping": ([pad("wrap")], [pad("edge"), operator("Pad")]),
+    "onnx-qnn.atrous-pool": (
+        [
+            settings(operator("MaxPool"), kernel_shape=(3, 3), dilations=(2, 2)),
+            settings(operator("ConvTranspose"), dilations=(1, 2)),
+        ],
+        [
+            settings(operator("MaxPool"), kernel_shape=(3, 3)),
+            operator("ConvTranspose"),
+            conv(rate=2),
+        ],
+    ),
+    "onnx-qnn.no-floats": (
+        [(NORMALIZED, "v68"), (operator("HardSigmoid"), "v68")],
+        [
+            NORMALIZED,
+            (operator("HardSigmoid", dtype="float16"), "v68"),
+            (dequantized(operator("Elu"), "uint8"), "v68"),
+        ],
+    ),
+    "onnx-qnn.no-float-copies": (
+        [
+            (pad("reflect"), "v68"),
+            (nearest("half_pixel", "ceil"), "v68"),
+            (nearest("asymmetric", "floor"), "v68"),
+        ],
+        [
+            pad("reflect"),
+            (pad("constant"), "v68"),
+            (dequantized(pad("edge"), "uint8"), "v68"),
+            (resize(), "v68"),
+            (nearest("asymmetric", "ceil"), "v68"),
+            nearest("half_pixel", "ceil"),
+        ],
+    ),
+    "onnx-qnn.not-of-v68": (
+        [(operator("Selu"), "v68"), (dequantized(operator("Mean"), "uint8"), "v68")],
+        [operator("Selu"), (operator("Relu"), "v68")],
+    ),
+    "onnx-qnn.mish": ([operator("Mish")], [operator("Softplus")]),
+    "onnx-qnn.quantized-instance-norm": ([dequantized(NORMALIZED, "int8")], [NORMALIZED]),
+    "onnx-qnn.signed-hard-sigmoid": (
+        [dequantized(operator("HardSigmoid"), "int8")],
+        [operator("HardSigmoid"), dequantized(operator("HardSigmoid"), "uint8")],
+    ),
+    "onnx-qnn.cast-of-picture": (
+        [giving(operator("Cast", dtype="uint8"), dtype="float32")],
+        [
+            giving(operator("Cast", dtype="uint8"), dtype="float16"),
+            giving(operator("Cast", dtype="int32"), dtype="float32"),
+        ],
+    ),
+    "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
+    "onnx-qnn.float16-of-v68": (
+        [(conv("float16", dtype="float16"), "v68")],
+        [conv("float16", dtype="float16"), (conv(), "v68"), (conv("int8"), "v68")],
+    ),
+    "onnx-qnn.dequantized-output": (
+        [read_by(operator("DequantizeLinear"), 0)],
+        [read_by(operator("DequantizeLinear"), 1), read_by(operator("Cast"), 0)],
+    ),
+    "onnx-qnn.depth-multiplier": (
+        [geometry(conv("int8"), groups=64, multiplier=2)],
+        [geometry(conv("int8"), groups=64), conv("int8")],
+    ),
+    "onnx-qnn.open-size": (
+        [conv("int8", before=(1, 64, None, None))],
+        [conv("int8"), operator("Relu", before=(1, None))],
+    ),
+    "onnx-qnn.argmax-last-index": (
+        [operator("ArgMax", attributes={"select_last_index": 1})],
+        [operator("ArgMax"), operator("ArgMax", attributes={"select_last_index": 0})],
+    ),
+    "onnx-qnn.unlisted-operator": ([operator("NonMaxSuppression")], [operator("HardSwish")]),
+}
+
+_OF_PICTURE = {"npu": "v68", "reads_file_input": True}
+
+QNN_GRAPH_EXAMPLES = {
+    "onnx-qnn.stored-operand": (
+        [(reading(operator("Sub"), stored()), _OF_PICTURE)],
+        [
+            (reading(operator("Sub"), stored()), {**_OF_PICTURE, "npu": "v69"}),
+            (reading(operator("Sub"), stored()), {**_OF_PICTURE, "reads_file_input": False}),
+            (reading(operator("Sub"), computed()), _OF_PICTURE),
+            (reading(operator("Add"), stored()), _OF_PICTURE),
+            (reading(operator("Sub", dtype="float16"), stored()), _OF_PICTURE),
+        ],
+    ),
+    "onnx-qnn.quantized-input": (
+        [(operator("QuantizeLinear"), {"reads_file_input": True})],
+        [
+            (operator("QuantizeLinear"), {"reads_file_input": False}),
+            (operator("Conv"), {"reads_file_input": True}),
+        ],
+    ),
+    "onnx-qnn.left-with-its-operator": (
+        [
+            (operator("DequantizeLinear"), {"feeds_left_out": True}),
+            (operator("QuantizeLinear"), {"reads_left_out": True}),
+        ],
+        [
+            (operator("DequantizeLinear"), {"reads_left_out": True}),
+            (operator("QuantizeLinear"), {"feeds_left_out": True}),
+            (operator("Conv"), {"reads_left_out": True}),
+        ],
+    ),
+}
