@@ -24,7 +24,9 @@ _SYSTEMS = {
 _WARNING = re.compile(
     r"^Warning \(.*?\) operator: \S+, ofm: '(?P<name>.*?)'\n(?:Reason: )?(?P<reason>.*)$", re.M
 )
-_ERROR = re.compile(r"^(?:RuntimeError: Compilation failed: )?Error: (.*(?:\n - .*)*)", re.M)
+_ERROR = re.compile(
+    r"^(?:RuntimeError: (?:Compilation failed: )?)?(?:Error: |(?=Non-passthrough))(.*(?:\n - .*)*)", re.M
+)
 
 
 def version() -> dict[str, Any]:
