@@ -120,7 +120,7 @@ def pool_stride(operator: Operator) -> int | None:
 
 
 def pool_rate(operator: Operator) -> int | None:
-    """Return the rate of a pool or an ONNX transposed convolution, the larger of the two directions; None for others."""
+    """Return the rate of a pool or ONNX transposed convolution, the larger of the two directions; None for others."""
     return _larger(operator, "dilations", kinds=(*_POOLS, "ConvTranspose"))
 
 

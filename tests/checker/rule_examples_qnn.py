@@ -81,7 +81,17 @@ QNN_EXAMPLES = {
         [operator("Selu"), (operator("Relu"), "v68")],
     ),
     "onnx-qnn.mish": ([operator("Mish")], [operator("Softplus")]),
-    "onnx-qnn.quantized-instance-norm": ([dequantized(NORMALIZED, "int8")], [NORMALIZED]),
+    "onnx-qnn.no-float-gather": (
+        [(operator("Gather"), "v68")],
+        [operator("Gather"), (operator("Gather", after=(1, 32, 32)), "v68")],
+    ),
+    "onnx-qnn.quantized-instance-norm": (
+        [
+            dequantized(operator("InstanceNormalization", before=(1, 32, 64)), "int8"),
+            (dequantized(NORMALIZED, "uint8"), "v68"),
+        ],
+        [NORMALIZED, dequantized(NORMALIZED, "int8")],
+    ),
     "onnx-qnn.signed-hard-sigmoid": (
         [dequantized(operator("HardSigmoid"), "int8")],
         [operator("HardSigmoid"), dequantized(operator("HardSigmoid"), "uint8")],

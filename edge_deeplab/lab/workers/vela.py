@@ -25,7 +25,8 @@ _WARNING = re.compile(
     r"^Warning \(.*?\) operator: \S+, ofm: '(?P<name>.*?)'\n(?:Reason: )?(?P<reason>.*)$", re.M
 )
 _ERROR = re.compile(
-    r"^(?:RuntimeError: (?:Compilation failed: )?)?(?:Error: |(?=Non-passthrough))(.*(?:\n - .*)*)", re.M
+    r"^(?:RuntimeError: (?:Compilation failed: )?)?(?:Error: |(?=Non-passthrough))(.*(?:\n - .*)*)",
+    re.M,
 )
 
 
