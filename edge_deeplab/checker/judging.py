@@ -147,12 +147,13 @@ def gather_facts(graph: FileGraph) -> tuple[Facts, ...]:
 
     Many profiles judge one file after the other: the last file's facts are kept.
     """
-    written = {key for operator in graph.operators for key in operator.writes}
+    written = {key: operator.type for operator in graph.operators for key in operator.writes}
     read = {key for operator in graph.operators for key in operator.reads}
     known: tuple[Facts, ...] = tuple(
         {
             **facts_of(operator),
-            "reads_file_input": not (operator.nested or written.issuperset(_computed(operator))),
+            "reads_file_input": not (operator.nested or written.keys() >= _computed(operator)),
+            "follows": written.get(next(iter(operator.reads), ""), "nothing"),
             "result_read": not read.isdisjoint(operator.writes),
         }
         for operator in graph.operators

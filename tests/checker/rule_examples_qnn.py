@@ -127,17 +127,17 @@ QNN_EXAMPLES = {
     "onnx-qnn.unlisted-operator": ([operator("NonMaxSuppression")], [operator("HardSwish")]),
 }
 
-_OF_PICTURE = {"npu": "v68", "reads_file_input": True}
+_BEHIND_RELU = {"npu": "v68", "follows": "Relu"}
 
 QNN_GRAPH_EXAMPLES = {
     "onnx-qnn.stored-operand": (
-        [(reading(operator("Sub"), stored()), _OF_PICTURE)],
+        [(reading(operator("Sub"), stored()), _BEHIND_RELU)],
         [
-            (reading(operator("Sub"), stored()), {**_OF_PICTURE, "npu": "v69"}),
-            (reading(operator("Sub"), stored()), {**_OF_PICTURE, "reads_file_input": False}),
-            (reading(operator("Sub"), computed()), _OF_PICTURE),
-            (reading(operator("Add"), stored()), _OF_PICTURE),
-            (reading(operator("Sub", dtype="float16"), stored()), _OF_PICTURE),
+            (reading(operator("Sub"), stored()), {**_BEHIND_RELU, "npu": "v69"}),
+            (reading(operator("Sub"), stored()), {**_BEHIND_RELU, "follows": "Conv"}),
+            (reading(operator("Sub"), computed()), _BEHIND_RELU),
+            (reading(operator("Add"), stored()), _BEHIND_RELU),
+            (reading(operator("Sub", dtype="float16"), stored()), _BEHIND_RELU),
         ],
     ),
     "onnx-qnn.quantized-input": (

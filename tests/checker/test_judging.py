@@ -159,6 +159,7 @@ def test_gather_facts_tell_the_file_s_borders_and_its_opset(tiny, tmp_path):
     facts = gather_facts(read_onnx(tiny.save_onnx(tmp_path / "borders.onnx", nodes, scales)))
     assert [f["reads_file_input"] for f in facts] == [True, False]
     assert [f["result_read"] for f in facts] == [True, False]
+    assert [f["follows"] for f in facts] == ["nothing", "QuantizeLinear"]
     assert {f["opset"] for f in facts} == {18}
 
 
