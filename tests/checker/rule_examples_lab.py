@@ -234,6 +234,15 @@ LAB_EXAMPLES = {
         [operator("NoSuchThing", version=None)],
         [operator("Relu"), operator("Own", version=None, domain="local")],
     ),
+    "openvino-cpu.unread-setting": (
+        [
+            operator(
+                "Resize", attributes={"coordinate_transformation_mode": "half_pixel_symmetric"}
+            ),
+            operator("Pad", attributes={"mode": "wrap"}),
+        ],
+        [operator("Resize"), operator("Pad", attributes={"mode": "reflect"})],
+    ),
     "openvino-cpu.dilated-depthwise": (
         [depthwise("Conv", rate=12)],
         [depthwise("Conv"), dense("Conv", rate=12)],
