@@ -16,7 +16,7 @@ from typing import Any
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.config import QatRecipe, parse_sparsity
+from edge_deeplab.config import QatRecipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
 from edge_deeplab.converters.devices.mending import (
@@ -43,6 +43,7 @@ from edge_deeplab.models.origins import carried, origins_of
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
+from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.targets import TARGETS, TargetName
 from edge_deeplab.versions import __version__, installed_versions
 

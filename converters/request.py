@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast, get_args
 
 from edge_deeplab.checker.rules import load_profile
-from edge_deeplab.config import parse_sparsity
 from edge_deeplab.converters.capture import check_size
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, check_atrous
 from edge_deeplab.converters.devices.heads import HeadForm, check_head_size, resolve_head
@@ -17,6 +16,7 @@ from edge_deeplab.errors import ConfigError, checking, unknown_choice
 from edge_deeplab.files import check_writable
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.targets import TARGETS, Precision, TargetName
 from edge_deeplab.versions import check_installed
 

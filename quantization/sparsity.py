@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from edge_deeplab.config import Sparsity
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.sparsity_pattern import Sparsity
 
 SMALLEST = 2048
 """Weights of a layer below which it stays dense: there is nothing to save."""

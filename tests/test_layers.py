@@ -21,7 +21,7 @@ FOLDERS = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "targets", "progress"),
     ("errors",),
-    ("extras", "files", "documents", "versions", "child"),
+    ("extras", "files", "documents", "versions", "child", "sparsity_pattern"),
     ("config", "description", "recipes"),
     ("formats",),
     ("data", "models", "weights"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_deeplab.config import PruneRecipe, parse_sparsity
+from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
@@ -37,6 +37,7 @@ from edge_deeplab.quantization.pruning.remove import (
 )
 from edge_deeplab.quantization.pruning.sensitivity import losses, sweep
 from edge_deeplab.quantization.sparsity import sparsify
+from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loss import build_loss
 from edge_deeplab.training.provenance import provenance_after

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from edge_deeplab.config import PruneRecipe, parse_sparsity
+from edge_deeplab.config import PruneRecipe
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import ConfigError, require
 from edge_deeplab.files import (
@@ -34,6 +34,7 @@ from edge_deeplab.quantization.pruning.prune import (
 from edge_deeplab.quantization.pruning.remove import removable_groups
 from edge_deeplab.quantization.pruning.sensitivity import Sweep, save_plot, sweep
 from edge_deeplab.quantization.sparsity import sparse_weights
+from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.loop import (
     RunOptions,

@@ -8,7 +8,6 @@ import torch
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
-from edge_deeplab.config import Sparsity, parse_sparsity
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.request import ExportRequest
 from edge_deeplab.description import ClassInfo, Normalisation
@@ -24,6 +23,7 @@ from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.sparsity import sparsify
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
+from edge_deeplab.sparsity_pattern import Sparsity, parse_sparsity
 
 MODEL = "deeplabv3plus_mobilenetv2_100"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe, parse_sparsity
+from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.cost import count_network
@@ -15,6 +15,7 @@ from edge_deeplab.quantization.pruning.prune import prune
 from edge_deeplab.quantization.pruning.run import PruneRequest, train_pruned
 from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 from edge_deeplab.quantization.sparsity import sparse_weights
+from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.loop import RunOptions
 from tests.progress import Heard
 
