@@ -186,7 +186,7 @@ _GRAPH_FACTS = (
     Fact("opset", "version of ONNX's own operator set that the file imports", None, _ONNX),
     Fact("reads_file_input", "whether it reads an input of the file",
          yes_and_no=("an input of the file read", "no input of the file read")),
-    Fact("follows", 'type of the operator that computes its first input, "nothing" where none does'),
+    Fact("follows", 'type of the operator that computes the first input that is not stored, "nothing" where none does'),
     Fact("result_read", "whether an operator reads what it computes",
          yes_and_no=("a result that is read", "a result that nothing reads")),
     Fact("stays_float", "whether ONNX Runtime computes it in float though what it reads is dequantized", None, _ONNX),

@@ -152,8 +152,8 @@ def gather_facts(graph: FileGraph) -> tuple[Facts, ...]:
     known: tuple[Facts, ...] = tuple(
         {
             **facts_of(operator),
-            "reads_file_input": not (operator.nested or written.keys() >= _computed(operator)),
-            "follows": written.get(next(iter(operator.reads), ""), "nothing"),
+            "reads_file_input": not (operator.nested or written.keys() >= {*_computed(operator)}),
+            "follows": written.get(next(iter(_computed(operator)), ""), "nothing"),
             "result_read": not read.isdisjoint(operator.writes),
         }
         for operator in graph.operators
@@ -167,10 +167,10 @@ def gather_facts(graph: FileGraph) -> tuple[Facts, ...]:
     )
 
 
-def _computed(operator: Operator) -> set[str]:
-    """Return the keys of what an operator reads, constants left out."""
+def _computed(operator: Operator) -> list[str]:
+    """Return the keys of what an operator reads, in its order, constants left out."""
     pairs = zip(operator.reads, operator.inputs, strict=False)
-    return {key for key, spec in pairs if spec is not None and not spec.constant}
+    return [key for key, spec in pairs if spec is not None and not spec.constant]
 
 
 def predict_verdicts(

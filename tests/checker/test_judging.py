@@ -163,6 +163,15 @@ def test_gather_facts_tell_the_file_s_borders_and_its_opset(tiny, tmp_path):
     assert {f["opset"] for f in facts} == {18}
 
 
+def test_gather_facts_operator_follows_what_computes_its_input_beside_a_stored_one(tiny, tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["image"], ["r"]),
+        helper.make_node("Sub", ["two", "r"], ["last"]),
+    ]
+    path = tiny.save_onnx(tmp_path / "beside.onnx", nodes, {"two": np.float32(2)})
+    assert [f["follows"] for f in gather_facts(read_onnx(path))] == ["nothing", "Relu"]
+
+
 def test_judge_measured_fallback_is_told_and_leaves_the_prediction_alone(graph):
     left = {**RULE, "id": "p.left", "operators": [], "when": [{"delegated": False}]}
     taken, rest = {0: "", 2: ""}, {1: "", 3: ""}
