@@ -38,6 +38,7 @@ def declare_missing(model: Any, path: Path) -> bool:
     missing = computed - declared - {""}
     if not missing:
         return True
+    helper = require("onnx.helper", package="onnx", extra="onnx")
     content = _without_weights(model).SerializeToString()
     limits = Limits.for_file(len(content))
     try:
@@ -54,7 +55,7 @@ def declare_missing(model: Any, path: Path) -> bool:
         return False
     for name, kind, shape in found:
         if name in missing:
-            _declare(graph.value_info.add(), name, kind, shape)
+            graph.value_info.append(helper.make_tensor_value_info(name, kind, shape))
     return True
 
 
@@ -100,16 +101,3 @@ def _infer(model: np.ndarray) -> Mapping[str, Any]:
 
 def _sizes(kind: Any) -> list[int | None]:
     return [size.dim_value if size.dim_value > 0 else None for size in kind.shape.dim]
-
-
-def _declare(value: Any, name: str, kind: int, shape: list[int | None] | None) -> None:
-    value.name = name
-    tensor = value.type.tensor_type
-    tensor.elem_type = kind
-    if shape is None:
-        return
-    tensor.shape.SetInParent()
-    for size in shape:
-        dimension = tensor.shape.dim.add()
-        if size is not None:
-            dimension.dim_value = size
