@@ -75,8 +75,11 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "whole", 0, whole))
     assert whole.said == [f"{step}: running" for step in STEPS]
 
-    epochs = {"prune epoch 1", "prune epoch 2", "qat epoch 1", "qat epoch 2"}
-    stopper = Stopper({f"{step} noted" for step in STEPS} | epochs)
+    stopper = Stopper(
+        {f"{step}: running" for step in STEPS}
+        | {f"{step} noted" for step in STEPS}
+        | {"prune epoch 1", "prune epoch 2", "qat epoch 1", "qat epoch 2"}
+    )
     noted: Counter[str] = Counter()
 
     def write_note(path: Path, content: str) -> None:
