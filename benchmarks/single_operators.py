@@ -233,8 +233,8 @@ class Network:
         known = {v.name: v.type.tensor_type for v in (*inferred.value_info, *inferred.output)}
         return known[value].elem_type, [size.dim_value for size in known[value].shape.dim]
 
-    def _store(self, name: str, numbers: Any) -> str:
-        self._stored.append(numpy_helper.from_array(np.asarray(numbers), name))
+    def _store(self, name: str, array: Any) -> str:
+        self._stored.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
     def _convolved(self, value: str, channels: int, filters: int) -> str:
@@ -260,22 +260,22 @@ class Network:
         return f"{value}_again"
 
     def _stored_input(self, case: Case, place: int) -> str:
-        numbers, name = case.stored[place], f"stored{place}"
-        if numbers is None:
+        array, name = case.stored[place], f"stored{place}"
+        if array is None:
             return ""
-        if case.operator in ("Conv", "ConvTranspose", "MatMul") and numbers.ndim > 1:
-            return self._weight(name, numbers)
+        if case.operator in ("Conv", "ConvTranspose", "MatMul") and array.ndim > 1:
+            return self._weight(name, array)
         if self._quantized and case.operator in (*ARITHMETIC, "PRelu"):
-            return self._integers(name, numbers, np.uint8, float(numbers.max()) / 255)
-        return self._store(name, numbers)
+            return self._integers(name, array, np.uint8, float(array.max()) / 255)
+        return self._store(name, array)
 
-    def _weight(self, name: str, numbers: np.ndarray) -> str:
+    def _weight(self, name: str, array: np.ndarray) -> str:
         if not self._quantized:
-            return self._store(name, numbers)
-        return self._integers(name, numbers, np.int8, float(np.abs(numbers).max()) / 127)
+            return self._store(name, array)
+        return self._integers(name, array, np.int8, float(np.abs(array).max()) / 127)
 
-    def _integers(self, name: str, numbers: np.ndarray, kind: Any, scale: float) -> str:
-        parts = (np.round(numbers / scale).astype(kind), np.float32(scale), kind(0))
+    def _integers(self, name: str, array: np.ndarray, kind: Any, scale: float) -> str:
+        parts = (np.round(array / scale).astype(kind), np.float32(scale), kind(0))
         names = ("integers", "scale", "zero")
         inputs = [self._store(f"{name}_{n}", p) for n, p in zip(names, parts, strict=True)]
         self._nodes.append(helper.make_node("DequantizeLinear", inputs, [name], name=name))
