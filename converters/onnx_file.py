@@ -79,6 +79,53 @@ def name_after_operators(model: Any) -> None:
         value.name = new_names.get(value.name, value.name)
 
 
+def unshare_weights(model: Any) -> None:
+    """Give each reader of a stored int8 weight a weight and a zero point of its own, in place.
+
+    ONNX Runtime (1.31), asked for exact products (`session.x64quantprecision`) on an x86 processor without VNNI, cannot
+    open a file in which two convolutions share one.
+    """
+    graph = model.graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    taken = {*stored, *(value for node in graph.node for value in (node.name, *node.output))}
+    dequantizers = {
+        node.output[0]: node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in stored
+    }
+    used: set[str] = set()
+
+    def own(tensor: str) -> str:
+        if tensor in used:
+            copied = graph.initializer.add()
+            copied.CopyFrom(stored[tensor])
+            copied.name = tensor = _free_name(tensor, taken)
+            stored[tensor] = copied
+            taken.add(tensor)
+        used.add(tensor)
+        return tensor
+
+    for reader in list(graph.node):
+        for index, value in enumerate(reader.input):
+            if value not in dequantizers:
+                continue
+            node = dequantizers[value]
+            if value in used:
+                node = _copied_before(reader, node, graph, taken)
+                reader.input[index] = node.output[0]
+            used.add(value)
+            node.input[0], node.input[2] = own(node.input[0]), own(node.input[2])
+
+
+def _copied_before(reader: Any, node: Any, graph: Any, taken: set[str]) -> Any:
+    """Return a copy of a node of one result, under a name of its own, that stands before a reader."""
+    graph.node.insert(list(graph.node).index(reader), node)
+    copied = graph.node[list(graph.node).index(reader) - 1]
+    copied.name = copied.output[0] = _free_name(node.output[0], taken)
+    taken.add(copied.name)
+    return copied
+
+
 def add_metadata(model: Any, key: str, text: str) -> None:
     """Add an entry to the model's metadata, in place."""
     entry = model.metadata_props.add()

@@ -52,6 +52,7 @@ def write_onnx(graph: CanonicalGraph, description: Description, path: Path) -> N
         convert_to_float16(model)
     if description.precision == "w8":
         store_weights_in_int8(model)
+    onnx_file.unshare_weights(model)
     onnx_file.strip_exporter_notes(model)
     onnx_file.add_metadata(model, METADATA_KEY, description.to_json())
     path.write_bytes(model.SerializeToString())

@@ -16,6 +16,7 @@ from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.manifest import content_bytes
+from edge_deeplab.runtimes.onnx_session import open_session
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.targets import TARGETS, TargetName, target_of
 
@@ -69,7 +70,6 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
 
 def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     onnx: Any = require("onnx", package="onnx", extra="onnx")
-    onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
     model = onnx.load(str(path))
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     quantizers = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
@@ -79,11 +79,7 @@ def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
         shown = {output: output for node in model.graph.node for output in node.output}
     known = {output.name for output in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in shown if n not in known)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(model.SerializeToString(), available_cpus())
     outputs = session.run(list(shown), {session.get_inputs()[0].name: image_hwc[None]})
     scales = {
         node.output[0]: tuple(constants[name] for name in node.input[1:3]) for node in quantizers

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.runtimes.interpreter import load_interpreter_module
-from edge_deeplab.runtimes.onnx import open_session
+from edge_deeplab.runtimes.onnx_session import open_session
 from edge_deeplab.targets import target_of
 
 

@@ -9,6 +9,7 @@ from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only_input
+from edge_deeplab.runtimes.onnx_session import open_session, runtime_name
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.text import first_line
 
@@ -36,10 +37,10 @@ class OnnxEngine:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._path = path
-        self._onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
+        require("onnxruntime", package="onnxruntime", extra="onnx")
         self._threads = threads or available_cpus()
         self._session = self._open(str(path))
-        self.name = f"onnxruntime {self._onnxruntime.__version__}"
+        self.name = runtime_name(self._session)
         self.image = self._image_input()
         self.description_text = self._read_description()
 
@@ -90,17 +91,6 @@ class OnnxEngine:
         del model.graph.output[:]
         model.graph.output.append(onnx.ValueInfoProto(name=scores))
         return self._open(model.SerializeToString())
-
-
-def open_session(model: str | bytes, threads: int) -> Any:
-    """Return ONNX Runtime's session of a file, or of its bytes, on the CPU; raises what ONNX Runtime raises."""
-    onnxruntime: Any = require("onnxruntime", package="onnxruntime", extra="onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; they are raised as well
-    # Idle threads would otherwise go on spinning and slow down what runs next, in bench another runtime.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _scores_behind(graph: Any, path: str) -> str:
