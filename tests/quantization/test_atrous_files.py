@@ -12,9 +12,10 @@ from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.quantization.conftest import write_int8
+from tests.slow import or_slow
 
 
-@pytest.fixture(scope="module", params=["zero-insert", "deinterlace"])
+@pytest.fixture(scope="module", params=[or_slow("zero-insert", False), "deinterlace"])
 def other_files(
     request: pytest.FixtureRequest,
     canonical: CanonicalGraph,

@@ -27,6 +27,7 @@ from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
+from tests.slow import or_slow
 from tests.tiny_files import check_observed
 
 from .conftest import NORMALISATION, SIZE_HW, write_int8
@@ -232,7 +233,7 @@ def test_float_file_has_no_quantization_to_compare(model: nn.Module, tmp_path: P
         read_stored(tmp_path / "broken.tflite")
 
 
-@pytest.mark.parametrize("head", ["fast", "logits"])
+@pytest.mark.parametrize("head", [or_slow("fast", False), "logits"])
 def test_files_of_other_heads_carry_the_same_numbers(
     model: nn.Module, quantization: Quantization, head: str, tmp_path: Path
 ) -> None:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
@@ -26,6 +28,7 @@ ranges_epochs = 0.5
 """
 
 
+@pytest.mark.slow  # two processes with the losses of one run every time, in tests/training
 def test_two_processes_train_the_same_weights_before_and_after_ranges_are_fixed(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

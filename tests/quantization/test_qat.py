@@ -25,6 +25,7 @@ from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.training.loop import RunOptions
 from tests.progress import Heard
 from tests.quantization.conftest import DATA
+from tests.slow import or_slow
 
 MakeDataset = Callable[..., Path]
 
@@ -58,7 +59,7 @@ def same(first: Checkpoint, second: Checkpoint) -> bool:
     )
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
+@pytest.mark.parametrize("stop_after", [or_slow(1, False), 2, or_slow(3, False)])
 def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     stop_after: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:

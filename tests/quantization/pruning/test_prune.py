@@ -18,6 +18,7 @@ from edge_deeplab.quantization.sparsity import sparse_weights
 from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.loop import RunOptions
 from tests.progress import Heard
+from tests.slow import or_slow
 
 SIZE_HW = (32, 48)
 MakeRecipe = Callable[..., PruneRecipe]
@@ -94,7 +95,7 @@ def test_budgets_leave_little_unused(
     assert 0.45 < small.info.pruning["budgets"]["macs"]["met"] <= 0.5
 
 
-@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("rounds", [or_slow(1, False), 2])
 def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     rounds: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
 ) -> None:
@@ -116,7 +117,7 @@ def test_stopped_and_resumed_run_gives_the_files_of_one_run(
     assert again.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("rounds", [1, or_slow(2, False)])
 def test_run_is_never_started_over_an_earlier_one(
     rounds: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path, prune_recipe: MakeRecipe
 ) -> None:

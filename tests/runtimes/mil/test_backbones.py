@@ -22,8 +22,10 @@ DEEPER = (
     "efficientnet_lite1",
     "efficientnet_lite2",
     "mobilenetv4_conv_medium",
+    "mobilenetv2_100",
+    "efficientnet_lite0",
 )
-"""Of the operators of others here, only more of them: in `make slow`."""
+"""Of the operators of others here, only more of them, or shipped and scored in `tests/acceptance`: in `make slow`."""
 
 
 @pytest.mark.parametrize(
