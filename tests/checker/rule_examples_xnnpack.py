@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from edge_deeplab.formats.graph import Operator, TensorQuantization, TensorSpec
+from tests.checker.operator_builders import dense, depthwise, dequantized, reading, stored
 
 MAP = (1, 8, 8, 16)
 FILTER = (16, 3, 3, 16)
@@ -241,6 +242,7 @@ XNNPACK_EXAMPLES = {
         [op("RELU", [plain(shape=(1,) * 6)])],
     ),
 }
+QDQ_CONVOLUTION = dequantized(reading(dense("Conv"), stored("int8")), "uint8")
 XNNPACK_GRAPH_EXAMPLES = {
     "tflite-xnnpack.unpacked-for-others": (
         [(unpacking(), {"feeds_left_out": True})],
@@ -255,6 +257,19 @@ XNNPACK_GRAPH_EXAMPLES = {
             (unary("DequantizeLinear"), {"reads_left_out": True}),
             (unary("QuantizeLinear"), {"feeds_left_out": True}),
             (unary("Resize"), {"reads_left_out": True}),
+        ],
+    ),
+    "onnx-cpu.products-cut-at-16-bits": (
+        [(QDQ_CONVOLUTION, {"stays_float": False})],
+        [
+            (QDQ_CONVOLUTION, {"stays_float": True}),
+            (dense("Conv"), {"stays_float": False}),
+            (dequantized(reading(dense("Conv"), stored("uint8")), "uint8"), {"stays_float": False}),
+            (dequantized(reading(dense("Conv"), stored("int8")), "int8"), {"stays_float": False}),
+            (
+                dequantized(reading(depthwise("Conv"), stored("int8")), "uint8"),
+                {"stays_float": False},
+            ),
         ],
     ),
     "onnx-cpu.stays-float": (
