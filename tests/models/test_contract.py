@@ -38,8 +38,8 @@ from tests.slow import or_slow
 from tests.tiny_files import check_observed
 
 FAST = ("deeplabv1_largefov_vgg16",)
-"""Runs every time, the others in `make slow`: the shipped networks do all of this in `tests/acceptance`, and every kind
-of operator that quantizes in `tests/quantization/test_kinds.py`."""
+"""Runs every time, the others in `make slow`. Every time the shipped networks' files are also proven, in
+`tests/acceptance`, and every kind of operator that quantizes, in `tests/quantization/test_kinds.py`."""
 
 SIZE_HW = (64, 64)
 NOISE = list(torch.randn(2, 3, *SIZE_HW, generator=torch.Generator().manual_seed(0)).split(1))

@@ -1,7 +1,6 @@
 """ONNX Runtime's sessions: exact integer products on every processor, with VNNI or without."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ def test_unshared_weights_mean_the_same_and_open_with_exact_products(own_zero_po
     assert len(model.graph.initializer) == 6 + len(("scale", "step", "wide", "wider", "zero"))
 
 
-def test_file_that_cannot_be_opened_says_why_as_before(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_says_why_as_before() -> None:
     with pytest.raises(Exception, match=r"INVALID_PROTOBUF|Protobuf parsing failed"):
         open_session(b"no model", threads=1)
 
