@@ -1,4 +1,4 @@
-"""What the two CPU settings of `edge_deeplab.training.cpu` save of a training step, as ratios in one interleaved run.
+"""What the CPU settings of `edge_deeplab.training.cpu` save of a training step, as ratios in one interleaved run.
 
     python benchmarks/training_cpu.py --rounds 5
 
@@ -13,16 +13,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-SETTINGS: dict[str, tuple[bool, bool]] = {
-    "plain": (False, False),
-    "memory": (True, False),
-    "depthwise": (False, True),
-    "both": (True, True),
+SETTINGS: dict[str, tuple[bool, bool, bool]] = {
+    "plain": (True, False, False),
+    "memory": (True, True, False),
+    "depthwise": (True, False, True),
+    "both": (True, True, True),
+    "fp32": (False, True, False),
 }
 
 
-def measure_step(memory: bool, depthwise: bool) -> float:
-    """Return the CPU seconds of the best of four bf16 steps: EfficientNet-Lite0, 8 crops of 352x352."""
+def measure_step(mixed: bool, memory: bool, depthwise: bool) -> float:
+    """Return the CPU seconds of the best of four steps, bf16 where mixed: EfficientNet-Lite0, 8 crops of 352x352."""
     import torch
 
     from edge_deeplab.models.deeplab import build_model
@@ -41,7 +42,7 @@ def measure_step(memory: bool, depthwise: bool) -> float:
     times = []
     for _ in range(5):
         start = sum(os.times()[:2])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             logits = model(images)
         loss(logits.float(), masks).backward()
         model.zero_grad()

@@ -1,7 +1,4 @@
-"""What takes a third off a bf16 training step on a CPU (benchmarks/training_cpu.py measures it).
-
-Both are settings of this process or of one model; on a GPU the loop calls neither.
-"""
+"""What makes a training step faster on a CPU (benchmarks/training_cpu.py measures it); on a GPU the loop calls none."""
 
 import ctypes
 import sys
@@ -12,6 +9,15 @@ from torch import nn
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
+
+
+def computes_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16 in instructions of its own, as oneDNN sees it.
+
+    Where it does not, each product goes through conversions, and a step takes several times one in float32.
+    """
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
 
 
 def reuse_freed_memory() -> None:

@@ -11,6 +11,7 @@ from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
+from edge_deeplab.training import loop
 from edge_deeplab.training.loop import RunOptions, Trained, synchronised
 from edge_deeplab.training.optimiser import build_optimiser
 from edge_deeplab.training.train import TrainRequest, train
@@ -97,6 +98,19 @@ def test_process_trains_in_one_precision_after_another(
         asked = request(data, tmp_path / precision, epochs=1, precision=precision)
         best = load_checkpoint(train(asked, RunOptions(workers=0)).checkpoint)
         assert best.info.provenance["recipe"]["optimiser"]["precision"] == precision
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the run would be on the GPU")
+@pytest.mark.parametrize("computes", [True, False], ids=["with bf16", "without"])
+def test_bf16_is_taken_where_the_processor_computes_it_and_else_said(
+    computes: bool, make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "computes_bfloat16", lambda: computes)
+    asked = request(make_dataset(count=2), tmp_path / "run", epochs=1, precision="bf16")
+    assert loop.build_accelerator(asked.recipe).mixed_precision == ("bf16" if computes else "no")
+    heard = Heard()
+    train(asked, RunOptions(workers=0, progress=heard))
+    assert any("no bf16" in note for note in heard.notes) is not computes
 
 
 def test_batch_norm_over_several_gpus_leaves_the_network_and_its_rates_as_they_are() -> None:
