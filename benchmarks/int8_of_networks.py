@@ -31,6 +31,7 @@ from edge_deeplab.targets import TARGETS
 
 TABLE = "int8 of networks"
 DATA = {"splits": ["train", "val"], "validation_split": "", "scale": [0.7, 2.0]}
+FLOAT32 = {"precision": "fp32"}  # so that the figures do not hang on whether the processor has bf16
 SEED = 7
 
 
@@ -82,34 +83,34 @@ def trained_for(*, epochs: int, crop_hw: tuple[int, int], **model: object) -> di
         "seed": SEED,
         **({"model": model} if model else {}),
         "data": {**DATA, "size_hw": [368, 480], "crop_hw": list(crop_hw)},
-        "optimiser": {"epochs": epochs, "backbone_learning_rate": 5e-4},
+        "optimiser": {"epochs": epochs, "backbone_learning_rate": 5e-4, **FLOAT32},
     }
 
 
-def quantized_for(*, epochs: int, crop_hw: tuple[int, int] = (352, 352)) -> dict[str, Any]:
+def quantized_for(*, epochs: int, crop_hw: tuple[int, int] = (240, 240)) -> dict[str, Any]:
     """Return the recipe of a quantization-aware training."""
     return {
         "seed": SEED,
         "data": {**DATA, "crop_hw": list(crop_hw)},
-        "optimiser": {"epochs": epochs},
+        "optimiser": {"epochs": epochs, **FLOAT32},
         "quantization": {"calibration_images": 64, "ranges_epochs": 0.5, "distill": 0.5},
     }
 
 
 NETWORKS = {
     "smp-lite0": Network(
-        trained_for(epochs=40, crop_hw=(352, 352)),
+        trained_for(epochs=24, crop_hw=(240, 240)),
         start=import_from_smp,
         pruned={
             "seed": SEED,
-            "data": {**DATA, "crop_hw": [352, 352]},
-            "optimiser": {"epochs": 12, "learning_rate": 1e-3},
+            "data": {**DATA, "crop_hw": [240, 240]},
+            "optimiser": {"epochs": 8, "learning_rate": 1e-3, **FLOAT32},
             "pruning": {"macs": 0.6, "importance": "taylor", "allot": "importance"},
         },
     ),
     "mobilenetv3": Network(
         trained_for(
-            epochs=40,
+            epochs=24,
             crop_hw=(240, 240),
             name="deeplabv3plus_mobilenetv3_large_100",
             pretrained=False,
@@ -119,7 +120,7 @@ NETWORKS = {
         trained_for(
             epochs=20, crop_hw=(176, 176), name="deeplabv3plus_xception65", pretrained=False
         ),
-        quantized=quantized_for(epochs=1, crop_hw=(240, 240)),
+        quantized=quantized_for(epochs=1),
     ),
 }
 
