@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.shallow import shallow
 from tests.skips import SHARED, pytest_make_collect_report, pytest_runtest_makereport
 
-# hooks, which pytest finds by name in this file
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+# hooks and a fixture, which pytest finds by name in this file
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "shallow"]
 
 # tests send interrupts, which background jobs of a shell ignore
 signal.signal(signal.SIGINT, signal.default_int_handler)

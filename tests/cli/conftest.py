@@ -20,10 +20,10 @@ def data(make_dataset: MakeDataset) -> Path:
 
 
 @pytest.fixture
-def checkpoint(data: Path, tmp_path: Path) -> Path:
+def checkpoint(data: Path, shallow: str, tmp_path: Path) -> Path:
     recipe = Recipe.model_validate(
         {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "model": {"name": shallow, "pretrained": False},
             "data": {"size_hw": (32, 48), "crop_hw": (32, 32)},
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
         }

@@ -45,8 +45,8 @@ def data(make_dataset: MakeDataset) -> Path:
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    return save_tiny_checkpoint(tmp_path / "tiny.safetensors").path
+def checkpoint(shallow: str, tmp_path: Path) -> Path:
+    return save_tiny_checkpoint(tmp_path / "tiny.safetensors", shallow).path
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ def save_tiny_checkpoint(
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Checkpoint:
-    return save_tiny_checkpoint(tmp_path / "tiny.safetensors")
+def checkpoint(shallow: str, tmp_path: Path) -> Checkpoint:
+    return save_tiny_checkpoint(tmp_path / "tiny.safetensors", shallow)
 
 
 @pytest.fixture

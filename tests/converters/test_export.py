@@ -40,12 +40,12 @@ from tests.converters.conftest import CLASSES, NORMALISATION
 SIZE_HW = (64, 64)
 
 
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+@pytest.fixture(scope="module")
+def checkpoint(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     torch.manual_seed(0)
-    model = build_model("mobilenetv2_100", len(CLASSES))
+    model = build_model(shallow, len(CLASSES))
     info = CheckpointInfo(
-        spec=find_spec("deeplabv3plus_mobilenetv2_100"),
+        spec=find_spec(shallow),
         classes=CLASSES,
         ignore_index=255,
         normalisation=NORMALISATION,

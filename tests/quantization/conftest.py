@@ -155,11 +155,11 @@ def folder(make_dataset: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def checkpoint(folder: Path, tmp_path: Path) -> Checkpoint:
-    """A float MobileNetV2 checkpoint, trained for one epoch."""
+def checkpoint(folder: Path, shallow: str, tmp_path: Path) -> Checkpoint:
+    """A float checkpoint, trained for one epoch."""
     start = Recipe.model_validate(
         {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "model": {"name": shallow, "pretrained": False},
             "data": DATA,
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
         }
