@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import IO
+from typing import IO, Any
 
 from edge_deeplab.errors import ConversionError, EdgeDeepLabError
 from edge_deeplab.text import first_line
@@ -81,12 +81,19 @@ def _library_handlers_into(stream: io.TextIOBase) -> Iterator[None]:
     handlers -= _handlers_of(logger)  # they are where `stream` ends
     before = [(handler, handler.stream) for handler in handlers]
     for handler in handlers:
-        handler.setStream(stream)
+        _point(handler, stream)
     try:
         yield
     finally:
         for handler, its_own in before:
-            handler.setStream(its_own)
+            _point(handler, its_own)
+
+
+def _point(handler: logging.StreamHandler[Any], stream: Any) -> None:
+    """Set where a handler writes; `setStream` would refuse where its stream was closed in the meantime."""
+    if not getattr(handler.stream, "closed", False):
+        handler.flush()
+    handler.stream = stream
 
 
 def _handlers_of(own: logging.Logger) -> set[logging.Handler]:

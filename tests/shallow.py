@@ -1,4 +1,4 @@
-"""A DeepLabV3+ on a backbone of MobileNetV2's blocks, one a stage: its kinds of operators, exported in half the time."""
+"""A DeepLabV3+ on a backbone of MobileNetV2's blocks, one a stage: its kinds of operators, files in half the time."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -40,6 +40,22 @@ def test_quietly_keeps_what_handlers_of_libraries_write_from_a_notebook(
     assert caplog.messages == ["inside"]
 
 
+def test_quietly_lets_a_library_log_to_a_stream_that_was_closed_before(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that a library made while stderr was captured keeps the captor's stream, which is closed afterwards."""
+    captured = io.StringIO()
+    handler = logging.StreamHandler(captured)
+    captured.close()
+    library = logging.getLogger("some_library")
+    monkeypatch.setattr(library, "handlers", [handler])
+    monkeypatch.setattr(library, "level", logging.WARNING)  # as torch sets its own
+    with caplog.at_level(logging.DEBUG, "edge_deeplab.converters.noise"), quietly():
+        library.warning("inside")
+    assert "inside" in caplog.messages
+    assert handler.stream is captured
+
+
 def test_quietly_turns_off_the_progress_that_goes_past_stdout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
