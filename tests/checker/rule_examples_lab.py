@@ -269,6 +269,10 @@ LAB_EXAMPLES = {
         [operator("Cast", dtype="int64"), operator("DequantizeLinear", dtype="uint8")],
     ),
     "rknn.argmax": ([operator("ArgMax")], [operator("Conv")]),
+    "rknn.on-the-processor": (
+        [operator("Erf"), operator("Tile", dtype="int8"), operator("LogSoftmax")],
+        [operator("Softmax"), operator("Max"), operator("Relu")],
+    ),
     "rknn.concat-of-whole-numbers": (
         [
             operator("Concat", dtype="int32", before=MAP),
