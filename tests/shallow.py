@@ -12,6 +12,7 @@ from edge_deeplab.models.family import FAMILY
 from edge_deeplab.models.torchvision_without_operators import load_timm
 
 FULL, SHALLOW = "mobilenetv2_100", "shallow_mobilenetv2"
+NAME = f"deeplabv3plus_{SHALLOW}"
 STAGES = (
     "ds_r1_k3_s1_c16",
     "ir_r1_k3_s2_e6_c24",
@@ -41,11 +42,10 @@ def shallow() -> Iterator[str]:
     load_timm()
     from timm.models._registry import _model_entrypoints
 
-    name = f"deeplabv3plus_{SHALLOW}"
     member = FAMILY[f"deeplabv3plus_{FULL}"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(_model_entrypoints, SHALLOW, shallow_mobilenetv2)
         patch.setitem(BACKBONES, SHALLOW, replace(BACKBONES[FULL], timm_name=SHALLOW))
-        spec = replace(member.spec, name=name, backbone=SHALLOW)
-        patch.setitem(FAMILY, name, replace(member, spec=spec))  # type: ignore[arg-type]
-        yield name
+        spec = replace(member.spec, name=NAME, backbone=SHALLOW)
+        patch.setitem(FAMILY, NAME, replace(member, spec=spec))  # type: ignore[arg-type]
+        yield NAME

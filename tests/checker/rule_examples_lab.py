@@ -273,6 +273,10 @@ LAB_EXAMPLES = {
         [operator("Erf"), operator("Tile", dtype="int8"), operator("LogSoftmax")],
         [operator("Softmax"), operator("Max"), operator("Relu")],
     ),
+    "rknn.greater-and-sine": (
+        [(operator("Greater"), "rk3588"), (operator("Sin"), "rk3566")],
+        [(operator("Greater"), "rk3576"), (operator("Less"), "rk3588")],
+    ),
     "rknn.concat-of-whole-numbers": (
         [
             operator("Concat", dtype="int32", before=MAP),

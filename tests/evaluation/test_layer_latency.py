@@ -102,10 +102,10 @@ def network() -> CostModel:
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Checkpoint:
-    """A MobileNetV2 checkpoint of random weights: the whole that layers are timed beside."""
+def checkpoint(shallow: str, tmp_path: Path) -> Checkpoint:
+    """A checkpoint of random weights: the whole that layers are timed beside."""
     info = CheckpointInfo(
-        spec=find_spec("deeplabv3plus_mobilenetv2_100"),
+        spec=find_spec(shallow),
         classes=tuple(ClassInfo(f"class {i}", (i, i, i)) for i in range(3)),
         ignore_index=None,
         normalisation=Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),

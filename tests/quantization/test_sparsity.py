@@ -25,18 +25,16 @@ from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.sparsity_pattern import Sparsity, parse_sparsity
 
-MODEL = "deeplabv3plus_mobilenetv2_100"
-
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """A seeded network of random weights."""
     torch.manual_seed(0)
     classes = tuple(ClassInfo(name, (i, i, i)) for i, name in enumerate("abc"))
     normalisation = Normalisation((127.0,) * 3, (128.0,) * 3)
-    info = CheckpointInfo(find_spec(MODEL), classes, None, normalisation, (32, 48))
+    info = CheckpointInfo(find_spec(shallow), classes, None, normalisation, (32, 48))
     path = tmp_path_factory.mktemp("checkpoint") / "street.safetensors"
-    save_checkpoint(path, build_model(MODEL, len(classes)), info)
+    save_checkpoint(path, build_model(shallow, len(classes)), info)
     return load_checkpoint(path)
 
 

@@ -37,14 +37,16 @@ from edge_deeplab.training.state import TrainingState
 from edge_deeplab.training.train import TrainRequest, describe_run
 from edge_deeplab.training.train import train as run_train
 from tests.progress import Heard
+from tests.shallow import NAME
 
+pytestmark = pytest.mark.usefixtures("shallow")
 MakeDataset = Callable[..., Path]
 
 
 def tiny_recipe(epochs: int = 2, **optimiser: object) -> Recipe:
     return Recipe.model_validate(
         {
-            "model": {"name": "deeplabv3plus_mobilenetv2_100", "pretrained": False},
+            "model": {"name": NAME, "pretrained": False},
             "data": {"size_hw": (32, 48), "crop_hw": (32, 32), "scale": (1.0, 1.0)},
             "optimiser": {
                 "epochs": epochs,
@@ -132,7 +134,7 @@ def test_step_in_parts_is_the_step_of_all_crops_at_once(
             update={
                 "loss": LossSection(lovasz=0, class_weights="log"),
                 "model": ModelSection(
-                    name="deeplabv3plus_mobilenetv2_100",
+                    name=NAME,
                     pretrained=False,
                     options={"aspp": {"dropout": 0.0}},
                 ),
@@ -339,7 +341,7 @@ def test_train_init_starts_from_the_checkpoint_but_for_another_classifier(
 ) -> None:
     sources = [open_dataset(make_dataset(count=2), "train")]
     first = load_checkpoint(train(tiny_recipe(1), sources, tmp_path / "first"))
-    other = build_model("mobilenetv2_100", 5)
+    other = build_model(NAME, 5)
     fresh = other.classifier.weight.clone()
     load_initial_weights(other, first)
     assert torch.equal(other.backbone.conv_stem.weight, first.tensors["backbone.conv_stem.weight"])
@@ -530,8 +532,6 @@ def test_train_options_that_the_network_cannot_have_are_refused_before_any_work(
 ) -> None:
     sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(1)
     section = recipe.model.model_copy(update={"options": {"decoder": {"blocks": 9}}})
-    with pytest.raises(
-        ConfigError, match=r"deeplabv3plus_mobilenetv2_100 .*decoder.blocks came as 9"
-    ):
+    with pytest.raises(ConfigError, match=rf"{NAME} .*decoder.blocks came as 9"):
         train(recipe.model_copy(update={"model": section}), sources, tmp_path / "run")
     assert not (tmp_path / "run").exists()
