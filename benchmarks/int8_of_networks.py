@@ -104,7 +104,7 @@ NETWORKS = {
         pruned={
             "seed": SEED,
             "data": {**DATA, "crop_hw": [240, 240]},
-            "optimiser": {"epochs": 8, "learning_rate": 1e-3, **FLOAT32},
+            "optimiser": {"epochs": 5, "learning_rate": 1e-3, **FLOAT32},
             "pruning": {"macs": 0.6, "importance": "taylor", "allot": "importance"},
         },
     ),
