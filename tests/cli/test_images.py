@@ -19,7 +19,7 @@ precision = "fp32"
 VERBS = {
     "evaluate": "evaluate CHECKPOINT --data DATA --split train",
     "parity": "parity CHECKPOINT --reference CHECKPOINT --data DATA --split train",
-    "train": "train --data DATA --recipe RECIPE --init CHECKPOINT --model mobilenetv2_100 --output OUT --workers 0",
+    "train": "train --data DATA --recipe RECIPE --init CHECKPOINT --model NETWORK --output OUT --workers 0",
     "prune": "prune CHECKPOINT --data DATA --macs 0.7 --recipe RECIPE --output OUT --workers 0",
     "qat": "qat CHECKPOINT --data DATA --recipe RECIPE --output OUT --workers 0",
     "export": "export CHECKPOINT --calibrate DATA --target onnx --output OUT",
@@ -30,12 +30,13 @@ VERBS = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_command_with_an_image_above_max_pixels_names_it(
-    verb: str, data: Path, checkpoint: Path, tmp_path: Path
+    verb: str, data: Path, checkpoint: Path, shallow: str, tmp_path: Path
 ) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "chain.toml").write_text("[qat.optimiser]\nepochs = 0\n")
     places = {
         "CHECKPOINT": checkpoint,
+        "NETWORK": shallow,
         "RECIPE": tmp_path / "recipe.toml",
         "CHAIN": tmp_path / "chain.toml",
         "OUT": tmp_path / "out",

@@ -16,6 +16,7 @@ from edge_deeplab.training.teacher import build_teacher
 from edge_deeplab.training.train import TrainRequest, train
 from tests.training.test_train import same, tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("shallow")
 MakeDataset = Callable[..., Path]
 
 
