@@ -120,9 +120,8 @@ class Trained:
 def build_accelerator(recipe: Recipe) -> Accelerator:
     """Return what runs a recipe in its precision, on the devices at hand; bf16 only where it makes a step faster."""
     AcceleratorState._reset_state()  # else the first run of a process decides the precision of all
-    mixed = recipe.optimiser.precision == "bf16"
-    if PartialState().device.type == "cpu" and not computes_bfloat16():
-        mixed = False
+    emulated = PartialState().device.type == "cpu" and not computes_bfloat16()
+    mixed = recipe.optimiser.precision == "bf16" and not emulated
     return Accelerator(mixed_precision="bf16" if mixed else "no")
 
 

@@ -54,7 +54,7 @@ def test_find_subgraphs_of_many_alternating_operators_takes_a_moment():
     start = time.process_time()
     subgraphs = find_subgraphs(operators, frozenset(range(1, count, 2)))
     assert len(subgraphs) == count // 2
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 2
 
 
 def product(index, reads, writes, shape=(1, 10), inner=4):

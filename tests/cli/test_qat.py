@@ -42,12 +42,11 @@ def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["identical"]
-    network = load_checkpoint(quantized).build()
-    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    best = load_checkpoint(quantized)
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in best.build().modules())
     assert document["weights"] == convolutions + 1, "the convolution that normalises is one more"
-    quantization = load_checkpoint(quantized).quantization
-    assert quantization is not None
-    tensors = sum(len(quantizer.tensors) for quantizer in quantization.activations)
+    assert best.quantization is not None
+    tensors = sum(len(quantizer.tensors) for quantizer in best.quantization.activations)
     assert document["activations"] == tensors + 1
     assert document["biases"] == document["weights"]
     assert [file["path"] for file in document["stored"]] == files
