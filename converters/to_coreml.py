@@ -11,7 +11,7 @@ import numpy as np
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.description import METADATA_KEY, Description
-from edge_deeplab.errors import require
+from edge_deeplab.formats.importing_coremltools import import_coremltools
 from edge_deeplab.quantization.sparsity import SMALLEST
 
 _CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
@@ -42,7 +42,7 @@ def write_coreml(graph: CanonicalGraph, description: Description, path: Path) ->
         ConversionError: when it fails.
     """
     with calling("coremltools", "Core ML"):
-        coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
+        coremltools = import_coremltools(converting=True)
         model = _convert(coremltools, graph, description.precision)
         if description.precision in _WEIGHT_BITS:
             model = _store_weights_in(coremltools, model, _WEIGHT_BITS[description.precision])

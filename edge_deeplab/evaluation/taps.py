@@ -114,9 +114,9 @@ def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
 
 
 def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
-    from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
+    from edge_deeplab.formats.importing_coremltools import import_coremltools
 
-    import_coremltools_alone()
+    import_coremltools(converting=False)
     from edge_deeplab.models.picture import to_batch
     from edge_deeplab.runtimes.mil.evaluator import Evaluator
     from edge_deeplab.runtimes.mil.program import Reference

@@ -96,9 +96,9 @@ def _core_ml() -> EngineFactory:
 
 
 def _mil_reference() -> EngineFactory:
-    from edge_deeplab.runtimes.mil.coremltools_alone import import_coremltools_alone
+    from edge_deeplab.formats.importing_coremltools import import_coremltools
 
-    import_coremltools_alone()
+    import_coremltools(converting=False)
     from edge_deeplab.runtimes.mil.engine import MILEngine
 
     return MILEngine
