@@ -54,6 +54,7 @@ def run(code: list[str], tmp_path: Path, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # the notebook, which runs every time, calls the same
 def test_script_exports_and_proves(data: Path, tmp_path: Path) -> None:
     script = str(EXAMPLES / "export_and_prove.py")
     told = run([script, "--data", str(data), "--size", "96", "128", "--output", "proof"], tmp_path)

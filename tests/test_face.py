@@ -110,7 +110,10 @@ def test_what_cannot_be_meant_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = set()
+    default = inspect.signature(getattr(api, name)).parameters[keyword].default
     for value in HOSTILE:
+        if value is default:
+            continue  # it is meant, and what it means may take long
         try:
             getattr(ed, name)(**{**BASE.get(name, {}), keyword: value})
         except EdgeDeepLabError as error:

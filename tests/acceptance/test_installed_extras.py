@@ -42,8 +42,8 @@ COMMANDS = {
     "compress": (TRAIN, "prune run --data data --macs 0.5 --epochs 0 --output pruned"),
 }
 """What each extra is for, told by commands."""
-SMALL = ("", "demo")
-"""Extras that are installed in well under a minute; the others are for `make slow`."""
+SMALL = ("",)
+"""Extras that are installed in a few seconds; the others are for `make slow`."""
 
 
 def run(command: Sequence[str | Path], folder: Path) -> str:

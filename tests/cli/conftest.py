@@ -1,6 +1,6 @@
 """A data folder and a float checkpoint trained on it, for the commands that take both."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,18 +9,23 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.train import TrainRequest, train
+from tests.conftest import write_dataset
 
-MakeDataset = Callable[..., Path]
 
-
-@pytest.fixture
-def data(make_dataset: MakeDataset) -> Path:
-    make_dataset("val", count=2)
-    return make_dataset("train", count=2)
+def write_both_splits(root: Path) -> Path:
+    write_dataset(root, "val", count=2)
+    return write_dataset(root, "train", count=2)
 
 
 @pytest.fixture
-def checkpoint(data: Path, shallow: str, tmp_path: Path) -> Path:
+def data(tmp_path: Path) -> Path:
+    return write_both_splits(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def trained(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a training on such data, in its run."""
+    data = write_both_splits(tmp_path_factory.mktemp("trained") / "data")
     recipe = Recipe.model_validate(
         {
             "model": {"name": shallow, "pretrained": False},
@@ -28,5 +33,11 @@ def checkpoint(data: Path, shallow: str, tmp_path: Path) -> Path:
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
         }
     )
-    request = TrainRequest(recipe, [open_dataset(data, "train")], tmp_path / "float")
+    request = TrainRequest(recipe, [open_dataset(data, "train")], data.with_name("float"))
     return train(request, RunOptions(workers=0)).checkpoint
+
+
+@pytest.fixture
+def checkpoint(trained: Path, tmp_path: Path) -> Path:
+    """It, in a copy of the run."""
+    return shutil.copytree(trained.parent, tmp_path / "float") / trained.name

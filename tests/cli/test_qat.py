@@ -18,26 +18,31 @@ runner = CliRunner()
 MakeDataset = Callable[..., Path]
 
 
-@pytest.fixture
-def quantized(checkpoint: Path, data: Path, tmp_path: Path) -> Path:
-    output = tmp_path / "quantized"
-    arguments = ["qat", str(checkpoint), "--data", str(data), "--output", str(output)]
+@pytest.fixture(scope="module")
+def quantized(trained: Path) -> Path:
+    data, output = trained.parent.with_name("data"), trained.parent.with_name("quantized")
+    arguments = ["qat", str(trained), "--data", str(data), "--output", str(output)]
     result = runner.invoke(app, [*arguments, "--epochs", "0", "--json"])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == {"checkpoint": str(output / "best.safetensors")}
     return output / "best.safetensors"
 
 
-def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
-    quantized: Path, tmp_path: Path
-) -> None:
-    exports = tmp_path / "exports"
+@pytest.fixture(scope="module")
+def files(quantized: Path) -> list[str]:
+    """The paths of its ONNX and Core ML files."""
+    exports = quantized.parent.with_name("exports")
     arguments = ["export", str(quantized), "--target", "onnx", "--target", "coreml"]
     result = runner.invoke(app, [*arguments, "--output", str(exports), "--json"])
     assert result.exit_code == 0, result.stderr
     artifacts = json.loads(result.stdout)["artifacts"]
     assert [a["precision"] for a in artifacts] == ["int8", "int8"]
-    files = [a["path"] for a in artifacts]
+    return [a["path"] for a in artifacts]
+
+
+def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
+    quantized: Path, files: list[str]
+) -> None:
     result = runner.invoke(app, ["check", "--same-quantization", *files, "--json"])
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
@@ -64,13 +69,11 @@ def test_files_of_a_quantized_checkpoint_carry_the_same_numbers(
 
 
 def test_onnx_with_a_changed_zero_point_or_scale_is_not_identical(
-    quantized: Path, tmp_path: Path
+    files: list[str], tmp_path: Path
 ) -> None:
-    exports = tmp_path / "exports"
-    command = ["export", str(quantized), "--target", "onnx", "--output", str(exports), "--json"]
-    (artifact,) = json.loads(runner.invoke(app, command).stdout)["artifacts"]
+    whole, _ = files
     for slot, change in ((2, 9), (1, 2)):
-        model = onnx.load(artifact["path"])
+        model = onnx.load(whole)
         node = next(n for n in model.graph.node if "dequantize_per_channel" in n.name)
         tensor = next(t for t in model.graph.initializer if t.name == node.input[slot])
         numbers = onnx.numpy_helper.to_array(tensor).copy()
@@ -78,9 +81,7 @@ def test_onnx_with_a_changed_zero_point_or_scale_is_not_identical(
         tensor.CopyFrom(onnx.numpy_helper.from_array(numbers, tensor.name))
         changed = tmp_path / "changed.onnx"
         changed.write_bytes(model.SerializeToString())
-        result = runner.invoke(
-            app, ["check", "--same-quantization", artifact["path"], str(changed)]
-        )
+        result = runner.invoke(app, ["check", "--same-quantization", whole, str(changed)])
         assert result.exit_code == 1
         assert "differences:" in result.stdout
 

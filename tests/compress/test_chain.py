@@ -29,6 +29,7 @@ from edge_deeplab.recipes import load_recipe_as
 from edge_deeplab.versions import installed_versions
 from tests.compress.conftest import Stopper
 from tests.progress import Heard
+from tests.slow import or_slow
 
 STEPS = [
     "prune",
@@ -44,6 +45,24 @@ STEPS = [
     "parity-pruned-int8",
     "bench",
 ]
+
+
+PLACES = {
+    *(f"{step}: running" for step in STEPS),
+    *(f"{step} noted" for step in STEPS),
+    *(f"{training} epoch {epoch}" for training in ("prune", "qat") for epoch in (1, 2)),
+}
+"""Every place that a chain can be stopped at: before a step, before its note, and in an epoch."""
+SOME = {
+    "prune epoch 2",
+    "qat: running",
+    "qat epoch 1",
+    "qat noted",
+    "export-pruned-int8 noted",
+    "parity-pruned-fp32: running",
+    "bench noted",
+}
+"""One of each kind: what is stopped at every time, the others in `make slow`."""
 
 
 def final_files(output: Path) -> dict[str, bytes]:
@@ -63,8 +82,10 @@ def with_another_pillow(*packages: str) -> dict[str, str]:
     return {package: "0.1" if package == "pillow" else versions[package] for package in versions}
 
 
+@pytest.mark.parametrize("places", [SOME, or_slow(PLACES, False)], ids=["some", "every"])
 @pytest.mark.usefixtures("stand_ins")
-def test_chain_stopped_at_every_step_ends_in_the_same_files(
+def test_chain_stopped_anywhere_ends_in_the_same_files(
+    places: set[str],
     checkpoint: Checkpoint,
     recipe: CompressRecipe,
     data: Path,
@@ -75,11 +96,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "whole", 0, whole))
     assert whole.said == [f"{step}: running" for step in STEPS]
 
-    stopper = Stopper(
-        {f"{step}: running" for step in STEPS}
-        | {f"{step} noted" for step in STEPS}
-        | {"prune epoch 1", "prune epoch 2", "qat epoch 1", "qat epoch 2"}
-    )
+    stopper = Stopper(set(places))
     noted: Counter[str] = Counter()
 
     def write_note(path: Path, content: str) -> None:
@@ -89,8 +106,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
         write_atomically(path, content)
 
     monkeypatch.setattr(steps, "write_atomically", write_note)
-    stops = len(stopper.places)
-    for _ in range(stops):
+    for _ in places:
         with pytest.raises(KeyboardInterrupt):
             compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "stopped", 0, stopper))
     compress(checkpoint, recipe, Job(DataFolder(data), tmp_path / "stopped", 0, stopper))
@@ -99,7 +115,7 @@ def test_chain_stopped_at_every_step_ends_in_the_same_files(
     assert final_files(tmp_path / "stopped") == expected
     assert {"report.json", "report.md", "pareto.png", "exports/manifest.json"} < set(expected)
     assert noted == dict.fromkeys(STEPS, 1)
-    wasted = 4  # one step in each of the four stops inside of an epoch
+    wasted = sum(" epoch " in place for place in places)  # a step in each stop inside of an epoch
     assert stopper.steps == whole.steps + wasted
 
 

@@ -15,6 +15,7 @@ from edge_deeplab.evaluation.importing import ImportRequest, import_checkpoint
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.origins import Origin, carried, origins_of
 from tests.models.tflite_files import write_segmenter
+from tests.slow import or_slow
 
 MakeDataset = Callable[..., Path]
 RECIPE: dict[str, Any] = {
@@ -246,9 +247,10 @@ def test_import_is_quantized_with_the_ranges_of_its_file(
     assert description.provenance["weights_of"][0]["licence"] == TERMS
 
 
-def test_import_is_exported_to_every_target(named: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("targets", [or_slow("all", False), "onnx"])
+def test_import_is_exported(targets: str, named: Path, data: Path, tmp_path: Path) -> None:
     """At its own size, which is no multiple of 16, as at others."""
-    files = ed.export(named, "all", output=tmp_path / "files")
+    files = ed.export(named, targets, output=tmp_path / "files")
     assert {a.size_hw for a in files} == {(17, 25)}
     report = ed.parity(files, reference=named, data=data, split="val", max_drop=100)
     assert [a.error for a in report.artifacts] == [None] * len(files)

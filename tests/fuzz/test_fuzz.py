@@ -21,8 +21,8 @@ from tests.fuzz.run import deal, run_all, summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = 20261126
-MUTANTS, PROGRAM_MUTANTS = 100, 6
-"""About a minute on two quiet cores."""
+MUTANTS, PROGRAM_MUTANTS = 60, 6
+"""About a minute on two quiet cores; at least three of each kind."""
 
 
 def test_commands_mutants_are_answered_or_refused_in_one_sentence(bases: Path, tmp_path: Path):

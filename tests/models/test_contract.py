@@ -33,6 +33,7 @@ from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.optimiser import build_optimiser
+from tests.by_target import ByTarget
 from tests.narrow import pruned_to_an_eighth
 from tests.slow import or_slow
 from tests.tiny_files import check_observed
@@ -89,10 +90,15 @@ def exported(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def files(exported: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Its float file of every target."""
-    request = ExportRequest(head="logits", output=tmp_path_factory.mktemp("files"))
-    return {made.target: made.path for made in export_checkpoint(exported, request)}
+def files(exported: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> ByTarget[Path]:
+    """Its float files."""
+    folder = tmp_path_factory.mktemp("files")
+
+    def export(target: str) -> Path:
+        (made,) = export_checkpoint(exported, ExportRequest([target], head="logits", output=folder))
+        return made.path
+
+    return ByTarget(export)
 
 
 def calibrated(checkpoint: Checkpoint) -> Quantization:
@@ -141,9 +147,9 @@ class TestEveryNetwork:
         assert logits[0].shape == logits[1].shape == (1, len(CLASSES), *SIZE_HW)
         assert not torch.equal(*logits)
 
-    @pytest.mark.parametrize("target", TARGETS)
+    @pytest.mark.parametrize("target", [or_slow(name, name == "tflite") for name in TARGETS])
     def test_its_file_gives_its_logits(
-        self, target: str, files: dict[str, Path], exported: Checkpoint
+        self, target: str, files: ByTarget[Path], exported: Checkpoint
     ) -> None:
         images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
         expected = open_artifact(exported.path).logits(images)
@@ -185,11 +191,13 @@ class TestEveryNetwork:
         )
         assert torch.equal(found, expected)
 
+    @pytest.mark.slow
     def test_its_int8_files_carry_the_same_integers(self, int8_files: dict[str, Path]) -> None:
         comparison = compare_stored(list(int8_files.values()))
         assert comparison.differences == ()
         assert comparison.weights > 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("target", ["tflite", "onnx"])
     def test_what_runtimes_take_is_what_was_predicted(
         self, target: str, int8_files: dict[str, Path]

@@ -1,5 +1,6 @@
 """A small quantizable DeepLabV3+, its calibration, its three int8 files, each made once; and a tiny trained one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.train import TrainRequest, train
+from tests.by_target import ByTarget, shared_files
+from tests.conftest import write_dataset
 
 SIZE_HW = (32, 48)
 DATA = {"size_hw": SIZE_HW, "crop_hw": (32, 32), "scale": (1.0, 1.0)}
@@ -117,10 +120,11 @@ def canonical(model: nn.Module, quantization: Quantization) -> CanonicalGraph:
 @pytest.fixture(scope="session")
 def int8_files(
     canonical: CanonicalGraph, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """The int8 file of every target."""
-    folder = tmp_path_factory.mktemp("int8")
-    return {target: write_int8(canonical, target, folder) for target in TARGETS}
+) -> ByTarget[Path]:
+    """Its int8 files."""
+    return shared_files(
+        "int8", tmp_path_factory, lambda target, folder: write_int8(canonical, target, folder)
+    )
 
 
 def write_int8(graph: CanonicalGraph, target: str, folder: Path) -> Path:
@@ -154,9 +158,10 @@ def folder(make_dataset: Callable[..., Path]) -> Path:
     return make_dataset(count=4)
 
 
-@pytest.fixture
-def checkpoint(folder: Path, shallow: str, tmp_path: Path) -> Checkpoint:
-    """A float checkpoint, trained for one epoch."""
+@pytest.fixture(scope="module")
+def trained(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float checkpoint in its run, trained for one epoch on such data."""
+    folder = write_dataset(tmp_path_factory.mktemp("trained") / "data", count=4)
     start = Recipe.model_validate(
         {
             "model": {"name": shallow, "pretrained": False},
@@ -164,5 +169,11 @@ def checkpoint(folder: Path, shallow: str, tmp_path: Path) -> Checkpoint:
             "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32", "ema_decay": 0.0},
         }
     )
-    request = TrainRequest(start, [open_dataset(folder, "train")], tmp_path / "float")
-    return load_checkpoint(train(request, RunOptions(workers=0)).checkpoint)
+    request = TrainRequest(start, [open_dataset(folder, "train")], folder.with_name("float"))
+    return train(request, RunOptions(workers=0)).checkpoint
+
+
+@pytest.fixture
+def checkpoint(trained: Path, tmp_path: Path) -> Checkpoint:
+    """It, in a copy of the run."""
+    return load_checkpoint(shutil.copytree(trained.parent, tmp_path / "float") / trained.name)

@@ -17,6 +17,7 @@ from edge_deeplab.evaluation.drift import DriftChain, LayerDrift, plot
 from edge_deeplab.evaluation.explain import explain
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
+from tests.by_target import ByTarget
 from tests.converters.conftest import describe
 from tests.hostile_files import write_crash_when_opened
 
@@ -36,7 +37,7 @@ def checkpoint(model: nn.Module, quantization: Quantization) -> Any:
 
 @pytest.fixture(scope="session")
 def explanations(
-    checkpoint: Any, int8_files: dict[str, Path], pictures: torch.Tensor
+    checkpoint: Any, int8_files: ByTarget[Path], pictures: torch.Tensor
 ) -> dict[str, DriftChain]:
     found = explain(checkpoint, list(int8_files.values()), pictures[0].numpy())
     return dict(zip(int8_files, found, strict=True))
@@ -79,7 +80,7 @@ def test_float_chain_passes_over_what_a_rewrite_has_made_another_tensor(
 
 
 def test_a_tap_gives_what_the_file_stores(
-    int8_files: dict[str, Path], pictures: torch.Tensor, quantization: Quantization
+    int8_files: ByTarget[Path], pictures: torch.Tensor, quantization: Quantization
 ) -> None:
     (scale,) = {q.scale for q in quantization.activations if "stem.2" in q.tensors}
     for path in int8_files.values():
@@ -102,7 +103,7 @@ def test_first_drift_is_the_first_below_the_threshold() -> None:
 
 
 def test_explain_a_file_that_cannot_be_tapped_fails_alone(
-    checkpoint: Any, int8_files: dict[str, Path], pictures: torch.Tensor, tmp_path: Path
+    checkpoint: Any, int8_files: ByTarget[Path], pictures: torch.Tensor, tmp_path: Path
 ) -> None:
     crash = write_crash_when_opened(tmp_path / "crash.tflite")
     paths = [crash, int8_files["tflite"]]

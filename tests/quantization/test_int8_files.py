@@ -27,7 +27,7 @@ from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
-from tests.slow import or_slow
+from tests.by_target import ByTarget
 from tests.tiny_files import check_observed
 
 from .conftest import NORMALISATION, SIZE_HW, write_int8
@@ -90,7 +90,7 @@ def test_no_operator_with_a_weight_is_left_in_float(canonical: CanonicalGraph) -
 
 
 def test_files_carry_the_same_integers_scales_and_zero_points(
-    int8_files: dict[str, Path], quantization: Quantization
+    int8_files: ByTarget[Path], quantization: Quantization
 ) -> None:
     comparison = compare_stored(list(int8_files.values()))
     assert comparison.differences == ()
@@ -99,7 +99,7 @@ def test_files_carry_the_same_integers_scales_and_zero_points(
 
 
 def test_comparison_names_the_first_tensor_that_differs(
-    model: nn.Module, quantization: Quantization, int8_files: dict[str, Path], tmp_path: Path
+    model: nn.Module, quantization: Quantization, int8_files: ByTarget[Path], tmp_path: Path
 ) -> None:
     scales = dict(quantization.weight_scales)
     scales["classifier"] = scales["classifier"] * 2
@@ -113,7 +113,7 @@ def test_comparison_names_the_first_tensor_that_differs(
 
 @pytest.mark.parametrize("target", ["coreml", "onnx", "tflite"])
 def test_file_gives_the_class_map_of_the_canonical_graph(
-    target: str, int8_files: dict[str, Path], canonical: CanonicalGraph, pictures: torch.Tensor
+    target: str, int8_files: ByTarget[Path], canonical: CanonicalGraph, pictures: torch.Tensor
 ) -> None:
     runtime = open_artifact(int8_files[target])
     expected = np.stack([canonical.run(picture).numpy() for picture in pictures])
@@ -125,7 +125,7 @@ def test_file_gives_the_class_map_of_the_canonical_graph(
 
 
 def test_onnx_runtime_computes_every_convolution_and_addition_on_integers(
-    int8_files: dict[str, Path], tmp_path: Path
+    int8_files: ByTarget[Path], tmp_path: Path
 ) -> None:
     import onnx
     import onnxruntime
@@ -141,7 +141,7 @@ def test_onnx_runtime_computes_every_convolution_and_addition_on_integers(
     assert kinds["DequantizeLinear"] <= in_float + 1, "the class map is taken from integers"
 
 
-def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[str, Path]) -> None:
+def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: ByTarget[Path]) -> None:
     report = check_observed(int8_files["tflite"], [])
     seen = report.seen_by("xnnpack")
     assert seen is not None
@@ -155,7 +155,7 @@ def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: dict[s
 
 
 def test_tflite_signature_names_the_uint8_input_and_versions_are_the_lowest(
-    int8_files: dict[str, Path],
+    int8_files: ByTarget[Path],
 ) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
@@ -168,7 +168,7 @@ def test_tflite_signature_names_the_uint8_input_and_versions_are_the_lowest(
     assert lint_versions(int8_files["tflite"]) == ()
 
 
-def test_onnx_integer_operators_are_those_predicted(int8_files: dict[str, Path]) -> None:
+def test_onnx_integer_operators_are_those_predicted(int8_files: ByTarget[Path]) -> None:
     report = check_observed(int8_files["onnx"], [])
     seen = report.seen_by("onnxruntime")
     assert seen is not None
@@ -206,6 +206,7 @@ def test_normalisation_becomes_one_integer_convolution(
         assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
 
 
+@pytest.mark.slow  # what a graph keeps in float is looked at every time, in test_kinds
 def test_modules_left_in_float_leave_the_others_numbers_the_same(
     model: nn.Module, images: list[torch.Tensor], pictures: torch.Tensor, tmp_path: Path
 ) -> None:
@@ -233,7 +234,8 @@ def test_float_file_has_no_quantization_to_compare(model: nn.Module, tmp_path: P
         read_stored(tmp_path / "broken.tflite")
 
 
-@pytest.mark.parametrize("head", [or_slow("fast", False), "logits"])
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["fast", "logits"])
 def test_files_of_other_heads_carry_the_same_numbers(
     model: nn.Module, quantization: Quantization, head: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
+from tests.by_target import ByTarget
 from tests.tiny_files import check_observed
 
 from .conftest import CLASSES, NORMALISATION, SIZE_HW, prepare, write_int8
@@ -67,9 +68,9 @@ def graph(network: nn.Module, quantizers: Quantization) -> CanonicalGraph:
 
 
 @pytest.fixture(scope="module")
-def files(graph: CanonicalGraph, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(graph: CanonicalGraph, tmp_path_factory: pytest.TempPathFactory) -> ByTarget[Path]:
     folder = tmp_path_factory.mktemp("kinds")
-    return {target: write_int8(graph, target, folder) for target in TARGETS}
+    return ByTarget(lambda target: write_int8(graph, target, folder))
 
 
 def test_gates_have_their_own_quantizers_of_fixed_range(quantizers: Quantization) -> None:
@@ -96,7 +97,7 @@ def test_graph_computes_what_the_fake_quantized_model_computes(
             assert error.mean() < step / 2
 
 
-def test_files_carry_the_same_integers(files: dict[str, Path], quantizers: Quantization) -> None:
+def test_files_carry_the_same_integers(files: ByTarget[Path], quantizers: Quantization) -> None:
     comparison = compare_stored(list(files.values()))
     assert comparison.differences == ()
     assert comparison.activations == sum(len(q.tensors) for q in quantizers.activations)
@@ -107,7 +108,7 @@ def test_files_carry_the_same_integers(files: dict[str, Path], quantizers: Quant
 @pytest.mark.parametrize("target", list(TARGETS))
 def test_file_gives_the_class_map_of_the_fake_quantized_network(
     target: str,
-    files: dict[str, Path],
+    files: ByTarget[Path],
     network: nn.Module,
     quantizers: Quantization,
     images: list[torch.Tensor],
@@ -120,7 +121,7 @@ def test_file_gives_the_class_map_of_the_fake_quantized_network(
     assert (found == expected).mean() > 0.95
 
 
-def test_tflite_file_is_one_partition_and_onnx_computes_in_integers(files: dict[str, Path]) -> None:
+def test_tflite_file_is_one_partition_and_onnx_computes_in_integers(files: ByTarget[Path]) -> None:
     report = check_observed(files["tflite"], [])
     seen = report.seen_by("xnnpack")
     assert seen is not None

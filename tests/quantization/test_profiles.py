@@ -9,6 +9,7 @@ from edge_deeplab.checker.rules import load_profile, profile_names
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.expected import expect_operators
 from edge_deeplab.formats.read import read_graph
+from tests.by_target import ByTarget
 from tests.converters.devices.test_expected import compare
 from tests.quantization.conftest import describe_int8
 
@@ -62,7 +63,7 @@ SAID: dict[str, dict[str, Counts]] = {
 
 @pytest.mark.parametrize("target", SAID)
 def test_profiles_say_of_the_int8_file_what_they_always_said(
-    int8_files: dict[str, Path], target: str
+    int8_files: ByTarget[Path], target: str
 ) -> None:
     graph = read_graph(int8_files[target])
     profiles = [load_profile(name) for name in profile_names()]
@@ -72,7 +73,7 @@ def test_profiles_say_of_the_int8_file_what_they_always_said(
 
 @pytest.mark.parametrize("target", SAID)
 def test_int8_operators_are_those_expected(
-    canonical: CanonicalGraph, int8_files: dict[str, Path], target: str
+    canonical: CanonicalGraph, int8_files: ByTarget[Path], target: str
 ) -> None:
     expected = expect_operators(canonical.program, describe_int8(target))
     maps = 6 if target == "tflite" else 0  # resizes, concatenations and the class map

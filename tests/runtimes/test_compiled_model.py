@@ -14,6 +14,7 @@ from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.inputs import AffineQuantization
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW, describe
 from tests.runtimes.test_strangers import write_tflite
+from tests.slow import or_slow
 
 PRECISIONS = ("fp32", "fp16", "int8")
 HEADS = ("classes", "logits", "fast")
@@ -59,7 +60,7 @@ def export_form(
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", [or_slow(each, each != "fp16") for each in PRECISIONS])
 def test_compiled_model_of_every_export_gives_the_interpreters_class_map(
     export_form: Callable[[str, str], Path],
     pictures: npt.NDArray[np.uint8],

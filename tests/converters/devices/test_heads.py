@@ -17,6 +17,7 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import NORMALISATION, SIZE_HW, describe
+from tests.slow import or_slow
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_fast_head_of_each_target_gives_the_canonical_ids(
     assert (scores.argmax(0) == exact).mean() > 0.9
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [or_slow(target, target != "coreml") for target in TARGETS])
 def test_quarter_logits_of_each_target_are_enlarged_by_whoever_reads_them(
     graph_of: Callable[[str], CanonicalGraph],
     target: str,

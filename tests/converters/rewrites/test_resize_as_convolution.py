@@ -26,6 +26,7 @@ from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import SIZE_HW, describe
 from tests.converters.rewrites.graphs import in_order, seeded
 from tests.converters.test_rewrites import operations, run, trace
+from tests.slow import or_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
 
@@ -127,7 +128,7 @@ def test_resize_as_convolution_changes_only_the_modules_asked_for() -> None:
     assert (counts["conv2d"], counts["upsample_bilinear2d"]) == (4, 1)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [or_slow(target, target != "coreml") for target in TARGETS])
 def test_file_of_each_target_gives_the_canonical_logits(
     target: str,
     canonical: Callable[[Head], CanonicalGraph],

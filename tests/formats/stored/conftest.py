@@ -16,7 +16,7 @@ from edge_deeplab.models.spec import ASPPSpec, DecoderSpec
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
-from edge_deeplab.targets import TARGETS
+from tests.by_target import ByTarget, shared_files
 from tests.quantization.conftest import (
     CLASSES,
     NORMALISATION,
@@ -49,19 +49,20 @@ class TinyDeepLab(SmallDeepLab):
 @pytest.fixture(scope="session")
 def tiny_files(
     images: list[torch.Tensor], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """Its int8 file of every target."""
+) -> ByTarget[Path]:
+    """Its int8 files."""
     torch.manual_seed(0)
     model = prepare(TinyDeepLab(), images)
     network = Network(model)
     placed = place_quantizers(network)
     quantization = calibrate(network, placed, images, NORMALISATION, "min-max")
     graph = capture(model, NORMALISATION, SIZE_HW, "classes", quantization)
-    folder = tmp_path_factory.mktemp("tiny")
-    return {target: write_int8(graph, target, folder) for target in TARGETS}
+    return shared_files(
+        "tiny", tmp_path_factory, lambda target, folder: write_int8(graph, target, folder)
+    )
 
 
 @pytest.fixture(scope="session")
-def tiny_stored(tiny_files: dict[str, Path]) -> dict[str, StoredFile]:
+def tiny_stored(tiny_files: ByTarget[Path]) -> ByTarget[StoredFile]:
     """What they hold."""
-    return {target: read_stored(path) for target, path in tiny_files.items()}
+    return ByTarget(lambda target: read_stored(tiny_files[target]))

@@ -13,12 +13,13 @@ from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.read import compare_stored, read_stored
 from edge_deeplab.runtimes.mil.reader import read_package
+from tests.by_target import ByTarget
 
 Edit = Callable[[Any], None]
 
 
 @pytest.fixture
-def package(tiny_files: dict[str, Path], tmp_path: Path) -> Path:
+def package(tiny_files: ByTarget[Path], tmp_path: Path) -> Path:
     """A copy that may be changed."""
     return shutil.copytree(tiny_files["coreml"], tmp_path / "copy.mlpackage")
 
@@ -42,7 +43,7 @@ def first(model: Any, kind: str) -> Any:
 
 
 def test_weights_are_those_that_coremltools_reads(
-    tiny_files: dict[str, Path], tiny_stored: dict[str, StoredFile]
+    tiny_files: ByTarget[Path], tiny_stored: ByTarget[StoredFile]
 ) -> None:
     steps = [
         step
@@ -57,7 +58,7 @@ def test_weights_are_those_that_coremltools_reads(
 
 
 def test_numbers_that_stand_inside_an_operation_are_read_as_constants(
-    tiny_files: dict[str, Path], package: Path
+    tiny_files: ByTarget[Path], package: Path
 ) -> None:
     def move_inside(model: Any) -> None:
         constants = {

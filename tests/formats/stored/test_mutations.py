@@ -7,11 +7,12 @@ import pytest
 from edge_deeplab.formats.source import ReadingBudget
 from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.read import compare_stored
+from tests.by_target import ByTarget
 from tests.formats.stored.sweep import MUTABLE, sweep
 
 
 def test_tiny_files_are_identical_and_small(
-    tiny_files: dict[str, Path], tiny_stored: dict[str, StoredFile]
+    tiny_files: ByTarget[Path], tiny_stored: ByTarget[StoredFile]
 ) -> None:
     assert compare_stored(list(tiny_files.values())).differences == ()
     assert tiny_stored["onnx"].stated()["weight_integers"] < 5000
@@ -20,8 +21,8 @@ def test_tiny_files_are_identical_and_small(
 @pytest.mark.parametrize("changed", MUTABLE)
 def test_change_of_any_number_of_a_tiny_file_is_found(
     changed: str,
-    tiny_files: dict[str, Path],
-    tiny_stored: dict[str, StoredFile],
+    tiny_files: ByTarget[Path],
+    tiny_stored: ByTarget[StoredFile],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

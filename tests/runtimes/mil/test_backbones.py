@@ -16,6 +16,7 @@ from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 from tests.slow import or_slow
 
 DEEPER = (
+    "resnet50",
     "resnet101",
     "xception65",
     "xception71",
@@ -25,7 +26,7 @@ DEEPER = (
     "mobilenetv2_100",
     "efficientnet_lite0",
 )
-"""Of the operators of others here, only more of them, or shipped and scored in `tests/acceptance`: in `make slow`."""
+"""Of operators that others here or `tests/models/test_contract.py` have, or shipped: in `make slow`."""
 
 
 @pytest.mark.parametrize(
