@@ -21,7 +21,7 @@ def import_coremltools(*, converting: bool) -> Any:
     """
     left_out = (*_FRAMEWORKS, *(() if converting else ("torch",)))
     hidden = [name for name in left_out if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: such an import fails
+    sys.modules.update(dict.fromkeys(hidden))  # None: such an import fails
     try:
         module = "coremltools.converters.mil.frontend.milproto.load"
         require(module, package="coremltools", extra="coreml")
