@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
 from edge_deeplab.models.checkpoint import load_checkpoint
+from edge_deeplab.targets import TARGETS
+from tests.slow import or_slow
 
 runner = CliRunner()
 MakeDataset = Callable[..., Path]
@@ -18,8 +20,9 @@ def prune(checkpoint: Path, data: Path, *options: str) -> list[str]:
     return ["prune", str(checkpoint), "--data", str(data), "--epochs", "0", *options]
 
 
+@pytest.mark.parametrize("target", ["onnx", or_slow("all", False)])
 def test_pruned_checkpoint_is_told_exported_and_evaluated(
-    checkpoint: Path, data: Path, tmp_path: Path
+    target: str, checkpoint: Path, data: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "pruned"
     options = ["--macs", "0.5", "--importance", "magnitude", "--output", str(run), "--json"]
@@ -29,15 +32,15 @@ def test_pruned_checkpoint_is_told_exported_and_evaluated(
     assert document["checkpoint"] == str(run / "best.safetensors")
     before, after = document["multiply_adds"]
     assert document["budgets"]["macs"] == {"asked": 0.5, "met": after / before}
-    export = ["export", str(run), "--target", "onnx", "--output", str(tmp_path / "files"), "--json"]
+    export = ["export", str(run), "--target", target, "--output", str(tmp_path / "files"), "--json"]
     result = runner.invoke(app, export)
     assert result.exit_code == 0, result.stderr
-    (artifact,) = json.loads(result.stdout)["artifacts"]
-    parity = ["parity", artifact["path"], "--reference", str(run)]
+    artifacts = json.loads(result.stdout)["artifacts"]
+    assert {a["target"] for a in artifacts} == ({*TARGETS} if target == "all" else {target})
+    parity = ["parity", *(a["path"] for a in artifacts), "--reference", str(run)]
     result = runner.invoke(app, [*parity, "--data", str(data), "--split", "val", "--json"])
     assert result.exit_code == 0, result.stderr
-    (scored,) = json.loads(result.stdout)["artifacts"]
-    assert scored["pixel_agreement"] > 0.99
+    assert all(a["pixel_agreement"] > 0.99 for a in json.loads(result.stdout)["artifacts"])
 
 
 @pytest.mark.parametrize(
