@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from edge_deeplab.cli.app import app
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.models.shipped import DEFAULT_CHECKPOINT, resolve_checkpoint
+from tests.slow import or_slow
 
 TARGETS = ("coreml", "tflite", "onnx")
 ENDINGS = {"coreml": ".mlpackage", "tflite": ".tflite", "onnx": ".onnx"}
@@ -92,13 +93,17 @@ def assert_kept(results: dict[str, dict[str, Any]]) -> None:
         assert result["pixel_agreement"] >= (0.9995 if name.endswith("fp32") else 0.995), name
 
 
-def test_parity_on_rendered_scenes_holds_for_every_file(exports: dict[str, dict[str, Any]]) -> None:
-    assert_kept(parity(exports, "--limit", "6"))
-
-
-def test_parity_on_photographs_holds_for_every_file(
-    exports: dict[str, dict[str, Any]], camvid: Path
+@pytest.mark.parametrize("limit", ["6", or_slow("12", False)])
+def test_parity_on_rendered_scenes_holds_for_every_file(
+    limit: str, exports: dict[str, dict[str, Any]]
 ) -> None:
-    results = parity(exports, "--data", str(camvid), "--limit", "8")
+    assert_kept(parity(exports, "--limit", limit))
+
+
+@pytest.mark.parametrize("limit", ["8", or_slow("24", False)])
+def test_parity_on_photographs_holds_for_every_file(
+    limit: str, exports: dict[str, dict[str, Any]], camvid: Path
+) -> None:
+    results = parity(exports, "--data", str(camvid), "--limit", limit)
     assert_kept(results)
     assert results["onnx-fp32"]["miou"] > 50

@@ -47,7 +47,7 @@ def test_export_json_is_one_document_with_the_promised_keys(
     assert (artifact["target"], artifact["precision"]) == ("onnx", "fp32")
     assert artifact["size_hw"] == [64, 64]
     assert set(artifact["operators"]) == {"ok", "slow", "fallback", "rejected"}
-    assert sum(artifact["operators"].values()) == len(read_graph(path).operators) > 30
+    assert sum(artifact["operators"].values()) == len(read_graph(path).operators) > 60
     assert capfd.readouterr().out == ""  # nothing printed past the result, by C++ either
 
 

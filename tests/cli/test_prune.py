@@ -1,7 +1,6 @@
 """`edge-deeplab prune` on the command line, and the commands that take its checkpoint."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from edge_deeplab.targets import TARGETS
 from tests.slow import or_slow
 
 runner = CliRunner()
-MakeDataset = Callable[..., Path]
 
 
 def prune(checkpoint: Path, data: Path, *options: str) -> list[str]:

@@ -1,7 +1,6 @@
 """`edge-deeplab qat` and what follows it on the command line: int8 export and the comparison of files."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -15,7 +14,6 @@ from edge_deeplab.quantization import sensitivity
 from edge_deeplab.training.state import TrainingState
 
 runner = CliRunner()
-MakeDataset = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.pruning.groups import find_groups
 from edge_deeplab.targets import TARGETS
+from tests.slow import or_slow
 
 SIZE_HW = (32, 48)
 TOLD: dict[str, Any] = {
@@ -33,6 +34,10 @@ RECIPE: dict[str, Any] = {
     "data": {"size_hw": SIZE_HW, "crop_hw": (32, 32)},
     "optimiser": {"epochs": 1, "batch_size": 2, "precision": "fp32"},
 }
+
+
+TWO_OR_ALL = [["onnx", "coreml"], or_slow([*TARGETS], False)]
+"""The targets that a module is exported to every time, and in `make slow`; its float files are of all every time."""
 
 
 def normed(*arguments: int, **keywords: int) -> nn.Sequential:
@@ -128,7 +133,10 @@ def test_files_of_a_module_give_its_scores(module: Ladder, data: Path, tmp_path:
     assert [row.pixel_agreement for row in report.artifacts] == [1.0] * len(made)
 
 
-def test_pruned_and_quantized_in_one_process(module: Ladder, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("targets", TWO_OR_ALL)
+def test_pruned_and_quantized_in_one_process(
+    targets: list[str], module: Ladder, data: Path, tmp_path: Path
+) -> None:
     checkpoint = api.wrap(module, **TOLD)
     pruning = {**RECIPE, "pruning": {"importance": "magnitude"}}
     pruned = api.prune(
@@ -138,7 +146,7 @@ def test_pruned_and_quantized_in_one_process(module: Ladder, data: Path, tmp_pat
     calibration = {**RECIPE, "quantization": {"calibration_images": 2}}
     output = tmp_path / "int8"
     api.quantize(tmp_path / "pruned", data=data, output=output, recipe=calibration, workers=0)
-    made = api.export(output, ["onnx", "coreml"], precision="int8", output=tmp_path / "files")
+    made = api.export(output, targets, precision="int8", output=tmp_path / "files")
     assert not api.compare_quantization(made).differences
 
 
@@ -191,6 +199,7 @@ class Again(nn.Module):
         return scores
 
 
+@pytest.mark.parametrize("targets", TWO_OR_ALL)
 @pytest.mark.parametrize(
     ("kind", "tensors"),
     [
@@ -203,7 +212,7 @@ class Again(nn.Module):
     ],
 )
 def test_what_a_forward_calls_is_quantized_at_each_place(
-    kind: Any, tensors: set[str], data: Path, tmp_path: Path
+    kind: Any, tensors: set[str], targets: list[str], data: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     checkpoint = api.wrap(kind(), **TOLD)
@@ -213,7 +222,7 @@ def test_what_a_forward_calls_is_quantized_at_each_place(
     named = {n for q in api.load(output).quantization.activations for n in q.tensors}
     assert tensors <= named
     made = api.export(
-        quantized.checkpoint, ["onnx", "coreml"], precision="int8", head="logits", output=tmp_path
+        quantized.checkpoint, targets, precision="int8", head="logits", output=tmp_path
     )
     assert api.compare_quantization(made).differences == ()
     expected = api.open_artifact(output / "best.safetensors").logits(images())
@@ -292,10 +301,13 @@ class Quarter(nn.Module):
         return scores
 
 
-def test_smaller_scores_are_enlarged_before_the_class_is_taken(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("targets", TWO_OR_ALL)
+def test_smaller_scores_are_enlarged_before_the_class_is_taken(
+    targets: list[str], data: Path, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     checkpoint = api.wrap(Quarter(), **TOLD)
-    made = api.export(checkpoint, "onnx", output=tmp_path)
+    made = api.export(checkpoint, targets, output=tmp_path)
     report = api.parity(made, reference=checkpoint, data=data, split="val")
     assert [row.pixel_agreement for row in report.artifacts] == [1.0] * len(made)
 
