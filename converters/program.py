@@ -17,8 +17,12 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
+from torch.utils._pytree import tree_flatten
 
 from edge_deeplab.formats.operator_names import identifier, module_of
+
+_SOURCE = "edge_deeplab_source"
+"""What a node's `meta["val"]` was computed from."""
 
 _ORIGIN = ("nn_module_stack", "stack_trace")
 """What a node's metadata tells of where it stands in the model."""
@@ -42,8 +46,7 @@ class ProgramEditor:
         self._program = program
         with warnings.catch_warnings():  # torch's own pytree classes warn when they are copied
             warnings.simplefilter("ignore", FutureWarning)
-            self._module = copy.deepcopy(program.graph_module)
-        self.graph: fx.Graph = self._module.graph
+            self.graph: fx.Graph = copy.deepcopy(program.graph)
         self._specs = _renamed(program.graph_signature.input_specs, self.graph)
         self._state: dict[str, torch.Tensor] = dict(program.state_dict)
         self._constants: dict[str, Any] = dict(program.constants)
@@ -184,16 +187,15 @@ class ProgramEditor:
         """Return the edited program: unused nodes and constants dropped, shapes known, verified."""
         self.graph.eliminate_dead_code()
         self._drop_unused_constants()
-        values = [node.meta["val"] for node in self.graph.find_nodes(op="placeholder")]
-        FakeTensorProp(self._module, self._fake_mode()).propagate_dont_convert_inputs(*values)
-        self._module.recompile()
+        shapes = _Shapes(self._program.graph_module, self.graph, self._fake_mode())
+        shapes.propagate_dont_convert_inputs()
         signature = copy.copy(self._program.graph_signature)
         signature.input_specs = self._specs
         (output,) = (copy.copy(spec) for spec in signature.output_specs)
         output.arg = TensorArgument(self.output().name)
         signature.output_specs = [output]
         return ExportedProgram(
-            root=self._module,
+            root=self._program.graph_module,
             graph=self.graph,
             graph_signature=signature,
             state_dict=self._state,
@@ -234,6 +236,48 @@ class ProgramEditor:
             self._state.pop(str(spec.target), None)
             self._constants.pop(str(spec.target), None)
             self.graph.erase_node(node)
+
+
+class _Shapes(FakeTensorProp):
+    """Shapes of a graph's values; those of an operator whose target and arguments are as they were are known.
+
+    Args:
+        module: holds what the graph takes as an attribute.
+        graph: the nodes, whose `meta["val"]` is set.
+        mode: of the values that the placeholders have.
+    """
+
+    def __init__(self, module: fx.GraphModule, graph: fx.Graph, mode: FakeTensorMode) -> None:
+        super().__init__(module, mode)
+        self.graph = graph
+        self.garbage_collect_values = False
+
+    def run_node(self, n: fx.Node) -> Any:
+        if n.op == "placeholder":
+            return n.meta["val"]
+        if n.op != "call_function":
+            return super().run_node(n)
+        source = _source_of(n)
+        if not _are_same(source, n.meta.get(_SOURCE, [])):
+            super().run_node(n)
+            n.meta[_SOURCE] = source
+        return n.meta.get("val")  # a check of types has none
+
+
+def _source_of(node: fx.Node) -> list[object]:
+    """Return what a node's value follows from: its target and its arguments, the values of nodes among them."""
+    given = fx.map_arg((node.args, node.kwargs), lambda read: read.meta["val"])
+    leaves, form = tree_flatten(given)
+    return [node.target, form, *leaves]
+
+
+def _are_same(some: list[object], others: list[object]) -> bool:
+    """Whether sources are equal part by part; a tensor is only to itself."""
+    return len(some) == len(others) and all(
+        one is other
+        or (not isinstance(one, torch.Tensor) and type(one) is type(other) and one == other)
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def _renamed(specs: Iterable[InputSpec], graph: fx.Graph) -> list[InputSpec]:
