@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
@@ -110,6 +111,7 @@ class ExportWrapper(nn.Module):
         return {self.head: output}
 
 
+@collecting_rarely()
 def capture(
     model: nn.Module,
     normalisation: Normalisation,
@@ -142,6 +144,8 @@ def capture(
     try:
         with quietly(), torch.no_grad():
             program = torch.export.export(wrapper, (), example).run_decompositions({})
+            for node in program.graph.nodes:  # every later trace would copy what it came from
+                node.meta.pop("from_node", None)
     except Exception as error:  # torch.export raises what the traced code and its own guards raise
         raise CaptureError(
             f"torch.export could not capture {type(model).__name__} at {size_hw[0]}x{size_hw[1]} "

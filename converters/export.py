@@ -16,6 +16,7 @@ from typing import Any
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
+from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.config import QatRecipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
@@ -238,6 +239,7 @@ def _judged(path: Path, judges: Sequence[Profile]) -> tuple[ProfileReport, ...]:
     return tuple(judge(file, profile) for profile in judges)
 
 
+@collecting_rarely()
 def write_target(graph: CanonicalGraph, description: Description, path: Path) -> None:
     """Write the file of a canonical graph for the target that its description names.
 
