@@ -13,8 +13,8 @@ from edge_deeplab.description import Head
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.runtimes.observers.xnnpack import measure_xnnpack
-from edge_deeplab.runtimes.open import open_artifact
 from tests.converters.conftest import CLASSES, SIZE_HW, describe
+from tests.opening import open_here
 
 Exported = Callable[[str, str, Head], Path]
 LOGITS_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
@@ -34,9 +34,7 @@ class TestEveryConverter:
         image_hwc: torch.Tensor,
         expected_logits: torch.Tensor,
     ) -> None:
-        found = open_artifact(exported(target, precision, "logits")).logits(
-            image_hwc[None].numpy()
-        )[0]
+        found = open_here(exported(target, precision, "logits")).logits(image_hwc[None].numpy())[0]
         expected = expected_logits.numpy()
         assert found.shape == expected.shape
         assert (
@@ -51,9 +49,9 @@ class TestEveryConverter:
         image_hwc: torch.Tensor,
         expected_logits: torch.Tensor,
     ) -> None:
-        found = open_artifact(exported(target, precision, "classes")).predict(
-            image_hwc[None].numpy()
-        )[0]
+        found = open_here(exported(target, precision, "classes")).predict(image_hwc[None].numpy())[
+            0
+        ]
         expected = expected_logits.argmax(0).numpy()
         assert len(np.unique(expected)) == len(CLASSES)
         assert (found == expected).mean() >= AGREEMENT[precision]
@@ -61,7 +59,7 @@ class TestEveryConverter:
     def test_description_comes_back_as_it_was_given(
         self, exported: Exported, target: str, precision: str
     ) -> None:
-        runtime = open_artifact(exported(target, precision, "classes"))
+        runtime = open_here(exported(target, precision, "classes"))
         assert runtime.description == describe(target, precision, "classes")
         assert runtime.size_hw == SIZE_HW
 

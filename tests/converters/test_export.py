@@ -33,9 +33,10 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 from edge_deeplab.progress import Silent
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import CLASSES, NORMALISATION
+from tests.opening import open_here
+from tests.slow import or_slow
 
 SIZE_HW = (64, 64)
 
@@ -88,9 +89,9 @@ def test_export_of_mobilenetv2_matches_its_checkpoint(
 ) -> None:
     artifacts = export_checkpoint(checkpoint, ExportRequest(head="logits", output=tmp_path))
     images = image_64[None].numpy()
-    expected = open_artifact(checkpoint.path).logits(images)
+    expected = open_here(checkpoint.path).logits(images)
     for artifact in artifacts:
-        found = open_artifact(artifact.path).logits(images)
+        found = open_here(artifact.path).logits(images)
         assert abs(found - expected).max() <= 1e-4 * abs(expected).max(), artifact.target
         assert sum(artifact.operators.values()) > 60
         assert artifact.operators["rejected"] == 0
@@ -332,16 +333,20 @@ def test_export_with_head_fast_is_the_fast_head(checkpoint: Checkpoint, tmp_path
     request = ExportRequest(["onnx"], head="fast", output=tmp_path)
     (artifact,) = export_checkpoint(checkpoint, request)
     assert [asked.name for asked in artifact.rewrites] == ["argmax-before-upsampling"]
-    ids = open_artifact(artifact.path).predict(np.zeros((1, *SIZE_HW, 3), np.uint8))
+    ids = open_here(artifact.path).predict(np.zeros((1, *SIZE_HW, 3), np.uint8))
     assert (ids[:, ::2] == ids[:, 1::2]).all()
 
 
-PROFILES = ("tflite-gpu", "onnx-cpu", "coreml-ane-a12")
+PROFILES = {"coreml": "coreml-ane-a12", "tflite": "tflite-gpu", "onnx": "onnx-cpu"}
 """Each has a rule that names a rewrite of the network's atrous convolutions."""
 
 
+@pytest.mark.parametrize("targets", [("coreml", "onnx"), or_slow(tuple(PROFILES), False)])
 def test_export_for_profiles_lowers_each_file_once(
-    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    targets: tuple[str, ...],
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lowered: list[str | None] = []
 
@@ -350,11 +355,12 @@ def test_export_for_profiles_lowers_each_file_once(
         write_target(graph, description, path)
 
     monkeypatch.setattr(export, "write_target", write)
-    artifacts = export_checkpoint(checkpoint, ExportRequest(profiles=PROFILES, output=tmp_path))
-    assert lowered == list(TARGETS)
+    names = [PROFILES[target] for target in targets]
+    artifacts = export_checkpoint(checkpoint, ExportRequest(profiles=names, output=tmp_path))
+    assert lowered == list(targets)
     rewritten = {artifact.target: artifact.rewrites for artifact in artifacts}
     assert {asked.name for asked in rewritten["onnx"]} == {"deinterlace"}
-    for artifact, name in zip(artifacts, ("coreml-ane-a12", "tflite-gpu", "onnx-cpu"), strict=True):
+    for artifact, name in zip(artifacts, names, strict=True):
         assert artifact.profiles == (name,)
         report = judge(read_graph(artifact.path), load_profile(name))
         assert artifact.operators == report.count()

@@ -30,11 +30,11 @@ from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.pruning.prune import prune
 from edge_deeplab.quantization.trainable import TrainableNetwork
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.training.optimiser import build_optimiser
 from tests.by_target import ByTarget
 from tests.narrow import pruned_to_an_eighth
+from tests.opening import open_here
 from tests.slow import or_slow
 from tests.tiny_files import check_observed
 
@@ -152,8 +152,8 @@ class TestEveryNetwork:
         self, target: str, files: ByTarget[Path], exported: Checkpoint
     ) -> None:
         images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
-        expected = open_artifact(exported.path).logits(images)
-        found = open_artifact(files[target]).logits(images)
+        expected = open_here(exported.path).logits(images)
+        found = open_here(files[target]).logits(images)
         assert abs(found - expected).max() <= 1e-4 * abs(expected).max()
 
     def test_it_loses_half_of_its_multiply_adds(self, checkpoint: Checkpoint) -> None:

@@ -22,6 +22,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.pruning.groups import find_groups
 from edge_deeplab.targets import TARGETS
+from tests.opening import open_here
 from tests.slow import or_slow
 
 SIZE_HW = (32, 48)
@@ -126,7 +127,7 @@ def test_files_of_a_module_give_its_scores(module: Ladder, data: Path, tmp_path:
     made = api.export(checkpoint, head="logits", output=tmp_path)
     assert {artifact.target for artifact in made} == set(TARGETS)
     for artifact in made:
-        found = api.open_artifact(artifact.path).logits(images())
+        found = open_here(artifact.path).logits(images())
         assert abs(found - scores_of(module)).max() <= 1e-4
     assert api.check(made)
     report = api.parity(made, reference=checkpoint, data=data, split="val")
@@ -227,7 +228,7 @@ def test_what_a_forward_calls_is_quantized_at_each_place(
     assert api.compare_quantization(made).differences == ()
     expected = api.open_artifact(output / "best.safetensors").logits(images())
     for artifact in made:
-        apart = abs(api.open_artifact(artifact.path).logits(images()) - expected)
+        apart = abs(open_here(artifact.path).logits(images()) - expected)
         assert apart.max() <= 0.04 * np.ptp(expected)
 
 

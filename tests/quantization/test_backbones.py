@@ -23,9 +23,9 @@ from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.trainable import TrainableNetwork
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.narrow import pruned_to_an_eighth
+from tests.opening import open_here
 from tests.tiny_files import check_observed
 
 from .conftest import describe_int8
@@ -113,7 +113,7 @@ def test_file_gives_the_class_map_of_the_fake_quantized_network(
     target: str, exported: Exported
 ) -> None:
     expected = ids_of(fake_quantized(exported.model, exported.quantization), exported.images)
-    found = open_artifact(exported.files[target]).predict(exported.pictures)
+    found = open_here(exported.files[target]).predict(exported.pictures)
     assert (found == expected).mean() > 0.97
 
 

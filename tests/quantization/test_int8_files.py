@@ -26,8 +26,8 @@ from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.placement import place_quantizers
-from edge_deeplab.runtimes.open import open_artifact
 from tests.by_target import ByTarget
+from tests.opening import open_here
 from tests.tiny_files import check_observed
 
 from .conftest import NORMALISATION, SIZE_HW, write_int8
@@ -115,7 +115,7 @@ def test_comparison_names_the_first_tensor_that_differs(
 def test_file_gives_the_class_map_of_the_canonical_graph(
     target: str, int8_files: ByTarget[Path], canonical: CanonicalGraph, pictures: torch.Tensor
 ) -> None:
-    runtime = open_artifact(int8_files[target])
+    runtime = open_here(int8_files[target])
     expected = np.stack([canonical.run(picture).numpy() for picture in pictures])
     found = runtime.predict(pictures.numpy())
     assert (
@@ -149,7 +149,7 @@ def test_tflite_takes_uint8_and_runs_in_one_xnnpack_partition(int8_files: ByTarg
     left = {v.operator for p in report.profiles for v in p.verdicts if v.verdict != "ok"}
     assert left <= {"QUANTIZE", "ARG_MAX"}
     assert report.warnings == (), "predicted as measured"
-    runtime = open_artifact(int8_files["tflite"])
+    runtime = open_here(int8_files["tflite"])
     assert runtime.description is not None
     assert runtime.description.precision == "int8"
 
@@ -203,7 +203,7 @@ def test_normalisation_becomes_one_integer_convolution(
     assert left <= {"QUANTIZE", "ARG_MAX"}
     expected = np.stack([uneven.run(picture).numpy() for picture in pictures])
     for file in files.values():
-        assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
+        assert (open_here(file).predict(pictures.numpy()) == expected).mean() > 0.9
 
 
 @pytest.mark.slow  # what a graph keeps in float is looked at every time, in test_kinds
@@ -220,7 +220,7 @@ def test_modules_left_in_float_leave_the_others_numbers_the_same(
     assert comparison.weights == len(partly.weight_scales)
     expected = np.stack([graph.run(picture).numpy() for picture in pictures])
     for file in files:
-        assert (open_artifact(file).predict(pictures.numpy()) == expected).mean() > 0.9
+        assert (open_here(file).predict(pictures.numpy()) == expected).mean() > 0.9
 
 
 def test_float_file_has_no_quantization_to_compare(model: nn.Module, tmp_path: Path) -> None:

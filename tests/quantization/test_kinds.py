@@ -17,9 +17,9 @@ from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.by_target import ByTarget
+from tests.opening import open_here
 from tests.tiny_files import check_observed
 
 from .conftest import CLASSES, NORMALISATION, SIZE_HW, prepare, write_int8
@@ -116,7 +116,7 @@ def test_file_gives_the_class_map_of_the_fake_quantized_network(
 ) -> None:
     with torch.no_grad():
         expected = fake_quantized(network, quantizers)(torch.cat(images)).argmax(1).numpy()
-    found = open_artifact(files[target]).predict(pictures.numpy())
+    found = open_here(files[target]).predict(pictures.numpy())
     assert len(np.unique(expected)) > 2
     assert (found == expected).mean() > 0.95
 

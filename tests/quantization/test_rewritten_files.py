@@ -13,9 +13,9 @@ from edge_deeplab.converters.devices.mending import foresee, lower_mended
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.formats.stored.read import compare_stored
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.by_target import ByTarget
+from tests.opening import open_here
 from tests.quantization.conftest import describe_int8, write_int8
 from tests.slow import or_slow
 
@@ -32,14 +32,14 @@ def other_files(
     return ByTarget(lambda target: write_int8(graph, target, folder))
 
 
-@pytest.mark.parametrize("target", [or_slow(target, target == "tflite") for target in TARGETS])
+@pytest.mark.parametrize("target", [or_slow(target, target == "onnx") for target in TARGETS])
 def test_int8_file_of_another_atrous_form_is_bit_equal(
     int8_files: ByTarget[Path],
     other_files: ByTarget[Path],
     pictures: torch.Tensor,
     target: str,
 ) -> None:
-    native, rewritten = open_artifact(int8_files[target]), open_artifact(other_files[target])
+    native, rewritten = open_here(int8_files[target]), open_here(other_files[target])
     assert (rewritten.logits(pictures.numpy()) == native.logits(pictures.numpy())).all()
     assert (rewritten.predict(pictures.numpy()) == native.predict(pictures.numpy())).all()
     convolutions = [
@@ -77,6 +77,6 @@ def test_mended_file_is_placed_whole_and_gives_the_class_map(
     assert names == {"resize-as-convolution", "split-depthwise"}
     assert {v.verdict for v in report.verdicts} <= {Verdict.OK, Verdict.SLOW}
     images = pictures.numpy()
-    with open_artifact(written[-1]) as runtime, open_artifact(plain) as before:
+    with open_here(written[-1]) as runtime, open_here(plain) as before:
         same = (runtime.predict(images) == before.predict(images)).mean()
     assert same > 0.98  # random weights: classes of many pixels are a rounding apart

@@ -21,9 +21,9 @@ from edge_deeplab.models.checkpoint import (
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.sparsity import sparsify
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
 from edge_deeplab.sparsity_pattern import Sparsity, parse_sparsity
+from tests.opening import open_here
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +91,11 @@ def test_core_ml_leaves_zeros_out_and_computes_the_same(
     sparse = sparsify(checkpoint, Sparsity(0.5))
     request = ExportRequest(["coreml"], "fp32", head="logits", output=tmp_path)
     (artifact,) = export_checkpoint(sparse, request)
-    assert open_artifact(artifact.path).description.provenance["sparsity"] == "0.5"
+    assert open_here(artifact.path).description.provenance["sparsity"] == "0.5"
     weights = sum(tensor.numel() for tensor in checkpoint.tensors.values())
     assert artifact.bytes < 0.65 * 4 * weights  # dense: four bytes a weight
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 48, 3), np.uint8)
-    logits = open_artifact(artifact.path).logits(image)
+    logits = open_here(artifact.path).logits(image)
     expected = TorchRuntime(sparse).logits(image)
     assert np.abs(logits - expected).max() < 1e-3 * np.abs(expected).max()
 

@@ -12,6 +12,7 @@ import pytest
 
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.description import ClassInfo, Description, Normalisation
+from tests.by_target import ByTarget, shared_files
 from tests.tiny_files import custom_path, tflite_path, tiny
 
 __all__ = ["custom_path", "tflite_path", "tiny"]  # fixtures
@@ -94,14 +95,21 @@ def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     """Return a function (target, precision, head) -> file of the tiny network; each is written once."""
     from edge_deeplab.converters.capture import capture
 
-    folder = tmp_path_factory.mktemp("tiny")
+    @cache
+    def canonical(head: Any) -> Any:
+        return capture(tiny_network, NORMALISATION, SIZE_HW, head)
 
     @cache
+    def files(precision: str, head: Any) -> ByTarget[Path]:
+        def write(target: str, folder: Path) -> Path:
+            path = folder / f"{head}-{precision}{ENDINGS[target]}"
+            write_target(canonical(head), describe(target, precision, head), path)
+            return path
+
+        return shared_files(f"runtimes-{precision}-{head}", tmp_path_factory, write)
+
     def export(target: str, precision: str = "fp32", head: Any = "classes") -> Path:
-        graph = capture(tiny_network, NORMALISATION, SIZE_HW, head)
-        path = folder / f"{head}-{precision}{ENDINGS[target]}"
-        write_target(graph, describe(target, precision, head), path)
-        return path
+        return files(precision, head)[target]
 
     return export
 

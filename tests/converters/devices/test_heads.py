@@ -14,9 +14,9 @@ from edge_deeplab.converters.devices.heads import HEAD_FORMS, check_head_size, r
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import NORMALISATION, SIZE_HW, describe
+from tests.opening import open_here
 from tests.slow import or_slow
 
 
@@ -44,7 +44,7 @@ def test_fast_head_of_each_target_gives_the_canonical_ids(
     assert np.array_equal(fast[::2], fast[1::2])
     path = tmp_path / f"fast{TARGETS[target].ending}"
     write_target(graph_of("fast"), describe(target, "fp32", "classes"), path)
-    runtime = open_artifact(path)
+    runtime = open_here(path)
     images = image_hwc[None].numpy()
     assert np.array_equal(runtime.predict(images)[0], fast)
     scores = runtime.logits(images)[0]
@@ -64,7 +64,7 @@ def test_quarter_logits_of_each_target_are_enlarged_by_whoever_reads_them(
     path = tmp_path / f"quarter{TARGETS[target].ending}"
     write_target(graph_of("quarter-logits"), describe(target, "fp32", "logits"), path)
     images = image_hwc[None].numpy()
-    with open_artifact(path) as runtime:
+    with open_here(path) as runtime:
         scores, ids = runtime.logits(images)[0], runtime.predict(images)[0]
     torch.testing.assert_close(torch.from_numpy(scores), whole, rtol=1e-3, atol=1e-3)
     assert (ids == graph_of("exact").run(image_hwc).numpy()).mean() > 0.999

@@ -21,11 +21,11 @@ from edge_deeplab.converters.rewrites.resize_as_convolution import (
     row_weights,
 )
 from edge_deeplab.description import Head
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.converters.conftest import SIZE_HW, describe
 from tests.converters.rewrites.graphs import in_order, seeded
 from tests.converters.test_rewrites import operations, run, trace
+from tests.opening import open_here
 from tests.slow import or_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
@@ -143,7 +143,7 @@ def test_file_of_each_target_gives_the_canonical_logits(
     )
     path = tmp_path / f"logits{TARGETS[target].ending}"
     write_target(graph, describe(target, "fp32", "logits"), path)
-    with open_artifact(path) as runtime:
+    with open_here(path) as runtime:
         scores = torch.from_numpy(runtime.logits(image_hwc[None].numpy())[0])
     assert scores.shape[1:] == SIZE_HW
     torch.testing.assert_close(scores, plain.run(image_hwc), rtol=1e-3, atol=1e-3)

@@ -26,8 +26,8 @@ from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.quantization.pruning.cost import CostModel, multiply_adds, parameters
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, find_groups
 from edge_deeplab.quantization.pruning.remove import remove_channels
-from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
+from tests.opening import open_here
 from tests.slow import or_slow
 
 SIZE_HW = (64, 96)
@@ -153,7 +153,7 @@ def test_pruned_network_is_exported(name: str, tmp_path: Path) -> None:
     (artifact,) = export_checkpoint(checkpoint, request)
     image = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
     expected = TorchRuntime(checkpoint).logits(image)
-    found = open_artifact(artifact.path).logits(image)
+    found = open_here(artifact.path).logits(image)
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 

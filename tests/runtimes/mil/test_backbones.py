@@ -10,8 +10,8 @@ from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import FAMILY
-from edge_deeplab.runtimes import open_artifact
 from tests.narrow import pruned_to_an_eighth
+from tests.opening import open_here
 from tests.runtimes.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 from tests.slow import or_slow
 
@@ -49,6 +49,6 @@ def test_export_of_backbone_gives_the_numbers_of_torch(backbone: str, tmp_path: 
     path = tmp_path / "backbone.mlpackage"
     graph = capture(model, NORMALISATION, SIZE_HW, "classes")
     write_target(graph, describe("coreml", "fp32", "classes"), path)
-    runtime = open_artifact(path, threads=1)
+    runtime = open_here(path, threads=1)
     np.testing.assert_allclose(runtime.logits(images), expected, atol=1e-4)
     assert (runtime.predict(images) == expected.argmax(axis=1)).mean() > 0.999

@@ -10,10 +10,10 @@ import pytest
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, UnsupportedOperatorError
-from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.mil.engine import MILEngine
 from edge_deeplab.runtimes.mil.program import operators_of
 from edge_deeplab.runtimes.mil.reader import read_package
+from tests.opening import open_here
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW, Sample
 
 
@@ -77,7 +77,7 @@ def test_unknown_operator_in_package_is_named_before_anything_runs(
 ) -> None:
     path = save(coremltools, lambda mb, x: mb.erf(x=mb.atan(x=x)), tmp_path / "odd.mlpackage")
     with pytest.raises(UnsupportedOperatorError, match="atan, erf"):
-        open_artifact(path)
+        open_here(path)
 
 
 def test_package_with_tensor_input_gets_normalised_pixels(coremltools: Any, tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_package_with_tensor_input_gets_normalised_pixels(coremltools: Any, tmp_
     path = save(coremltools, lambda mb, x: mb.mul(x=x, y=2.0, name="y"), tmp_path / "t.mlpackage")
     images = np.random.default_rng(0).integers(0, 256, (1, 4, 6, 3), np.uint8)
     with pytest.raises(ArtifactError, match="pass normalisation"):
-        open_artifact(path).predict(images)
+        open_here(path).predict(images)
     half = Normalisation((0.0, 0.0, 0.0), (2.0, 2.0, 2.0))
-    logits = open_artifact(path, normalisation=half).logits(images)
+    logits = open_here(path, normalisation=half).logits(images)
     np.testing.assert_allclose(logits, images.transpose(0, 3, 1, 2))
 
 
@@ -112,7 +112,7 @@ def test_picture_input_hands_over_the_colour_order_scale_and_bias_that_the_file_
     images = np.random.default_rng(0).integers(0, 256, (1, 4, 6, 3), np.uint8)
     planes = images.transpose(0, 3, 1, 2)[:, :: 1 if order == "RGB" else -1]
     expected = 0.5 * planes + np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
-    np.testing.assert_allclose(open_artifact(path).logits(images), expected, rtol=1e-5)
+    np.testing.assert_allclose(open_here(path).logits(images), expected, rtol=1e-5)
 
 
 def test_grayscale_picture_is_refused(coremltools: Any, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_grayscale_picture_is_refused(coremltools: Any, tmp_path: Path) -> None:
         )
         model.save(str(tmp_path / "grey.mlpackage"))
     with pytest.raises(ArtifactError, match="GRAYSCALE picture; RGB or BGR"):
-        open_artifact(tmp_path / "grey.mlpackage")
+        open_here(tmp_path / "grey.mlpackage")
 
 
 def test_quantized_activations_and_weights_give_the_integers_meaning(
@@ -181,8 +181,8 @@ def test_palettized_package_runs_like_its_decompressed_copy(
         compression.decompress_weights(palettized).save(str(tmp_path / "d.mlpackage"))
     steps = read_package(tmp_path / "p.mlpackage").program.operations
     assert "constexpr_lut_to_dense" in operators_of(steps)
-    logits = open_artifact(tmp_path / "p.mlpackage").logits(sample.images)
+    logits = open_here(tmp_path / "p.mlpackage").logits(sample.images)
     np.testing.assert_allclose(
-        logits, open_artifact(tmp_path / "d.mlpackage").logits(sample.images), atol=1e-5
+        logits, open_here(tmp_path / "d.mlpackage").logits(sample.images), atol=1e-5
     )
     assert np.abs(logits - sample.logits).max() > 1e-3, "sixteen values a tensor must show"
