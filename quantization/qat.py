@@ -202,7 +202,9 @@ def _build_training(
     section = recipe.quantization
     torch.manual_seed(recipe.seed)
     progress.begin("loading the quantizers that are trained")
-    network = TrainableNetwork(checkpoint.build(), quantization, device.type)
+    crops = build_crops(request.sources, recipe, checkpoint.info)
+    steps = recipe.optimiser.epochs * len(crops) // recipe.optimiser.batch_size
+    network = TrainableNetwork(checkpoint.build(), quantization, device.type, steps)
     kept = checkpoint.build()
 
     def save(trained: nn.Module, path: Path) -> None:
@@ -213,7 +215,7 @@ def _build_training(
     teacher = checkpoint.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Training(
         network.module,
-        build_crops(request.sources, recipe, checkpoint.info),
+        crops,
         Objective(loss, teacher, section.distill, section.temperature, accelerator.autocast),
         save,
         checkpoint.info.spec.parts,

@@ -19,7 +19,7 @@ from edge_deeplab.models.quantization import (
     activation_quantizer,
     round_weight_scales,
 )
-from edge_deeplab.quantization.compiled import load_compiled_quantizers
+from edge_deeplab.quantization.compiled import load_quantizers
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, FakeQuantizeChannels, insert
 from edge_deeplab.quantization.network import Network, gain_after
 
@@ -33,6 +33,7 @@ class TrainableNetwork:
         model: float model; its parameters are trained.
         quantization: where the ranges start.
         device: "cpu" or "cuda": where it will be trained.
+        steps: for how many steps.
 
     Attributes:
         module: what is called and trained; the parameters keep the model's names.
@@ -41,8 +42,10 @@ class TrainableNetwork:
         MissingDependencyError: without nncf.
     """
 
-    def __init__(self, model: nn.Module, quantization: Quantization, device: str = "cpu") -> None:
-        load_compiled_quantizers(device)
+    def __init__(
+        self, model: nn.Module, quantization: Quantization, device: str = "cpu", steps: int = 0
+    ) -> None:
+        load_quantizers(device, steps)
         self._start = quantization
         self._network = Network(model)
         self._convolutions = {
