@@ -19,7 +19,7 @@ FOLDERS = {
 """The repository's folders, and what they install as."""
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("text", "targets", "progress"),
+    ("text", "targets", "progress", "collecting"),
     ("errors",),
     ("extras", "files", "documents", "versions", "child", "sparsity_pattern"),
     ("config", "description", "recipes"),

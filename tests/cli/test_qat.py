@@ -12,6 +12,7 @@ from edge_deeplab.cli.app import app
 from edge_deeplab.models.checkpoint import load_checkpoint
 from edge_deeplab.quantization import sensitivity
 from edge_deeplab.training.state import TrainingState
+from tests.slow import or_slow
 
 runner = CliRunner()
 
@@ -130,8 +131,9 @@ def test_export_calibrates_a_float_checkpoint_without_training(
     assert load_checkpoint(checkpoint).quantization is None
 
 
-def test_weight_only_precisions_are_core_mls(checkpoint: Path, tmp_path: Path) -> None:
-    command = ["export", str(checkpoint), "--precision", "w6", "--output", str(tmp_path / "e")]
+@pytest.mark.parametrize("precision", ["w4", or_slow("w6", False)])
+def test_palettes_are_core_mls(precision: str, checkpoint: Path, tmp_path: Path) -> None:
+    command = ["export", str(checkpoint), "--precision", precision, "--output", str(tmp_path / "e")]
     result = runner.invoke(app, [*command, "--target", "onnx"])
     assert result.exit_code == 1
     assert "choose coreml" in result.stderr

@@ -356,7 +356,8 @@ def test_export_for_profiles_lowers_each_file_once(
 
     monkeypatch.setattr(export, "write_target", write)
     names = [PROFILES[target] for target in targets]
-    artifacts = export_checkpoint(checkpoint, ExportRequest(profiles=names, output=tmp_path))
+    request = ExportRequest(list(targets), profiles=names, output=tmp_path)
+    artifacts = export_checkpoint(checkpoint, request)
     assert lowered == list(targets)
     rewritten = {artifact.target: artifact.rewrites for artifact in artifacts}
     assert {asked.name for asked in rewritten["onnx"]} == {"deinterlace"}

@@ -15,7 +15,6 @@ from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.inputs import AffineQuantization
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW, describe
 from tests.runtimes.test_strangers import write_tflite
-from tests.slow import or_slow
 
 PRECISIONS = ("fp32", "fp16", "int8")
 HEADS = ("classes", "logits", "fast")
@@ -63,7 +62,10 @@ def export_form(
 
 @pytest.mark.parametrize(
     ("precision", "head"),
-    [or_slow(form, form in EVERY_TIME) for form in product(PRECISIONS, HEADS)],
+    [
+        pytest.param(*form, marks=() if form in EVERY_TIME else pytest.mark.slow)
+        for form in product(PRECISIONS, HEADS)
+    ],
 )
 def test_compiled_model_of_every_export_gives_the_interpreters_class_map(
     export_form: Callable[[str, str], Path],
