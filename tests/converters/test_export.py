@@ -43,10 +43,15 @@ SIZE_HW = (64, 64)
 
 @pytest.fixture(scope="module")
 def checkpoint(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return saved(shallow, tmp_path_factory.mktemp("checkpoint"))
+
+
+def saved(name: str, folder: Path) -> Checkpoint:
+    """Return a network's checkpoint of random weights, saved in a folder."""
     torch.manual_seed(0)
-    model = build_model(shallow, len(CLASSES))
+    model = build_model(name, len(CLASSES))
     info = CheckpointInfo(
-        spec=find_spec(shallow),
+        spec=find_spec(name),
         classes=CLASSES,
         ignore_index=255,
         normalisation=NORMALISATION,
@@ -54,9 +59,8 @@ def checkpoint(shallow: str, tmp_path_factory: pytest.TempPathFactory) -> Checkp
         licence="CC0",
         provenance={"seed": 0},
     )
-    path = tmp_path_factory.mktemp("checkpoint") / "street.safetensors"
-    save_checkpoint(path, model, info)
-    return load_checkpoint(path)
+    save_checkpoint(folder / "street.safetensors", model, info)
+    return load_checkpoint(folder / "street.safetensors")
 
 
 @pytest.fixture
@@ -85,9 +89,11 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow  # in full widths; in an eighth: tests/models/test_contract.py
 def test_export_of_mobilenetv2_matches_its_checkpoint(
-    checkpoint: Checkpoint, tmp_path: Path, image_64: torch.Tensor
+    tmp_path: Path, image_64: torch.Tensor
 ) -> None:
-    artifacts = export_checkpoint(checkpoint, ExportRequest(head="logits", output=tmp_path))
+    checkpoint = saved("deeplabv3plus_mobilenetv2_100", tmp_path)
+    request = ExportRequest(head="logits", output=tmp_path / "exports")
+    artifacts = export_checkpoint(checkpoint, request)
     images = image_64[None].numpy()
     expected = open_here(checkpoint.path).logits(images)
     for artifact in artifacts:
