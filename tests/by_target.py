@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from filelock import FileLock
@@ -60,3 +60,25 @@ def shared_files(
         return path
 
     return ByTarget(share)
+
+
+def shared_exports(
+    name: str, factory: pytest.TempPathFactory, write: Callable[[str, str, Any, Path], Path]
+) -> Callable[[str, str, Any], Path]:
+    """Return a function (target, precision, head) -> file, which all processes of a run of the suite share.
+
+    Args:
+        name: of the network, which no others are given.
+        factory: of temporary folders.
+        write: writes the file of (target, precision, head) into a folder and returns its path.
+    """
+
+    @cache
+    def files(precision: str, head: Any) -> ByTarget[Path]:
+        return shared_files(
+            f"{name}-{precision}-{head}",
+            factory,
+            lambda target, folder: write(target, precision, head, folder),
+        )
+
+    return lambda target, precision, head: files(precision, head)[target]

@@ -18,7 +18,7 @@ from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.decoder import Decoder
 from edge_deeplab.models.spec import ASPPSpec, DecoderSpec
 from edge_deeplab.targets import TARGETS
-from tests.by_target import ByTarget, shared_files
+from tests.by_target import shared_exports
 
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {index}", (index, 2 * index, 255 - index)) for index in range(5))
@@ -128,16 +128,12 @@ def exported(
 ) -> Callable[[str, str, Head], Path]:
     """Return the file of (target, precision, head)."""
 
-    @cache
-    def files(precision: str, head: Head) -> ByTarget[Path]:
-        def write(target: str, folder: Path) -> Path:
-            path = folder / f"tiny-{precision}-{head}{TARGETS[target].ending}"
-            write_target(canonical(head), describe(target, precision, head), path)
-            return path
+    def write(target: str, precision: str, head: Head, folder: Path) -> Path:
+        path = folder / f"tiny-{precision}-{head}{TARGETS[target].ending}"
+        write_target(canonical(head), describe(target, precision, head), path)
+        return path
 
-        return shared_files(f"tiny-{precision}-{head}", tmp_path_factory, write)
-
-    return lambda target, precision, head: files(precision, head)[target]
+    return shared_exports("converters", tmp_path_factory, write)
 
 
 def describe(target: str, precision: str, head: Head) -> Description:

@@ -12,7 +12,7 @@ import pytest
 
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.description import ClassInfo, Description, Normalisation
-from tests.by_target import ByTarget, shared_files
+from tests.by_target import shared_exports
 from tests.tiny_files import custom_path, tflite_path, tiny
 
 __all__ = ["custom_path", "tflite_path", "tiny"]  # fixtures
@@ -99,17 +99,15 @@ def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     def canonical(head: Any) -> Any:
         return capture(tiny_network, NORMALISATION, SIZE_HW, head)
 
-    @cache
-    def files(precision: str, head: Any) -> ByTarget[Path]:
-        def write(target: str, folder: Path) -> Path:
-            path = folder / f"{head}-{precision}{ENDINGS[target]}"
-            write_target(canonical(head), describe(target, precision, head), path)
-            return path
+    def write(target: str, precision: str, head: Any, folder: Path) -> Path:
+        path = folder / f"{head}-{precision}{ENDINGS[target]}"
+        write_target(canonical(head), describe(target, precision, head), path)
+        return path
 
-        return shared_files(f"runtimes-{precision}-{head}", tmp_path_factory, write)
+    shared = shared_exports("runtimes", tmp_path_factory, write)
 
     def export(target: str, precision: str = "fp32", head: Any = "classes") -> Path:
-        return files(precision, head)[target]
+        return shared(target, precision, head)
 
     return export
 
