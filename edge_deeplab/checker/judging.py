@@ -221,7 +221,7 @@ def place_by(
         graph.operators,
         _left_out(verdicts),
         pruned,
-        in_file_order=profile.splits_in_file_order,
+        depth_first=profile.splits_depth_first,
     )
 
 

@@ -11,8 +11,9 @@ number of operators and no most number of partitions (`xnnpack_delegate.cc`, Del
 import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 
+from edge_deeplab.checker.depth_first import find_depth_first_runs
 from edge_deeplab.checker.multiply_adds import count_multiply_adds
 from edge_deeplab.formats.graph import Operator
 
@@ -37,7 +38,7 @@ def place_operators(
     left_out: Collection[int],
     pruned: Collection[int] = (),
     *,
-    in_file_order: bool = False,
+    depth_first: bool = False,
 ) -> Partitioning:
     """Return where operators run when an accelerator takes all but some.
 
@@ -45,10 +46,11 @@ def place_operators(
         operators: of one file, in its order.
         left_out: places of those that it does not take.
         pruned: places of those that no processor runs, because their result is handed over as it is stored.
-        in_file_order: every run of operators in the file's order is a subgraph, whatever needs what.
+        depth_first: whether they are split as a compiler does that walks from the outputs back, not in turns.
     """
-    if in_file_order:
-        partitions = find_runs(len(operators), {*left_out, *pruned})
+    if depth_first:
+        needs, followers = _link(operators, frozenset(pruned))
+        partitions = find_depth_first_runs(operators, needs, followers, {*left_out, *pruned})
     else:
         partitions = find_subgraphs(operators, left_out, pruned)
     taken = [operators[place] for place in chain.from_iterable(partitions)]
@@ -64,12 +66,6 @@ def share_of(some: Sequence[Operator], all_of_them: Sequence[Operator]) -> float
     return sum(count_multiply_adds(operator) or 0 for operator in some) / total
 
 
-def find_runs(count: int, absent: Collection[int]) -> tuple[tuple[int, ...], ...]:
-    """Return the runs of places between those that are absent, of so many in a file's order."""
-    runs = groupby(range(count), key=lambda place: place in absent)
-    return tuple(tuple(run) for is_absent, run in runs if not is_absent)
-
-
 def find_subgraphs(
     operators: Sequence[Operator], left_out: Collection[int], pruned: Collection[int] = ()
 ) -> tuple[tuple[int, ...], ...]:
@@ -78,7 +74,8 @@ def find_subgraphs(
     Operators in a circle are never ready and stand in none, and neither do those that are pruned.
     """
     absent = frozenset(pruned)
-    followers, waits = _link(operators, absent)
+    needs, followers = _link(operators, absent)
+    waits = [len(needed) for needed in needs]
     outside = frozenset(left_out)
     ready: dict[bool, list[int]] = {True: [], False: []}  # by whether the accelerator takes it
     for place, count in enumerate(waits):
@@ -102,8 +99,8 @@ def find_subgraphs(
 
 def _link(
     operators: Sequence[Operator], absent: Collection[int]
-) -> tuple[list[list[int]], list[int]]:
-    """Return, for each operator, those that read what it computes, and how many values it waits for."""
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return, for each operator, those whose results it reads, as often as it does, and those that read its own."""
     producers = {
         key: place
         for place, operator in enumerate(operators)
@@ -111,11 +108,10 @@ def _link(
         for key in operator.writes
         if key
     }
+    needs: list[list[int]] = []
     followers: list[list[int]] = [[] for _ in operators]
-    waits = [0] * len(operators)
     for place, operator in enumerate(operators):
-        for key in operator.reads:
-            if key in producers:
-                followers[producers[key]].append(place)
-                waits[place] += 1
-    return followers, waits
+        needs.append([producers[key] for key in operator.reads if key in producers])
+        for needed in needs[place]:
+            followers[needed].append(place)
+    return needs, followers

@@ -47,7 +47,7 @@ _SWITCHES: Mapping[str, bool] = {
     "stops_at_first_unsupported": False,
     "accelerator": True,
     "prunes_unpacking": False,
-    "splits_in_file_order": False,
+    "splits_depth_first": False,
 }
 """What a profile is or does, yes or no, and what holds where its file is silent."""
 
@@ -127,7 +127,7 @@ class Profile:
         stops_at_first_unsupported: whether what comes after the first operator that falls back falls back as well.
         accelerator: whether something beside the processor takes operators; without one nothing is split off.
         prunes_unpacking: whether it takes stored tensors as they are, so that what unpacks them runs nowhere.
-        splits_in_file_order: whether every run of operators in the file's order is a subgraph of its own.
+        splits_depth_first: whether operators are split as a compiler does that walks from the outputs back.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Profile:
     stops_at_first_unsupported: bool = False
     accelerator: bool = True
     prunes_unpacking: bool = False
-    splits_in_file_order: bool = False
+    splits_depth_first: bool = False
 
     def worst_rule(self, facts: Mapping[str, Value]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""

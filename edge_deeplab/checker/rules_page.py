@@ -79,8 +79,11 @@ def _section(family: Profile) -> str:
         lines += ["Nothing is split off here, so no partitions are predicted.", ""]
     if family.prunes_unpacking:
         lines += ["What only unpacks a stored tensor is pruned and makes no partition.", ""]
-    if family.splits_in_file_order:
-        lines += ["Every run of operators in the file's order is a partition.", ""]
+    if family.splits_depth_first:
+        lines += [
+            "The compiler walks from the outputs back, and computes on the processor as late as it can.",
+            "",
+        ]
     lines += ["| rule | verdict | speaks about | why, and what mends it | evidence |"]
     lines += ["|---|---|---|---|---|", *(_row(rule, family) for rule in family.rules), ""]
     return "\n".join([*lines, *_known_operators(family)])

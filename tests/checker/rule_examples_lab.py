@@ -56,6 +56,12 @@ def transpose(shape, order):
     return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
 
 
+def summed(shape, axes):
+    """Return an int8 SUM along axes that stand in the file."""
+    stored_axes = replace(stored("int32", (len(axes),)), values=axes)
+    return quantized(reading(operator("SUM", dtype="int8", before=shape), stored_axes), (0.1, 0.1))
+
+
 def shared(like, readers):
     """Return an operator whose first input so many operators read."""
     return replace(like, inputs=(replace(like.inputs[0], readers=readers), *like.inputs[1:]))
@@ -176,6 +182,21 @@ LAB_EXAMPLES = {
             transpose((24, 15, 2, 1152), (2, 0, 1, 3)),
             transpose((1, 12, 2, 34560), (0, 2, 1, 3)),
             (transpose((1, 12, 2, 34560), (2, 0, 1, 3)), "u85-512"),
+        ],
+    ),
+    "ethos.summed-extent": (
+        [
+            summed((4, 1, 128, 32, 32), (0,)),
+            summed((300, 256, 8, 16), (2,)),
+            summed((2, 3, 300, 256), (1, 0)),
+            summed((300, 256, 2, 3), (-2,)),
+            (summed((4, 1, 128, 32, 32), (0,)), "u65-512"),
+        ],
+        [
+            summed((4, 64, 32, 32), (0,)),
+            summed((300, 256, 8, 16), (3,)),
+            summed((2, 3, 300, 256), (2, 0)),
+            (summed((4, 1, 128, 32, 32), (0,)), "u85-512"),
         ],
     ),
     "ethos.stride": (

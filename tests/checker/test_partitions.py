@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -79,11 +80,61 @@ def test_place_operators_open_shape_or_no_work_has_no_share():
     assert place_operators(chain(("x", "a")), ()).share is None
 
 
-def test_place_operators_in_file_order_splits_branches_that_need_nothing_of_each_other():
-    operators = [
-        product(place, ("x",), (name,)) for place, name in enumerate(("a", "b", "c", "d", "e"))
-    ]
-    assert len(place_operators(operators, {1, 3}).partitions) == 1
-    placement = place_operators(operators, {1, 3}, in_file_order=True)
-    assert placement.partitions == ((0,), (2,), (4,))
-    assert place_operators(operators, {1}, {2}, in_file_order=True).partitions == ((0,), (3, 4))
+def depth_first(operators, left_out, pruned=()):
+    return place_operators(operators, left_out, pruned, depth_first=True).partitions
+
+
+def test_depth_first_operator_in_the_middle_makes_two():
+    operators = chain(("x", "a"), ("a", "b"), ("b", "c"))
+    assert depth_first(operators, ()) == ((0, 1, 2),)
+    assert depth_first(operators, {1}) == ((0,), (2,))
+    assert depth_first(operators, {1}, {0}) == ((2,),)
+
+
+def test_depth_first_processor_computes_as_late_as_what_reads_it_allows():
+    """Both of the processor's results are read at the end, so one visit suffices, which in the file's order are two."""
+    operators = chain(("x", "a"), ("a", "left"), ("a", "b"), ("b", "right"), ("left right", "c"))
+    assert depth_first(operators, {1, 3}) == ((0, 2), (4,))
+
+
+def test_depth_first_processor_is_visited_again_where_an_operator_in_between_reads_it():
+    operators = chain(("x", "a"), ("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"))
+    assert depth_first(operators, {1, 3}) == ((0,), (2,), (4,))
+
+
+def test_depth_first_processor_at_the_files_ends_makes_no_cut():
+    operators = chain(("x", "a"), ("x", "b"), ("a b", "c"), ("b", "side"))
+    assert depth_first(operators, {1, 3}) == ((0, 2),)
+
+
+def test_depth_first_branches_that_end_apart_are_cut_by_the_walk_not_by_need():
+    """The last output is walked first, so its operators stand before those that the first one needs."""
+    operators = chain(("x", "a"), ("a", "b"), ("b", "first"), ("x", "c"), ("c", "d"), ("d", "last"))
+    assert depth_first(operators, {1, 4}) == ((3,), (0, 5), (2,))
+
+
+def test_depth_first_reshape_behind_the_processor_is_no_operator():
+    operators = chain(("x", "a"), ("a", "left"), ("left", "flat"), ("a", "b"), ("flat b", "c"))
+    operators[2] = replace(operators[2], type="RESHAPE")
+    assert depth_first(operators, {1}) == ((0, 3), (2, 4))
+    operators[4] = replace(operators[4], reads=("left", "flat", "b"))  # a copy: others read it too
+    assert depth_first(operators, {1}) == ((0, 3), (2, 4))
+
+
+def test_depth_first_reshape_between_two_of_the_processor_is_a_copy():
+    operators = chain(("x", "a"), ("a", "b"), ("b", "flat"), ("flat", "c"), ("c", "d"))
+    operators[2] = replace(operators[2], type="RESHAPE")
+    assert depth_first(operators, {1, 3}) == ((0,), (2,), (4,))
+
+
+def test_depth_first_circle_stands_in_none():
+    assert depth_first(chain(("b", "a"), ("a", "b"), ("x", "c")), ()) == ((2,),)
+    assert depth_first(chain(("x", "a"), ("a", "b")), {0, 1}) == ()
+
+
+def test_depth_first_of_many_alternating_operators_takes_a_moment():
+    count = 20_000
+    operators = chain(*((f"v{i}", f"v{i + 1}") for i in range(count)))
+    start = time.process_time()
+    assert len(depth_first(operators, frozenset(range(1, count, 2)))) == count // 2
+    assert time.process_time() - start < 2
