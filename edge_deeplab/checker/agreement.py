@@ -39,8 +39,9 @@ class PredictedAndObserved:
 
     @property
     def equal(self) -> bool | None:
-        """Whether what was observed is what was predicted; None where the tool tells nothing of it."""
-        return not self.differences if self.observation.tells else None
+        """Whether what was observed is what was predicted, if only in number; None where the tool tells nothing."""
+        told = self.observation.tells or self.observation.left_count is not None
+        return not self.differences if told else None
 
     @property
     def formed(self) -> dict[str, int] | None:
@@ -59,6 +60,7 @@ class PredictedAndObserved:
             "machine": seen.machine,
             "taken": None if seen.taken is None else len(seen.taken),
             "left": None if seen.left is None else left,
+            "left_count": seen.left_count if seen.left is None else len(left),
             "partitions": seen.partitions,
             "equal": self.equal,
             "differences": list(self.differences),
@@ -144,16 +146,21 @@ def _placing_differences(
     """Return where predicted partitions and those of a tool differ; nothing where they agree."""
     if seen.refusal is not None:
         return [] if predicted is None else [f"no rule foresaw that {seen.told_refusal}"]
-    if seen.taken is None or seen.left is None:
+    if seen.left is None and seen.left_count is None:
         return []
     if predicted is None:
         return [f"the rules say that it does not load, and {seen.runtime} loaded it"]
     differences = []
-    if missed := set(seen.left) - set(predicted.left_out):
+    if missed := set(seen.left or ()) - set(predicted.left_out):
         differences.append(f"{seen.tool} left what no rule foresaw: {_some(operators, missed)}")
-    if alarms := set(seen.taken).intersection(predicted.left_out):
+    if alarms := set(seen.taken or ()).intersection(predicted.left_out):
         told = _some(operators, alarms)
         differences.append(f"{seen.tool} took what the rules say it leaves: {told}")
+    expected = len(predicted.left_out)
+    if seen.left is None and seen.left_count != expected:
+        differences.append(
+            f"{expected} operators were predicted to be left, and {seen.tool} left {seen.left_count}"
+        )
     foreseen = len(predicted.partitions)
     if seen.partitions is not None and foreseen != seen.partitions:
         made = f"{seen.tool} made {seen.partitions}"

@@ -179,7 +179,8 @@ def predict_verdicts(
     """Return the verdicts that follow from the file alone.
 
     Some operators are left out because one that they read is, or one that reads them: those are judged once more,
-    first with the file's order, so that what is left out leaves out what follows, then against it.
+    first with the file's order, so that what is left out leaves out what follows, then against it. Last come those that
+    an accelerator leaves that takes one part alone.
 
     Args:
         graph: the file's operators.
@@ -203,7 +204,18 @@ def predict_verdicts(
         if read_outside.intersection(operator.writes):
             facts[place]["feeds_left_out"] = True
             verdicts[place] = _judge_operator(operator, profile, facts[place])
+    if "outside_largest_part" in profile.asked_facts:
+        for place in _outside_largest(place_by(graph, profile, verdicts)):
+            facts[place]["outside_largest_part"] = True
+            verdicts[place] = _judge_operator(graph.operators[place], profile, facts[place])
     return tuple(verdicts)
+
+
+def _outside_largest(placement: Partitioning | None) -> list[int]:
+    """Return the places of what an accelerator could take, but for its largest part."""
+    parts = placement.partitions if placement else ()
+    largest = max(parts, key=len, default=())
+    return [place for part in parts if part is not largest for place in part]
 
 
 def place_by(

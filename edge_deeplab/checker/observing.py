@@ -41,6 +41,7 @@ class Observation:
         machine: where it ran: a processor, a device; "compiler" or "simulator" for one that is the tool's own.
         taken: places of the operators that it took, in the file's order, each with what the tool says of it, or "".
         left: the same of those that it left.
+        left_count: their number, for a tool that does not say which they are.
         subgraphs: of each part that it took in one piece, the places of its operators.
         partitions: number of those parts.
         formed: number of operators by type in what a tool made of the file that does not say from which they come.
@@ -59,6 +60,7 @@ class Observation:
     machine: str
     taken: Mapping[int, str] | None = None
     left: Mapping[int, str] | None = None
+    left_count: int | None = None
     subgraphs: tuple[tuple[int, ...], ...] = ()
     partitions: int | None = None
     formed: Mapping[str, int] | None = None

@@ -143,6 +143,12 @@ class Profile:
     prunes_unpacking: bool = False
     splits_depth_first: bool = False
 
+    @cached_property
+    def asked_facts(self) -> frozenset[str]:
+        """Facts that its rules ask for."""
+        asked = (alternative for rule in self.rules for alternative in rule.when)
+        return frozenset(chain.from_iterable(asked))
+
     def worst_rule(self, facts: Mapping[str, Value]) -> Rule | None:
         """Return the rule with the worst verdict among those that match, the first of equals; None when none does."""
         matching = [rule for rule in self.rules if rule.matches(facts)]

@@ -50,13 +50,18 @@ def observed_line(seen: PredictedAndObserved) -> str | Text | None:
         formed = ", ".join(f"{kind} x{count}" for kind, count in counts.items() if count)
         formed = formed or "no convolution"
         return f"{observation.tool} ({observation.runtime}) computes with {formed}{predicted}"
+    partitions, cost = observation.partitions, observation.cost
+    parts = "" if partitions is None else f" in {_counted(partitions, 'partition')}"
+    if observation.left_count is not None:
+        left = _counted(observation.left_count, "operator")
+        return f"{observation.tool} ({observation.runtime}) left {left} and took the rest{parts}{predicted}"
     if observation.taken is None or observation.left is None:
         return None
-    taken, partitions, cost = len(observation.taken), observation.partitions, observation.cost
+    taken = len(observation.taken)
     names = ", ".join(f"{operator.operator} {operator.name}" for _, operator in seen.left)
     return (
         f"{observation.tool} ({observation.runtime}) took {taken} of {taken + len(observation.left)} operators"
-        + ("" if partitions is None else f" in {_counted(partitions, 'partition')}")
+        + parts
         + (f"; left: {names}" if names else "")
         + (f"; {_cost(cost)}" if cost else "")
         + predicted

@@ -92,7 +92,8 @@ def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, .
     cost = _read_cost(answer.fields("cost")) if answer.has("cost") else None
     partitions = answer.integer("partitions", 0, _MOST) if answer.has("partitions") else None
     if answer.get("left") is None:
-        return replace(seen, partitions=partitions, cost=cost)
+        count = answer.integer("left_count", 0, _MOST) if answer.has("left_count") else None
+        return replace(seen, left_count=count, partitions=partitions, cost=cost)
     named = {name: printable(str(reason)) for name, reason in answer.table("left").items()}
     names: dict[str, int] = {}
     for place, operator in enumerate(operators):

@@ -280,6 +280,14 @@ LAB_EXAMPLES = {
         [giving(argmax(11), dtype="int64"), operator("CAST", dtype="int64")],
         [argmax(11), operator("CAST", dtype="int32")],
     ),
+    "litert-gpu.broadcast": ([operator("BROADCAST_TO")], [operator("TILE")]),
+    "litert-gpu.five-axes": (
+        [
+            operator("SUM", before=(4, 1, 8, 8, 64), after=(1, 8, 8, 64)),
+            operator("RESHAPE", before=(4, 8, 8, 64), after=(4, 1, 8, 8, 64)),
+        ],
+        [operator("RESHAPE", before=(1, 8, 8, 64), after=(1, 64, 64))],
+    ),
     "litert-gpu.argmax-of-padded-classes": (
         [argmax(11), argmax(21, "float32")],
         [argmax(12), giving(argmax(11), dtype="int64"), operator("ADD", before=(1, 8, 8, 11))],
@@ -349,6 +357,13 @@ CHANNELS_FIRST = operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 2
 INSIDE = {"reads_file_input": False, "result_read": True}
 
 LAB_GRAPH_EXAMPLES = {
+    **dict.fromkeys(
+        ("litert-gpu.one-part", "tflite-gpu.one-part"),
+        (
+            [(operator("ADD"), {"outside_largest_part": True})],
+            [(operator("ADD"), {"outside_largest_part": False}), (operator("ADD"), {})],
+        ),
+    ),
     "openvino-cpu-tflite.quantized-transpose": (
         [(CHANNELS_FIRST, INSIDE)],
         [

@@ -75,6 +75,30 @@ def test_partitions_are_compared_only_where_the_tool_tells_them(graph):
     assert compare(graph, "compiler", silent, PREDICTED).equal
 
 
+@pytest.mark.parametrize(
+    ("left", "parts", "sentence"),
+    [
+        (1, 2, None),
+        (2, 2, "1 operators were predicted to be left, and a compiler left 2"),
+        (1, 3, "2 partitions were predicted and a compiler made 3"),
+    ],
+)
+def test_number_of_operators_that_are_left_is_compared_where_no_more_is_told(
+    graph, left, parts, sentence
+):
+    seen = Observation("a compiler", "1", "a device", left_count=left, partitions=parts)
+    comparison = compare(graph, "compiler", seen, PREDICTED)
+    assert comparison.differences == ((sentence,) if sentence else ())
+    assert comparison.equal is (sentence is None)
+    document = comparison.to_json()
+    assert (document["taken"], document["left"], document["left_count"]) == (None, None, left)
+
+
+def test_number_of_operators_that_are_left_of_a_file_said_not_to_load_is_a_difference(graph):
+    seen = Observation("a compiler", "1", "a device", left_count=1)
+    assert "loaded it" in compare(graph, "compiler", seen, None).differences[0]
+
+
 def test_observation_in_json_has_numbers_names_and_reasons(graph):
     seen = Observation(
         "Vela",
@@ -91,6 +115,7 @@ def test_observation_in_json_has_numbers_names_and_reasons(graph):
         "machine": "Ethos-U55",
         "taken": 2,
         "left": [{"operator": "ARG_MAX", "name": "arg_max", "module": None, "reason": "no kernel"}],
+        "left_count": 1,
         "partitions": None,
         "equal": True,
         "differences": [],

@@ -108,6 +108,16 @@ def test_judge_operators_that_read_a_left_out_one_are_judged_again_all_the_way(g
     assert [place.name for place in report.left_out] == ["op1", "op2", "op3"]
 
 
+def test_judge_accelerator_of_one_part_leaves_all_but_the_largest(graph):
+    """One operator before the argmax, two behind it: they are taken, and the first is not."""
+    part = {**RULE, "id": "p.one-part", "operators": [], "when": [{"outside_largest_part": True}]}
+    report = judge(graph, profile(RULE, part))
+    assert [v.rule for v in report.verdicts] == ["p.one-part", "p.argmax", None, None]
+    assert (report.partitions, len(report.left_out)) == (1, 2)
+    whole = judge(graph, profile({**RULE, "operators": ["CAST"]}, part))
+    assert (whole.partitions, whole.left_out) == (1, ())
+
+
 def test_judge_operator_that_only_unpacks_a_constant_makes_no_partition_where_it_is_pruned(graph):
     constant = TensorSpec("w", "float16", (4,), constant=True)
     unpack = replace(graph.operators[0], type="DEQUANTIZE", inputs=(constant,), reads=("w",))

@@ -42,6 +42,23 @@ def test_run_lab_tells_what_the_tool_did_and_leaves_other_devices_to_the_rules(
     assert told.steps == 2
 
 
+@pytest.mark.parametrize(("count", "evidence"), [(1, "compiled"), (2, "predicted")])
+def test_run_lab_of_a_tool_that_only_counts_names_the_rules_operators(
+    lab, fake, tiny, tmp_path, count, evidence
+):
+    """That they are as many is the tool's word; which they are is the rules', and stays theirs where it left others."""
+    builder = tiny.TFLiteBuilder()
+    ends = [builder.tensor(name, (1, 8), "INT8") for name in ("image", "unscaled")]
+    builder.add("ABS", ends[:1], ends[1:])
+    path = builder.save(tmp_path / "abs.tflite", ends[:1], ends[1:])
+    fake.install()
+    fake.answers(f"{{'left': None, 'left_count': {count}, 'partitions': 0}}")
+    (cell,) = lab(path, devices=(DEVICE,)).cells
+    assert (cell.evidence, cell.predicted_equal) == (evidence, count == 1)
+    assert [(left.name, "scale" in left.reason) for left in cell.left] == [("unscaled", True)]
+    assert len(cell.differences) == count - 1
+
+
 def test_run_lab_share_is_of_what_the_tool_took(lab, fake, tflite_path):
     fake.install()
     graph = read_graph(tflite_path)

@@ -31,6 +31,14 @@ def test_observe_takes_all_operators_that_the_tool_does_not_name(fake, tflite_pa
     assert "1 operators beside the accelerator that are not in the file" in seen.notes[1]
 
 
+def test_observe_takes_the_number_of_what_a_tool_leaves_where_it_names_none(fake, tflite_path):
+    fake.install()
+    fake.answers("{'left': None, 'left_count': 3, 'partitions': 1}")
+    seen = observed(fake, tflite_path)
+    assert (seen.left, seen.taken, seen.left_count, seen.partitions) == (None, None, 3, 1)
+    assert not seen.tells  # nothing of one operator
+
+
 def test_observe_tells_a_refusal(fake, tflite_path):
     fake.install()
     fake.answers("{'refused': 'too large'}")
@@ -44,6 +52,7 @@ def test_observe_tells_a_refusal(fake, tflite_path):
         ("{}", "left is missing"),
         ("{'left': {}, 'partitions': -1}", "partitions is -1"),
         ("{'left': {}, 'cost': {'cycles': 'many'}}", "cost.cycles is 'many'"),
+        ("{'left': None, 'left_count': -3}", "left_count is -3"),
         ("1 / 0", "ZeroDivisionError"),
     ],
 )

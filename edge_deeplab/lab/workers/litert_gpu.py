@@ -60,6 +60,7 @@ def compile(path: str, device: str, folder: str) -> dict[str, Any]:
         return {
             **answer,
             "left": None,
+            "left_count": told,
             "notes": [f"{told} operators are left, among all of {kinds}"],
         }
     return {**answer, "left": left}
