@@ -56,10 +56,10 @@ def transpose(shape, order):
     return quantized(reading(operator("TRANSPOSE", dtype="int8", before=shape), axes), (0.1, 0.1))
 
 
-def summed(shape, axes):
-    """Return an int8 SUM along axes that stand in the file."""
+def summed(shape, axes, dtype="int8"):
+    """Return a SUM along axes that stand in the file."""
     stored_axes = replace(stored("int32", (len(axes),)), values=axes)
-    return quantized(reading(operator("SUM", dtype="int8", before=shape), stored_axes), (0.1, 0.1))
+    return quantized(reading(operator("SUM", dtype=dtype, before=shape), stored_axes), (0.1, 0.1))
 
 
 def shared(like, readers):
@@ -197,6 +197,7 @@ LAB_EXAMPLES = {
             summed((300, 256, 8, 16), (3,)),
             summed((2, 3, 300, 256), (2, 0)),
             (summed((4, 1, 128, 32, 32), (0,)), "u85-512"),
+            summed((4, 1, 128, 32, 32), (0,), "float32"),
         ],
     ),
     "ethos.stride": (
