@@ -63,7 +63,7 @@ class Case:
         options: name of the table of its settings; None for one without.
         settings: what stands in it.
         stored: its further inputs, which stand in the file: integers as they are, floats as the map's own type.
-        pair: whether it reads the map twice.
+        pair: whether it reads a second map, of the same shape.
         map_at: place of the map among its inputs.
         dtype: element type of its outputs where it is not the map's.
     """
@@ -327,23 +327,14 @@ class Network:
     def build(self, case: Case) -> bytes:
         """Return the file of a case."""
         image = self._tensor("image", (1, HEIGHT, WIDTH, 3), self._kind)
-        value = self._tensor("convolution", MAP, self._kind)
-        weights = (numbers(CHANNELS, 3, 3, 3), numbers(CHANNELS))
-        filters = self._convolution_weights(weights)
-        settings = {"strideW": 1, "strideH": 1, "padding": SAME}
-        self._add("CONV_2D", [image, *filters], [value], "Conv2DOptions", settings)
+        maps = [self._convolved(image) for _ in range(2 if case.pair else 1)]
         convolves = case.operator in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
         stored = (
             self._convolution_weights(case.stored)
             if convolves
             else [self._stored(a) for a in case.stored]
         )
-        inputs = [
-            *stored[: case.map_at],
-            value,
-            *([value] if case.pair else []),
-            *stored[case.map_at :],
-        ]
+        inputs = [*stored[: case.map_at], *maps, *stored[case.map_at :]]
         scale = PRESCRIBED.get(case.operator, (SCALE, 0)) if self._kind == "INT8" else (None, 0)
         results = [
             self._tensor(f"result{place}", shape, self._kind_of(case, place), None, *scale)
@@ -357,6 +348,13 @@ class Network:
         builder = flatbuffers.Builder(1 << 12)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _convolved(self, image: int) -> int:
+        value = self._tensor(f"convolution{len(self._graph.operators)}", MAP, self._kind)
+        filters = self._convolution_weights((numbers(CHANNELS, 3, 3, 3), numbers(CHANNELS)))
+        settings = {"strideW": 1, "strideH": 1, "padding": SAME}
+        self._add("CONV_2D", [image, *filters], [value], "Conv2DOptions", settings)
+        return value
 
     def _kind_of(self, case: Case, place: int) -> str:
         if case.operator == "TOPK_V2" and place == 1:

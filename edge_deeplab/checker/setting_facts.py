@@ -74,6 +74,16 @@ def _pad_mode(operator: Operator) -> str | None:
     return str(operator.attributes.get("mode", "constant")) if operator.type == "Pad" else None
 
 
+def _mirrors_edge(operator: Operator) -> bool | None:
+    return bool(operator.attributes.get("mode")) if operator.type == "MIRROR_PAD" else None
+
+
+def _gathers_inside(operator: Operator) -> bool | None:
+    if operator.type != "GATHER":
+        return None
+    return operator.attributes.get("axis", 0) != operator.attributes.get("batch_dims", 0)
+
+
 def _pads_channels(operator: Operator) -> bool | None:
     first, result = first_shape(operator.inputs), first_shape(operator.outputs)
     if operator.type != "Pad" or not first or not result or min(len(first), len(result)) < 2:
@@ -316,6 +326,10 @@ SETTING_FACTS = (
          yes_and_no=("sides enlarged by powers of two", "a side enlarged by no power of two")),
     Fact("whole_division", "whether a resize gives a whole part of its input's rows and columns", _whole_division),
     Fact("beta", "factor inside a softmax", _setting("beta")),
+    Fact("mirrors_edge", "whether a MIRROR_PAD repeats the edge itself", _mirrors_edge, _TFLITE,
+         yes_and_no=("the edge repeated", "the edge not repeated")),
+    Fact("gathers_inside", "whether a GATHER picks along another axis than the first behind its batch", _gathers_inside,
+         _TFLITE, yes_and_no=("an axis further inside", "the first axis behind the batch")),
     Fact("keep_num_dims", "whether a fully connected layer keeps its input's rank", _setting("keep_num_dims")),
     Fact("keep_dims", "whether a reduction keeps the axes that it reduces", _setting("keep_dims"), _TFLITE),
     Fact("ellipsis_mask", "ellipsis mask of a strided slice", _setting("ellipsis_mask")),

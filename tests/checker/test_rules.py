@@ -18,6 +18,7 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.targets import TARGETS
 from tests.checker.operator_builders import dense, depthwise, dequantized, operator
 from tests.checker.rule_examples_coreml import COREML_EXAMPLES
+from tests.checker.rule_examples_ethos import ETHOS_EXAMPLES
 from tests.checker.rule_examples_lab import LAB_EXAMPLES, LAB_GRAPH_EXAMPLES
 from tests.checker.rule_examples_nnapi import NNAPI_EXAMPLES
 from tests.checker.rule_examples_onnx import ONNX_EXAMPLES
@@ -137,6 +138,7 @@ ALL_EXAMPLES = {
     **XNNPACK_EXAMPLES,
     **ONNX_EXAMPLES,
     **COREML_EXAMPLES,
+    **ETHOS_EXAMPLES,
     **LAB_EXAMPLES,
     **QNN_EXAMPLES,
 }

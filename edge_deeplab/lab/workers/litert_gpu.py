@@ -25,7 +25,7 @@ _LEFT = re.compile(
     re.M,
 )
 _PARTITION = "Initializing WebGPU-based API from graph"
-_NO_DEVICE = ("WebGPU environment", "No adapters")
+_NO_DEVICE = ("Failed to initialize WebGPU environment", "No adapters")
 
 
 def version() -> dict[str, Any]:
