@@ -24,6 +24,8 @@ def nearest(sampled, rounded):
     return resize("nearest", nearest_mode=rounded, **coordinates(sampled))
 
 
+INTEGERS = dequantized(conv("int8"), "uint8")
+
 QNN_EXAMPLES = {
     "onnx-qnn.nested": NESTED,
     "onnx-qnn.resize": (
@@ -40,6 +42,10 @@ QNN_EXAMPLES = {
             nearest("half_pixel", "ceil"),
             nearest("asymmetric", "floor"),
         ],
+    ),
+    "onnx-qnn.weights-alone": (
+        [conv("int8"), conv("int8", before=(1, 64, 8, 8))],
+        [INTEGERS, conv(), conv("float16", dtype="float16"), (conv("int8"), "v68")],
     ),
     "onnx-qnn.filled-by-wrapping": ([pad("wrap")], [pad("edge"), operator("Pad")]),
     "onnx-qnn.atrous-pool": (
@@ -103,22 +109,22 @@ QNN_EXAMPLES = {
             giving(operator("Cast", dtype="int32"), dtype="float32"),
         ],
     ),
-    "onnx-qnn.float32": ([conv()], [conv("int8"), conv("float16", dtype="float16")]),
+    "onnx-qnn.float32": ([conv()], [INTEGERS, conv("float16", dtype="float16")]),
     "onnx-qnn.float16-of-v68": (
         [(conv("float16", dtype="float16"), "v68")],
-        [conv("float16", dtype="float16"), (conv(), "v68"), (conv("int8"), "v68")],
+        [conv("float16", dtype="float16"), (conv(), "v68"), (INTEGERS, "v68")],
     ),
     "onnx-qnn.dequantized-output": (
         [read_by(operator("DequantizeLinear"), 0)],
         [read_by(operator("DequantizeLinear"), 1), read_by(operator("Cast"), 0)],
     ),
     "onnx-qnn.depth-multiplier": (
-        [geometry(conv("int8"), groups=64, multiplier=2)],
-        [geometry(conv("int8"), groups=64), conv("int8")],
+        [geometry(INTEGERS, groups=64, multiplier=2)],
+        [geometry(INTEGERS, groups=64), INTEGERS],
     ),
     "onnx-qnn.open-size": (
-        [conv("int8", before=(1, 64, None, None))],
-        [conv("int8"), operator("Relu", before=(1, None))],
+        [dequantized(conv("int8", before=(1, 64, None, None)), "uint8")],
+        [INTEGERS, operator("Relu", before=(1, None))],
     ),
     "onnx-qnn.argmax-last-index": (
         [operator("ArgMax", attributes={"select_last_index": 1})],
