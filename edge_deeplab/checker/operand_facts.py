@@ -233,7 +233,7 @@ def _transposed_extent(operator: Operator) -> int | None:
 def _summed_extent(operator: Operator) -> int | None:
     shape = first_shape(operator.inputs)
     axes = operator.inputs[1].values if len(operator.inputs) > 1 and operator.inputs[1] else None
-    if operator.type != "SUM" or not shape or not axes or None in shape:
+    if operator.type not in ("SUM", "ReduceSum") or not shape or not axes or None in shape:
         return None
     sizes, axis = [size or 0 for size in shape], int(axes[0]) % len(shape)
     behind = sizes[axis + 1 :]
@@ -277,8 +277,8 @@ OPERAND_FACTS = (
          "largest product of the sizes of all axes but two of a transpose, leading ones that stay and are 1 left out",
          _transposed_extent, _TFLITE, words="extent"),
     Fact("summed_extent",
-         "product of the sizes before or behind the axis that a SUM names first, the larger; none where it is the last",
-         _summed_extent, _TFLITE, words="extent"),
+         "product of the sizes before or behind the axis that a sum names first, the larger; none where it is the last",
+         _summed_extent, ("tflite", "onnx"), words="extent"),
     Fact("stored_apart", "whether bytes of a constant that it reads stand behind the flatbuffer",
          lambda o: any(spec is not None and spec.apart for spec in o.inputs), _TFLITE,
          yes_and_no=("a constant behind the flatbuffer", "no constant behind the flatbuffer")),

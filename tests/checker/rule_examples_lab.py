@@ -32,6 +32,12 @@ def reshaped(columns):
     return operator("Reshape", before=(1, 32, columns), after=(1, 128, columns // 4, 1))
 
 
+def stacked(shape):
+    """Return a ReduceSum along the first axis."""
+    axis = replace(stored("int64", (1,)), values=(0,))
+    return reading(operator("ReduceSum", before=shape), axis)
+
+
 def wide(rate, channels=256, before=(1, 256, 8, 8)):
     """Return a depthwise convolution of a small map."""
     like = depthwise("Conv", rate=rate, before=before)
@@ -148,6 +154,14 @@ LAB_EXAMPLES = {
             (reshaped(4096), "rk3566"),
             (operator("Reshape", before=(1, 128, 4, 4), after=(1, 32, 64)), "rk3566"),
             reshaped(1024),
+        ],
+    ),
+    "rknn.summed-extent": (
+        [(stacked((4, 1, 128, 32, 32)), "rk3588"), (stacked((2, 1, 128, 32, 32)), "rk3588")],
+        [
+            (stacked((4, 1, 128, 32, 31)), "rk3588"),
+            (stacked((4, 1, 128, 32, 32)), "rk3576"),
+            (dequantized(stacked((4, 1, 128, 32, 32)), "int8"), "rk3588"),
         ],
     ),
     "rknn.wide-rate": (
