@@ -1,5 +1,7 @@
 """LiteRT's GPU accelerator itself, on tiny files and a real or software Vulkan driver."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,33 @@ from edge_deeplab.lab.environments import inspect_tool
 from edge_deeplab.lab.observers import available_observers
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.lab.trial import TRIAL_FILES
+from edge_deeplab.lab.workers import litert_gpu as worker
 from tests.lab.real_tools import link_tool
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("INFO: Create WebGPU environment\nERROR: Restored original execution plan", False),
+        ("ERROR: Failed to initialize WebGPU environment: No adapters found", True),
+    ],
+)
+def test_file_that_the_gpu_refuses_is_told_from_a_gpu_that_is_missing(
+    tmp_path, monkeypatch, said, missing
+):
+    """Every log says that an environment is created, that of a refusal too."""
+
+    def refuse(path):
+        os.write(2, f"{said}\n".encode())
+        raise RuntimeError("no model")
+
+    monkeypatch.setattr(worker, "_load", refuse)
+    reason = said.rpartition("ERROR: ")[2]
+    if missing:
+        with pytest.raises(RuntimeError, match=reason):
+            worker.compile("a.tflite", "", str(tmp_path))
+    else:
+        assert worker.compile("a.tflite", "", str(tmp_path)) == {"refused": reason}
 
 
 @pytest.fixture
