@@ -7,18 +7,16 @@ Rules are held against tools with them before a user's network does. A file that
 written, and said.
 """
 
-import argparse
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from operator_files import write_cases
 
 CHANNELS, HEIGHT, WIDTH = 16, 24, 32
 OPSET, IR_VERSION = 19, 9
@@ -284,25 +282,19 @@ class Network:
 
 def main() -> None:
     """Write the files that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("operators", nargs="*")
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     onnxruntime.set_default_logger_severity(4)
-    for number, case in enumerate(cases()):
-        if arguments.operators and case.operator not in arguments.operators:
-            continue
-        for precision in ("fp32", "int8"):
-            path = arguments.folder / f"{case.operator}{number:03}-{precision}.onnx"
-            model = Network(precision == "int8").build(case)
-            content = model.SerializeToString()
-            try:
-                onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-            except Exception as error:  # its errors have no common base
-                sys.stdout.write(f"{path.name}: ONNX Runtime refuses it: {error}\n")
-                continue
-            path.write_bytes(content)
+    write_cases(__doc__.splitlines()[0], cases(), ".onnx", build_content, open_file)
+
+
+def build_content(case: Case, quantized: bool) -> bytes:
+    """Return the file of a case."""
+    content: bytes = Network(quantized).build(case).SerializeToString()
+    return content
+
+
+def open_file(content: bytes) -> None:
+    """Open a file in ONNX Runtime."""
+    onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ Rules are held against tools with them before a user's network does. A file that
 written, and said.
 """
 
-import argparse
 import itertools
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from operator_files import write_cases
 from tflite_network import CHANNELS, HEIGHT, MAP, SAME, VALID, WIDTH, Case, Network, ints, numbers
 
 from edge_deeplab.checker.tflite.opcodes import give_lowest_versions
@@ -50,7 +48,9 @@ def cases() -> Iterator[Case]:
     yield from arithmetic()
     yield from windows()
     yield from resizes()
-    yield from shapes()
+    yield from layouts()
+    yield from parts()
+    yield from conversions()
     yield from reductions()
 
 
@@ -149,8 +149,8 @@ def resizes() -> Iterator[Case]:
         )
 
 
-def shapes() -> Iterator[Case]:
-    """Yield what moves numbers and computes none."""
+def layouts() -> Iterator[Case]:
+    """Yield what joins, splits and orders axes."""
     for axis in (1, 2, 3):
         joined = tuple(2 * size if place == axis else size for place, size in enumerate(MAP))
         halved = tuple(size // 2 if place == axis else size for place, size in enumerate(MAP))
@@ -185,6 +185,10 @@ def shapes() -> Iterator[Case]:
         yield Case("RESHAPE", [shape], "ReshapeOptions", {"newShape": shape}, [ints(*shape)])
     yield Case("EXPAND_DIMS", [(1, *MAP)], "ExpandDimsOptions", {}, [np.int32(0)])
     yield Case("SQUEEZE", [MAP[1:]], "SqueezeOptions", {"squeezeDims": [0]})
+
+
+def parts() -> Iterator[Case]:
+    """Yield what cuts a map out, borders it or repeats it."""
     yield Case("SLICE", [(1, 8, 9, 4)], "SliceOptions", {}, [ints(0, 1, 2, 3), ints(1, 8, 9, 4)])
     for step in (1, 2):
         sizes = (1, HEIGHT // step, WIDTH // step, CHANNELS)
@@ -221,6 +225,10 @@ def shapes() -> Iterator[Case]:
         "TILE", [(1, 2 * HEIGHT, 2 * WIDTH, CHANNELS)], "TileOptions", {}, [ints(1, 2, 2, 1)]
     )
     yield Case("BROADCAST_TO", [(2, *MAP[1:])], "BroadcastToOptions", {}, [ints(2, *MAP[1:])])
+
+
+def conversions() -> Iterator[Case]:
+    """Yield what gives other numbers or element types of a map's own."""
     yield Case("TOPK_V2", [(*MAP[:3], 3)] * 2, "TopKV2Options", {}, [np.int32(3)])
     yield Case("QUANTIZE", [MAP], "QuantizeOptions", dtype="INT8")
     yield Case("DEQUANTIZE", [MAP], "DequantizeOptions", dtype="FLOAT32")
@@ -261,29 +269,18 @@ def pooled(size: int, window: int, stride: int, padding: int) -> int:
 
 def main() -> None:
     """Write the files that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("operators", nargs="*")
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    for number, case in enumerate(cases()):
-        if arguments.operators and case.operator not in arguments.operators:
-            continue
-        for precision in ("fp32", "int8"):
-            path = arguments.folder / f"{case.operator}{number:03}-{precision}.tflite"
-            content = give_lowest_versions(Network(precision == "int8").build(case))
-            try:
-                interpreter = Interpreter(
-                    model_content=content,
-                    experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                )
-                interpreter.allocate_tensors()
-            except (RuntimeError, ValueError) as error:
-                sys.stdout.write(
-                    f"{path.name}: LiteRT refuses it: {' '.join(str(error).split())}\n"
-                )
-                continue
-            path.write_bytes(content)
+    write_cases(__doc__.splitlines()[0], cases(), ".tflite", build_content, open_file)
+
+
+def build_content(case: Case, quantized: bool) -> bytes:
+    """Return the file of a case."""
+    return give_lowest_versions(Network(quantized).build(case))
+
+
+def open_file(content: bytes) -> None:
+    """Open a file with LiteRT's own kernels."""
+    kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    Interpreter(model_content=content, experimental_op_resolver_type=kernels).allocate_tensors()
 
 
 if __name__ == "__main__":
