@@ -10,7 +10,7 @@ Source: ethos-u-vela 5.2.0, `regor/compiler/graph.hpp` (TraverseGraphFromEnd), `
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from edge_deeplab.formats.graph import Operator
 
@@ -33,16 +33,26 @@ def find_depth_first_runs(
     outside = frozenset(left_out)
     order = _walk_back(needs, [place for place, readers in enumerate(followers) if not readers])
     vanished = _find_vanished(operators, order, needs, followers, outside)
-    ranks, count = {}, 0
+    computed = [place for place in order if place not in outside and place not in vanished]
+    if not computed:
+        return ()
+    ranks, end = {place: rank for rank, place in enumerate(computed)}, len(computed)
+    early: set[int] = set()
     for place in order:
-        if place not in outside:
-            ranks[place] = count
-            count += place not in vanished
-    cuts = _find_cuts(order, needs, followers, ranks, vanished, count)
-    runs: list[list[int]] = [[] for _ in cuts[1:]]
+        if place in outside and early.issuperset(needs[place]):
+            early.add(place)
+    starts, latest = {0}, end
+    for place in reversed(order):
+        first_read = min((ranks[r] for r in followers[place] if r in ranks), default=end)
+        if place in vanished:
+            ranks[place] = first_read
+        elif place in outside and place not in early and followers[place]:
+            latest = min(latest, first_read)
+            starts.add(latest)
+    borders = sorted(starts - {end})
+    runs: list[list[int]] = [[] for _ in borders]
     for place, rank in ranks.items():
-        if count:
-            runs[bisect_right(cuts, min(rank, count - 1)) - 1].append(place)
+        runs[bisect_right(borders, rank) - 1].append(place)
     return tuple(tuple(sorted(run)) for run in runs)
 
 
@@ -83,29 +93,3 @@ def _find_vanished(
             if outer:
                 from_outside.add(place)
     return frozenset(vanished)
-
-
-def _find_cuts(
-    order: Sequence[int],
-    needs: Places,
-    followers: Places,
-    ranks: Mapping[int, int],
-    vanished: Collection[int],
-    count: int,
-) -> list[int]:
-    """Return the ranks at which a run begins, and the end of the last."""
-    early: set[int] = set()
-    for place in order:
-        if place not in ranks and early.issuperset(needs[place]):
-            early.add(place)
-    cuts, latest = {0, count}, count
-    first_read: dict[int, int] = {}  # rank of the first operator that computes with a value
-    for place in reversed(order):
-        readers = [reader for reader in followers[place] if reader in ranks]
-        first_read[place] = min(
-            (first_read[r] if r in vanished else ranks[r] for r in readers), default=count
-        )
-        if place not in ranks and place not in early and followers[place]:
-            latest = min(latest, first_read[place])
-            cuts.add(latest)
-    return sorted(cuts)

@@ -155,11 +155,9 @@ def _cell(report: ProfileReport, path: Path, graph: FileGraph, seen: Observation
     if seen is None or compared is None:
         return cell
     cell = replace(cell, tool=seen.tool, version=seen.version, error=seen.failure, notes=seen.notes)
-    if not seen.tells and compared.equal is None:
+    if compared.equal is None:
         return cell
-    if (
-        not seen.tells
-    ):  # which operators it leaves is the prediction's, that it is as many the tool's
+    if not seen.tells:  # how many it leaves is the tool's word, which they are the rules'
         return replace(
             cell,
             evidence="compiled" if compared.equal else cell.evidence,

@@ -121,6 +121,16 @@ def test_depth_first_reshape_behind_the_processor_is_no_operator():
     assert depth_first(operators, {1}) == ((0, 3), (2, 4))
 
 
+def test_depth_first_reshape_of_a_value_that_others_read_is_a_copy():
+    """It stands where the walk meets it, before what the processor's second result needs."""
+    operators = chain(("x", "a"), ("a", "left"), ("left", "flat"), ("a", "b"), ("b", "right"))
+    operators[2] = replace(operators[2], type="RESHAPE")
+    last = replace(operators[0], reads=("right", "flat"), writes=("c",))
+    assert depth_first([*operators, last], {1, 4}) == ((0, 3), (2, 5))
+    reads_both = replace(last, reads=("left", "right", "flat"))
+    assert depth_first([*operators, reads_both], {1, 4}) == ((0,), (2, 3), (5,))
+
+
 def test_depth_first_reshape_between_two_of_the_processor_is_a_copy():
     operators = chain(("x", "a"), ("a", "b"), ("b", "flat"), ("flat", "c"), ("c", "d"))
     operators[2] = replace(operators[2], type="RESHAPE")
