@@ -81,8 +81,16 @@ ETHOS_EXAMPLES = {
         [argmax(11), operator("HARD_SWISH", **INT8), operator("ADD")],
     ),
     "ethos.no-integers": (
-        [operator("ADD"), operator("CONV_2D", dtype="float16")],
-        [operator("ADD", **INT8), operator("ADD", dtype="uint8")],
+        [
+            operator("ADD"),
+            operator("CONV_2D", dtype="float16"),
+            (giving(operator("CAST", dtype="int8"), dtype="float32"), "u85-512"),
+        ],
+        [
+            operator("ADD", **INT8),
+            operator("ADD", dtype="uint8"),
+            (giving(operator("CAST", dtype="int8"), dtype="int32"), "u85-512"),
+        ],
     ),
     "ethos.resize-factor": (
         [
@@ -182,10 +190,6 @@ ETHOS_EXAMPLES = {
     "ethos.reverse": (
         [operator("REVERSE_V2", dtype="int8")],
         [(operator("REVERSE_V2", dtype="int8"), "u85-512"), operator("SLICE", dtype="int8")],
-    ),
-    "ethos.cast-to-float": (
-        [(giving(operator("CAST", dtype="int8"), dtype="float32"), "u85-512")],
-        [(giving(operator("CAST", dtype="int8"), dtype="int32"), "u85-512")],
     ),
     "ethos.gather": (
         [(operator("GATHER", dtype="int8", attributes={"axis": 1, "batch_dims": 0}), "u85-512")],
