@@ -192,6 +192,13 @@ _GRAPH_FACTS = (
     Fact("follows", 'type of the operator that computes the first input that is not stored, "nothing" where none does'),
     Fact("result_read", "whether an operator reads what it computes",
          yes_and_no=("a result that is read", "a result that nothing reads")),
+    Fact("phase_move", "which of the seven moves that cut a map into the phases of an atrous convolution, or interlace "
+         'them, it is: "cut-1" to "cut-7", "interlace-1" to "interlace-7"; "none" for other operators', None, _ONNX),
+    Fact("phases_shared", "whether one map is cut several times, as ASPP's is", None, _ONNX),
+    Fact("phases_resized", "whether a map is padded before it is cut, or cropped after it is interlaced", None, _ONNX,
+         yes_and_no=("a map padded or cropped", "a map that the rate divides")),
+    Fact("phases_of_tiles", "whether rows or columns of the map that is cut or interlaced are a multiple of 16", None,
+         _ONNX, yes_and_no=("a map of whole tiles", "a map of no whole tiles")),
     Fact("stays_float", "whether ONNX Runtime computes it in float though what it reads is dequantized", None, _ONNX),
 )
 """What only the whole graph tells."""

@@ -16,6 +16,7 @@ from edge_deeplab.checker.facts import Value, facts_of
 from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.onnx_fusion import predict_fusion
 from edge_deeplab.checker.partitions import Partitioning, place_operators, share_of
+from edge_deeplab.checker.phases import find_phase_moves
 from edge_deeplab.checker.rules import Profile, Rule, load_profile
 from edge_deeplab.checker.verdicts import Confidence, Judgement, LeftOut, Stop, Verdict
 from edge_deeplab.formats.graph import FileGraph, Operator
@@ -162,8 +163,10 @@ def gather_facts(graph: FileGraph) -> tuple[Facts, ...]:
         return known
     stays_float = predict_fusion(graph, signed=True).stays_float  # as on ARM, wherever this runs
     opset = {key: version for key, version in graph.versions.items() if key == "opset"}
+    moves, other = find_phase_moves(graph.operators), {"phase_move": "none"}
     return tuple(
-        {**facts, **opset, "stays_float": place in stays_float} for place, facts in enumerate(known)
+        {**facts, **opset, "stays_float": place in stays_float, **moves.get(place, other)}
+        for place, facts in enumerate(known)
     )
 
 

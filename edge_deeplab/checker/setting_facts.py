@@ -91,6 +91,14 @@ def _pads_channels(operator: Operator) -> bool | None:
     return first[1] != result[1]
 
 
+def _output_line(operator: Operator) -> int | None:
+    shape = first_shape(operator.outputs)
+    if operator.type != "Transpose" or shape is None or len(shape) != 4 or None in shape:
+        return None
+    _, channels, _, width = (size or 0 for size in shape)
+    return -(-channels // 16) * 16 * width
+
+
 def _static_shape(operator: Operator) -> bool | None:
     shape = first_shape(operator.inputs)
     return None not in shape[1:] if shape else None
@@ -285,6 +293,8 @@ SETTING_FACTS = (
     Fact("depth", "size of the last axis of the first input", lambda o: _size(o, -1)),
     Fact("reduces_depth", "whether the last axis differs between input and output", _reduces_depth,
          yes_and_no=("its last axis reduced", "its last axis kept")),
+    Fact("output_line", "entries of one row of a Transpose's result of four axes, its second axis filled up to 16s",
+         _output_line, _ONNX),
     Fact("pads_channels", "whether a Pad changes the second axis, the channels of a map", _pads_channels, _ONNX,
          yes_and_no=("its second axis padded", "its second axis kept")),
     Fact("pad_mode", 'how a Pad fills its border: "constant", "edge", "reflect" or "wrap"', _pad_mode, _ONNX),

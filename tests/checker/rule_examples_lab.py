@@ -137,10 +137,6 @@ LAB_EXAMPLES = {
         [operator("Concat", before=MAP), operator("Concat", dtype="int64", before=(4,))],
     ),
     "rknn.cast-of-64-bits": ([operator("Cast", dtype="int64")], [operator("Cast")]),
-    "rknn.transpose": (
-        [(operator("Transpose"), "rk3566"), (operator("Transpose"), "rk3568")],
-        [operator("Transpose"), (operator("Reshape"), "rk3566")],
-    ),
     "rknn.resize-corners": (
         [corners("align_corners")],
         [corners("half_pixel"), corners("align_corners", mode="nearest")],
@@ -187,7 +183,71 @@ LAB_EXAMPLES = {
 CHANNELS_FIRST = operator("TRANSPOSE", before=(1, 23, 30, 320), after=(1, 320, 23, 30), **INT8)
 INSIDE = {"reads_file_input": False, "result_read": True}
 
+TRANSPOSE, RESHAPE = operator("Transpose"), operator("Reshape")
+LONG = operator("Transpose", after=(2, 24, 15, 1152))
+WHOLE, RESIZED = {"phases_resized": False}, {"phases_resized": True}
+ALONE, SHARED = {"phases_shared": False}, {"phases_shared": True}
+OF_TILES, ODD = {"phases_of_tiles": True}, {"phases_of_tiles": False}
+
+
+def move(step, *more, chip="RK3588"):
+    """Return what is known of a move of phases on a chip."""
+    return {"chip": chip, "phase_move": step, **{k: v for facts in more for k, v in facts.items()}}
+
+
+def on_66(step, *more):
+    """Return what is known of a move of phases on the RK3566."""
+    return move(step, *more, chip="RK3566")
+
+
 LAB_GRAPH_EXAMPLES = {
+    "rknn.transpose": (
+        [
+            (TRANSPOSE, on_66("none")),
+            (TRANSPOSE, move("none", chip="RK3568")),
+            (TRANSPOSE, on_66("cut-5", ALONE, WHOLE)),
+            (TRANSPOSE, on_66("cut-1", SHARED)),
+            (TRANSPOSE, on_66("interlace-7", RESIZED)),
+        ],
+        [
+            (TRANSPOSE, move("none")),
+            (RESHAPE, on_66("none")),
+            (TRANSPOSE, on_66("cut-1", ALONE)),
+            (TRANSPOSE, on_66("cut-3", SHARED)),
+            (TRANSPOSE, on_66("interlace-7", WHOLE)),
+        ],
+    ),
+    "rknn.reshape-of-phases": (
+        [
+            (RESHAPE, on_66("interlace-2", WHOLE)),
+            (RESHAPE, on_66("cut-4", ALONE)),
+            (RESHAPE, on_66("cut-6", SHARED)),
+            (RESHAPE, move("cut-4", ALONE, ODD)),
+            (RESHAPE, move("interlace-6", WHOLE, ODD)),
+        ],
+        [
+            (RESHAPE, on_66("none")),
+            (RESHAPE, on_66("cut-4", SHARED)),
+            (RESHAPE, on_66("cut-6", ALONE)),
+            (RESHAPE, move("cut-4", ALONE, OF_TILES)),
+            (RESHAPE, move("interlace-6", RESIZED, ODD)),
+            (RESHAPE, move("interlace-2", chip="RK3576")),
+        ],
+    ),
+    "rknn.long-lines": (
+        [
+            (LONG, move("cut-5", ALONE)),
+            (LONG, move("interlace-3", RESIZED)),
+            (operator("Transpose", after=(1, 552, 23, 30)), move("interlace-7", RESIZED)),
+        ],
+        [
+            (LONG, move("cut-5", SHARED)),
+            (LONG, move("interlace-3", WHOLE)),
+            (LONG, move("none")),
+            (operator("Transpose", after=(1, 544, 23, 30)), move("interlace-7", RESIZED)),
+            (operator("Transpose", after=(2, 24, 15, 512)), move("cut-5", ALONE)),
+        ],
+    ),
     **dict.fromkeys(
         ("litert-gpu.one-part", "tflite-gpu.one-part"),
         (

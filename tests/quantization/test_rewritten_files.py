@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_deeplab.checker.judging import judge
+from edge_deeplab.checker.judging import gather_facts, judge
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.capture import CanonicalGraph
@@ -46,6 +46,18 @@ def test_int8_file_of_another_atrous_form_is_bit_equal(
         o.convolution for o in read_graph(other_files[target]).operators if o.convolution
     ]
     assert not any(convolution.dilated for convolution in convolutions)
+
+
+def test_checker_knows_every_move_of_phases_in_a_deinterlaced_file(
+    other_files: ByTarget[Path],
+) -> None:
+    facts = gather_facts(read_graph(other_files["onnx"]))
+    moves = [f["phase_move"] for f in facts if f["type"] in ("Transpose", "Reshape")]
+    cut = [move for move in moves if str(move).startswith("cut")]
+    deinterlaced = other_files["onnx"].parent.name.startswith("deinterlace")
+    assert bool(cut) == deinterlaced
+    assert moves.count("none") == 1  # the picture, to channels first
+    assert len(moves) - len(cut) - 1 == 7 * moves.count("interlace-1")
 
 
 @pytest.mark.slow
