@@ -7,11 +7,11 @@ tell is None, never guessed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from edge_deeplab.checker.fact import Value
 from edge_deeplab.checker.rules import Profile
+from edge_deeplab.formats.graph import FileGraph
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ class Observer(Protocol):
     def available(self) -> str | None:
         """Return what is missing and how to get it; None where nothing is."""
 
-    def observe(self, path: Path, profile: Profile) -> Observation:
+    def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return what the tool did with a file; a file that it refuses, or that crashes it, is an observation too.
 
         Args:
-            path: a file of the profile's format that the checker has read.
+            graph: a file of the profile's format, as the checker has read it.
             profile: what the file is held against; a tool that knows several devices is asked about its one.
         """
 

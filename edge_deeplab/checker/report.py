@@ -190,7 +190,7 @@ def check_artifacts(
 
 def _judge_and_observe(graph: FileGraph, profile: Profile, observers: Observers) -> ProfileReport:
     observer = observers.get(profile.observed_by or "")
-    observation = None if observer is None else observer.observe(graph.path, profile)
+    observation = None if observer is None else observer.observe(graph, profile)
     return judge(graph, profile, observation)
 
 

@@ -11,7 +11,6 @@ import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import distributions
 from pathlib import Path
 from platform import libc_ver, machine
 from typing import Any
@@ -243,8 +242,9 @@ def _python_in(folder: Path) -> Path:
 
 def _packages_in(folder: Path) -> dict[str, str]:
     """Return the version of every package of an environment, by its plain name."""
-    places = [str(place) for place in folder.glob("lib/python*/site-packages")]
-    return {_plain(found.name): found.version for found in distributions(path=places) if found.name}
+    packages = folder.glob("lib/python*/site-packages/*.dist-info/METADATA")
+    named = (place.parent.stem.partition("-") for place in packages)  # NAME-VERSION.dist-info
+    return {_plain(name): version for name, _, version in named}
 
 
 def _plain(name: str) -> str:

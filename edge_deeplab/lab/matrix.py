@@ -145,7 +145,7 @@ def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) 
     if status.state in _ABSENT and not named:
         predicted = _cell(judge(graph, profile), path, graph, None)
         return replace(predicted, notes=(f"not asked: {status.lack}",))
-    observation = ToolObserver(tool).observe(path, profile)
+    observation = ToolObserver(tool).observe(graph, profile)
     return _cell(judge(graph, profile, observation), path, graph, observation)
 
 

@@ -6,15 +6,13 @@ runs beside them is its own and no operator of the file.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from edge_deeplab.checker.observing import Observation, RunCost
 from edge_deeplab.checker.rules import Profile
 from edge_deeplab.documents import Fields
 from edge_deeplab.errors import ToolError
-from edge_deeplab.formats.graph import Operator
-from edge_deeplab.formats.read import read_graph
+from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.lab.asking import ask_tool, bounds
 from edge_deeplab.lab.devices import Device, find_device
 from edge_deeplab.lab.environments import ToolStatus, inspect_tool
@@ -40,42 +38,41 @@ class ToolObserver:
         """Return what is missing and how to get it; None where nothing is."""
         return inspect_tool(self._tool).lack
 
-    def observe(self, path: Path, profile: Profile) -> Observation:
+    def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return what the tool does with a file for a profile's device; a tool that fails is told as that."""
         device, status = find_device(profile.name), inspect_tool(self._tool)
         seen = Observation(self._tool.label, status.named, "compiler", decides=device.decides)
         try:
             if status.lack is not None:
                 raise ToolError(self._tool.name, status.lack)
-            return self._told(seen, path, device, status)
+            return self._told(seen, graph, device, status)
         except ToolError as error:
             return replace(seen, failure=str(error), notes=(f"{profile.name}: {error}",))
 
     def _told(
-        self, seen: Observation, path: Path, device: Device, status: ToolStatus
+        self, seen: Observation, graph: FileGraph, device: Device, status: ToolStatus
     ) -> Observation:
         """Return an observation with what the worker says.
 
         Raises:
             ToolError: when it fails, or says what cannot be.
         """
-        operators = read_graph(path).operators
 
         def read(answer: Mapping[str, Any]) -> Observation:
             try:
-                return _read_answer(seen, Fields(answer), operators)
+                return _read_answer(seen, Fields(answer), graph.operators)
             except ValueError as error:
                 reason = f"its answer cannot be read ({error}); report it with the file"
                 raise ToolError(self._tool.name, reason) from error
 
         def ask() -> Mapping[str, Any]:
-            asked = {"path": str(path.absolute()), "device": device.argument}
+            asked = {"path": str(graph.path.absolute()), "device": device.argument}
             answer = ask_tool(status, "compile", bounds(), **asked)
             read(answer)  # what cannot be read is not kept
             return answer
 
         request = {"verb": "compile", "device": device.argument}
-        return read(keep_answer(status, path, request, ask))
+        return read(keep_answer(status, graph.path, request, ask))
 
 
 def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, ...]) -> Observation:

@@ -11,7 +11,7 @@ from tests.lab.conftest import DEVICE
 
 
 def observed(fake, path):
-    return ToolObserver(fake.tool).observe(path, load_profile(DEVICE))
+    return ToolObserver(fake.tool).observe(read_graph(path), load_profile(DEVICE))
 
 
 def test_observe_takes_all_operators_that_the_tool_does_not_name(fake, tflite_path):

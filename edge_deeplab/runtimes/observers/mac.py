@@ -14,8 +14,7 @@ from edge_deeplab.checker.mac.result import MacResult, ObservedPlan, PlannedOper
 from edge_deeplab.checker.observing import Observation, RunCost
 from edge_deeplab.checker.rules import Profile
 from edge_deeplab.errors import ArtifactError
-from edge_deeplab.formats.coreml import read_coreml
-from edge_deeplab.formats.graph import Operator
+from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.manifest import content_sha256
 
 _DEVICES = {"cpu": "CPU", "gpu": "GPU", "neural_engine": "Neural Engine"}
@@ -77,11 +76,11 @@ class MacAnswer:
             "merge what it wrote"
         )
 
-    def observe(self, path: Path, profile: Profile) -> Observation:
+    def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return where Core ML runs each operator under the compute units of a profile.
 
         Args:
-            path: the package that the result is about.
+            graph: the package that the result is about.
             profile: one of Core ML's.
         """
         assert self.result is not None
@@ -97,10 +96,9 @@ class MacAnswer:
         if plan is None:
             silence = f"{profile.name}: the Mac's result says nothing of it"
             return replace(seen, notes=(silence, *_agreement_notes(self.result)))
-        operators = read_coreml(path).operators
-        seen = _with_plan(seen, operators, plan, asked)
+        seen = _with_plan(seen, graph.operators, plan, asked)
         note = f"{profile.name}: observed on {self.result.machine}, {asked.compute_units}"
-        if silent := _count_silent(operators, seen):
+        if silent := _count_silent(graph.operators, seen):
             note += f"; of {silent} operators its plan says nothing, and their verdict is predicted"
         note += _other_chip(profile, self.result)
         cost = _cost(self.result, asked)

@@ -18,6 +18,7 @@ from edge_deeplab.checker.rules import Profile
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, missing, require
+from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.onnx import nodes_within
 from edge_deeplab.text import printable
 
@@ -34,9 +35,9 @@ class OnnxRuntime:
         """Return what is missing and how to get it; None where nothing is."""
         return missing("onnxruntime", package="onnxruntime", extra="onnx")
 
-    def observe(self, path: Path, profile: Profile) -> Observation:
+    def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return what operators it formed; the profile says nothing that changes it."""
-        return measure_optimized(path)
+        return measure_optimized(graph.path)
 
 
 def measure_optimized(path: Path, *, limits: Limits | None = None) -> Observation:

@@ -20,6 +20,7 @@ from edge_deeplab.checker.rules import Profile
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError, missing, require
+from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.text import printable
 
 _DELEGATE = "DELEGATE"
@@ -51,9 +52,9 @@ class Xnnpack:
         """Return what is missing and how to get it; None where nothing is."""
         return missing("ai_edge_litert", package="ai-edge-litert", extra="tflite")
 
-    def observe(self, path: Path, profile: Profile) -> Observation:
+    def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return what it took; the profile says nothing that changes it."""
-        return measure_xnnpack(path)
+        return measure_xnnpack(graph.path)
 
 
 def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Observation:
