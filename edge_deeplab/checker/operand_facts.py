@@ -83,10 +83,9 @@ def _negative_setting(operator: Operator) -> bool | None:
 
 
 def _unit_strides(operator: Operator) -> bool | None:
-    strides = operator.inputs[3] if len(operator.inputs) > 3 else None
-    if operator.type != "STRIDED_SLICE" or strides is None:
-        return None
-    return all(step == 1 for step in strides.values or ())
+    place = {"STRIDED_SLICE": 3, "Slice": 4}.get(operator.type)
+    strides = operator.inputs[place] if place and len(operator.inputs) > place else None
+    return None if strides is None else all(step == 1 for step in strides.values or ())
 
 
 def _filter(operator: Operator) -> TensorSpec | None:
@@ -269,7 +268,8 @@ OPERAND_FACTS = (
     Fact("requantization", "largest ratio of a convolution's input times filter scale to the output's", _requantization,
          _TFLITE),
     Fact("slope", "slope of a leaky ReLU below 0", lambda o: _number(o.attributes.get("alpha"))),
-    Fact("unit_strides", "whether a slice takes every element between its ends", _unit_strides, _TFLITE),
+    Fact("unit_strides", "whether a slice takes every element between its ends, in their order", _unit_strides,
+         ("tflite", "onnx")),
     Fact("negative_setting", "whether a size or padding that it reads is negative", _negative_setting, _TFLITE),
     Fact("stride_above_window", "whether a pool steps further than its window reaches, or strides by single pixels",
          _stride_above_window, _TFLITE),

@@ -153,6 +153,11 @@ def _ceil_mode(operator: Operator) -> bool | None:
     return bool(operator.attributes.get("ceil_mode", False)) if operator.type in _POOLS else None
 
 
+def _counts_padding(operator: Operator) -> bool | None:
+    told = operator.attributes.get("count_include_pad", False)
+    return bool(told) if operator.type == "AveragePool" else None
+
+
 def _interpolation(operator: Operator) -> str | None:
     if operator.type not in _RESIZES:
         return None
@@ -312,6 +317,7 @@ SETTING_FACTS = (
     Fact("window", "entries of a pooling window", _window_entries, words="window entries"),
     Fact("ceil_mode", "whether a pool rounds its output size up", _ceil_mode,
          yes_and_no=("sizes rounded up", "sizes rounded down")),
+    Fact("counts_padding", "whether an average pool counts the zeros of its border", _counts_padding, _ONNX),
     Fact("interpolation", 'of a resize: "linear", "nearest" or "cubic"', _interpolation),
     Fact("align_corners", "whether a resize samples from corner to corner", _align_corners,
          yes_and_no=("corners aligned", "corners not aligned")),

@@ -10,7 +10,6 @@ from tests.checker.operator_builders import (
     settings,
     stored,
 )
-from tests.checker.rule_examples_lab import NORMALIZED
 from tests.checker.rule_examples_onnx import NESTED, conv, coordinates, read_by, resize
 
 
@@ -25,6 +24,7 @@ def nearest(sampled, rounded):
 
 
 INTEGERS = dequantized(conv("int8"), "uint8")
+NORMALIZED = operator("InstanceNormalization")
 
 QNN_EXAMPLES = {
     "onnx-qnn.nested": NESTED,

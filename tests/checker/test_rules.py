@@ -23,6 +23,7 @@ from tests.checker.rule_examples_lab import LAB_EXAMPLES, LAB_GRAPH_EXAMPLES
 from tests.checker.rule_examples_nnapi import NNAPI_EXAMPLES
 from tests.checker.rule_examples_onnx import ONNX_EXAMPLES
 from tests.checker.rule_examples_qnn import QNN_EXAMPLES, QNN_GRAPH_EXAMPLES
+from tests.checker.rule_examples_rknn import RKNN_EXAMPLES, RKNN_GRAPH_EXAMPLES
 from tests.checker.rule_examples_tflite import TFLITE_EXAMPLES
 from tests.checker.rule_examples_xnnpack import XNNPACK_EXAMPLES, XNNPACK_GRAPH_EXAMPLES
 
@@ -141,8 +142,14 @@ ALL_EXAMPLES = {
     **ETHOS_EXAMPLES,
     **LAB_EXAMPLES,
     **QNN_EXAMPLES,
+    **RKNN_EXAMPLES,
 }
-GRAPH_EXAMPLES = {**XNNPACK_GRAPH_EXAMPLES, **LAB_GRAPH_EXAMPLES, **QNN_GRAPH_EXAMPLES}
+GRAPH_EXAMPLES = {
+    **XNNPACK_GRAPH_EXAMPLES,
+    **LAB_GRAPH_EXAMPLES,
+    **QNN_GRAPH_EXAMPLES,
+    **RKNN_GRAPH_EXAMPLES,
+}
 RULES = {rule.id: rule for name in family_names() for rule in load_family(name).rules}
 DEFAULT_VARIANTS = {
     "tflite-nnapi": "tflite-nnapi-30",
