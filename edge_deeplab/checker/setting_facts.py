@@ -154,8 +154,11 @@ def _ceil_mode(operator: Operator) -> bool | None:
 
 
 def _counts_padding(operator: Operator) -> bool | None:
-    told = operator.attributes.get("count_include_pad", False)
-    return bool(told) if operator.type == "AveragePool" else None
+    if operator.type != "AveragePool":
+        return None
+    pads = operator.attributes.get("pads")
+    bordered = any(pads) if isinstance(pads, tuple) else _border(operator) == "same"
+    return bool(operator.attributes.get("count_include_pad", False)) if bordered else None
 
 
 def _interpolation(operator: Operator) -> str | None:
@@ -317,7 +320,7 @@ SETTING_FACTS = (
     Fact("window", "entries of a pooling window", _window_entries, words="window entries"),
     Fact("ceil_mode", "whether a pool rounds its output size up", _ceil_mode,
          yes_and_no=("sizes rounded up", "sizes rounded down")),
-    Fact("counts_padding", "whether an average pool counts the zeros of its border", _counts_padding, _ONNX),
+    Fact("counts_padding", "whether an average pool that has a border counts its zeros", _counts_padding, _ONNX),
     Fact("interpolation", 'of a resize: "linear", "nearest" or "cubic"', _interpolation),
     Fact("align_corners", "whether a resize samples from corner to corner", _align_corners,
          yes_and_no=("corners aligned", "corners not aligned")),

@@ -127,35 +127,35 @@ RKNN_EXAMPLES = {
         ],
         [
             pool("AveragePool"),
+            pool("AveragePool", pads=(0, 0, 0, 0)),
             pool("AveragePool", pads=(1, 1, 1, 1), count_include_pad=1),
             pool("MaxPool", pads=(1, 1, 1, 1)),
             (pool("AveragePool", pads=(1, 1, 1, 1)), "rk3576"),
         ],
     ),
-    "rknn.two-operands": (
-        [
-            dequantized(reading(operator("Div"), computed()), "int8"),
-            reading(operator("Max"), stored()),
-            reading(operator("Pow"), computed()),
-            dequantized(operator("Sqrt"), "uint8"),
-        ],
+    "rknn.int8-quotient": (
+        [dequantized(reading(operator("Div"), computed()), "int8")],
         [
             reading(operator("Div"), computed()),
-            reading(operator("Max"), computed()),
-            reading(operator("Pow"), stored()),
-            operator("Sqrt"),
+            dequantized(reading(operator("Div"), stored()), "int8"),
         ],
     ),
-    "rknn.wrap-and-steps": (
-        [
-            operator("Pad", attributes={"mode": "wrap"}),
-            sliced((2, 2), after=(1, 64, 16, 16)),
-        ],
-        [
-            operator("Pad", attributes={"mode": "edge"}),
-            sliced((1, 1), after=(1, 64, 16, 16)),
-            sliced((-1,)),
-        ],
+    "rknn.int8-root": ([dequantized(operator("Sqrt"), "uint8")], [operator("Sqrt")]),
+    "rknn.stored-maximum": (
+        [reading(operator("Max"), stored())],
+        [reading(operator("Max"), computed()), reading(operator("Mul"), stored())],
+    ),
+    "rknn.computed-power": (
+        [reading(operator("Pow"), computed())],
+        [reading(operator("Pow"), stored())],
+    ),
+    "rknn.pad-wrap": (
+        [operator("Pad", attributes={"mode": "wrap"})],
+        [operator("Pad", attributes={"mode": "edge"})],
+    ),
+    "rknn.slice-steps": (
+        [sliced((2, 2), after=(1, 64, 16, 16))],
+        [sliced((1, 1), after=(1, 64, 16, 16)), sliced((-1,))],
     ),
     "rknn.resize-uneven": (
         [
@@ -175,9 +175,9 @@ RKNN_EXAMPLES = {
         [corners("half_pixel", mode="cubic"), corners("align_corners", mode="cubic")],
         [corners("half_pixel"), corners("tf_crop_and_resize", mode="cubic")],
     ),
-    "rknn.windows": (
+    "rknn.pool-gaps": ([pool("MaxPool", dilations=(2, 2))], [pool("MaxPool")]),
+    "rknn.wide-int8-maximum": (
         [
-            pool("MaxPool", dilations=(2, 2)),
             dequantized(pool("MaxPool", kernel_shape=(24, 32)), "int8"),
             dequantized(operator("GlobalMaxPool"), "uint8"),
         ],
@@ -188,19 +188,24 @@ RKNN_EXAMPLES = {
             dequantized(operator("GlobalMaxPool", before=(1, 64, 8, 8)), "int8"),
         ],
     ),
-    "rknn.forms-it-cannot-read": (
-        [
-            giving(operator("Cast"), dtype="int32"),
-            operator("Gather", after=(1, 32, 32)),
-            reading(operator("LayerNormalization"), stored(shape=(32,))),
-            reading(operator("Pad"), stored("int64", (8,))),
-        ],
+    "rknn.cast-to-int32": (
+        [giving(operator("Cast"), dtype="int32")],
         [
             giving(operator("Cast"), dtype="float16"),
-            operator("Gather", after=(1, 3, 32, 32)),
-            reading(operator("LayerNormalization"), stored(), stored()),
-            reading(operator("Pad"), stored("int64", (8,)), stored(shape=())),
+            giving(operator("Cast", dtype="int64"), dtype="int32"),
         ],
+    ),
+    "rknn.gather-one": (
+        [operator("Gather", after=(1, 32, 32))],
+        [operator("Gather", after=(1, 3, 32, 32))],
+    ),
+    "rknn.norm-without-bias": (
+        [reading(operator("LayerNormalization"), stored(shape=(32,)))],
+        [reading(operator("LayerNormalization"), stored(), stored())],
+    ),
+    "rknn.pad-without-constant": (
+        [reading(operator("Pad"), stored("int64", (8,)))],
+        [reading(operator("Pad"), stored("int64", (8,)), stored(shape=()))],
     ),
 }
 
