@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_deeplab.checker.fact import Value
-from edge_deeplab.formats.graph import Operator, Shape, first_shape
+from edge_deeplab.formats.graph import Operator, first_shape
 
 _Order = tuple[int, ...]
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -45,21 +45,30 @@ def find_phase_moves(operators: Sequence[Operator]) -> dict[int, dict[str, Value
         for key in operator.reads[:1]:  # a move reads one map
             readers.setdefault(key, []).append(place)
     told: dict[int, dict[str, Value]] = {}
-    for start in range(len(operators)):
+    for start, operator in enumerate(operators):
         for kind, orders in _CHAINS.items():
-            if not _is_move(operators[start], orders[0]):
-                continue
-            chains = list(_follow(operators, readers, _Chain((start,)), orders[1:]))
+            begins = _is_move(operator, orders[0])
+            chains = (
+                list(_follow(operators, readers, _Chain((start,)), orders[1:])) if begins else []
+            )
             for chain in chains:
-                whole = _whole_map(operators, kind, chain)
-                facts: dict[str, Value] = {
-                    "phases_shared": len(chains) > 1,
-                    "phases_resized": chain.resized,
-                    "phases_of_tiles": any(side % _TILE == 0 for side in whole),
-                }
-                for number, place in enumerate(chain.places, 1):
-                    told[place] = {"phase_move": f"{kind}-{number}", **facts}
+                told |= _facts_of(operators, kind, chain, shared=len(chains) > 1)
     return told
+
+
+def _facts_of(
+    operators: Sequence[Operator], kind: str, chain: _Chain, *, shared: bool
+) -> dict[int, dict[str, Value]]:
+    """Return the facts of the moves of one whole chain, by their places."""
+    facts: dict[str, Value] = {
+        "phases_shared": shared,
+        "phases_resized": chain.resized,
+        "phases_of_tiles": any(side % _TILE == 0 for side in _whole_map(operators, kind, chain)),
+    }
+    return {
+        place: {"phase_move": f"{kind}-{number}", **facts}
+        for number, place in enumerate(chain.places, 1)
+    }
 
 
 def _follow(
@@ -104,5 +113,5 @@ def _is_move(operator: Operator, order: _Order | None) -> bool:
 def _whole_map(operators: Sequence[Operator], kind: str, chain: _Chain) -> list[int]:
     """Return rows and columns of the map that is cut or interlaced, with what was added to it; nothing where open."""
     reshape = operators[chain.places[_WHOLE_MAP[kind] - 1]]
-    shape: Shape | None = first_shape(reshape.inputs if kind == "cut" else reshape.outputs)
+    shape = first_shape(reshape.inputs if kind == "cut" else reshape.outputs)
     return [side for side in (shape or ())[1:3] if side]
