@@ -5,7 +5,7 @@ from typing import Any
 
 from edge_deeplab.errors import require
 
-_FRAMEWORKS = ("sklearn", "tensorflow", "torchao", "transformers", "xgboost")
+_FRAMEWORKS = ("executorch", "sklearn", "tensorflow", "torchao", "transformers", "xgboost")
 """What coremltools imports where it is installed, and needs for networks that come from there alone."""
 
 
