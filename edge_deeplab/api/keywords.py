@@ -65,7 +65,9 @@ _KINDS: Mapping[str, Kind] = {
         ("backbone", "classifier", "licence", "name", "on", "precision", "sparsity", "runtime"),
         _optional(_TEXT),
     ),
-    **dict.fromkeys(("any_size", "canonical", "explain", "fix", "flip", "resume"), _FLAG),
+    **dict.fromkeys(
+        ("any_size", "canonical", "decoder", "explain", "fix", "flip", "resume"), _FLAG
+    ),
     **dict.fromkeys(("accept_licence", "allow_pickle", "unsafe_pickle"), _FLAG),
     "allowance": _optional(_ALLOWANCE),
     "ignore_index": (

@@ -66,6 +66,13 @@ def import_(
     ] = None,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    decoder: Annotated[
+        bool,
+        typer.Option(
+            "--decoder",
+            help="Give the network of a .tflite file DeepLabV3+'s decoder and a classifier, both to be trained.",
+        ),
+    ] = False,
     licence: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +115,7 @@ def import_(
                 classes=classes,
                 class_map=class_map,
                 normalisation=foreign_pixels,
+                decoder=decoder,
                 licence=licence,
                 data=data,
                 split=split,

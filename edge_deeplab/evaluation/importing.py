@@ -23,6 +23,7 @@ from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.foreign.reading import SOURCES, find_source, read_weights
 from edge_deeplab.models.operator_graph import CLASSIFIER, GraphSpec, graph_of
 from edge_deeplab.models.origins import IMPORTED, UNKNOWN, Origin, carried, origins_of
+from edge_deeplab.models.tflite.decoder import with_decoder
 from edge_deeplab.models.tflite.network import read_network
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.text import printable
@@ -47,6 +48,7 @@ class ImportRequest:
             none and comes without a class map these are its own, in the order of its ids.
         class_map: what the file's ids mean, or the TOML file that says so.
         normalisation: of a float or int8 input of a file that does not describe itself, or in place of the source's.
+        decoder: give the network of a `.tflite` file DeepLabV3+'s decoder and a classifier, both untrained.
         licence: terms that the weights come under; None where they are not known.
         data: a data folder on whose pictures the network is held against the file; None measures nothing.
         split: split of the folder.
@@ -69,6 +71,7 @@ class ImportRequest:
     classes: Path | None = None
     class_map: ClassMap | Path | None = None
     normalisation: Normalisation | None = None
+    decoder: bool = False
     licence: str | None = None
     data: Path | None = None
     split: str = "test"
@@ -163,6 +166,8 @@ def import_checkpoint(request: ImportRequest, progress: Progress = SILENT) -> Im
     new = wanted or _own_classes(request, foreign, old)
     agreement = _agreement(request, foreign.checkpoint, progress)
     checkpoint, rows = _with_classes(foreign.checkpoint, old, new)
+    if request.decoder:
+        checkpoint, rows = with_decoder(checkpoint), Rows((None,) * len(new.classes))
     progress.begin(f"writing {request.output.name}")
     save_checkpoint(request.output, checkpoint.build(), checkpoint.info)
     told = [c.name for c in new.classes]
@@ -234,6 +239,12 @@ def _check_kind(request: ImportRequest) -> None:
     if request.source is not None:
         with checking("source"):
             find_source(request.source)
+        if request.decoder:
+            with checking("decoder"):
+                raise ConfigError(
+                    "a decoder came with a source, whose network may have one already; a .tflite file was expected; "
+                    "leave it out"
+                )
         if request.data is not None:
             raise ConfigError(
                 f"data came with weights from {request.source}, which nothing here runs as they are; pictures are for "

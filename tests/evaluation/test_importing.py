@@ -98,6 +98,18 @@ def test_import_with_other_classes_keeps_rows_by_name(
     assert "backbone.relu_0" in (result.info.ranges or {})
 
 
+def test_decoder_is_for_files_of_coarser_features_and_for_no_weights(
+    file: Path, tmp_path: Path
+) -> None:
+    output, classes = tmp_path / "a.safetensors", tmp_path / "names.txt"
+    classes.write_text("a\nb\nc")
+    with pytest.raises(ConfigError, match="output stride 8 or more"):
+        import_checkpoint(ImportRequest(file=file, output=output, classes=classes, decoder=True))
+    with pytest.raises(ConfigError, match=r"a decoder came with a source.*\.tflite"):
+        ImportRequest(file=tmp_path / "a.pth", output=output, source="smp", decoder=True)
+    assert not output.exists()
+
+
 def test_class_map_names_classes_and_joins_those_of_one_name(file: Path, tmp_path: Path) -> None:
     request = ImportRequest(
         file=file, output=tmp_path / "a.safetensors", class_map={0: "car", 1: "road", 2: "car"}
