@@ -261,6 +261,16 @@ def graph_of(operators: Sequence[GraphOperator]) -> GraphSpec:
     return GraphSpec([operator.to_json() for operator in operators])
 
 
+def needed_for(name: str, operators: Sequence[GraphOperator]) -> list[GraphOperator]:
+    """Return the operators that a value is computed by, its own among them, in order."""
+    needed, kept = {name}, []
+    for operator in reversed(operators):
+        if operator.name in needed:
+            needed.update(operator.inputs)
+            kept.append(operator)
+    return kept[::-1]
+
+
 def build_graph(spec: GraphSpec, num_classes: int) -> OperatorGraph:
     """Return the network of a spec; errors as for `read_operators`."""
     return OperatorGraph(read_operators(Fields({"operators": spec.operators}), num_classes))

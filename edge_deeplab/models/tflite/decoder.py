@@ -20,6 +20,7 @@ from edge_deeplab.models.operator_graph import (
     GraphSpec,
     build_graph,
     graph_of,
+    needed_for,
     sizes_at,
 )
 from edge_deeplab.models.quantization import IMAGE
@@ -46,7 +47,7 @@ def with_decoder(checkpoint: Checkpoint) -> Checkpoint:
         network = build_graph(spec, classes)
     sizes = sizes_at(network, checkpoint.info.size_hw)
     features = next(o for o in network.operators if o.name == CLASSIFIER).inputs[0]
-    kept = _needed(network.operators, features)
+    kept = needed_for(features, network.operators)
     low = _low_features(kept, sizes, checkpoint.info.size_hw)
     if low is None or sizes[features][2] >= sizes[low][2]:
         raise ConfigError(
@@ -60,16 +61,6 @@ def with_decoder(checkpoint: Checkpoint) -> Checkpoint:
     ranges = {path: told for path, told in (checkpoint.info.ranges or {}).items() if path in paths}
     info = replace(checkpoint.info, spec=graph_of((*kept, *head.operators)), ranges=ranges or None)
     return replace(checkpoint, info=info, tensors={**tensors, **head.tensors})
-
-
-def _needed(operators: Sequence[GraphOperator], last: str) -> list[GraphOperator]:
-    """Return the operators that a value is computed by, in order."""
-    needed, kept = {last}, []
-    for operator in reversed(operators):
-        if operator.name in needed:
-            kept.append(operator)
-            needed.update(operator.inputs)
-    return kept[::-1]
 
 
 def _low_features(

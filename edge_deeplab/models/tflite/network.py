@@ -24,6 +24,7 @@ from edge_deeplab.models.operator_graph import (
     GraphOperator,
     build_graph,
     graph_of,
+    needed_for,
     sizes_at,
 )
 from edge_deeplab.models.tflite.building import GraphBuilder, NoPlaceError
@@ -99,7 +100,7 @@ def _finish(builder: GraphBuilder, description: Description | None) -> TFLiteNet
     scores = builder.scores or builder.operators[-1].name
     if builder.size(scores) != builder.size_hw:
         scores = builder.enlarge(scores)
-    builder.operators = _needed(builder.operators, scores)
+    builder.operators = needed_for(scores, builder.operators)
     builder.rename(_classifier(builder.operators), CLASSIFIER)
     operators = tuple(builder.operators)
     tensors = {
@@ -112,16 +113,6 @@ def _finish(builder: GraphBuilder, description: Description | None) -> TFLiteNet
     return TFLiteNetwork(
         operators, tensors, ranges, builder.normalisation(), builder.size_hw, description
     )
-
-
-def _needed(operators: Sequence[GraphOperator], last: str) -> list[GraphOperator]:
-    """Return the operators that the last one needs, in order, itself among them."""
-    needed, kept = {last}, []
-    for operator in reversed(operators):
-        if operator.name in needed:
-            needed.update(operator.inputs)
-            kept.append(operator)
-    return kept[::-1]
 
 
 def _classifier(operators: Sequence[GraphOperator]) -> str:
