@@ -7,7 +7,7 @@ with an untrained classifier behind it; all else keeps its weights.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import torch
@@ -54,13 +54,30 @@ def with_decoder(checkpoint: Checkpoint) -> Checkpoint:
             f"a decoder came for {checkpoint.name}, which has no features of a quarter of the picture's sides before "
             "its last ones; a network of output stride 8 or more was expected; leave it out"
         )
-    head = _Head(kept, sizes)
-    head.add_decoder(low, features, classes)
+    head = _Head(kept)
+    head.add_decoder(low, features, sizes[features][1], classes)
+    made = graph_of((*kept, *head.operators))
     paths = {operator.path for operator in kept}
     tensors = {n: t for n, t in checkpoint.tensors.items() if n.rpartition(".")[0] in paths}
     ranges = {path: told for path, told in (checkpoint.info.ranges or {}).items() if path in paths}
-    info = replace(checkpoint.info, spec=graph_of((*kept, *head.operators)), ranges=ranges or None)
-    return replace(checkpoint, info=info, tensors={**tensors, **head.tensors})
+    info = replace(checkpoint.info, spec=made, ranges=ranges or None)
+    fresh = _fresh_tensors(made, head.operators, classes)
+    return replace(checkpoint, info=info, tensors={**tensors, **fresh})
+
+
+def _fresh_tensors(
+    spec: GraphSpec, added: Sequence[GraphOperator], classes: int
+) -> dict[str, torch.Tensor]:
+    """Return random weights and zero biases of the convolutions that were added, by the shapes that the graph gives."""
+    with torch.device("meta"):
+        network = build_graph(spec, classes)
+    generator, tensors = torch.Generator().manual_seed(0), {}
+    for path in (operator.path for operator in added if operator.kind == "conv"):
+        shape = network.get_parameter(f"{path}.weight").shape
+        fresh = torch.randn(shape, generator=generator)
+        tensors[f"{path}.weight"] = fresh * sqrt(2 / prod(shape[1:]))
+        tensors[f"{path}.bias"] = torch.zeros(shape[0])
+    return tensors
 
 
 def _low_features(
@@ -75,42 +92,38 @@ def _low_features(
 
 
 class _Head:
-    """Operators that are added behind others, and their fresh tensors."""
+    """Operators that are added behind others."""
 
-    def __init__(
-        self, before: Sequence[GraphOperator], sizes: Mapping[str, tuple[int, ...]]
-    ) -> None:
-        numbered = [o.name.rpartition("_")[2] for o in before if o.name != CLASSIFIER]
-        self._numbers = count(1 + max(map(int, numbered)))
-        self._channels = {name: size[1] for name, size in sizes.items()}
-        self._random = torch.Generator().manual_seed(0)
+    def __init__(self, before: Sequence[GraphOperator]) -> None:
+        self._numbers = count(1 + max(int(o.name.rpartition("_")[2]) for o in before))
         self.operators: list[GraphOperator] = []
-        self.tensors: dict[str, torch.Tensor] = {}
 
-    def add_decoder(self, low: str, features: str, classes: int) -> None:
-        """Add what DeepLabV3+ has behind ASPP: reduce, enlarge, concatenate, refine, classify, enlarge."""
-        reduced = self._relu(self._convolution(low, DECODER.reduced_channels))
-        joined = self._add("cat", (self._resize(features, low), reduced))
-        self._channels[joined] = self._channels[features] + DECODER.reduced_channels
+    def add_decoder(self, low: str, features: str, width: int, classes: int) -> None:
+        """Add what DeepLabV3+ has behind ASPP: reduce, enlarge, concatenate, refine, classify, enlarge.
+
+        Args:
+            low: the value that sharpens.
+            features: the value that is sharpened.
+            width: its channels.
+            classes: channels of the classifier.
+        """
+        reduced = self._add("relu", self._convolution(low, DECODER.reduced_channels))
+        joined = self._add("cat", self._resize(features, low), reduced)
+        width += DECODER.reduced_channels
         for _ in range(DECODER.blocks):
-            depthwise = self._convolution(joined, self._channels[joined], kernel=3, depthwise=True)
-            joined = self._relu(self._convolution(self._relu(depthwise), DECODER.channels))
+            depthwise = self._convolution(joined, width, kernel=3, groups=width)
+            width = DECODER.channels
+            pointwise = self._convolution(self._add("relu", depthwise), width)
+            joined = self._add("relu", pointwise)
         self._resize(self._convolution(joined, classes, name=CLASSIFIER), IMAGE)
 
     def _convolution(
-        self,
-        source: str,
-        channels: int,
-        *,
-        kernel: int = 1,
-        depthwise: bool = False,
-        name: str = "",
+        self, source: str, channels: int, *, kernel: int = 1, groups: int = 1, name: str = ""
     ) -> str:
-        groups = self._channels[source] if depthwise else 1
-        name = self._add(
+        return self._add(
             "conv",
-            (source,),
-            name,
+            source,
+            name=name,
             channels=channels,
             kernel_hw=(kernel, kernel),
             stride_hw=(1, 1),
@@ -118,25 +131,11 @@ class _Head:
             groups=groups,
             edges=(kernel // 2,) * 4,
         )
-        taps = self._channels[source] // groups * kernel**2
-        shape = (channels, self._channels[source] // groups, kernel, kernel)
-        path = self.operators[-1].path
-        fresh = torch.randn(shape, generator=self._random) * sqrt(2 / taps)
-        self.tensors |= {f"{path}.weight": fresh, f"{path}.bias": torch.zeros(channels)}
-        self._channels[name] = channels
-        return name
-
-    def _relu(self, source: str) -> str:
-        name = self._add("relu", (source,))
-        self._channels[name] = self._channels[source]
-        return name
 
     def _resize(self, source: str, like: str) -> str:
-        name = self._add("resize", (source, like), align_corners=False)
-        self._channels[name] = self._channels[source]
-        return name
+        return self._add("resize", source, like, align_corners=False)
 
-    def _add(self, kind: str, inputs: tuple[str, ...], name: str = "", **settings: Any) -> str:
+    def _add(self, kind: str, *inputs: str, name: str = "", **settings: Any) -> str:
         name = name or f"{kind}_{next(self._numbers)}"
         self.operators.append(GraphOperator(name, kind, inputs, settings))
         return name
