@@ -1,5 +1,6 @@
 """A decoder for an imported graph: what stays, what it reads, and what has no place for one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,30 @@ def test_what_stands_before_it_keeps_weights_and_ranges(made: Checkpoint) -> Non
     assert made.info.ranges == {"backbone.conv_4": (-1.0, 1.0)}
     assert {name: tensor.shape for name, tensor in made.build().state_dict().items()} == {
         name: tensor.shape for name, tensor in made.tensors.items()
+    }
+
+
+def test_same_padding_becomes_that_of_the_size_that_the_file_was_made_for() -> None:
+    before = network_of(2)
+    spec = before.info.spec
+    assert isinstance(spec, GraphSpec)
+    tensorflows = GraphSpec(
+        [{**o, "edges": "same"} if o["kind"] == "conv" else o for o in spec.operators]
+    )
+    here = replace(before, info=replace(before.info, spec=tensorflows))
+    made = with_decoder(here).info.spec
+    assert isinstance(made, GraphSpec)
+    kept = {
+        e["name"]: e["edges"] for e in made.operators if e["name"] in ("conv_0", "conv_1", "conv_4")
+    }
+    assert kept == dict.fromkeys(kept, [1, 1, 1, 1]), "odd sides, so as much before as behind"
+    even = replace(here, info=replace(here.info, size_hw=(64, 96)))
+    made = with_decoder(even).info.spec
+    assert isinstance(made, GraphSpec)
+    assert {e["name"]: e["edges"] for e in made.operators if e["name"] in kept} == {
+        "conv_0": "same",
+        "conv_1": "same",
+        "conv_4": "same",
     }
 
 

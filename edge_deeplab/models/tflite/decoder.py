@@ -1,7 +1,9 @@
 """DeepLabV3+'s decoder for an imported network that has none (arXiv 1802.02611, section 3.1).
 
 Published files are mostly DeepLabV3s, whose edges are as coarse as their last features. The decoder comes untrained,
-with an untrained classifier behind it; all else keeps its weights.
+with an untrained classifier behind it; all else keeps its weights. As it is to be trained anyway, "same" padding that
+is alike on all sides at the file's own size becomes that at every size: it then stands in the convolution, where
+TensorFlow's at even sizes costs a file for a device an operator each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ from edge_deeplab.models.operator_graph import (
     needed_for,
     sizes_at,
 )
+from edge_deeplab.models.padded_convolution import SAME, same_edges
 from edge_deeplab.models.quantization import IMAGE
 from edge_deeplab.models.spec import DecoderSpec
 
@@ -47,7 +50,10 @@ def with_decoder(checkpoint: Checkpoint) -> Checkpoint:
         network = build_graph(spec, classes)
     sizes = sizes_at(network, checkpoint.info.size_hw)
     features = next(o for o in network.operators if o.name == CLASSIFIER).inputs[0]
-    kept = needed_for(features, network.operators)
+    kept = [
+        _padded_alike(operator, {IMAGE: (1, 3, *checkpoint.info.size_hw), **sizes})
+        for operator in needed_for(features, network.operators)
+    ]
     low = _low_features(kept, sizes, checkpoint.info.size_hw)
     if low is None or sizes[features][2] >= sizes[low][2]:
         raise ConfigError(
@@ -63,6 +69,26 @@ def with_decoder(checkpoint: Checkpoint) -> Checkpoint:
     info = replace(checkpoint.info, spec=made, ranges=ranges or None)
     fresh = _fresh_tensors(made, head.operators, classes)
     return replace(checkpoint, info=info, tensors={**tensors, **fresh})
+
+
+def _padded_alike(operator: GraphOperator, sizes: Mapping[str, tuple[int, ...]]) -> GraphOperator:
+    """Return it with the zeros that "same" padding has at these sizes, where they are alike on opposite sides."""
+    told = operator.settings
+    if told.get("edges") != SAME:
+        return operator
+    (top, bottom), (left, right) = (
+        same_edges(*numbers)
+        for numbers in zip(
+            sizes[operator.inputs[0]][2:],
+            told["kernel_hw"],
+            told["stride_hw"],
+            told["rate_hw"],
+            strict=True,
+        )
+    )
+    if (top, left) != (bottom, right):
+        return operator
+    return replace(operator, settings={**told, "edges": (top, left, bottom, right)})
 
 
 def _fresh_tensors(
