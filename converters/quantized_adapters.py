@@ -4,9 +4,11 @@ The canonical graph stores activations as int8, weights as int8 constants under 
 the picture in float. Every change here keeps each stored integer, or moves it by 128 together with its zero point.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import (
@@ -120,10 +122,30 @@ def dequantize_for_each_reader(program: ExportedProgram) -> ExportedProgram:
     Requires: nothing; tensors that neither permute nor pad reads are left alone.
     Ensures: the same values.
     """
+    return _dequantize_apart(
+        program, lambda readers: any(reader.target in (PERMUTE, PAD) for reader in readers)
+    )
+
+
+def dequantize_for_every_reader(program: ExportedProgram) -> ExportedProgram:
+    """Give every reader of a dequantized tensor a dequantize operator of its own.
+
+    ExecuTorch's partitioner takes a dequantize operator into the part of each reader, and finds a circle where parts
+    share one.
+
+    Requires: nothing.
+    Ensures: the same values.
+    """
+    return _dequantize_apart(program, lambda readers: True)
+
+
+def _dequantize_apart(
+    program: ExportedProgram, is_wanted: Callable[[Sequence[fx.Node]], bool]
+) -> ExportedProgram:
     editor = ProgramEditor(program)
     for dequantize in editor.calls(DEQUANTIZE):
         readers = list(dequantize.users)
-        if len(readers) > 1 and any(reader.target in (PERMUTE, PAD) for reader in readers):
+        if len(readers) > 1 and is_wanted(readers):
             for reader in readers:
                 own = editor.call(DEQUANTIZE, *dequantize.args, like=dequantize)
                 reader.replace_input_with(dequantize, own)

@@ -1,6 +1,6 @@
 """What an export is asked for, checked once: each value by itself, then all of them against a checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -17,10 +17,11 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.sparsity_pattern import parse_sparsity
-from edge_deeplab.targets import TARGETS, Precision, TargetName
+from edge_deeplab.targets import STABLE, TARGETS, Precision, TargetName
 from edge_deeplab.versions import check_installed
 
-ALL_TARGETS = "all"
+ALL_TARGETS: Mapping[str, tuple[TargetName, ...]] = {"all": STABLE, "every": tuple(TARGETS)}
+"""Words for several targets: those that are no preview, and these as well."""
 WEIGHT_ONLY: tuple[Precision, ...] = ("w8", "w6", "w4")
 """Weights stored in 8 bits (linear) or in 6 or 4 (palettes); computed in float16 by Core ML, in float32 by ONNX."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -32,7 +33,7 @@ class ExportRequest:
     """What is exported, and how; each value is checked by itself when a request is made.
 
     Args:
-        targets: keys of `TARGETS`, or "all".
+        targets: keys of `TARGETS`, or of `ALL_TARGETS`.
         precision: one of `PRECISIONS`; None is "int8" of a quantized checkpoint, else "fp32".
         size_hw: input height and width, multiples of 16; None takes the size that a checkpoint was trained for.
         head: what comes out, a key of `HEAD_FORMS`.
@@ -50,7 +51,7 @@ class ExportRequest:
         ConfigError: for a value that cannot be meant; it says in which field.
     """
 
-    targets: Sequence[str] = (ALL_TARGETS,)
+    targets: Sequence[str] = ("all",)
     precision: str | None = None
     size_hw: tuple[int, int] | None = None
     head: str = "exact"
@@ -136,21 +137,20 @@ class ExportRequest:
 
 
 def resolve_targets(names: Sequence[str]) -> tuple[TargetName, ...]:
-    """Return targets by name, each once; "all" stands for all of them.
+    """Return targets by name, each once; words of `ALL_TARGETS` stand for several.
 
     Raises:
         ConfigError: for none, or an unknown one; the choices are listed.
     """
     if not names:
         raise ConfigError(
-            f"no target came; at least one was expected; name one of: {', '.join((*TARGETS, ALL_TARGETS))}"
+            f"no target came; at least one was expected; name one of: {', '.join((*TARGETS, *ALL_TARGETS))}"
         )
     for name in names:
-        if name not in (*TARGETS, ALL_TARGETS):
-            raise unknown_choice("target", name, (*TARGETS, ALL_TARGETS))
-    if ALL_TARGETS in names:
-        return tuple(TARGETS)
-    return tuple(cast(TargetName, name) for name in dict.fromkeys(names))
+        if name not in (*TARGETS, *ALL_TARGETS):
+            raise unknown_choice("target", name, (*TARGETS, *ALL_TARGETS))
+    asked = [each for name in names for each in ALL_TARGETS.get(name, (cast(TargetName, name),))]
+    return tuple(dict.fromkeys(asked))
 
 
 def _check_precision(precision: str) -> None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from edge_deeplab.errors import unknown_choice
 from edge_deeplab.sparsity_pattern import parse_sparsity
-from edge_deeplab.targets import TARGETS, TargetName
+from edge_deeplab.targets import STABLE, TargetName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -325,7 +325,7 @@ class ExportSection(_Section):
         profiles: devices that the files are for, as `export --profile`.
     """
 
-    targets: Annotated[tuple[TargetName, ...], Field(min_length=1)] = tuple(TARGETS)
+    targets: Annotated[tuple[TargetName, ...], Field(min_length=1)] = STABLE
     precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "int8")
     head: str = "exact"
     profiles: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-TargetName = Literal["coreml", "tflite", "onnx"]
+TargetName = Literal["coreml", "tflite", "onnx", "executorch"]
 Precision = Literal["fp32", "fp16", "int8", "w8", "w6", "w4"]
 """What numbers a file computes with; w8, w6 and w4 store weights alone in so many bits and compute in float."""
 RuntimeName = Literal[
@@ -22,6 +22,7 @@ RuntimeName = Literal[
     "compiled-model",
     "core-ml",
     "mil-reference",
+    "executorch-xnnpack",
 ]
 """What can run an exported file, as `--runtime` and `open_artifact` take it."""
 
@@ -38,6 +39,7 @@ class Target:
         default_profile: what its files are checked against where no profile is named; None where there are no rules.
         runtimes: what runs its files; the first that this system has is the default.
         marker: of its points in plots, by matplotlib's names.
+        preview: written and run like the others, but made only where it is named: what makes it still changes.
     """
 
     label: str
@@ -47,6 +49,7 @@ class Target:
     default_profile: str | None
     runtimes: tuple[RuntimeName, ...]
     marker: str
+    preview: bool = False
 
 
 TARGETS: Mapping[TargetName, Target] = {
@@ -78,7 +81,21 @@ TARGETS: Mapping[TargetName, Target] = {
         runtimes=("onnxruntime",),
         marker="s",
     ),
+    "executorch": Target(
+        label="ExecuTorch",
+        ending=".pte",
+        packages=("executorch",),
+        precisions=("fp32", "int8"),
+        default_profile="executorch-xnnpack",
+        runtimes=("executorch-xnnpack",),
+        marker="D",
+        preview=True,
+    ),
 }
+STABLE: tuple[TargetName, ...] = tuple(
+    name for name, target in TARGETS.items() if not target.preview
+)
+"""Those that "all" stands for."""
 
 
 def target_of(path: PurePath) -> TargetName | None:

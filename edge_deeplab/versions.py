@@ -18,6 +18,7 @@ TESTED: dict[str, str] = {
     "litert-torch": "0.10.0",
     "ai-edge-litert": "2.3.0",
     "coremltools": "9.0",
+    "executorch": "1.5.1",
 }
 """The set that the exports were measured with (the constraints file pins the same)."""
 

@@ -58,7 +58,9 @@ def _split(editor: ProgramEditor, convolution: fx.Node, parts: list[fx.Node]) ->
     map_weight = editor.add_constant(f"{path}.map_weight", weight[:, :map_channels].clone())
     pixel_weight = editor.add_constant(f"{path}.pixel_weight", weight[:, map_channels:].clone())
 
-    joined = editor.call(CONCATENATE, parts[:-1], 1, like=concatenation)
+    *maps, _ = parts
+    alone = len(maps) == 1
+    joined = maps[0] if alone else editor.call(CONCATENATE, maps, 1, like=concatenation)
     bias = convolution.args[2:3]
     projected = editor.call(CONVOLUTION, joined, map_weight, *bias, like=convolution)
     pooled = editor.call(CONVOLUTION, pixel, pixel_weight, like=projected)  # (N, K, 1, 1)

@@ -132,7 +132,7 @@ def prune(
     from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
     from edge_deeplab.quantization.sparsity import say_who_gains_nothing
     from edge_deeplab.recipes import recipe_from
-    from edge_deeplab.targets import TARGETS
+    from edge_deeplab.targets import STABLE
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
@@ -141,7 +141,7 @@ def prune(
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
     options = _run_options(folder, chosen, resume, workers, progress)
-    if section.sparsity is not None and (warning := say_who_gains_nothing(sorted(TARGETS))):
+    if section.sparsity is not None and (warning := say_who_gains_nothing(STABLE)):
         progress.note(warning)
     if section.latency is not None:
         kept = request.output / "latency.json"

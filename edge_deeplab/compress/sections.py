@@ -3,7 +3,7 @@
 from edge_deeplab.config import CompressRecipe, PruneRecipe
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing
-from edge_deeplab.targets import TARGETS
+from edge_deeplab.targets import STABLE
 
 
 def check_sections(recipe: CompressRecipe) -> None:
@@ -32,7 +32,7 @@ def sparsity_warnings(recipe: CompressRecipe) -> list[str]:
     """Return a line for everything that the recipe's sparsity is lost on."""
     if recipe.prune is None or recipe.prune.pruning.sparsity is None:
         return []
-    targets = sorted(TARGETS) if recipe.export is None else recipe.export.targets
+    targets = STABLE if recipe.export is None else recipe.export.targets
     unhelped = say_who_gains_nothing(targets)
     lines = [] if unhelped is None else [unhelped]
     if recipe.qat is not None and recipe.qat.optimiser.epochs:

@@ -240,7 +240,10 @@ class TestAroundTheLowering:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": ["onxn"]}, "did you mean 'onnx'.*coreml, tflite, onnx, all"),
+        (
+            {"targets": ["onxn"]},
+            "did you mean 'onnx'.*coreml, tflite, onnx, executorch, all, every",
+        ),
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
         ({"precision": "int4"}, "before it choose w8, w6 or w4"),
         ({"precision": "int8"}, "without scales.*quantize it first, or calibrate.*w8, w6 or w4"),
@@ -275,7 +278,8 @@ def test_export_refuses_what_cannot_be_meant(
 
 def test_resolve_targets_names_each_once() -> None:
     assert resolve_targets(["onnx", "tflite", "onnx"]) == ("onnx", "tflite")
-    assert resolve_targets(["onnx", "all"]) == tuple(TARGETS)
+    assert resolve_targets(["onnx", "all"]) == ("onnx", "coreml", "tflite")
+    assert resolve_targets(["every"]) == tuple(TARGETS)
 
 
 def test_export_without_a_converter_names_the_extra_before_writing_anything(

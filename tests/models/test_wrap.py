@@ -37,7 +37,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-TWO_OR_ALL = [["onnx", "coreml"], or_slow([*TARGETS], False)]
+TWO_OR_ALL = [["onnx", "coreml"], or_slow(["every"], False)]
 """The targets that a module is exported to every time, and in `make slow`; its float files are of all every time."""
 
 

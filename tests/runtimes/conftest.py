@@ -20,7 +20,7 @@ __all__ = ["custom_path", "tflite_path", "tiny"]  # fixtures
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {i}", (i, 2 * i, 3 * i)) for i in range(5))
 NORMALISATION = Normalisation((120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
-ENDINGS = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
+ENDINGS = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage", "executorch": ".pte"}
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,17 @@ FILES = {
     "tflite-logits": ("tflite", "fp32", "logits", 1e-4),
     "mil-classes": ("coreml", "fp32", "classes", 1e-4),
     "mil-logits": ("coreml", "fp32", "logits", 1e-4),
+    "executorch-classes": ("executorch", "fp32", "classes", 1e-4),
+    "executorch-logits": ("executorch", "fp32", "logits", 1e-4),
     "mil-fp16": ("coreml", "fp16", "classes", 5e-3),
 }
 """Name: (target, precision, head, largest difference of logits)."""
-NAMES = {"onnx": "onnxruntime", "tflite": "litert", "coreml": "mil-reference"}
+NAMES = {
+    "onnx": "onnxruntime",
+    "tflite": "litert",
+    "coreml": "mil-reference",
+    "executorch": "executorch",
+}
 
 
 @pytest.fixture(params=FILES, scope="class")

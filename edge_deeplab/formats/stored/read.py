@@ -1,4 +1,4 @@
-"""The numbers that quantized files really hold, read back from each of the three formats and compared.
+"""The numbers that quantized files really hold, read back from each format and compared.
 
 Names are those of the canonical operators (`operator_names`), so the same tensor has the same name in all formats.
 What is read, and what the formats do not store, stands in `docs/quantization.md`.
@@ -12,6 +12,7 @@ from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.source import unreadable
 from edge_deeplab.formats.stored.comparison import Comparison, compare_files
 from edge_deeplab.formats.stored.coreml import open_coreml
+from edge_deeplab.formats.stored.executorch import open_executorch
 from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.onnx import open_onnx
 from edge_deeplab.formats.stored.reader import StoredReader
@@ -22,6 +23,7 @@ _OPENERS: Mapping[TargetName, Callable[[Path], StoredReader]] = {
     "onnx": open_onnx,
     "tflite": open_tflite,
     "coreml": open_coreml,
+    "executorch": open_executorch,
 }
 """Targets whose files store integers that are read back."""
 _DAMAGED = (

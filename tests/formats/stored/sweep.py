@@ -1,7 +1,7 @@
-"""Changes every number of one of three files and asks whether the comparison of the three finds it."""
+"""Changes every number of one of several files and asks whether the comparison of all finds it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,16 @@ from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.formats.stored.reader import StoredReader
 from edge_deeplab.formats.stored.tensor import StoredTensor
 from tests.formats.stored.mutable_coreml import MutableCoreML
+from tests.formats.stored.mutable_executorch import MutableExecuTorch
 from tests.formats.stored.mutable_onnx import MutableOnnx
 from tests.formats.stored.mutable_tflite import MutableTFLite
 from tests.formats.stored.mutation import Kind, MutableFile
 
-MUTABLE: Mapping[str, type[MutableOnnx] | type[MutableTFLite] | type[MutableCoreML]] = {
+MUTABLE: Mapping[str, Callable[[Path], MutableFile]] = {
     "onnx": MutableOnnx,
     "tflite": MutableTFLite,
     "coreml": MutableCoreML,
+    "executorch": MutableExecuTorch,
 }
 _EVERY = 997
 """Of so many changes one is also written to disk and read back through the public function."""
@@ -30,7 +32,7 @@ class Tally:
 
     Args:
         made: changes made.
-        found: changes that the comparison of all three files names.
+        found: changes that the comparison of all files names.
         found_in_pair: by the other format, those that the comparison with that one file alone names.
         missed: places of changes that it does not name.
         saved: changes that were also read back from disk.

@@ -1,0 +1,99 @@
+"""Canonical graph to an ExecuTorch program, through its own exporter and XNNPACK's partitioner."""
+
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from torch import fx
+from torch.export import ExportedProgram
+
+from edge_deeplab.converters.adapters import label_by_name, take_uint8_nhwc
+from edge_deeplab.converters.capture import CanonicalGraph
+from edge_deeplab.converters.noise import calling
+from edge_deeplab.converters.quantized_adapters import dequantize_for_every_reader
+from edge_deeplab.description import METADATA_KEY, Description
+from edge_deeplab.errors import require
+from edge_deeplab.formats.executorch_file import METHOD, NAMES
+
+_LABEL = "nn_module_stack"
+_FUSED = ("hardtanh", "relu")
+"""Operations that XNNPACK makes one with the operator before them."""
+_QUANTIZE = "quantize_per_tensor"
+_NUMBER = re.compile(r"_[0-9]+$")
+"""What tells operations of one module apart."""
+
+
+def write_executorch(graph: CanonicalGraph, description: Description, path: Path) -> None:
+    """Write a `.pte` file whose operators XNNPACK computes, as far as its partitioner takes them.
+
+    Input "image": (1, H, W, 3) uint8 RGB. Output "classes": (1, H, W) int32, or "logits": (1, K, H, W) float32. The
+    self-description is what the method `edge_deeplab` gives, and the operators' names what `edge_deeplab_names` gives.
+
+    Args:
+        graph: the canonical graph.
+        description: embedded in the file; its precision is "fp32" or, of a quantized graph, "int8".
+        path: file to write.
+
+    Raises:
+        MissingDependencyError: without executorch.
+        ConversionError: when it fails.
+    """
+    require("executorch", package="executorch", extra="executorch")
+    with calling("executorch", "ExecuTorch"):
+        exir: Any = import_module("executorch.exir")
+        partitioner: Any = import_module(
+            "executorch.backends.xnnpack.partition.xnnpack_partitioner"
+        )
+        # quantize and dequantize operators are none of the dialect that is verified
+        config = exir.EdgeCompileConfig(_check_ir_validity=False)
+        lowered = exir.to_edge_transform_and_lower(
+            label_by_name(_adapt(graph)),
+            partitioner=[partitioner.XnnpackPartitioner()],
+            compile_config=config,
+        ).exported_program()
+        told = {METADATA_KEY: description.to_json(), NAMES: json.dumps(_names_of(lowered))}
+        manager = exir.EdgeProgramManager({METHOD: lowered}, told, config)
+        content: bytes = manager.to_executorch().buffer
+    path.write_bytes(content)
+
+
+def _adapt(graph: CanonicalGraph) -> ExportedProgram:
+    program = take_uint8_nhwc(graph.program)
+    return dequantize_for_every_reader(program) if graph.is_quantized else program
+
+
+def _names_of(program: ExportedProgram) -> dict[int, tuple[str, str]]:
+    """Return, by its number in the file, what an operator is called and what its result is."""
+    named = [node for node in _operators(program) if node.meta.get(_LABEL)]
+    return {node.meta["debug_handle"]: (_label(node), _label(_given_by(node))) for node in named}
+
+
+def _operators(program: ExportedProgram) -> Iterator[fx.Node]:
+    """Yield the operators of a program and of the parts that backends compiled."""
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            yield node
+    for part in program.graph_module.children():
+        if hasattr(part, "original_module"):
+            yield from _operators(part.original_module)
+
+
+def _given_by(node: fx.Node) -> fx.Node:
+    """Return the operator whose result one gives: what it quantizes, or the last of those that become one with it."""
+    if _operation(node) == _QUANTIZE:
+        source: Any = node.args[0]
+        return source if source.op == "call_function" and _label(source) else node
+    while len(node.users) == 1 and _operation(reader := next(iter(node.users))) in _FUSED:
+        node = reader
+    return node
+
+
+def _operation(node: fx.Node) -> str:
+    return _NUMBER.sub("", _label(node).rpartition("__")[2])
+
+
+def _label(node: fx.Node) -> str:
+    return next(iter(node.meta.get(_LABEL) or ("",)))

@@ -1,0 +1,15 @@
+"""For each rule about ExecuTorch with XNNPACK: operators that it speaks about, and some that it does not."""
+
+from tests.checker.operator_builders import dense, operator
+
+WITHIN = operator("XNNAdd", domain="xnnpack")
+CORE_ML = operator("CoreMLBackend", domain="delegate")
+PORTABLE = operator("aten::argmax")
+
+EXECUTORCH_EXAMPLES = {
+    "executorch-xnnpack.other-backend": ([CORE_ML], [PORTABLE, WITHIN]),
+    "executorch-xnnpack.portable-kernel": (
+        [PORTABLE, operator("dim_order_ops::_to_dim_order_copy")],
+        [WITHIN, CORE_ML, dense("XNNConv2d", domain="xnnpack")],
+    ),
+}
