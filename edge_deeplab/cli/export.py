@@ -37,7 +37,10 @@ def export(
     ] = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(help="coreml, tflite, onnx or all; may be given several times."),
+        typer.Option(
+            help="coreml, tflite, onnx or all (these three); executorch, a preview, or every (all four); may be given "
+            "several times."
+        ),
     ] = None,
     precision: Annotated[
         str | None,

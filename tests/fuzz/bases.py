@@ -135,6 +135,8 @@ def _write_foreign(folder: Path) -> None:
     model = onnx.load(folder / "small-logits.onnx")
     del model.metadata_props[:]
     onnx.save(model, folder / "foreign.onnx")
+    program = (folder / "small-logits.pte").read_bytes()
+    (folder / "foreign.pte").write_bytes(program.replace(METADATA_KEY.encode(), b"others_model"))
     for source in sorted((folder / "small-logits.mlpackage").rglob("*")):
         goal = folder / "foreign.mlpackage" / source.relative_to(folder / "small-logits.mlpackage")
         if source.is_file():

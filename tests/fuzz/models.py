@@ -29,6 +29,13 @@ def change_tflite(path: Path, dice: Dice) -> str:
     return told
 
 
+def change_bytes(path: Path, dice: Dice) -> str:
+    """Change the bytes of a file in place, whatever it is, and say how."""
+    content, told = mutate_bytes(path.read_bytes(), dice)
+    path.write_bytes(content)
+    return told
+
+
 def change_onnx(path: Path, dice: Dice) -> str:
     """Change an `.onnx` file in place and say how."""
     if dice.random() < 0.15:
