@@ -1,4 +1,4 @@
-"""The one table of devices whose vendors' tools can be asked: by profile, the tool and what it calls the device."""
+"""The one table of devices that can be asked: by profile, the tool or observer and what it calls the device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ class Device:
     """A device of the lab.
 
     Args:
-        tool: a key of `TOOLS`; the profile names it (`observed_by`).
+        tool: a key of `TOOLS`, or of the observers beside them that this package's own environment has; the profile
+            names it (`observed_by`).
         argument: what the tool's worker calls the device.
         executes: whether the tool also runs files, on a simulator or an accelerator of this machine.
         decides: whether what the tool says holds for the profile's device wherever it is asked, as a compiler's word
@@ -31,6 +32,7 @@ DEVICES: Mapping[str, Device] = {
     "ethos-u65-512": Device("vela", "ethos-u65-512"),
     "ethos-u85-256": Device("vela", "ethos-u85-256"),
     "ethos-u85-512": Device("vela", "ethos-u85-512"),
+    "executorch-xnnpack": Device("executorch", "cpu", decides=False),
     "litert-gpu": Device("litert-gpu", "gpu", executes=True),
     "openvino-cpu": Device("openvino", "CPU", executes=True, decides=False),
     "openvino-cpu-tflite": Device("openvino", "CPU", executes=True, decides=False),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_deeplab.checker.judging import ProfileReport, judge
-from edge_deeplab.checker.observing import Observation
+from edge_deeplab.checker.observing import Observation, Observer
 from edge_deeplab.checker.partitions import share_of
 from edge_deeplab.checker.rules import Profile, load_profile
 from edge_deeplab.checker.verdicts import Verdict
@@ -21,6 +21,7 @@ from edge_deeplab.lab.devices import DEVICES, find_device
 from edge_deeplab.lab.environments import ToolState, inspect_tool
 from edge_deeplab.lab.executing import execute
 from edge_deeplab.lab.observer import ToolObserver
+from edge_deeplab.lab.observers import all_observers
 from edge_deeplab.lab.references import References
 from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
 from edge_deeplab.lab.tools import TOOLS
@@ -140,13 +141,23 @@ def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) 
     """Return what rules say of a file on a device, and its tool where it is there."""
     if isinstance(graph, str):
         return Cell(profile.name, path, "predicted", error=graph)
-    tool = TOOLS[find_device(profile.name).tool]
-    status = inspect_tool(tool)
-    if status.state in _ABSENT and not named:
+    observer, lack = _observer_of(find_device(profile.name).tool)
+    if lack is not None and not named:
         predicted = _cell(judge(graph, profile), path, graph, None)
-        return replace(predicted, notes=(f"not asked: {status.lack}",))
-    observation = ToolObserver(tool).observe(graph, profile)
+        return replace(predicted, notes=(f"not asked: {lack}",))
+    if lack is not None and not isinstance(observer, ToolObserver):  # a tool's says so itself
+        return Cell(profile.name, path, "predicted", error=lack)
+    observation = observer.observe(graph, profile)
     return _cell(judge(graph, profile, observation), path, graph, observation)
+
+
+def _observer_of(name: str) -> tuple[Observer, str | None]:
+    """Return who is asked about a device, and what is missing where nobody has asked for it to be there."""
+    if name not in TOOLS:
+        observer = all_observers()[name]
+        return observer, observer.available()
+    status = inspect_tool(TOOLS[name])
+    return ToolObserver(TOOLS[name]), status.lack if status.state in _ABSENT else None
 
 
 def _cell(report: ProfileReport, path: Path, graph: FileGraph, seen: Observation | None) -> Cell:

@@ -25,7 +25,7 @@ def all_observers(answer: MacAnswer | None = None) -> Observers:
     Args:
         answer: of a Mac, where the user brought one.
     """
-    asked = dict.fromkeys(device.tool for device in DEVICES.values())
+    asked = dict.fromkeys(device.tool for device in DEVICES.values() if device.tool in TOOLS)
     return {
         "xnnpack": Xnnpack(),
         "onnxruntime": OnnxRuntime(),

@@ -12,6 +12,7 @@ from edge_deeplab.errors import ArtifactError, ChildError
 from edge_deeplab.formats.executorch_file import ExecuTorchFile, OperatorNames
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.formats.xnnpack_graph import XnnpackGraph
+from edge_deeplab.lab.matrix import LabRequest, run_lab
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.observers.executorch import measure_executorch
 from tests.fuzz.dice import roll
@@ -130,3 +131,17 @@ def test_part_that_is_none_of_xnnpacks_is_refused(path: Path) -> None:
     for content in (b"", bytes(40), bytes(delegate.content[:100])):
         with pytest.raises(ValueError, match="XNNPACK's part"):
             XnnpackGraph(memoryview(content), file.named)
+
+
+def test_program_is_a_cell_of_the_labs_matrix(path: Path) -> None:
+    (cell,) = run_lab(LabRequest(artifacts=(path,))).cells
+    assert (cell.device, cell.evidence, cell.predicted_equal) == (
+        "executorch-xnnpack",
+        "compiled",
+        True,
+    )
+    assert (cell.partitions, cell.error) == (1, None)
+    assert {left.operator for left in cell.left} == {
+        "aten::argmax",
+        "dim_order_ops::_to_dim_order_copy",
+    }
