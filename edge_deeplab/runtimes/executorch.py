@@ -47,10 +47,12 @@ class ExecuTorchEngine:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._path = path
         with reading_program(path):
-            self._file = ExecuTorchFile(read_bytes(path))
-            self.description_text = self._file.text(METADATA_KEY)
-            self._method = str(self._file.plan["name"])
-            told = picture_of(self._file)
+            file = ExecuTorchFile(read_bytes(path))
+            self.description_text = file.text(METADATA_KEY)
+            self._method = str(file.plan["name"])
+            self._scores_from = _instruction_before_argmax(file.plan)
+            self._kept = _bytes_kept(file.plan)
+            told = picture_of(file)
             shape, dtype = told["sizes"].tolist(), TYPES.get(told["scalar_type"], "")
         self.image = image_tensor(
             "image", shape, dtype or told["scalar_type"].lower(), path=str(path)
@@ -65,15 +67,13 @@ class ExecuTorchEngine:
 
     def run_scores(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the scores, which the event tracer keeps of what the argmax reads."""
+        if self._scores_from is None:
+            return self._scores_given(tensor)
+        # what it keeps of one run is never given up for the next, so each takes a program of its own
+        program = LoadedProgram(self._path, self._method, traced=True, keep=self._kept)
+        program.run(tensor)
         with reading_program(self._path):
-            place = _instruction_before_argmax(self._file.plan)
-            if place is None:
-                return self._scores_given(tensor)
-            # what it keeps of one run is never given up for the next, so each takes a program of its own
-            kept = _bytes_kept(self._file.plan)
-            program = LoadedProgram(self._path, self._method, traced=True, keep=kept)
-            program.run(tensor)
-            return _value_after(place, program)
+            return _value_after(self._scores_from, program)
 
     def _scores_given(self, tensor: Tensor) -> Tensor:
         output = self.run(tensor)
