@@ -159,6 +159,22 @@ def test_add_pooled_features_of_a_whole_map_leaves_it_alone(image: torch.Tensor)
     assert operations(add_pooled_features(program)) == operations(program)
 
 
+class PooledBesideOneMap(ResizedMap):
+    """An image-level feature beside a single map."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        pixel = image.mean((2, 3), keepdim=True)
+        resized = functional.interpolate(pixel, size=image.shape[-2:], mode="bilinear")
+        return self.project(torch.cat([image, resized], 1))
+
+
+def test_add_pooled_features_concatenates_no_single_map(image: torch.Tensor) -> None:
+    program = trace(PooledBesideOneMap(), image)
+    rewritten = add_pooled_features(program)
+    assert operations(rewritten)["cat"] == 0
+    torch.testing.assert_close(run(rewritten, image), run(program, image), rtol=1e-4, atol=1e-5)
+
+
 def test_name_operators_tells_module_and_operation(image: torch.Tensor) -> None:
     class Wrapper(nn.Module):
         def __init__(self) -> None:
