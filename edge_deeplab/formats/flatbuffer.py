@@ -42,6 +42,9 @@ _SCALARS = {
     "float64": "d",
 }
 """Codes of `struct` by a schema's names of numbers; NumPy knows the same codes."""
+_NUMBERS = {"?": bool, "f": float, "d": float}
+"""What a number is in Python by its code; an int by all others."""
+_BYTES = "bB"
 _DECLARATION = re.compile(r"\b(table|enum|union)\s+(\w+)\s*(?::\s*(\w+)\s*)?\{([^}]*)\}")
 _FIELD = re.compile(r"(\w+)\s*:\s*(\[?)\s*([\w.]+)\s*\]?\s*(?:=\s*([-\w.]+))?")
 _MEMBER = re.compile(r"(\w+)\s*(?:([:=])\s*([-\w]+))?")
@@ -155,7 +158,7 @@ class _Buffer:
         return at + int(self.number("I", at))
 
     def span(self, start: int, size: int) -> memoryview:
-        """Return bytes, taken off the budget as far as they are copied or named."""
+        """Return a stretch of the bytes."""
         if start < 0 or start + size > len(self.content):
             raise ValueError("a vector is longer than the file")
         return self.content[start : start + size]
@@ -220,9 +223,7 @@ class FlatTable:
         elif names is not None and told.default:
             return told.default
         else:
-            value = type(
-                struct.unpack(_SCALARS[stored_as], bytes(struct.calcsize(_SCALARS[stored_as])))[0]
-            )(float(told.default or 0))
+            value = _NUMBERS.get(_SCALARS[stored_as], int)(float(told.default or 0))
         return value if names is None else names.get(value, str(value))
 
     def _member(self, told: _Field, at: int | None) -> "FlatTable | None":
@@ -254,9 +255,10 @@ class FlatTable:
             places = [self._buffer.follow(first + 4 * i) for i in range(count)]
             return [self._string(p) if kind == "string" else self._sub(kind, p) for p in places]
         code = "<" + _SCALARS[schema.enums.get(kind, (kind, None))[0]]
-        found: npt.NDArray[Any] = np.frombuffer(
-            self._buffer.span(first, count * np.dtype(code).itemsize), code
-        )
+        stretch = self._buffer.span(first, count * np.dtype(code).itemsize)
+        if code[1] not in _BYTES:  # those are data, of which nobody makes a list
+            self._buffer.budget.spend(count, ENTRY_BYTES)
+        found: npt.NDArray[Any] = np.frombuffer(stretch, code)
         return found
 
 

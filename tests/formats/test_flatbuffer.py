@@ -128,6 +128,16 @@ def test_many_offsets_to_one_long_text_are_bounded(
         [zoo["cats"] for _ in range(10)]
 
 
+def test_long_vector_that_is_read_again_and_again_is_bounded(
+    schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = ReadingBudget(100_000)
+    monkeypatch.setattr(flatbuffer.ReadingBudget, "for_file", lambda size: budget)
+    zoo = read_flatbuffer(build(sizes=tuple(range(400))), schema)
+    with pytest.raises(ValueError, match="more memory"):
+        [zoo["sizes"] for _ in range(10)]
+
+
 def test_length_beyond_the_file_is_refused(schema: Schema) -> None:
     content = bytearray(build(sizes=(77, 78, 79)))
     at = content.index(struct.pack("<IIII", 3, 77, 78, 79))

@@ -21,7 +21,7 @@ from edge_deeplab.models.checkpoint import save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.quantization.pruning.groups import find_groups
-from edge_deeplab.targets import TARGETS
+from edge_deeplab.targets import STABLE, TARGETS
 from tests.opening import open_here
 from tests.slow import or_slow
 
@@ -37,7 +37,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-TWO_OR_ALL = [["onnx", "coreml"], or_slow(["every"], False)]
+TWO_OR_ALL = [["onnx", "coreml"], or_slow([*TARGETS], False)]
 """The targets that a module is exported to every time, and in `make slow`; its float files are of all every time."""
 
 
@@ -125,7 +125,7 @@ def scores_of(module: nn.Module) -> Any:
 def test_files_of_a_module_give_its_scores(module: Ladder, data: Path, tmp_path: Path) -> None:
     checkpoint = api.wrap(module, **TOLD)
     made = api.export(checkpoint, head="logits", output=tmp_path)
-    assert {artifact.target for artifact in made} == set(TARGETS)
+    assert {artifact.target for artifact in made} == set(STABLE)
     for artifact in made:
         found = open_here(artifact.path).logits(images())
         assert abs(found - scores_of(module)).max() <= 1e-4
