@@ -74,6 +74,12 @@ def operators_by_instruction(file: ExecuTorchFile) -> list[tuple[Operator, ...]]
     return list(_ProgramReader(file).instructions())
 
 
+def element_of(told: FlatTable) -> str:
+    """Return NumPy's name of a tensor's element type; torch's own, in lower case, of another."""
+    element = str(told["scalar_type"])
+    return _TYPES.get(element, element.lower())
+
+
 class _ProgramReader:
     """The method of a program, its values read once."""
 
@@ -256,10 +262,9 @@ def _kernel_name(told: FlatTable) -> str:
 
 
 def _spec(place: int, told: FlatTable) -> TensorSpec:
-    element = str(told["scalar_type"])
     return TensorSpec(
         name=f"value {place}",
-        dtype=_TYPES.get(element, element.lower()),
+        dtype=element_of(told),
         shape=tuple(told["sizes"].tolist()),
         constant=_is_constant(told),
     )

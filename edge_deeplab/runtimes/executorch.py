@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.formats.executorch import element_of
 from edge_deeplab.formats.executorch_file import ExecuTorchFile, executorch_schema
 from edge_deeplab.formats.flatbuffer import FlatTable, read_flatbuffer
 from edge_deeplab.formats.source import read_bytes, unreadable
@@ -25,7 +26,6 @@ from edge_deeplab.versions import installed_version
 
 NATIVE = "executorch.extension.pybindings._C"
 _ARGMAX = "aten::argmax"
-TYPES = {"BYTE": "uint8", "CHAR": "int8", "HALF": "float16", "FLOAT": "float32"}
 _BYTES = {"FLOAT": 4, "INT": 4, "HALF": 2, "BYTE": 1, "CHAR": 1, "BOOL": 1}
 """Of an element; others have eight."""
 _TRACE_SCHEMA, _SIZE_PREFIX = "devtools/etdump/etdump_schema_flatcc.fbs", 4
@@ -53,10 +53,8 @@ class ExecuTorchEngine:
             self._scores_from = _instruction_before_argmax(file.plan)
             self._kept = _bytes_kept(file.plan)
             told = picture_of(file)
-            shape, dtype = told["sizes"].tolist(), TYPES.get(told["scalar_type"], "")
-        self.image = image_tensor(
-            "image", shape, dtype or told["scalar_type"].lower(), path=str(path)
-        )
+            shape, dtype = told["sizes"].tolist(), element_of(told)
+        self.image = image_tensor("image", shape, dtype, path=str(path))
         self.name = f"executorch {installed_version('executorch')} XNNPACK"
         load_native()._unsafe_reset_threadpool(threads or available_cpus())
         self._program = LoadedProgram(path, self._method)

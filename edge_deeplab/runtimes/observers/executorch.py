@@ -17,12 +17,11 @@ from edge_deeplab.checker.rules import Profile
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, missing
-from edge_deeplab.formats.executorch import operators_by_instruction
+from edge_deeplab.formats.executorch import element_of, operators_by_instruction
 from edge_deeplab.formats.executorch_file import ExecuTorchFile
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.runtimes.executorch import (
-    TYPES,
     LoadedProgram,
     load_native,
     picture_of,
@@ -107,7 +106,7 @@ def _run(path: str) -> Mapping[str, Any]:
         file = ExecuTorchFile(read_bytes(place))
         counts = [len(operators) for operators in operators_by_instruction(file)]
         told = picture_of(file)
-        picture = np.full(told["sizes"].tolist(), _GREY, TYPES.get(told["scalar_type"], "float32"))
+        picture = np.full(told["sizes"].tolist(), _GREY, element_of(told))
         program = LoadedProgram(place, str(file.plan["name"]), traced=True)
         try:
             program.run(picture)
