@@ -1,7 +1,7 @@
 """Several files' statements of the same tensors, held against each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_deeplab.formats.stored.difference import (
@@ -11,7 +11,7 @@ from edge_deeplab.formats.stored.difference import (
     value_difference,
 )
 from edge_deeplab.formats.stored.file import StoredFile
-from edge_deeplab.formats.stored.names import FreeNames
+from edge_deeplab.formats.stored.names import SCORES, FreeNames
 from edge_deeplab.formats.stored.tensor import StoredTensor
 
 
@@ -77,6 +77,7 @@ class Comparison:
 
 def compare_files(files: Sequence[StoredFile]) -> Comparison:
     """Compare every tensor of several files."""
+    files = _with_scores_alike(files)
     names = list(dict.fromkeys(name for file in files for name in file.tensors))
     labels = _labels(files)
     found = [
@@ -90,6 +91,26 @@ def compare_files(files: Sequence[StoredFile]) -> Comparison:
         sum(tensor.rounded_biases for tensor in found),
         tuple(note for tensor in found for note in tensor.notes),
     )
+
+
+def _with_scores_alike(files: Sequence[StoredFile]) -> list[StoredFile]:
+    """Return files whose scores have one name.
+
+    A file that gives the scores may name them as its output, one that gives the class map has them under the name of
+    the operator that computes them. Where each file has one activation that not all have, and a name is the output's,
+    they are those.
+    """
+    shared = set.intersection(*(set(file.tensors) for file in files))
+    own = [
+        [n for n, tensor in file.tensors.items() if n not in shared and tensor.kind == "activation"]
+        for file in files
+    ]
+    if [SCORES] not in own or any(len(names) != 1 for names in own):
+        return list(files)
+    return [
+        replace(file, tensors={SCORES if n == name else n: t for n, t in file.tensors.items()})
+        for file, (name,) in zip(files, own, strict=True)
+    ]
 
 
 def compare_tensor(name: str, sides: Mapping[str, StoredTensor | None]) -> TensorComparison:

@@ -7,7 +7,7 @@ files they are the file's own.
 
 from collections import Counter
 
-IMAGE = "image"
+IMAGE, SCORES = "image", "logits"
 _NORMALISED = (
     "image_int8",
     "image_to_fp16",
