@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_deeplab.documents import parse_json
-from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.errors import require
 from edge_deeplab.formats.coreml_weights import check_weights
+from edge_deeplab.formats.folders import check_links, leading_out, leads_out
 from edge_deeplab.formats.source import read_bytes, unreadable
 from edge_deeplab.formats.wire import bound_messages
 from edge_deeplab.text import printable
@@ -69,37 +70,16 @@ def locate_model(path: Path) -> Path:
     Raises:
         ArtifactError: when there is no sound manifest, or an entry of it or a link leads out of the package.
     """
-    _check_links(path)
+    check_links(path)
     manifest = path / "Manifest.json"
     try:
         document = parse_json(read_bytes(manifest, largest=_LARGEST_MANIFEST))
         entries = document["itemInfoEntries"]
         named = {key: path / "Data" / str(entry["path"]) for key, entry in entries.items()}
         model = named[document["rootModelIdentifier"]]
-        outside = [place for place in named.values() if _leads_out(place, path)]
+        outside = [place for place in named.values() if leads_out(place, path)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(manifest, "the manifest of a Core ML package", repr(error)) from error
     if outside:
-        raise _outside(manifest, f"names {printable(str(outside[0]))}")
+        raise leading_out(manifest, f"names {printable(str(outside[0]))}")
     return model
-
-
-def _check_links(path: Path) -> None:
-    """Refuse a package in which a link leads outside; hashes and copies of packages follow links, too."""
-    for entry in path.rglob("*"):
-        if entry.is_symlink() and _leads_out(entry, path):
-            raise _outside(path, f"holds the link {printable(str(entry.relative_to(path)))}")
-
-
-def _leads_out(place: Path, package: Path) -> bool:
-    """Tell whether a place, links followed, is outside the package; so is a link that leads to itself."""
-    try:
-        return not place.resolve().is_relative_to(package.resolve())
-    except (OSError, RuntimeError):
-        return True
-
-
-def _outside(path: Path, what: str) -> ArtifactError:
-    return ArtifactError(
-        f"{path} {what}, which leads outside the package; files inside it were expected; do not trust this package"
-    )
