@@ -7,7 +7,7 @@ temporary sibling and renamed when complete, so a failure, a full disk included,
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.config import QatRecipe
 from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
+from edge_deeplab.converters.devices.heads import HeadForm, resolve_head
 from edge_deeplab.converters.devices.mending import (
     UNMENDED,
     Mended,
@@ -118,18 +119,25 @@ def export_checkpoint(
     """
     request.check(checkpoint)
     checkpoint = _prepared(checkpoint, request, progress)
-    graph = _captured(checkpoint, request, progress)
     targets = resolve_targets(request.targets)
+    forms = {target: request.form_of(target) for target in targets}
+    for warning in _warnings(checkpoint, request.size_of(checkpoint), forms):
+        progress.note(warning)
+    graphs = {
+        form: _captured(checkpoint, request, form, progress)
+        for form in dict.fromkeys(forms.values())
+    }
     judges = profiles_of(request.profiles, targets)
-    artifacts = []
+    artifacts, entries = [], []
     for target in targets:
+        graph = graphs[forms[target]]
         description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
         plan = foresee(graph, description, request.atrous, judges[target])
         _tell_cost(plan.atrous, target, progress)
         artifact = export_graph(graph, description, request.output, plan, judges[target], progress)
-        rewrites = (*request.rewrites, *artifact.rewrites)
+        rewrites = (*request.rewrites_of(forms[target]), *artifact.rewrites)
         artifacts.append(replace(artifact, rewrites=rewrites))
-    entries = [_manifest_entry(a, checkpoint, graph.head) for a in artifacts]
+        entries.append(_manifest_entry(artifacts[-1], checkpoint, graph.head))
     write_manifest(request.output, entries)
     return tuple(artifacts)
 
@@ -150,18 +158,32 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
     return checkpoint
 
 
-def _captured(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> CanonicalGraph:
-    size_hw = request.size_of(checkpoint)
+def _warnings(
+    checkpoint: Checkpoint, size_hw: tuple[int, int], forms: Mapping[TargetName, HeadForm]
+) -> Iterator[str]:
+    """Yield what the files that are asked for will cost, or not do."""
     if not checkpoint.info.is_graph and (warning := say_what_size_costs(size_hw)):
-        progress.note(warning)
+        yield warning
+    for target, form in forms.items():
+        if form.head == "classes" and resolve_head(TARGETS[target].head).head == "logits":
+            yield (
+                f"{target}: devices were seen to compute a wrong class map (docs/{target}.md); head logits, the "
+                "default, leaves it to whoever reads the file"
+            )
+
+
+def _captured(
+    checkpoint: Checkpoint, request: ExportRequest, form: HeadForm, progress: Progress
+) -> CanonicalGraph:
+    size_hw = request.size_of(checkpoint)
     progress.begin(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
     graph = capture(
         checkpoint.build(),
         checkpoint.info.normalisation,
         size_hw,
-        request.form.head,
+        form.head,
         checkpoint.quantization,
-        request.rewrites,
+        request.rewrites_of(form),
     )
     return replace(graph, sparse=checkpoint.info.sparsity is not None)
 

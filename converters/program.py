@@ -143,10 +143,15 @@ class ProgramEditor:
         return node
 
     def replace_constant(self, node: object, value: torch.Tensor) -> None:
-        """Give a constant another value of the same shape and type."""
+        """Give a constant another value of the same shape."""
         path = self._path(node)
         assert path is not None
-        (self._state if path in self._state else self._constants)[path] = value.detach()
+        assert isinstance(node, fx.Node)
+        table = self._state if path in self._state else self._constants
+        value = value.detach()
+        node.meta["val"] = self._fake(value)
+        is_parameter = isinstance(table[path], torch.nn.Parameter)
+        table[path] = torch.nn.Parameter(value, requires_grad=False) if is_parameter else value
 
     def shorten_paths(self, prefix: str) -> None:
         """Drop a prefix from the paths of constants, and name the placeholders after the paths."""

@@ -36,7 +36,7 @@ class ExportRequest:
         targets: keys of `TARGETS`, or of `ALL_TARGETS`.
         precision: one of `PRECISIONS`; None is "int8" of a quantized checkpoint, else "fp32".
         size_hw: input height and width, multiples of 16; None takes the size that a checkpoint was trained for.
-        head: what comes out, a key of `HEAD_FORMS`.
+        head: what comes out, a key of `HEAD_FORMS`; None takes each target's own default.
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
             profile, the default one where none is named, runs on its fast path.
         profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
@@ -54,7 +54,7 @@ class ExportRequest:
     targets: Sequence[str] = ("all",)
     precision: str | None = None
     size_hw: tuple[int, int] | None = None
-    head: str = "exact"
+    head: str | None = None
     atrous: str = NATIVE
     profiles: Sequence[str] = ()
     any_size: bool = False
@@ -72,7 +72,8 @@ class ExportRequest:
         with checking("targets"):
             resolve_targets(self.targets)
         with checking("head"):
-            resolve_head(self.head)
+            if self.head is not None:
+                resolve_head(self.head)
         with checking("precision"):
             if self.precision is not None:
                 _check_precision(self.precision)
@@ -88,15 +89,13 @@ class ExportRequest:
             for request in self.asked:
                 get_rewrite(request.name)
 
-    @property
-    def form(self) -> HeadForm:
-        """The head, and the rewrites that make it."""
-        return resolve_head(self.head)
+    def form_of(self, target: TargetName) -> HeadForm:
+        """Return the head of a target's file, and the rewrites that make it."""
+        return resolve_head(self.head or TARGETS[target].head)
 
-    @property
-    def rewrites(self) -> tuple[AskedRewrite, ...]:
-        """The rewrites that the head and the caller ask for, in order."""
-        return (*self.form.asked, *self.asked)
+    def rewrites_of(self, form: HeadForm) -> tuple[AskedRewrite, ...]:
+        """Return the rewrites that a head and the caller ask for, in order."""
+        return (*form.asked, *self.asked)
 
     def precision_of(self, checkpoint: Checkpoint) -> str:
         """Return the precision of a checkpoint's files."""
@@ -124,9 +123,10 @@ class ExportRequest:
             )
         if not (self.any_size or checkpoint.info.is_graph):
             check_size(self.size_of(checkpoint))
-        check_head_size(self.rewrites, self.size_of(checkpoint))
         for target, profiles in profiles_of(self.profiles, targets).items():
-            check_precision(profiles, target, precision, self.form.head)
+            form = self.form_of(target)
+            check_head_size(self.rewrites_of(form), self.size_of(checkpoint))
+            check_precision(profiles, target, precision, form.head)
         check_writable(self.output, "folder")
         read_manifest(self.output)  # which is brought up to date at the end
         for target in targets:

@@ -321,13 +321,13 @@ class ExportSection(_Section):
     Args:
         targets: file formats.
         precisions: fp32 and fp16 of float checkpoints, int8 of the quantized one.
-        head: as `export --head`.
+        head: as `export --head`; where it is left out, each target's own default.
         profiles: devices that the files are for, as `export --profile`.
     """
 
     targets: Annotated[tuple[TargetName, ...], Field(min_length=1)] = STABLE
     precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "int8")
-    head: str = "exact"
+    head: str | None = None
     profiles: tuple[str, ...] = ()
 
 

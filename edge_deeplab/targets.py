@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-TargetName = Literal["coreml", "tflite", "onnx", "executorch"]
+TargetName = Literal["coreml", "tflite", "onnx", "executorch", "coreai"]
 Precision = Literal["fp32", "fp16", "int8", "w8", "w6", "w4"]
 """What numbers a file computes with; w8, w6 and w4 store weights alone in so many bits and compute in float."""
 RuntimeName = Literal[
@@ -23,6 +23,7 @@ RuntimeName = Literal[
     "core-ml",
     "mil-reference",
     "executorch-xnnpack",
+    "core-ai",
 ]
 """What can run an exported file, as `--runtime` and `open_artifact` take it."""
 
@@ -39,6 +40,7 @@ class Target:
         default_profile: what its files are checked against where no profile is named; None where there are no rules.
         runtimes: what runs its files; the first that this system has is the default.
         marker: of its points in plots, by matplotlib's names.
+        head: what comes out of its files where none is asked for, as `export --head` names it.
         preview: written and run like the others, but made only where it is named: what makes it still changes.
     """
 
@@ -49,6 +51,7 @@ class Target:
     default_profile: str | None
     runtimes: tuple[RuntimeName, ...]
     marker: str
+    head: str = "exact"
     preview: bool = False
 
 
@@ -89,6 +92,18 @@ TARGETS: Mapping[TargetName, Target] = {
         default_profile="executorch-xnnpack",
         runtimes=("executorch-xnnpack",),
         marker="D",
+        preview=True,
+    ),
+    # a class map that it computes is wrong on devices, so its files give the scores
+    "coreai": Target(
+        label="Core AI",
+        ending=".aimodel",
+        packages=("coreai-torch", "coreai-core"),
+        precisions=("fp32", "fp16", "int8"),
+        default_profile="coreai",
+        runtimes=("core-ai",),
+        marker="v",
+        head="logits",
         preview=True,
     ),
 }

@@ -19,6 +19,8 @@ TESTED: dict[str, str] = {
     "ai-edge-litert": "2.3.0",
     "coremltools": "9.0",
     "executorch": "1.5.1",
+    "coreai-torch": "0.4.3",
+    "coreai-core": "1.0.0b3",
 }
 """The set that the exports were measured with (the constraints file pins the same)."""
 

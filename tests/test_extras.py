@@ -17,7 +17,12 @@ from tests.conftest import REPOSITORY
 
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 FOLDERS = ("edge_deeplab", "converters", "quantization", "demo")
-DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf", "pydensecrf": "pydensecrf2"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "google": "protobuf",
+    "pydensecrf": "pydensecrf2",
+    "coreai": "coreai-core",
+}
 """Distributions whose modules have other names than they."""
 IMPORTERS = ("require", "import_module", "find_spec")
 

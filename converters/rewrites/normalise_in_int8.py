@@ -6,12 +6,10 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import DEQUANTIZE, MULTIPLY, QUANTIZE
+from edge_deeplab.converters.aten import DEQUANTIZE, MULTIPLY, QUANTIZE, SUBTRACT
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.rewrites.channel_factors import scale_channels
 from edge_deeplab.models.quantization import ACTIVATION_LEVELS
-
-_SUBTRACT = torch.ops.aten.sub.Tensor
 
 PIXEL_ZERO_POINT = ACTIVATION_LEVELS[0]
 """Integers of pixels under a scale of 1: 0..255 less 128."""
@@ -52,7 +50,7 @@ def normalise_in_int8(program: ExportedProgram) -> ExportedProgram:
 def normalisation_of(editor: ProgramEditor) -> tuple[fx.Node, fx.Node, fx.Node] | None:
     """Return the subtraction, multiplication and quantizer that the picture goes through; None where it does not."""
     chain = [editor.input()]
-    for target in (_SUBTRACT, MULTIPLY, QUANTIZE):
+    for target in (SUBTRACT, MULTIPLY, QUANTIZE):
         readers = list(chain[-1].users)
         if len(readers) != 1 or readers[0].target is not target:
             return None

@@ -171,7 +171,7 @@ def export(
     precision: str | None = None,
     calibrate: str | Path | None = None,
     sparsity: str | None = None,
-    head: str = "exact",
+    head: str | None = None,
     size_hw: tuple[int, int] | None = None,
     atrous: str = "native",
     profiles: str | Sequence[str] = (),

@@ -60,9 +60,12 @@ _KINDS: Mapping[str, Kind] = {
     "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
     "scales": _listed(_number, "numbers"),
     "trimap": _listed(_whole, "whole numbers"),
-    **dict.fromkeys(("split", "head", "atrous", "observe", "rule"), _TEXT),
+    **dict.fromkeys(("split", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(
-        ("backbone", "classifier", "licence", "name", "on", "precision", "sparsity", "runtime"),
+        (
+            *("backbone", "classifier", "head", "licence", "name", "on"),
+            *("precision", "sparsity", "runtime"),
+        ),
         _optional(_TEXT),
     ),
     **dict.fromkeys(

@@ -38,8 +38,8 @@ def export(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="coreml, tflite, onnx or all (these three); executorch, a preview, or every (all four); may be given "
-            "several times."
+            help="coreml, tflite, onnx or all (these three); the previews executorch and coreai, or every (all five); "
+            "may be given several times."
         ),
     ] = None,
     precision: Annotated[
@@ -66,12 +66,12 @@ def export(
         str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
     ] = None,
     head: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What comes out: class ids (exact, or fast: taken at half the height), logits, or quarter-logits: "
-            "a quarter of the size, enlarged by whoever reads them."
+            "a quarter of the size, enlarged by whoever reads them; default: exact, of coreai logits."
         ),
-    ] = "exact",
+    ] = None,
     atrous: Annotated[
         str,
         typer.Option(

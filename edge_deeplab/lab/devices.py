@@ -33,6 +33,7 @@ DEVICES: Mapping[str, Device] = {
     "ethos-u85-256": Device("vela", "ethos-u85-256"),
     "ethos-u85-512": Device("vela", "ethos-u85-512"),
     "executorch-xnnpack": Device("executorch", "cpu", decides=False),
+    "coreai": Device("coreai", "cpu", decides=False),
     "litert-gpu": Device("litert-gpu", "gpu", executes=True),
     "openvino-cpu": Device("openvino", "CPU", executes=True, decides=False),
     "openvino-cpu-tflite": Device("openvino", "CPU", executes=True, decides=False),

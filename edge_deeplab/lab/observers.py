@@ -9,6 +9,7 @@ from edge_deeplab.errors import ConfigError, unknown_choice
 from edge_deeplab.lab.devices import DEVICES
 from edge_deeplab.lab.observer import ToolObserver
 from edge_deeplab.lab.tools import TOOLS
+from edge_deeplab.runtimes.observers.coreai import CoreAILoader
 from edge_deeplab.runtimes.observers.executorch import ExecuTorchTracer
 from edge_deeplab.runtimes.observers.mac import MacAnswer
 from edge_deeplab.runtimes.observers.optimized_onnx import OnnxRuntime
@@ -30,6 +31,7 @@ def all_observers(answer: MacAnswer | None = None) -> Observers:
         "xnnpack": Xnnpack(),
         "onnxruntime": OnnxRuntime(),
         "executorch": ExecuTorchTracer(),
+        "coreai": CoreAILoader(),
         "mac": answer or MacAnswer(),
         **{name: ToolObserver(TOOLS[name]) for name in asked},
     }

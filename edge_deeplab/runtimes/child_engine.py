@@ -1,5 +1,6 @@
 """An engine in a bounded child, as seen from the parent: it can crash, and what asked it goes on with one sentence."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.targets import RuntimeName
 
 SERVICE = "edge_deeplab.runtimes.engine_service"
+_TIMES_AS_LONG: Mapping[RuntimeName, int] = {"core-ai": 20}
+"""Runtimes whose kernels on this machine are slow, and how many times as long as others a file may take in them."""
 
 
 class ChildEngine:
@@ -41,7 +44,12 @@ class ChildEngine:
         **settings: Any,
     ) -> None:
         used_threads = threads or available_cpus()
-        limits = Limits.for_file(content_bytes(path), threads=used_threads, allowance=allowance)
+        limits = Limits.for_file(
+            content_bytes(path),
+            threads=used_threads,
+            runs=_TIMES_AS_LONG.get(engine, 1),
+            allowance=allowance,
+        )
         self._child = BoundedChild(SERVICE, subject=str(path), limits=limits, engine=engine)
         opened = self._child.ask("open", path=str(path), settings={**settings, "threads": threads})
         self._path = path

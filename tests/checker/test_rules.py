@@ -17,6 +17,7 @@ from edge_deeplab.checker.rules import (
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.targets import TARGETS
 from tests.checker.operator_builders import dense, depthwise, dequantized, operator
+from tests.checker.rule_examples_coreai import COREAI_EXAMPLES
 from tests.checker.rule_examples_coreml import COREML_EXAMPLES
 from tests.checker.rule_examples_ethos import ETHOS_EXAMPLES
 from tests.checker.rule_examples_executorch import EXECUTORCH_EXAMPLES
@@ -142,6 +143,7 @@ ALL_EXAMPLES = {
     **COREML_EXAMPLES,
     **ETHOS_EXAMPLES,
     **EXECUTORCH_EXAMPLES,
+    **COREAI_EXAMPLES,
     **LAB_EXAMPLES,
     **QNN_EXAMPLES,
     **RKNN_EXAMPLES,
@@ -299,7 +301,7 @@ PROFILES = """
     onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-webgpu
     rknn-rk3566 rknn-rk3568 rknn-rk3576 rknn-rk3588
     onnx-qnn-v68 onnx-qnn-v69 onnx-qnn-v73 onnx-qnn-v75 onnx-qnn-v79 onnx-qnn-v81
-    litert-gpu openvino-cpu openvino-cpu-tflite executorch-xnnpack
+    litert-gpu openvino-cpu openvino-cpu-tflite executorch-xnnpack coreai
     ethos-u55-128 ethos-u55-256 ethos-u65-256 ethos-u65-512 ethos-u85-256 ethos-u85-512
 """
 

@@ -4,6 +4,7 @@ They are written once into a folder and found there again; what they hold depend
 """
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
+from edge_deeplab.formats.coreai_asset import METADATA
 from edge_deeplab.formats.coreml import load_proto_module
 from edge_deeplab.formats.manifest import content_sha256, write_manifest
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
@@ -137,6 +139,9 @@ def _write_foreign(folder: Path) -> None:
     onnx.save(model, folder / "foreign.onnx")
     program = (folder / "small-logits.pte").read_bytes()
     (folder / "foreign.pte").write_bytes(program.replace(METADATA_KEY.encode(), b"others_model"))
+    shutil.copytree(folder / "small-logits.aimodel", folder / "foreign.aimodel")
+    metadata = folder / "foreign.aimodel" / METADATA
+    metadata.write_text(metadata.read_text().replace(METADATA_KEY, "others_model"))
     for source in sorted((folder / "small-logits.mlpackage").rglob("*")):
         goal = folder / "foreign.mlpackage" / source.relative_to(folder / "small-logits.mlpackage")
         if source.is_file():

@@ -77,7 +77,9 @@ def profiles_of(file_format: str) -> tuple[str, ...]:
 
 def exported_names(file_format: str) -> tuple[str, ...]:
     """Return the names of the valid files of a format."""
-    ending = {"coreml": "mlpackage", "executorch": "pte"}.get(file_format, file_format)
+    ending = {"coreml": "mlpackage", "executorch": "pte", "coreai": "aimodel"}.get(
+        file_format, file_format
+    )
     return tuple(f"{name}.{ending}" for name in EXPORTED)
 
 

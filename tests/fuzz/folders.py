@@ -1,14 +1,18 @@
 """Mutations of folders: files that are gone, links, folders in a file's place."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_deeplab.formats.coreai_asset import HASH, METADATA, PROGRAM
 from tests.fuzz.dice import Dice
 from tests.fuzz.documents import mutate_json, mutate_toml
+from tests.fuzz.mlir import mutate_program
 from tests.fuzz.models import change_mlpackage
 from tests.fuzz.pictures import change_picture
+from tests.fuzz.plain import mutate_bytes
 
 _PICTURES = (".jpg", ".png", ".tif")
 
@@ -16,6 +20,24 @@ _PICTURES = (".jpg", ".png", ".tif")
 def change_package(path: Path, dice: Dice) -> str:
     """Change a Core ML package in place and say how: what is in its files, or which there are."""
     return change_tree(path, dice) if dice.random() < 0.08 else change_mlpackage(path, dice)
+
+
+def change_asset(path: Path, dice: Dice) -> str:
+    """Change a Core AI asset in place and say how: what is in its files, or which there are."""
+    kind = dice.random()
+    if kind < 0.1:
+        return change_tree(path, dice)
+    if kind < 0.3:
+        return change_json(path / METADATA, dice)
+    program = path / PROGRAM
+    content, told = mutate_bytes(program.read_bytes(), dice)
+    if kind < 0.6:
+        content, told = mutate_program(path, dice) or (content, told)
+    program.write_bytes(content)
+    if kind < 0.35:
+        return f"{told}, the hash of another"
+    (path / HASH).write_bytes(hashlib.sha256(content).digest())
+    return told
 
 
 def change_dataset(path: Path, dice: Dice) -> str:

@@ -176,6 +176,7 @@ def kinds() -> Mapping[str, Kind]:
         "tflite": Kind(models.change_tflite, _exported("tflite", fix, brought), 5),
         "onnx": Kind(models.change_onnx, _exported("onnx"), 4),
         "pte": Kind(models.change_bytes, _exported("executorch"), 2),
+        "aimodel": Kind(folders.change_asset, _exported("coreai"), 2),
         "mlpackage": Kind(folders.change_package, _exported("coreml", script), 3),
         "safetensors": Kind(
             models.change_checkpoint,

@@ -12,6 +12,8 @@ import pytest
 
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.description import ClassInfo, Description, Normalisation
+from edge_deeplab.errors import ArtifactError, ChildError
+from edge_deeplab.targets import TARGETS, TargetName
 from tests.by_target import shared_exports
 from tests.tiny_files import custom_path, tflite_path, tiny
 
@@ -20,7 +22,6 @@ __all__ = ["custom_path", "tflite_path", "tiny"]  # fixtures
 SIZE_HW = (32, 48)
 CLASSES = tuple(ClassInfo(f"class {i}", (i, 2 * i, 3 * i)) for i in range(5))
 NORMALISATION = Normalisation((120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
-ENDINGS = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage", "executorch": ".pte"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Sample:
 
     images: npt.NDArray[np.uint8]
     logits: npt.NDArray[np.float32]
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """Return the sentence with which a stranger's file is refused; "" where it is not."""
+    try:
+        call()
+    except (ArtifactError, ChildError) as error:
+        return str(error)
+    return ""
 
 
 def describe(target: str, precision: str, head: Any) -> Description:
@@ -99,8 +109,8 @@ def export_tiny(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     def canonical(head: Any) -> Any:
         return capture(tiny_network, NORMALISATION, SIZE_HW, head)
 
-    def write(target: str, precision: str, head: Any, folder: Path) -> Path:
-        path = folder / f"{head}-{precision}{ENDINGS[target]}"
+    def write(target: TargetName, precision: str, head: Any, folder: Path) -> Path:
+        path = folder / f"{head}-{precision}{TARGETS[target].ending}"
         write_target(canonical(head), describe(target, precision, head), path)
         return path
 

@@ -19,6 +19,8 @@ FILES = {
     "mil-logits": ("coreml", "fp32", "logits", 1e-4),
     "executorch-classes": ("executorch", "fp32", "classes", 1e-4),
     "executorch-logits": ("executorch", "fp32", "logits", 1e-4),
+    "coreai-logits": ("coreai", "fp32", "logits", 1e-4),
+    "coreai-fp16": ("coreai", "fp16", "logits", 5e-3),
     "mil-fp16": ("coreml", "fp16", "classes", 5e-3),
 }
 """Name: (target, precision, head, largest difference of logits)."""
@@ -27,6 +29,7 @@ NAMES = {
     "tflite": "litert",
     "coreml": "mil-reference",
     "executorch": "executorch",
+    "coreai": "coreai-core",
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.checker.judging import judge
 from edge_deeplab.checker.rules import load_profile
-from edge_deeplab.errors import ArtifactError, ChildError
+from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.executorch_file import ExecuTorchFile, OperatorNames
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.formats.xnnpack_graph import XnnpackGraph
@@ -17,7 +17,7 @@ from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.observers.executorch import measure_executorch
 from tests.fuzz.dice import roll
 from tests.fuzz.plain import mutate_bytes
-from tests.runtimes.conftest import SIZE_HW, Sample
+from tests.runtimes.conftest import SIZE_HW, Sample, refusal
 
 READ, RUN = 300, 6
 """Mutants that are read here, and of these those that also go through the runtime in its child."""
@@ -109,20 +109,12 @@ def test_mutants_are_read_or_refused_in_one_sentence(path: Path, tmp_path: Path)
     for number in range(READ):
         changed, told = mutate_bytes(content, dice)
         mutant.write_bytes(changed)
-        sentence = _refusal(lambda: judge(read_graph(mutant), load_profile("executorch-xnnpack")))
+        sentence = refusal(lambda: judge(read_graph(mutant), load_profile("executorch-xnnpack")))
         assert "\n" not in sentence, told
         ended["refused" if sentence else "read"] += 1
         if number < RUN:
-            assert "\n" not in _refusal(lambda: open_artifact(mutant, threads=1).predict(images))
+            assert "\n" not in refusal(lambda: open_artifact(mutant, threads=1).predict(images))
     assert min(ended.values()) > READ // 10, ended
-
-
-def _refusal(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except (ArtifactError, ChildError) as error:
-        return str(error)
-    return ""
 
 
 def test_part_that_is_none_of_xnnpacks_is_refused(path: Path) -> None:

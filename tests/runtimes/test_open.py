@@ -26,7 +26,8 @@ def test_open_artifact_with_unknown_ending_lists_the_endings(tmp_path: Path) -> 
     path = tmp_path / "model.pth"
     path.touch()
     with pytest.raises(
-        ArtifactError, match=r"'\.pth'; one of \.mlpackage, \.tflite, \.onnx, \.pte, \.safetensors"
+        ArtifactError,
+        match=r"'\.pth'; one of \.mlpackage, \.tflite, \.onnx, \.pte, \.aimodel, \.safetensors",
     ):
         open_artifact(path)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.source import unreadable
 from edge_deeplab.formats.stored.comparison import Comparison, compare_files
+from edge_deeplab.formats.stored.coreai import open_coreai
 from edge_deeplab.formats.stored.coreml import open_coreml
 from edge_deeplab.formats.stored.executorch import open_executorch
 from edge_deeplab.formats.stored.file import StoredFile
@@ -24,6 +25,7 @@ _OPENERS: Mapping[TargetName, Callable[[Path], StoredReader]] = {
     "tflite": open_tflite,
     "coreml": open_coreml,
     "executorch": open_executorch,
+    "coreai": open_coreai,
 }
 """Targets whose files store integers that are read back."""
 _DAMAGED = (

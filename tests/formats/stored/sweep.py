@@ -10,6 +10,7 @@ from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.formats.stored.reader import StoredReader
 from edge_deeplab.formats.stored.tensor import StoredTensor
+from tests.formats.stored.mutable_coreai import MutableCoreAI
 from tests.formats.stored.mutable_coreml import MutableCoreML
 from tests.formats.stored.mutable_executorch import MutableExecuTorch
 from tests.formats.stored.mutable_onnx import MutableOnnx
@@ -21,6 +22,7 @@ MUTABLE: Mapping[str, Callable[[Path], MutableFile]] = {
     "tflite": MutableTFLite,
     "coreml": MutableCoreML,
     "executorch": MutableExecuTorch,
+    "coreai": MutableCoreAI,
 }
 _EVERY = 997
 """Of so many changes one is also written to disk and read back through the public function."""
