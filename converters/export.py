@@ -46,7 +46,7 @@ from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
 from edge_deeplab.sparsity_pattern import parse_sparsity
-from edge_deeplab.targets import TARGETS, TargetName
+from edge_deeplab.targets import BACKEND_KEY, TARGETS, TargetName
 from edge_deeplab.versions import __version__, installed_versions
 
 
@@ -127,11 +127,14 @@ def export_checkpoint(
         form: _captured(checkpoint, request, form, progress)
         for form in dict.fromkeys(forms.values())
     }
-    judges = profiles_of(request.profiles, targets)
+    judges = profiles_of(request.devices, targets)
     artifacts, entries = [], []
     for target in targets:
         graph = graphs[forms[target]]
         description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
+        if target == "executorch" and request.backend:
+            told = {**description.provenance, BACKEND_KEY: request.backend}
+            description = replace(description, provenance=told)
         plan = foresee(graph, description, request.atrous, judges[target])
         _tell_cost(plan.atrous, target, progress)
         artifact = export_graph(graph, description, request.output, plan, judges[target], progress)
@@ -223,7 +226,8 @@ def export_graph(
     start, target = time.perf_counter(), description.target
     assert target is not None, "a file is made for a target"
     name = description.checkpoint.removesuffix(f"-{description.precision}")
-    path = output_dir / f"{name}-{description.precision}{TARGETS[target].ending}"
+    backend = "-coreml" if description.provenance.get(BACKEND_KEY) == "coreml" else ""
+    path = output_dir / f"{name}-{description.precision}{backend}{TARGETS[target].ending}"
     with replace_when_complete(path) as temporary:
 
         def lower(tried: CanonicalGraph) -> Path:

@@ -17,7 +17,7 @@ from edge_deeplab.files import check_writable
 from edge_deeplab.formats.manifest import read_manifest
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.sparsity_pattern import parse_sparsity
-from edge_deeplab.targets import STABLE, TARGETS, Precision, TargetName
+from edge_deeplab.targets import BACKENDS, STABLE, TARGETS, Precision, TargetName
 from edge_deeplab.versions import check_installed
 
 ALL_TARGETS: Mapping[str, tuple[TargetName, ...]] = {"all": STABLE, "every": tuple(TARGETS)}
@@ -40,6 +40,7 @@ class ExportRequest:
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
             profile, the default one where none is named, runs on its fast path.
         profiles: names of the devices that the files are for: what their rules know to mend is rewritten.
+        backend: what computes ExecuTorch programs, a key of `BACKENDS`; its profile is added. None is "xnnpack".
         any_size: allow other sizes; what they cost is told.
         output: folder of the artifacts; made when absent.
         calibrate: data folder that a float checkpoint is quantized on first, without training.
@@ -57,6 +58,7 @@ class ExportRequest:
     head: str | None = None
     atrous: str = NATIVE
     profiles: Sequence[str] = ()
+    backend: str | None = None
     any_size: bool = False
     output: Path = Path("exports")
     calibrate: Path | None = None
@@ -82,12 +84,20 @@ class ExportRequest:
         with checking("profiles"):
             for name in self.profiles:
                 load_profile(name)
+        with checking("backend"):
+            if self.backend not in (None, *BACKENDS):
+                raise unknown_choice("backend", str(self.backend), tuple(BACKENDS))
         with checking("sparsity"):
             if self.sparsity is not None:
                 parse_sparsity(self.sparsity)
         with checking("asked"):
             for request in self.asked:
                 get_rewrite(request.name)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The profiles that are asked for, that of the backend among them."""
+        return (*self.profiles, *([BACKENDS[self.backend]] if self.backend else []))
 
     def form_of(self, target: TargetName) -> HeadForm:
         """Return the head of a target's file, and the rewrites that make it."""
@@ -123,7 +133,7 @@ class ExportRequest:
             )
         if not (self.any_size or checkpoint.info.is_graph):
             check_size(self.size_of(checkpoint))
-        for target, profiles in profiles_of(self.profiles, targets).items():
+        for target, profiles in profiles_of(self.devices, targets).items():
             form = self.form_of(target)
             check_head_size(self.rewrites_of(form), self.size_of(checkpoint))
             check_precision(profiles, target, precision, form.head)

@@ -17,6 +17,7 @@ from edge_deeplab.converters.quantized_adapters import dequantize_for_every_read
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 from edge_deeplab.formats.executorch_file import METHOD, NAMES
+from edge_deeplab.targets import BACKEND_KEY
 
 _LABEL = "nn_module_stack"
 _FUSED = ("hardtanh", "relu")
@@ -27,14 +28,16 @@ _NUMBER = re.compile(r"_[0-9]+$")
 
 
 def write_executorch(graph: CanonicalGraph, description: Description, path: Path) -> None:
-    """Write a `.pte` file whose operators XNNPACK computes, as far as its partitioner takes them.
+    """Write a `.pte` file whose operators XNNPACK or Core ML computes, as far as the partitioner takes them.
 
-    Input "image": (1, H, W, 3) uint8 RGB. Output "classes": (1, H, W) int32, or "logits": (1, K, H, W) float32. The
-    self-description is what the method `edge_deeplab` gives, and the operators' names what `edge_deeplab_names` gives.
+    Input "image": (1, H, W, 3) uint8 RGB, for Core ML's backend, which takes no uint8, (1, 3, H, W) float32 RGB in
+    0..255. Output "classes": (1, H, W) int32, or "logits": (1, K, H, W) float32. The self-description is what the
+    method `edge_deeplab` gives, and the operators' names what `edge_deeplab_names` gives.
 
     Args:
         graph: the canonical graph.
-        description: embedded in the file; its precision is "fp32" or, of a quantized graph, "int8".
+        description: embedded in the file; its precision is "fp32" or, of a quantized graph, "int8", which Core ML
+            computes in float16 between integers, from iOS 17 and macOS 14 on. Its provenance tells the backend.
         path: file to write.
 
     Raises:
@@ -42,22 +45,41 @@ def write_executorch(graph: CanonicalGraph, description: Description, path: Path
         ConversionError: when it fails.
     """
     require("executorch", package="executorch", extra="executorch")
+    is_for_coreml = description.provenance.get(BACKEND_KEY) == "coreml"
     with calling("executorch", "ExecuTorch"):
         exir: Any = import_module("executorch.exir")
-        partitioner: Any = import_module(
-            "executorch.backends.xnnpack.partition.xnnpack_partitioner"
-        )
+        partitioner = _coreml(graph) if is_for_coreml else _xnnpack()
+        program = graph.program if is_for_coreml else _adapt(graph)
         # quantize and dequantize operators are none of the dialect that is verified
         config = exir.EdgeCompileConfig(_check_ir_validity=False)
         lowered = exir.to_edge_transform_and_lower(
-            label_by_name(_adapt(graph)),
-            partitioner=[partitioner.XnnpackPartitioner()],
+            label_by_name(program),
+            partitioner=[partitioner],
             compile_config=config,
         ).exported_program()
         told = {METADATA_KEY: description.to_json(), NAMES: json.dumps(_names_of(lowered))}
         manager = exir.EdgeProgramManager({METHOD: lowered}, told, config)
         content: bytes = manager.to_executorch().buffer
     path.write_bytes(content)
+
+
+def _xnnpack() -> Any:
+    place = "executorch.backends.xnnpack.partition.xnnpack_partitioner"
+    return import_module(place).XnnpackPartitioner()
+
+
+def _coreml(graph: CanonicalGraph) -> Any:
+    """Return the partitioner of Core ML's backend, for the systems and the precision that the graph needs."""
+    coremltools: Any = require("coremltools", package="coremltools", extra="coreml")
+    backend = import_module("executorch.backends.apple.coreml.compiler").CoreMLBackend
+    system, precision = coremltools.target.iOS16, coremltools.precision.FLOAT32
+    if graph.is_quantized:
+        system, precision = coremltools.target.iOS17, coremltools.precision.FLOAT16
+    specs = backend.generate_compile_specs(
+        minimum_deployment_target=system, compute_precision=precision
+    )
+    place = "executorch.backends.apple.coreml.partition"
+    return import_module(place).CoreMLPartitioner(compile_specs=specs)
 
 
 def _adapt(graph: CanonicalGraph) -> ExportedProgram:

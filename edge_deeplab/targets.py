@@ -55,6 +55,14 @@ class Target:
     preview: bool = False
 
 
+BACKENDS: Mapping[str, str] = {
+    "xnnpack": "executorch-xnnpack",
+    "coreml": "executorch-coreml",
+}
+"""What computes ExecuTorch programs, as `export --backend` names it, and the profile that judges them."""
+BACKEND_KEY = "backend"
+"""Where the provenance of such a program says which."""
+
 TARGETS: Mapping[TargetName, Target] = {
     "coreml": Target(
         label="Core ML",

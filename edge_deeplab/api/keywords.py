@@ -63,7 +63,7 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("split", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(
         (
-            *("backbone", "classifier", "head", "licence", "name", "on"),
+            *("backbone", "backend", "classifier", "head", "licence", "name", "on"),
             *("precision", "sparsity", "runtime"),
         ),
         _optional(_TEXT),

@@ -87,6 +87,12 @@ def export(
             "know to mend, and fails where something rejected remains; may be given several times.",
         ),
     ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="What computes the executorch target's program: xnnpack, or coreml on Apple devices; default: xnnpack."
+        ),
+    ] = None,
     any_size: Annotated[
         bool,
         typer.Option(
@@ -118,6 +124,7 @@ def export(
                 size_hw=size_hw,
                 atrous=atrous,
                 profiles=profile or (),
+                backend=backend,
                 any_size=any_size,
                 output=output,
                 max_pixels=max_pixels,

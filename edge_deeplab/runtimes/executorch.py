@@ -21,7 +21,7 @@ from edge_deeplab.formats.source import read_bytes, unreadable
 from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus
-from edge_deeplab.text import first_line
+from edge_deeplab.text import first_line, printable
 from edge_deeplab.versions import installed_version
 
 NATIVE = "executorch.extension.pybindings._C"
@@ -48,6 +48,7 @@ class ExecuTorchEngine:
         self._path = path
         with reading_program(path):
             file = ExecuTorchFile(read_bytes(path))
+            _check_backends(path, {delegate.backend for delegate in file.delegates})
             self.description_text = file.text(METADATA_KEY)
             self._method = str(file.plan["name"])
             self._scores_from = _instruction_before_argmax(file.plan)
@@ -81,6 +82,20 @@ class ExecuTorchEngine:
                 "logits"
             )
         return output
+
+
+def _check_backends(path: Path, wanted: set[str]) -> None:
+    """Check that the runtime has every backend that a program was compiled for.
+
+    Raises:
+        ArtifactError: when it lacks one.
+    """
+    lacking = sorted(wanted - set(load_native()._get_registered_backend_names()))
+    if lacking:
+        raise ArtifactError(
+            f"{path} was compiled for {printable(', '.join(lacking))}, which ExecuTorch on this machine does not have; "
+            "a program for XNNPACK was expected; export it so, or run this one where that is linked in"
+        )
 
 
 def load_native() -> Any:

@@ -301,7 +301,7 @@ PROFILES = """
     onnx-cpu onnx-xnnpack onnx-nnapi onnx-coreml onnx-webgpu
     rknn-rk3566 rknn-rk3568 rknn-rk3576 rknn-rk3588
     onnx-qnn-v68 onnx-qnn-v69 onnx-qnn-v73 onnx-qnn-v75 onnx-qnn-v79 onnx-qnn-v81
-    litert-gpu openvino-cpu openvino-cpu-tflite executorch-xnnpack coreai
+    litert-gpu openvino-cpu openvino-cpu-tflite executorch-xnnpack executorch-coreml coreai
     ethos-u55-128 ethos-u55-256 ethos-u65-256 ethos-u65-512 ethos-u85-256 ethos-u85-512
 """
 

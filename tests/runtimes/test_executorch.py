@@ -1,13 +1,18 @@
 """An ExecuTorch program: what it says, what XNNPACK computes of it, and what becomes of a damaged one."""
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_deeplab.checker.judging import judge
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.converters.capture import capture
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.formats.executorch_file import ExecuTorchFile, OperatorNames
 from edge_deeplab.formats.read import read_graph
@@ -15,9 +20,10 @@ from edge_deeplab.formats.xnnpack_graph import XnnpackGraph
 from edge_deeplab.lab.matrix import LabRequest, run_lab
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.observers.executorch import measure_executorch
+from edge_deeplab.targets import BACKEND_KEY
 from tests.fuzz.dice import roll
 from tests.fuzz.plain import mutate_bytes
-from tests.runtimes.conftest import SIZE_HW, Sample, refusal
+from tests.runtimes.conftest import NORMALISATION, SIZE_HW, Sample, describe, refusal
 
 READ, RUN = 300, 6
 """Mutants that are read here, and of these those that also go through the runtime in its child."""
@@ -98,7 +104,9 @@ def test_part_of_another_backend_is_one_operator_and_refused(path: Path, tmp_pat
     (refused,) = [v for v in judged.verdicts if v.verdict == "rejected"]
     assert (refused.operator, refused.name) == ("QnnBackendNone", "delegate 0")
     assert measure_executorch(other).refusal
-    with pytest.raises(ArtifactError, match=r"other\.pte cannot be read by ExecuTorch"):
+    with pytest.raises(
+        ArtifactError, match=r"compiled for QnnBackendNone, which ExecuTorch on this"
+    ):
         open_artifact(other, threads=1)
 
 
@@ -137,3 +145,20 @@ def test_program_is_a_cell_of_the_labs_matrix(path: Path) -> None:
         "aten::argmax",
         "dim_order_ops::_to_dim_order_copy",
     }
+
+
+def test_program_for_core_ml_is_one_part_with_its_own_rules(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    graph = capture(tiny_network, NORMALISATION, SIZE_HW, "classes")
+    told = describe("executorch", "fp32", "classes")
+    path = tmp_path / "tiny.pte"
+    write_target(graph, replace(told, provenance={BACKEND_KEY: "coreml"}), path)
+    (operator,) = read_graph(path).operators
+    assert (operator.type, operator.domain) == ("CoreMLBackend", "delegate")
+    for profile, verdict in (("executorch-coreml", "ok"), ("executorch-xnnpack", "rejected")):
+        (judged,) = judge(read_graph(path), load_profile(profile)).verdicts
+        assert judged.verdict == verdict
+    if sys.platform != "darwin":
+        with pytest.raises(ArtifactError, match="compiled for CoreMLBackend"):
+            open_artifact(path)
