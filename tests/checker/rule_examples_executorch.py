@@ -1,4 +1,4 @@
-"""For each rule about ExecuTorch, with XNNPACK or Core ML: operators that it speaks about, and some that it does not."""
+"""For each rule about ExecuTorch, with XNNPACK or Core ML: operators that it speaks about, and some it does not."""
 
 from tests.checker.operator_builders import dense, operator
 
