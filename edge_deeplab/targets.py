@@ -41,6 +41,7 @@ class Target:
         runtimes: what runs its files; the first that this system has is the default.
         marker: of its points in plots, by matplotlib's names.
         head: what comes out of its files where none is asked for, as `export --head` names it.
+        patience: how many times as long as another's a file of this target may take on this machine.
         preview: written and run like the others, but made only where it is named: what makes it still changes.
     """
 
@@ -52,6 +53,7 @@ class Target:
     runtimes: tuple[RuntimeName, ...]
     marker: str
     head: str = "exact"
+    patience: int = 1
     preview: bool = False
 
 
@@ -112,6 +114,7 @@ TARGETS: Mapping[TargetName, Target] = {
         runtimes=("core-ai",),
         marker="v",
         head="logits",
+        patience=20,
         preview=True,
     ),
 }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.formats.coreai_program import read_program
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.onnx_session import open_session
 from edge_deeplab.runtimes.threads import available_cpus
@@ -34,19 +35,20 @@ def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     """Return the four-dimensional values inside a file of this project.
 
     Args:
-        path: .onnx, .tflite or .mlpackage.
+        path: .onnx, .tflite, .mlpackage or .aimodel.
         image_hwc: (H, W, 3) uint8 at the file's size.
 
     Raises:
         ArtifactError: for another format, and ChildError when the file harms its process.
         MissingDependencyError: without the package that runs it.
     """
-    if target_of(path) not in _TAPS:
-        known = ", ".join(TARGETS[target].ending for target in _TAPS)
+    target = target_of(path)
+    if target is None or target not in _TAPS:
+        known = ", ".join(TARGETS[name].ending for name in _TAPS)
         raise ArtifactError(f"{path} is none of {known}; an exported file was expected")
     pixels = image_hwc.shape[0] * image_hwc.shape[1]
     size = content_bytes(path) + pixels * _BYTES_A_PIXEL
-    limits = Limits.for_file(size, threads=available_cpus(), runs=_RUNS)
+    limits = Limits.for_file(size, threads=available_cpus(), runs=_RUNS * TARGETS[target].patience)
     child = BoundedChild(__name__, subject=str(path), limits=limits)
     try:
         names = child.ask("tap", path=str(path), image_hwc=image_hwc)["names"]
@@ -151,10 +153,37 @@ def _tap_coreml(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     }
 
 
+def _tap_coreai(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
+    from edge_deeplab.models.picture import to_batch
+    from edge_deeplab.runtimes.coreai import run_giving
+
+    program = read_program(path, ours=True)
+    quantized = {
+        operation.writes[0]: dict(operation.reads)["input"]
+        for operation in program.operations
+        if operation.type == "quantize"
+    }
+    dequantized = {
+        operation.writes[0]: quantized[source]
+        for operation in program.operations
+        if operation.type == "dequantize"
+        and (source := dict(operation.reads)["input"]) in quantized
+    }
+    named = {o.writes[0]: o.writes[0] for o in program.operations if o.gives}
+    shown = {
+        name: called
+        for name, called in (dequantized or named).items()
+        if len(program.values[name].shape or ()) == 4
+    }
+    values = run_giving(path, list(shown), to_batch(image_hwc).numpy())
+    return {shown[name]: np.asarray(value[0], np.float32) for name, value in values.items()}
+
+
 _TAPS: Mapping[TargetName, Callable[[Path, npt.NDArray[np.uint8]], LayerValues]] = {
     "onnx": _tap_onnx,
     "tflite": _tap_tflite,
     "coreml": _tap_coreml,
+    "coreai": _tap_coreai,
 }
 
 

@@ -159,6 +159,18 @@ def read_program(path: Path, *, ours: bool, numbers: bool = False) -> CoreAIProg
         raise ChildError(str(path), f"it described the file badly: {error!r}") from error
 
 
+def native_values(program: Any, path: Path) -> Mapping[str, Any]:
+    """Return the values of this project's program by the names that `read_program` gives them.
+
+    Args:
+        program: coreai's, parsed in this process; what is returned lives as long as it does.
+        path: the asset that it is of.
+    """
+    listing = _Listing(program, path, ours=True)
+    listing.answer(numbers=False)
+    return listing.values
+
+
 def _value(told: Mapping[str, Any]) -> CoreAIValue:
     shape, few = told["shape"], told["few"]
     return CoreAIValue(
@@ -222,6 +234,11 @@ class _Listing:
         self._operations: list[dict[str, Any]] = []
         self._constants: dict[str, Any] = {}
         self._outputs: list[str] = []
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The program's own values by name."""
+        return {name: value for value, name in self._names.items()}
 
     def answer(self, *, numbers: bool) -> Mapping[str, Any]:
         """Return the listing."""

@@ -1,6 +1,5 @@
 """An engine in a bounded child, as seen from the parent: it can crash, and what asked it goes on with one sentence."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ from edge_deeplab.errors import ChildError
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.runtimes.inputs import AffineQuantization, ImageTensor, Tensor, image_tensor
 from edge_deeplab.runtimes.threads import available_cpus
-from edge_deeplab.targets import RuntimeName
+from edge_deeplab.targets import TARGETS, RuntimeName, target_run_by
 
 SERVICE = "edge_deeplab.runtimes.engine_service"
-_TIMES_AS_LONG: Mapping[RuntimeName, int] = {"core-ai": 20}
-"""Runtimes whose kernels on this machine are slow, and how many times as long as others a file may take in them."""
 
 
 class ChildEngine:
@@ -47,7 +44,7 @@ class ChildEngine:
         limits = Limits.for_file(
             content_bytes(path),
             threads=used_threads,
-            runs=_TIMES_AS_LONG.get(engine, 1),
+            runs=TARGETS[target_run_by(engine)].patience,
             allowance=allowance,
         )
         self._child = BoundedChild(SERVICE, subject=str(path), limits=limits, engine=engine)

@@ -1,14 +1,16 @@
 """Apple's own runtime for Core AI on this machine's processor; on Linux one thread of plain kernels, slow and exact."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.coreai_asset import EXPECTED, read_asset
-from edge_deeplab.formats.coreai_program import MAIN
+from edge_deeplab.formats.coreai_program import MAIN, native_values
 from edge_deeplab.formats.source import unreadable
 from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import Tensor, image_tensor, only_input
@@ -30,20 +32,11 @@ class CoreAIEngine:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._path = path
         self.description_text = read_asset(path).description_text
-        self._runtime, assets = _load_native()
-        self._loop = asyncio.new_event_loop()
-        self._kept = AsyncExitStack()
-        try:
-            asset = assets.AIModelAsset.load(path)
-            model = self._loop.run_until_complete(
-                self._kept.enter_async_context(asset.executable())
-            )
-            names = list(model.function_names)
-            self._function = model.load_function(MAIN if MAIN in names else names[0])
-            told = self._function.desc
+        _, assets = _load_native()
+        with _parsing(path):
+            self._function = _Function(assets.AIModelAsset.load(path))
+            told = self._function.told
             inputs, self._output = list(told.input_names), str(told.output_names[0])
-        except (RuntimeError, ValueError, LookupError, AttributeError) as error:
-            raise unreadable(path, EXPECTED, str(error)) from error
         name = only_input(inputs, path=str(path))
         taken = told.input_descriptor(name)
         self.image = image_tensor(name, list(taken.shape), str(taken.dtype), path=str(path))
@@ -51,9 +44,7 @@ class CoreAIEngine:
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the function's first output."""
-        given = {self.image.name: self._runtime.NDArray(tensor)}
-        output: Tensor = self._loop.run_until_complete(self._function(given))[self._output].numpy()
-        return output
+        return self._function.run({self.image.name: tensor})[self._output]
 
     def run_scores(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the scores, which Core AI gives only where they are the output."""
@@ -63,6 +54,84 @@ class CoreAIEngine:
                 f"{self._path} gives class ids, and Core AI shows no value before them; export it with head logits"
             )
         return output
+
+
+def run_giving(path: Path, names: Sequence[str], tensor: Tensor) -> Mapping[str, Tensor]:
+    """Run a copy of one of this project's assets that gives some of the values inside it as well.
+
+    Args:
+        path: the asset.
+        names: of the values, as `read_program` gives them.
+        tensor: its input.
+
+    Returns:
+        The values by name.
+
+    Raises:
+        ArtifactError: when the asset is damaged.
+        MissingDependencyError: without coreai-core.
+    """
+    _, assets = _load_native()
+    ir: Any = import_module("coreai._compiler.ir")
+    dialect: Any = import_module("coreai._compiler.dialects.coreai")
+    with _parsing(path), TemporaryDirectory() as folder:
+        program = assets.AIModelAsset.load(path).program
+        known, graph = native_values(program, path), program._get_graph(MAIN)
+        block = graph.bodyRegion.blocks[0]
+        given, operation = [known[name] for name in names], graph.operation
+        (output,) = [op for op in block.operations if op.operation.name == "coreai.output"]
+        with operation.context, ir.Location.unknown():
+            with ir.InsertionPoint(output):
+                dialect.OutputOp(given)
+            output.operation.erase()
+            types = [each.type for each in block.arguments], [each.type for each in given]
+            operation.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(*types))
+            called = [{"coreai.name": ir.StringAttr.get(name)} for name in names]
+            operation.attributes["res_attrs"] = ir.ArrayAttr.get(
+                [ir.DictAttr.get(each) for each in called]
+            )
+        function = _Function(program.save_asset(Path(folder) / "giving.aimodel"))
+        (image,) = function.told.input_names
+        return function.run({str(image): tensor})
+
+
+class _Function:
+    """The function of an asset that runs, "main" or else its first.
+
+    Args:
+        asset: coreai's, open.
+    """
+
+    def __init__(self, asset: Any) -> None:
+        self._runtime, _ = _load_native()
+        self._loop = asyncio.new_event_loop()
+        self._kept = (
+            AsyncExitStack()
+        )  # of the process's life: it is a child that ends with the file
+        model = self._loop.run_until_complete(self._kept.enter_async_context(asset.executable()))
+        names = list(model.function_names)
+        self._function = model.load_function(MAIN if MAIN in names else names[0])
+        self.told = self._function.desc
+        """What it takes and gives."""
+
+    def run(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Map input tensors to output tensors, each by its name."""
+        given = {name: self._runtime.NDArray(tensor) for name, tensor in tensors.items()}
+        outputs = self._loop.run_until_complete(self._function(given))
+        return {str(name): value.numpy() for name, value in outputs.items()}
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    """Turn what coreai raises over a damaged asset into one sentence.
+
+    Raises:
+        ArtifactError: in place of it.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, LookupError, AttributeError) as error:
+        raise unreadable(path, EXPECTED, str(error)) from error
 
 
 def _load_native() -> tuple[Any, Any]:
