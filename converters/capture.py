@@ -162,8 +162,8 @@ def check_size(size_hw: tuple[int, int]) -> None:
     """
     if not _is_good(size_hw):
         raise ConfigError(
-            f"size {_size_text(size_hw)} came, height and width that are multiples of {SIZE_MULTIPLE} were expected; "
-            f"use {_size_text(nearest_good_size(size_hw))}, the nearest, or allow any size and pay for it in accuracy"
+            f"size {size_text(size_hw)} came, height and width that are multiples of {SIZE_MULTIPLE} were expected; "
+            f"use {size_text(nearest_good_size(size_hw))}, the nearest, or allow any size and pay for it in accuracy"
         )
 
 
@@ -172,10 +172,10 @@ def say_what_size_costs(size_hw: tuple[int, int]) -> str | None:
     if _is_good(size_hw):
         return None
     return (
-        f"warning: size {_size_text(size_hw)} is not a multiple of {SIZE_MULTIPLE}: resizes get ratios that are not "
+        f"warning: size {size_text(size_hw)} is not a multiple of {SIZE_MULTIPLE}: resizes get ratios that are not "
         "whole (Core ML nudges its float scale upwards) and strided convolutions sample odd maps half a pixel off what "
         "the network was trained on; several mIoU points were measured between the two kinds of size; the nearest good "
-        f"size is {_size_text(nearest_good_size(size_hw))}"
+        f"size is {size_text(nearest_good_size(size_hw))}"
     )
 
 
@@ -189,7 +189,8 @@ def nearest_good_size(size_hw: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _size_text(size_hw: tuple[int, int]) -> str:
+def size_text(size_hw: tuple[int, int]) -> str:
+    """Return a size as people write it, height first."""
     return f"{size_hw[0]}x{size_hw[1]}"
 
 

@@ -18,7 +18,12 @@ from edge_deeplab.checker.rules import Profile, default_profiles
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.config import QatRecipe
-from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
+from edge_deeplab.converters.capture import (
+    CanonicalGraph,
+    capture,
+    say_what_size_costs,
+    size_text,
+)
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
 from edge_deeplab.converters.devices.heads import HeadForm, resolve_head
 from edge_deeplab.converters.devices.mending import (
@@ -31,7 +36,7 @@ from edge_deeplab.converters.devices.mending import (
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.description import Description
+from edge_deeplab.description import Description, Head
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.formats.manifest import (
     ManifestEntry,
@@ -57,6 +62,7 @@ class ExportedArtifact:
     Args:
         target: a key of `TARGETS`.
         precision: one of `PRECISIONS`.
+        head: what comes out.
         path: the file, or the folder of a Core ML package.
         bytes: its size.
         sha256: hash of its content.
@@ -70,6 +76,7 @@ class ExportedArtifact:
 
     target: TargetName
     precision: str
+    head: Head
     path: Path
     bytes: int
     sha256: str
@@ -119,30 +126,49 @@ def export_checkpoint(
     """
     request.check(checkpoint)
     checkpoint = _prepared(checkpoint, request, progress)
-    targets = resolve_targets(request.targets)
-    forms = {target: request.form_of(target) for target in targets}
-    for warning in _warnings(checkpoint, request.size_of(checkpoint), forms):
+    for warning in _warnings(checkpoint, request):
         progress.note(warning)
-    graphs = {
-        form: _captured(checkpoint, request, form, progress)
-        for form in dict.fromkeys(forms.values())
-    }
+    artifacts = [
+        artifact
+        for size_hw in request.sizes_of(checkpoint)
+        for artifact in _export_at(size_hw, checkpoint, request, progress)
+    ]
+    write_manifest(request.output, [_manifest_entry(each, checkpoint) for each in artifacts])
+    return tuple(artifacts)
+
+
+def _export_at(
+    size_hw: tuple[int, int], checkpoint: Checkpoint, request: ExportRequest, progress: Progress
+) -> Iterator[ExportedArtifact]:
+    """Yield a file a target, the graph of each head captured once."""
+    targets = resolve_targets(request.targets)
     judges = profiles_of(request.devices, targets)
-    artifacts, entries = [], []
+    graphs: dict[HeadForm, CanonicalGraph] = {}
     for target in targets:
-        graph = graphs[forms[target]]
-        description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
+        form = request.form_of(target)
+        if form not in graphs:
+            graphs[form] = _captured(checkpoint, request, form, size_hw, progress)
+        description = describe(checkpoint, graphs[form], target, request.precision_of(checkpoint))
         if target == "executorch" and request.backend:
             told = {**description.provenance, BACKEND_KEY: request.backend}
             description = replace(description, provenance=told)
-        plan = foresee(graph, description, request.atrous, judges[target])
+        plan = foresee(graphs[form], description, request.atrous, judges[target])
         _tell_cost(plan.atrous, target, progress)
-        artifact = export_graph(graph, description, request.output, plan, judges[target], progress)
-        rewrites = (*request.rewrites_of(forms[target]), *artifact.rewrites)
-        artifacts.append(replace(artifact, rewrites=rewrites))
-        entries.append(_manifest_entry(artifacts[-1], checkpoint, graph.head))
-    write_manifest(request.output, entries)
-    return tuple(artifacts)
+        path = request.output / file_name(description, sized=len(request.sizes_hw) > 1)
+        artifact = export_graph(graphs[form], description, path, plan, judges[target], progress)
+        yield replace(artifact, rewrites=(*request.rewrites_of(form), *artifact.rewrites))
+
+
+def file_name(description: Description, *, sized: bool = False) -> str:
+    """Return what a file is called: by its checkpoint, precision, backend and, where there are several, size."""
+    assert description.target is not None, "a file is made for a target"
+    name = description.checkpoint.removesuffix(f"-{description.precision}")
+    parts = [name, description.precision]
+    if description.provenance.get(BACKEND_KEY) == "coreml":
+        parts.append("coreml")
+    if sized:
+        parts.append(size_text(description.size_hw))
+    return "-".join(parts) + TARGETS[description.target].ending
 
 
 def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress) -> Checkpoint:
@@ -161,13 +187,20 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
     return checkpoint
 
 
-def _warnings(
-    checkpoint: Checkpoint, size_hw: tuple[int, int], forms: Mapping[TargetName, HeadForm]
-) -> Iterator[str]:
+def _warnings(checkpoint: Checkpoint, request: ExportRequest) -> Iterator[str]:
     """Yield what the files that are asked for will cost, or not do."""
-    if not checkpoint.info.is_graph and (warning := say_what_size_costs(size_hw)):
-        yield warning
-    for target, form in forms.items():
+    for size_hw in request.sizes_of(checkpoint):
+        if not checkpoint.info.is_graph and (warning := say_what_size_costs(size_hw)):
+            yield warning
+    trained = checkpoint.info.size_hw
+    others = [size_text(size) for size in request.sizes_of(checkpoint) if size != trained]
+    if len(request.sizes_hw) > 1 and others:
+        yield (
+            f"{checkpoint.name} was trained at {size_text(trained)}; what {', '.join(others)} costs in accuracy is not "
+            "known before parity tells it"
+        )
+    for target in resolve_targets(request.targets):
+        form = request.form_of(target)
         if form.head == "classes" and resolve_head(TARGETS[target].head).head == "logits":
             yield (
                 f"{target}: devices were seen to compute a wrong class map (docs/{target}.md); head logits, the "
@@ -176,10 +209,13 @@ def _warnings(
 
 
 def _captured(
-    checkpoint: Checkpoint, request: ExportRequest, form: HeadForm, progress: Progress
+    checkpoint: Checkpoint,
+    request: ExportRequest,
+    form: HeadForm,
+    size_hw: tuple[int, int],
+    progress: Progress,
 ) -> CanonicalGraph:
-    size_hw = request.size_of(checkpoint)
-    progress.begin(f"capturing {checkpoint.name} at {size_hw[0]}x{size_hw[1]}")
+    progress.begin(f"capturing {checkpoint.name} at {size_text(size_hw)}")
     graph = capture(
         checkpoint.build(),
         checkpoint.info.normalisation,
@@ -207,7 +243,7 @@ def _tell_cost(choices: Sequence[AtrousChoice], target: TargetName, progress: Pr
 def export_graph(
     graph: CanonicalGraph,
     description: Description,
-    output_dir: Path,
+    path: Path,
     plan: Mended = UNMENDED,
     profiles: Sequence[Profile] = (),
     progress: Progress = SILENT,
@@ -218,16 +254,13 @@ def export_graph(
         graph: the canonical graph.
         description: what the artifact is to say of itself; its target and precision are what is
             written.
-        output_dir: folder of the artifact.
+        path: file to write, or the folder of a package.
         plan: what the file is first written with.
         profiles: those that give the verdicts, and that it is written again for; with none the target's default judges.
         progress: told what is under way.
     """
     start, target = time.perf_counter(), description.target
     assert target is not None, "a file is made for a target"
-    name = description.checkpoint.removesuffix(f"-{description.precision}")
-    backend = "-coreml" if description.provenance.get(BACKEND_KEY) == "coreml" else ""
-    path = output_dir / f"{name}-{description.precision}{backend}{TARGETS[target].ending}"
     with replace_when_complete(path) as temporary:
 
         def lower(tried: CanonicalGraph) -> Path:
@@ -245,6 +278,7 @@ def export_graph(
     return ExportedArtifact(
         target=target,
         precision=description.precision,
+        head=description.head,
         path=path,
         bytes=content_bytes(path),
         sha256=content_sha256(path),
@@ -303,12 +337,12 @@ def describe(
     )
 
 
-def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint, head: str) -> ManifestEntry:
+def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint) -> ManifestEntry:
     return {
         "file": artifact.path.name,
         "target": artifact.target,
         "precision": artifact.precision,
-        "head": head,
+        "head": artifact.head,
         "size_hw": list(artifact.size_hw),
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,

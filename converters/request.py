@@ -35,7 +35,8 @@ class ExportRequest:
     Args:
         targets: keys of `TARGETS`, or of `ALL_TARGETS`.
         precision: one of `PRECISIONS`; None is "int8" of a quantized checkpoint, else "fp32".
-        size_hw: input height and width, multiples of 16; None takes the size that a checkpoint was trained for.
+        sizes_hw: input heights and widths, multiples of 16; with several, each has files of its own that are named by
+            it. None at all takes the size that a checkpoint was trained for.
         head: what comes out, a key of `HEAD_FORMS`; None takes each target's own default.
         atrous: the form of atrous convolutions, one of `ATROUS`; "auto" takes for each the cheapest that the target's
             profile, the default one where none is named, runs on its fast path.
@@ -54,7 +55,7 @@ class ExportRequest:
 
     targets: Sequence[str] = ("all",)
     precision: str | None = None
-    size_hw: tuple[int, int] | None = None
+    sizes_hw: Sequence[tuple[int, int]] = ()
     head: str | None = None
     atrous: str = NATIVE
     profiles: Sequence[str] = ()
@@ -68,9 +69,11 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         """Check each value by itself."""
-        with checking("size_hw"):
-            if self.size_hw is not None and not self.any_size:
-                check_size(self.size_hw)
+        with checking("sizes_hw"):
+            if len(set(self.sizes_hw)) < len(self.sizes_hw):
+                raise ConfigError("a size came twice; sizes that differ were expected")
+            for size_hw in self.sizes_hw if not self.any_size else ():
+                check_size(size_hw)
         with checking("targets"):
             resolve_targets(self.targets)
         with checking("head"):
@@ -111,9 +114,9 @@ class ExportRequest:
         """Return the precision of a checkpoint's files."""
         return self.precision or ("int8" if self._quantizes(checkpoint) else "fp32")
 
-    def size_of(self, checkpoint: Checkpoint) -> tuple[int, int]:
-        """Return the height and width of a checkpoint's files."""
-        return self.size_hw or checkpoint.info.size_hw
+    def sizes_of(self, checkpoint: Checkpoint) -> Sequence[tuple[int, int]]:
+        """Return the heights and widths of a checkpoint's files."""
+        return self.sizes_hw or (checkpoint.info.size_hw,)
 
     def check(self, checkpoint: Checkpoint) -> None:
         """Check that a checkpoint can be exported so, as far as that can be told before any work.
@@ -131,11 +134,13 @@ class ExportRequest:
                 f"sparsity came with precision {precision}; fp32 or fp16 was expected, because a file stores a weight "
                 "either sparse or in few bits; leave one of the two out"
             )
-        if not (self.any_size or checkpoint.info.is_graph):
-            check_size(self.size_of(checkpoint))
+        for size_hw in self.sizes_of(checkpoint):
+            if not (self.any_size or checkpoint.info.is_graph):
+                check_size(size_hw)
         for target, profiles in profiles_of(self.devices, targets).items():
             form = self.form_of(target)
-            check_head_size(self.rewrites_of(form), self.size_of(checkpoint))
+            for size_hw in self.sizes_of(checkpoint):
+                check_head_size(self.rewrites_of(form), size_hw)
             check_precision(profiles, target, precision, form.head)
         check_writable(self.output, "folder")
         read_manifest(self.output)  # which is brought up to date at the end

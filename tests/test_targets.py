@@ -103,13 +103,14 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> TargetName:
 
 def test_new_target_of_three_modules_is_written_and_run(toy: TargetName, tmp_path: Path) -> None:
     from edge_deeplab.converters.capture import CanonicalGraph
-    from edge_deeplab.converters.export import export_graph
+    from edge_deeplab.converters.export import export_graph, file_name
     from edge_deeplab.runtimes.artifact import ArtifactRuntime
     from edge_deeplab.runtimes.engine_service import service
     from tests.converters.conftest import describe
 
     graph = CanonicalGraph(cast(Any, None), "classes", (32, 48))
-    artifact = export_graph(graph, describe(toy, "fp32", "classes"), tmp_path)
+    described = describe(toy, "fp32", "classes")
+    artifact = export_graph(graph, described, tmp_path / file_name(described))
     assert artifact.path.suffix == ".toy"
     assert (artifact.profiles, sum(artifact.operators.values())) == ((), 0)
     answers = service(cast(RuntimeName, "toy"))

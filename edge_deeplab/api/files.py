@@ -10,6 +10,7 @@ from edge_deeplab.api.named import (
     to_path,
     to_path_or_none,
     to_size,
+    to_sizes,
     types,
 )
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
@@ -172,7 +173,7 @@ def export(
     calibrate: str | Path | None = None,
     sparsity: str | None = None,
     head: str | None = None,
-    size_hw: tuple[int, int] | None = None,
+    size_hw: Sequence[int] | Sequence[Sequence[int]] | None = None,
     atrous: str = "native",
     profiles: str | Sequence[str] = (),
     backend: str | None = None,
@@ -190,6 +191,7 @@ def export(
 
     Args:
         model: as for `load`; None is the shipped checkpoint, for int8 without `calibrate` the shipped quantized one.
+        size_hw: (H, W), or several of them, each of which has files of its own; None is the size of the training.
         allow_pickle: as for `load`.
         unsafe_pickle: as for `load`.
         progress: told every stage.
@@ -202,7 +204,7 @@ def export(
     request = ExportRequest(
         targets=to_names("targets", targets),
         precision=precision,
-        size_hw=to_size(size_hw),
+        sizes_hw=to_sizes(size_hw),
         head=head,
         atrous=atrous,
         profiles=to_names("profiles", profiles),

@@ -117,6 +117,15 @@ def to_folder(data: str | Path, max_pixels: int, label_map: "types.NamedLabelMap
     return DataFolder.named(to_path("data", data), max_pixels, label_map)
 
 
+def to_sizes(given: Sequence[int] | Sequence[Sequence[int]] | None) -> tuple[tuple[int, int], ...]:
+    """Return the sizes that were asked for: one, or a sequence of them; none of None. Errors as for `to_size`."""
+    if given is None:
+        return ()
+    several = isinstance(given, Sequence) and any(isinstance(each, Sequence) for each in given)
+    sizes: Any = given if several else (given,)
+    return tuple(size for each in sizes if (size := to_size(each)) is not None)
+
+
 def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:
     """Return the height and width that were asked for, as whole numbers; None stays None.
 

@@ -15,7 +15,7 @@ from edge_deeplab.cli.output import (
     UnsafePickleOption,
     ending_cleanly,
     naming_options,
-    parse_size,
+    parse_sizes,
     print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
@@ -24,7 +24,12 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 if TYPE_CHECKING:
     from edge_deeplab.converters.export import ExportedArtifact
 
-_OPTIONS = {"targets": "--target", "size_hw": "--size", "profiles": "--profile"}
+_OPTIONS = {
+    "targets": "--target",
+    "sizes_hw": "--size",
+    "size_hw": "--size",
+    "profiles": "--profile",
+}
 """Options that are not spelled as the request's field."""
 
 
@@ -63,7 +68,11 @@ def export(
         ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="Input HxW, multiples of 16; default: the training size.")
+        str | None,
+        typer.Option(
+            metavar="HxW[,HxW...]",
+            help="Input size, multiples of 16; several give files of each, named by it. Default: the training size.",
+        ),
     ] = None,
     head: Annotated[
         str | None,
@@ -111,7 +120,7 @@ def export(
 
     Example: edge-deeplab export runs/street --target tflite --precision fp16 --size 368x480
     """
-    size_hw = parse_size(size)
+    sizes_hw = parse_sizes(size)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options(_OPTIONS), drawn_progress() as progress:
             artifacts = api.export(
@@ -121,7 +130,7 @@ def export(
                 calibrate=calibrate,
                 sparsity=sparsity,
                 head=head,
-                size_hw=size_hw,
+                size_hw=sizes_hw or None,
                 atrous=atrous,
                 profiles=profile or (),
                 backend=backend,

@@ -206,3 +206,9 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
             f"size {text!r} is not HxW in pixels; write height first, for example 368x480"
         )
     return int(height), int(width)
+
+
+def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
+    """Return each (height, width) from "368x480,512x512"; none from None. Errors as for `parse_size`."""
+    parts = () if text is None else text.split(",")
+    return tuple(size for part in parts if (size := parse_size(part.strip())))

@@ -116,7 +116,9 @@ def examine_target(checkpoint: Checkpoint, graph: CanonicalGraph, target: Target
     images = np.random.default_rng(0).integers(0, 256, (1, *SIZE_HW, 3), np.uint8)
     try:
         description = export.describe(checkpoint, graph, target, "fp32")
-        artifact = export.export_graph(graph, description, checkpoint.path.parent)
+        artifact = export.export_graph(
+            graph, description, checkpoint.path.parent / export.file_name(description)
+        )
         with quietly():
             runtime = open_artifact(artifact.path)
             found = runtime.logits(images)

@@ -21,7 +21,7 @@ from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
-from edge_deeplab.formats.manifest import content_sha256
+from edge_deeplab.formats.manifest import content_sha256, read_manifest
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
@@ -208,7 +208,7 @@ class TestAroundTheLowering:
     def test_any_size_lets_a_bad_size_pass(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
         (artifact,) = export_checkpoint(
             checkpoint,
-            ExportRequest(["onnx"], size_hw=(65, 97), output=tmp_path, any_size=True),
+            ExportRequest(["onnx"], sizes_hw=[(65, 97)], output=tmp_path, any_size=True),
         )
         assert artifact.size_hw == (65, 97)
 
@@ -242,7 +242,7 @@ class TestAroundTheLowering:
     [
         (
             {"targets": ["onxn"]},
-            "did you mean 'onnx'.*coreml, tflite, onnx, executorch, all, every",
+            "did you mean 'onnx'.*coreml, tflite, onnx, executorch, coreai, all, every",
         ),
         ({"precision": "fp8"}, "choose one of: fp32, fp16, int8, w8, w6, w4"),
         ({"precision": "int4"}, "before it choose w8, w6 or w4"),
@@ -250,11 +250,11 @@ class TestAroundTheLowering:
         ({"head": "mask"}, "choose one of: exact, fast, logits, quarter-logits, classes"),
         ({"atrous": "dilated"}, "native, zero-insert, deinterlace, auto"),
         ({"asked": [AskedRewrite("split-group")]}, "did you mean 'split-groups'"),
-        ({"head": "fast", "size_hw": (65, 97), "any_size": True}, "or head exact"),
+        ({"head": "fast", "sizes_hw": [(65, 97)], "any_size": True}, "or head exact"),
         (
             {
                 "asked": [AskedRewrite("argmax-before-upsampling")],
-                "size_hw": (65, 97),
+                "sizes_hw": [(64, 96), (65, 97)],
                 "any_size": True,
             },
             "argmax-before-upsampling came with size 65x97",
@@ -262,7 +262,8 @@ class TestAroundTheLowering:
         ({"profiles": ["tflite-gpu"]}, "add the target tflite"),
         ({"precision": "w4"}, "choose coreml"),
         ({"sparsity": "0.5", "precision": "w8", "targets": ["coreml"]}, "leave one of the two out"),
-        ({"size_hw": (361, 481)}, "use 368x480"),
+        ({"sizes_hw": [(64, 96), (361, 481)]}, "use 368x480"),
+        ({"backend": "cormel"}, "did you mean 'coreml'.*xnnpack, coreml"),
     ],
 )
 def test_export_refuses_what_cannot_be_meant(
@@ -325,10 +326,11 @@ def test_export_with_atrous_auto_records_forms_and_reasons(
     [
         ("targets", ["onxn"]),
         ("precision", "fp8"),
-        ("size_hw", (65, 97)),
+        ("sizes_hw", [(65, 97)]),
         ("head", "mask"),
         ("atrous", "dilated"),
         ("profiles", ["tflite-cpu"]),
+        ("backend", "metal"),
         ("sparsity", "half"),
         ("asked", [AskedRewrite("nothing")]),
     ],
@@ -375,3 +377,28 @@ def test_export_for_profiles_lowers_each_file_once(
         assert artifact.profiles == (name,)
         report = judge(read_graph(artifact.path), load_profile(name))
         assert artifact.operators == report.count()
+
+
+@pytest.mark.usefixtures("no_lowering")
+def test_several_sizes_have_files_of_their_own_named_by_them(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    noted: list[str] = []
+
+    class Noting(Silent):
+        def note(self, sentence: str) -> None:
+            noted.append(sentence)
+
+    sizes = [SIZE_HW, (32, 48)]
+    request = ExportRequest(["onnx", "tflite"], sizes_hw=sizes, output=tmp_path)
+    artifacts = export_checkpoint(checkpoint, request, Noting())
+    assert [(a.path.name, a.size_hw) for a in artifacts] == [
+        ("street-fp32-64x64.onnx", SIZE_HW),
+        ("street-fp32-64x64.tflite", SIZE_HW),
+        ("street-fp32-32x48.onnx", (32, 48)),
+        ("street-fp32-32x48.tflite", (32, 48)),
+    ]
+    entries = {entry["file"]: entry["size_hw"] for entry in read_manifest(tmp_path)}
+    assert entries == {a.path.name: [*a.size_hw] for a in artifacts}
+    (note,) = noted
+    assert note.startswith("street was trained at 64x64; what 32x48 costs in accuracy")

@@ -108,13 +108,13 @@ def export_brightest(target: str, folder: Path) -> Path:
     """Export a file that does what `BrightestChannel` does, with this project's converters."""
     torch = pytest.importorskip("torch", reason="the converters need it")
     from edge_deeplab.converters.capture import capture
-    from edge_deeplab.converters.export import export_graph
+    from edge_deeplab.converters.export import export_graph, file_name
 
     description = replace(describe(), target=target)
     network = torch.nn.Conv2d(3, len(CLASSES), 1, bias=False).eval()
     torch.nn.init.dirac_(network.weight)  # each class scores what its channel holds
     graph = capture(network, description.normalisation, description.size_hw, "classes")
-    return export_graph(graph, description, folder).path
+    return export_graph(graph, description, folder / file_name(description)).path
 
 
 @pytest.fixture(scope="session")
