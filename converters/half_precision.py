@@ -8,7 +8,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import ARGMAX, CAST, MULTIPLY, RESIZE, SUBTRACT
+from edge_deeplab.converters.aten import CAST, MULTIPLY, RESIZE, SUBTRACT
 from edge_deeplab.converters.float16 import round_to_float16
 from edge_deeplab.converters.program import ProgramEditor
 
@@ -50,12 +50,11 @@ def _normalised(editor: ProgramEditor) -> fx.Node:
 
 
 def _end_of_network(editor: ProgramEditor) -> fx.Node:
-    """Return what the last resize reads, or else the argmax, or else the output."""
-    for target in (RESIZE, ARGMAX):
-        if calls := editor.calls(target):
-            source: fx.Node = calls[-1].all_input_nodes[0]
-            return source
-    return editor.output()
+    """Return the scores before what enlarges them and takes the class map of them."""
+    value = editor.output()
+    while value.target is RESIZE or not value.meta["val"].is_floating_point():
+        value = value.all_input_nodes[0]
+    return value
 
 
 def _between(start: fx.Node, end: fx.Node) -> set[fx.Node]:

@@ -146,6 +146,8 @@ class ExportRequest:
         read_manifest(self.output)  # which is brought up to date at the end
         for target in targets:
             check_installed(target)
+        if self.backend == "coreml":
+            check_installed("coreml")
 
     def _quantizes(self, checkpoint: Checkpoint) -> bool:
         return checkpoint.quantization is not None or self.calibrate is not None

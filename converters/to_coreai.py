@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
@@ -41,11 +40,10 @@ def write_coreai(graph: CanonicalGraph, description: Description, path: Path) ->
         MissingDependencyError: without coreai-torch.
         ConversionError: when it fails.
     """
-    program = (
-        compute_in_float16(graph.program) if description.precision == "fp16" else graph.program
-    )
     with calling("coreai-torch", "Core AI"):
         require("coreai_torch", package="coreai-torch", extra="coreai")
+        is_half = description.precision == "fp16"
+        program = compute_in_float16(graph.program) if is_half else graph.program
         _save(_without_chance(_convert(program, graph.head)), description, path)
 
 
@@ -137,4 +135,4 @@ def _save(program: Any, description: Description, path: Path) -> None:
         metadata = Path(folder) / "asset.aimodel" / METADATA
         ordered = json.dumps(json.loads(metadata.read_text()), indent=2, sort_keys=True)
         metadata.write_text(ordered + "\n")
-        shutil.move(asset.path, path)
+        asset.path.rename(path)

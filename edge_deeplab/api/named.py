@@ -123,7 +123,11 @@ def to_sizes(given: Sequence[int] | Sequence[Sequence[int]] | None) -> tuple[tup
         return ()
     several = isinstance(given, Sequence) and any(isinstance(each, Sequence) for each in given)
     sizes: Any = given if several else (given,)
-    return tuple(size for each in sizes if (size := to_size(each)) is not None)
+    if any(each is None for each in sizes):
+        raise ConfigError(
+            f"size_hw came as {given!r:.60}; heights and widths were expected, no None"
+        )
+    return tuple(size for each in sizes if (size := to_size(each)))
 
 
 def to_size(given: Sequence[int] | None) -> tuple[int, int] | None:

@@ -68,7 +68,13 @@ class Limits:
 
     @classmethod
     def for_file(
-        cls, size: int, *, threads: int = 1, runs: int = 1, allowance: Allowance | None = None
+        cls,
+        size: int,
+        *,
+        threads: int = 1,
+        runs: int = 1,
+        patience: int = 1,
+        allowance: Allowance | None = None,
     ) -> "Limits":
         """Return the bounds that suit a file.
 
@@ -76,11 +82,12 @@ class Limits:
             size: its bytes.
             threads: CPU threads that it is run with.
             runs: how often a request executes it.
+            patience: how many times as long as others' its runtime may take where the user says nothing.
             allowance: what the user allows instead.
         """
         asked = allowance or Allowance()
         memory = asked.memory_bytes or MEMORY_BYTES + _TIMES_THE_FILE * size
-        each_s = asked.cpu_s or CPU_S + size // _BYTES_A_CPU_S
+        each_s = asked.cpu_s or patience * (CPU_S + size // _BYTES_A_CPU_S)
         cpu_s = max(1, round(each_s * threads * runs))
         wall_s = max(_LEAST_WALL_S, _WALL_S_A_CPU_S * each_s * runs)
         return cls(memory + threads * _BYTES_A_THREAD, cpu_s, wall_s)

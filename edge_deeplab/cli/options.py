@@ -61,7 +61,7 @@ RuntimeOption = Annotated[
         metavar="NAME",
         help="What runs the files, in place of their format's default. TFLite: interpreter (with XNNPACK, the "
         "default), interpreter-builtin (LiteRT's own kernels, without XNNPACK) or compiled-model (LiteRT's newer API); "
-        "Core ML: core-ml or mil-reference.",
+        "Core ML: core-ml or mil-reference; ExecuTorch: executorch-xnnpack; Core AI: core-ai.",
     ),
 ]
 MemoryLimitOption = Annotated[
@@ -79,7 +79,8 @@ TimeLimitOption = Annotated[
         "--time-limit",
         metavar="SECONDS",
         min=1.0,
-        help="Seconds of one core that a run may take; without it 7 and one for each 2 MiB of the file.",
+        help="Seconds of one core that a run may take; without it 7 and one for each 2 MiB of the file, of "
+        "Core AI's files twenty times that.",
     ),
 ]
 

@@ -42,6 +42,8 @@ Document = dict[str, Any]
 """JSON values, as they are kept with a step; no other module sees them."""
 
 _TIMES = ("latency_ms", "seconds")
+_APPLES = ("coreml", "coreai")
+"""Targets whose files devices' own runtimes run on a Mac alone."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def bench(
         return {
             target: _time_files(job, [e.files[target] for e in exports], section)
             for target in exports[0].files
-            if target != "coreml" or core_ml_runs_here()
+            if target not in _APPLES or core_ml_runs_here()
         }
 
     inputs = {f"{e.name}/{name}": sha for e in exports for name, sha in e.done.outputs.items()}

@@ -19,7 +19,7 @@ from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, U
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
+from edge_deeplab.runtimes.base import is_timed_here
 from edge_deeplab.runtimes.open import known_runtime, open_artifact
 from edge_deeplab.runtimes.threads import available_cpus
 
@@ -152,7 +152,7 @@ def time_files(
 
 
 def _is_evaluated(file: Timed | Failed) -> bool:
-    return not isinstance(file, Failed) and file.name.startswith(REFERENCE_EVALUATOR)
+    return not isinstance(file, Failed) and not is_timed_here(file.name)
 
 
 def _leave_untimed(file: Timed | Failed) -> Loaded:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 EVALUATED = (
-    "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
-    "no device's"
+    "what runs it here, operator by operator, shows what the file means: not timed, because its time would be no "
+    "device's"
 )
 
 

@@ -48,7 +48,9 @@ def tap(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
         raise ArtifactError(f"{path} is none of {known}; an exported file was expected")
     pixels = image_hwc.shape[0] * image_hwc.shape[1]
     size = content_bytes(path) + pixels * _BYTES_A_PIXEL
-    limits = Limits.for_file(size, threads=available_cpus(), runs=_RUNS * TARGETS[target].patience)
+    limits = Limits.for_file(
+        size, threads=available_cpus(), runs=_RUNS, patience=TARGETS[target].patience
+    )
     child = BoundedChild(__name__, subject=str(path), limits=limits)
     try:
         names = child.ask("tap", path=str(path), image_hwc=image_hwc)["names"]

@@ -4,7 +4,6 @@ The idea to hold: a program whose hash is another than the one beside it was dam
 parser, which is native code, sees it.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.documents import parse_json
+from edge_deeplab.errors import ArtifactError
+from edge_deeplab.files import file_sha256
 from edge_deeplab.formats.folders import check_links
 from edge_deeplab.formats.source import read_bytes, unreadable
 
@@ -49,9 +50,14 @@ def read_asset(path: Path) -> StoredAsset:
         ArtifactError: when it is no such folder, something in it leads outside, or it is damaged.
     """
     check_links(path)
-    content = read_bytes(path / PROGRAM, wanted=EXPECTED)
     told = read_bytes(path / HASH, largest=_HASH_BYTES, wanted="the hash of a Core AI program")
-    if hashlib.sha256(content).digest() != told:
+    try:
+        size, sha256 = (path / PROGRAM).stat().st_size, file_sha256(path / PROGRAM)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path / PROGRAM} cannot be read ({error.strerror or error}); {EXPECTED} was expected; check the path"
+        ) from error
+    if sha256 != told.hex():
         raise unreadable(path, EXPECTED, f"{PROGRAM} has another hash than {HASH} says")
     place = path / METADATA
     try:
@@ -61,4 +67,4 @@ def read_asset(path: Path) -> StoredAsset:
             raise TypeError(f"{_CUSTOM} is no table")
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise unreadable(place, "the metadata of a Core AI asset", str(error)) from error
-    return StoredAsset(len(content), version, custom)
+    return StoredAsset(size, version, custom)

@@ -19,6 +19,7 @@ from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError, require
 from edge_deeplab.formats.coreai_asset import EXPECTED, read_asset
 from edge_deeplab.formats.source import (
+    ENTRY_BYTES,
     LONGEST_SETTING,
     RECORD_BYTES,
     ReadingBudget,
@@ -249,10 +250,11 @@ class _Listing:
         function = MAIN if MAIN in named else next(iter(named))
         graph = named[function]
         block = graph.bodyRegion.blocks[0]
-        attributes = {each.name: str(each.attr) for each in graph.operation.attributes}
-        asked = _NAMED.findall(attributes.get("arg_attrs", ""))
+        told = [list(each.attr) for each in graph.operation.attributes if each.name == "arg_attrs"]
+        asked = [_NAMED.search(str(each)) for each in (told or [[]])[0]]
         for place, argument in enumerate(block.arguments):
-            self._note(argument, asked[place] if place < len(asked) else f"input {place}")
+            found = asked[place] if place < len(asked) else None
+            self._note(argument, found[1] if found else f"input {place}")
         inputs = [self._names[argument] for argument in block.arguments]
         self._list(block)
         arrays = self._arrays() if numbers else {}
@@ -271,6 +273,7 @@ class _Listing:
         """List a block's operations, each followed by those of its own blocks (branches, loop bodies)."""
         for op in block.operations:
             self._budget.spend(1, RECORD_BYTES)
+            self._budget.spend(len(op.operands) + len(op.results), ENTRY_BYTES)
             kind = op.operation.name
             if kind == _CONSTANT:
                 self._note_constant(op)
@@ -280,6 +283,7 @@ class _Listing:
                 self._note_operation(op, kind)
             for region in op.regions:
                 for inner in region.blocks:
+                    self._budget.spend(len(inner.arguments), ENTRY_BYTES)
                     for argument in inner.arguments:
                         self._note(argument, "argument")
                     self._list(inner)
@@ -369,15 +373,16 @@ def _type(told: Any) -> tuple[str | None, list[int | None] | None]:
 
 def _roles(op: Any) -> Iterator[tuple[str, Any]]:
     """Yield each operand with its name in the dialect, as far as the operation's class tells."""
+    ir: Any = import_module("coreai._compiler.ir")
     view = op.opview if hasattr(op, "opview") else op
     operands = list(op.operands)
-    names = dict.fromkeys(range(len(operands)), "")
+    names = dict.fromkeys(range(-1, len(operands)), "")  # -1: of what is no operand
     for name, told in vars(type(view)).items():
         if isinstance(told, property):
             value = getattr(view, name, None)
-            place = next((i for i, each in enumerate(operands) if each == value), None)
-            if place is not None and not names[place]:
-                names[place] = name
+            free = (i for i, each in enumerate(operands) if not names[i])
+            same = (i for i in free if isinstance(value, ir.Value) and operands[i] == value)
+            names[next(same, -1)] = name
     for place, operand in enumerate(operands):
         yield names[place] or f"input {place}", operand
 

@@ -164,7 +164,7 @@ class FileGraph:
 
     Args:
         path: the file.
-        format: "tflite", "onnx" or "coreml".
+        format: a key of `TARGETS`.
         versions: of the format and its operator sets, for example {"schema": 3} or {"opset": 18, "ir": 10}.
         operators: in the file's order, constants left out.
         notes: what of the file the list does not show, one sentence each.

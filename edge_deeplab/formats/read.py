@@ -13,7 +13,7 @@ def read_graph(path: Path) -> FileGraph:
     """Return what an exported file holds.
 
     Args:
-        path: a `.tflite` or `.onnx` file, or an `.mlpackage` folder, of this project or anyone's.
+        path: a file, or the folder of a package, of one of `TARGETS`, of this project or anyone's.
 
     Raises:
         ArtifactError: when it cannot be read, or its ending is another.

@@ -4,6 +4,7 @@ A runtime owns a loaded file and the preprocessing that the file itself does not
 of the right size and get class ids.
 """
 
+import sys
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,8 +16,14 @@ from edge_deeplab.description import Description
 ImagesNHWC = npt.NDArray[np.uint8]
 ClassIds = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
-REFERENCE_EVALUATOR = "mil-reference"
-"""Name of the runtime that executes Core ML files off the Mac; its times are not a device's."""
+REFERENCE_EVALUATOR, CORE_AI = "mil-reference", "coreai-core"
+"""How the names of what executes Core ML and Core AI files off the Mac begin; their times are not a device's."""
+
+
+def is_timed_here(runtime: str) -> bool:
+    """Tell whether the times of a runtime, by its name, are those of what devices use."""
+    names = (REFERENCE_EVALUATOR,) if sys.platform == "darwin" else (REFERENCE_EVALUATOR, CORE_AI)
+    return not runtime.startswith(names)
 
 
 class Runtime(Protocol):

@@ -44,7 +44,7 @@ class ChildEngine:
         limits = Limits.for_file(
             content_bytes(path),
             threads=used_threads,
-            runs=TARGETS[target_run_by(engine)].patience,
+            patience=TARGETS[target_run_by(engine)].patience,
             allowance=allowance,
         )
         self._child = BoundedChild(SERVICE, subject=str(path), limits=limits, engine=engine)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.coreai_asset import EXPECTED, read_asset
 from edge_deeplab.formats.coreai_program import MAIN, native_values
 from edge_deeplab.formats.source import unreadable
+from edge_deeplab.runtimes.base import CORE_AI
 from edge_deeplab.runtimes.engine import EngineFactory
 from edge_deeplab.runtimes.inputs import Tensor, image_tensor, only_input
 from edge_deeplab.versions import installed_version
@@ -40,7 +41,7 @@ class CoreAIEngine:
         name = only_input(inputs, path=str(path))
         taken = told.input_descriptor(name)
         self.image = image_tensor(name, list(taken.shape), str(taken.dtype), path=str(path))
-        self.name = f"coreai-core {installed_version('coreai-core')}"
+        self.name = f"{CORE_AI} {installed_version(CORE_AI)}"
 
     def run(self, tensor: Tensor) -> Tensor:
         """Map the input tensor to the function's first output."""
@@ -105,12 +106,7 @@ class _Function:
     def __init__(self, asset: Any) -> None:
         self._runtime, _ = _load_native()
         self._loop = asyncio.new_event_loop()
-        self._kept = (
-            AsyncExitStack()
-        )  # of the process's life: it is a child that ends with the file
-        model = self._loop.run_until_complete(self._kept.enter_async_context(asset.executable()))
-        names = list(model.function_names)
-        self._function = model.load_function(MAIN if MAIN in names else names[0])
+        self._function = self._loop.run_until_complete(_load(asset))
         self.told = self._function.desc
         """What it takes and gives."""
 
@@ -119,6 +115,13 @@ class _Function:
         given = {name: self._runtime.NDArray(tensor) for name, tensor in tensors.items()}
         outputs = self._loop.run_until_complete(self._function(given))
         return {str(name): value.numpy() for name, value in outputs.items()}
+
+
+async def _load(asset: Any) -> Any:
+    """Return an asset's function; what it was compiled to on disk is gone by then, and no longer needed."""
+    async with asset.executable() as model:
+        names = list(model.function_names)
+        return model.load_function(MAIN if MAIN in names else names[0])
 
 
 @contextmanager
@@ -132,6 +135,18 @@ def _parsing(path: Path) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, LookupError, AttributeError) as error:
         raise unreadable(path, EXPECTED, str(error)) from error
+
+
+def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
+    """Return what a bounded child answers that only compiles and loads assets."""
+    _load_native()
+
+    def load(path: str) -> Mapping[str, Any]:
+        with _parsing(Path(path)):
+            _Function(_load_native()[1].AIModelAsset.load(Path(path)))
+        return {}
+
+    return {"load": load}
 
 
 def _load_native() -> tuple[Any, Any]:

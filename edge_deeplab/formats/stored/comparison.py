@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edge_deeplab.formats.operator_names import module_of
 from edge_deeplab.formats.stored.difference import (
     coarseness,
     parameter_difference,
@@ -97,15 +98,15 @@ def _with_scores_alike(files: Sequence[StoredFile]) -> list[StoredFile]:
     """Return files whose scores have one name.
 
     A file that gives the scores may name them as its output, one that gives the class map has them under the name of
-    the operator that computes them. Where each file has one activation that not all have, and a name is the output's,
-    they are those.
+    the operator that computes them. Where each file has one activation that not all have, a name is the output's, and
+    the others are of no layer, they are those.
     """
     shared = set.intersection(*(set(file.tensors) for file in files))
     own = [
         [n for n, tensor in file.tensors.items() if n not in shared and tensor.kind == "activation"]
         for file in files
     ]
-    if [SCORES] not in own or any(len(names) != 1 for names in own):
+    if [SCORES] not in own or any(len(names) != 1 or module_of(names[0]) for names in own):
         return list(files)
     return [
         replace(file, tensors={SCORES if n == name else n: t for n, t in file.tensors.items()})

@@ -56,6 +56,10 @@ class CoreAIReader:
 
     def __init__(self, program: CoreAIProgram, *, ours: bool) -> None:
         self._program = program
+        if program.others:
+            raise ValueError(
+                f"it has {len(program.others)} functions beside {program.function}, which this comparison does not read"
+            )
         for operation in program.operations:
             if operation.type in _OTHER_FORMS:
                 raise ValueError(

@@ -5,11 +5,16 @@ from dataclasses import replace
 
 from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.rules import Profile
+from edge_deeplab.child.bounded import ask_once
+from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, missing
+from edge_deeplab.formats.coreai_asset import read_asset
 from edge_deeplab.formats.graph import FileGraph
-from edge_deeplab.runtimes.child_engine import ChildEngine
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 from edge_deeplab.versions import installed_version
+
+SERVICE = "edge_deeplab.runtimes.coreai"
 
 
 class CoreAILoader:
@@ -26,7 +31,10 @@ class CoreAILoader:
         version = f"coreai-core {installed_version('coreai-core')}"
         seen = Observation("Core AI", version, platform.machine())
         try:
-            ChildEngine("core-ai", graph.path, None).close()
+            size = read_asset(graph.path).size
+            limits = Limits.for_file(size, patience=TARGETS["coreai"].patience)
+            path = str(graph.path.absolute())
+            ask_once(SERVICE, "load", subject=str(graph.path), limits=limits, path=path)
         except ChildError as error:
             return replace(seen, refusal=error.ending)
         except ArtifactError as error:

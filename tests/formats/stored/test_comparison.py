@@ -1,11 +1,13 @@
 """What counts as equal between two statements of a tensor: rounding to the coarser format, and nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_deeplab.formats.stored.comparison import compare_tensor
+from edge_deeplab.formats.stored.comparison import compare_files, compare_tensor
+from edge_deeplab.formats.stored.file import StoredFile
 from edge_deeplab.formats.stored.names import FreeNames
 from edge_deeplab.formats.stored.tensor import (
     Parameters,
@@ -155,3 +157,24 @@ def test_bias_scale_may_be_rounded_the_other_way_only_where_the_product_is_not_e
         assert chosen[0] == stored
     far = parameters(product * np.float32(1.001), element="int32")
     assert product_of(*inexact, far).parameters.scale[0] == product
+
+
+@pytest.mark.parametrize(
+    ("other", "scale", "differences"),
+    [
+        ("upsample_bilinear2d", 0.5, 0),
+        ("upsample_bilinear2d", 0.25, 1),
+        ("aspp__concat", 0.5, 2),
+        ("logits", 0.25, 1),
+    ],
+)
+def test_scores_are_one_tensor_whether_a_file_gives_them_or_the_class_map(
+    other: str, scale: float, differences: int
+) -> None:
+    """The scale is that of the other file's; an activation of a layer is never taken for the scores."""
+    image, scores = activation(parameters(0.1)), activation(parameters(0.5))
+    files = [
+        StoredFile(Path("a.onnx"), {"image": image, "logits": scores}),
+        StoredFile(Path("b.tflite"), {"image": image, other: activation(parameters(scale))}),
+    ]
+    assert len(compare_files(files).differences) == differences
