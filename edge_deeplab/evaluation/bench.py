@@ -15,11 +15,19 @@ import numpy.typing as npt
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError
-from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Row, Untimed
+from edge_deeplab.evaluation.latency import (
+    EVALUATED,
+    PLAIN_KERNELS,
+    BenchReport,
+    Failed,
+    Latency,
+    Row,
+    Untimed,
+)
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.runtimes.base import is_timed_here
+from edge_deeplab.runtimes.base import CORE_AI, is_timed_here
 from edge_deeplab.runtimes.open import known_runtime, open_artifact
 from edge_deeplab.runtimes.threads import available_cpus
 
@@ -157,7 +165,8 @@ def _is_evaluated(file: Timed | Failed) -> bool:
 
 def _leave_untimed(file: Timed | Failed) -> Loaded:
     assert not isinstance(file, Failed), "nothing runs it"
-    return Untimed(file.path, file.name, content_bytes(file.path))
+    note = PLAIN_KERNELS if file.name.startswith(CORE_AI) else EVALUATED
+    return Untimed(file.path, file.name, content_bytes(file.path), note)
 
 
 def _run_rounds(

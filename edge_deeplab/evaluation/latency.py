@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 EVALUATED = (
-    "what runs it here, operator by operator, shows what the file means: not timed, because its time would be no "
-    "device's"
+    "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
+    "no device's"
+)
+PLAIN_KERNELS = (
+    "Core AI's plain kernels run it off the Mac: not timed, because its time would be no device's"
 )
 
 
@@ -90,7 +93,7 @@ class Untimed:
     path: Path
     runtime: str
     bytes: int
-    note: str = EVALUATED
+    note: str
 
     def to_json(self) -> dict[str, Any]:
         """Return what is known as plain JSON values; what was not measured is null."""

