@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -118,11 +119,16 @@ class Trained:
 
 
 def build_accelerator(recipe: Recipe) -> Accelerator:
-    """Return what runs a recipe in its precision, on the devices at hand; bf16 only where it makes a step faster."""
+    """Return what runs a recipe in its precision, on the devices at hand; bf16 only where it makes a step faster.
+
+    Accelerate joins the processes of `torchrun` on a CPU only where it is told that they have nothing else; without
+    that each of them would be a run of its own, in the same folder.
+    """
     AcceleratorState._reset_state()  # else the first run of a process decides the precision of all
-    emulated = PartialState().device.type == "cpu" and not computes_bfloat16()
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    emulated = PartialState(cpu=cpu).device.type == "cpu" and not computes_bfloat16()
     mixed = recipe.optimiser.precision == "bf16" and not emulated
-    return Accelerator(mixed_precision="bf16" if mixed else "no")
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if mixed else "no")
 
 
 def share_statistics(model: nn.Module, accelerator: Accelerator) -> nn.Module:

@@ -1,6 +1,7 @@
 """Training in two processes: the losses of one process on the same crops."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,9 @@ def test_two_processes_have_the_losses_of_one(
     api.train(data, tmp_path / "alone", recipe=tmp_path / "recipe.toml", init=start, workers=0)
     paths = ("--data", str(data), "--recipe", "recipe.toml", "--init", "first")
     start_in_two_processes(tmp_path, "train", *paths, "--output", "shared")
+    ranks = [json.loads((tmp_path / "ranks" / f"{number}.json").read_text()) for number in range(2)]
+    assert len(set(ranks[0])) == 20, "each step moved the weights that the two have in common"
+    assert ranks[0] == ranks[1]
     one, two = (losses_of(tmp_path / run) for run in ("alone", "shared"))
     assert len(set(one)) == 20
     assert max(one) - min(one) > 0.1, "what the crops teach differs"
