@@ -159,7 +159,7 @@ def _tap_coreai(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     from edge_deeplab.models.picture import to_batch
     from edge_deeplab.runtimes.coreai import run_giving
 
-    program = read_program(path, ours=True)
+    program = read_program(path)
     quantized = {
         operation.writes[0]: dict(operation.reads)["input"]
         for operation in program.operations

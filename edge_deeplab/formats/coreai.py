@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from edge_deeplab.formats.coreai_asset import read_asset
 from edge_deeplab.formats.coreai_program import (
     CoreAIOperation,
     CoreAIProgram,
@@ -32,12 +31,10 @@ def read_coreai(path: Path) -> FileGraph:
         ArtifactError: when it is no Core AI asset; ChildError when it harms Apple's parser.
         MissingDependencyError: without coreai-core.
     """
-    asset = read_asset(path)
-    ours = asset.description_text is not None
-    program = read_program(path, ours=ours)
+    program = read_program(path)
     specs = {name: _spec(value) for name, value in program.values.items()}
     operators = tuple(
-        _operator(place, operation, program, specs, ours=ours)
+        _operator(place, operation, program, specs)
         for place, operation in enumerate(program.operations)
     )
     notes = (
@@ -45,7 +42,7 @@ def read_coreai(path: Path) -> FileGraph:
         if program.others
         else ()
     )
-    return FileGraph(path, "coreai", {"asset": asset.version}, operators, notes)
+    return FileGraph(path, "coreai", {"asset": program.version}, operators, notes)
 
 
 def _operator(
@@ -53,8 +50,6 @@ def _operator(
     operation: CoreAIOperation,
     program: CoreAIProgram,
     specs: dict[str, TensorSpec],
-    *,
-    ours: bool,
 ) -> Operator:
     read = [name for _, name in operation.reads]
     stated = {
@@ -71,7 +66,7 @@ def _operator(
         inputs=tuple(specs.get(name) for name in read),
         outputs=tuple(specs[name] for name in operation.writes),
         attributes=attributes,
-        module=find_module([operation.label], ours=True) if ours and operation.label else None,
+        module=find_module([operation.label], ours=True) if program.ours else None,
         convolution=_convolution(operation, attributes, program),
         reads=tuple(read),
         writes=operation.writes,

@@ -109,6 +109,8 @@ class CoreAIProgram:
         inputs: names of values.
         outputs: names of values.
         numbers: of constants by the value's name, where they were asked for.
+        ours: whether this project made the asset, so that the layers' names in it are canonical ones.
+        version: of the asset's form.
     """
 
     function: str
@@ -118,27 +120,30 @@ class CoreAIProgram:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     numbers: Mapping[str, Array]
+    ours: bool
+    version: int
 
 
-def read_program(path: Path, *, ours: bool, numbers: bool = False) -> CoreAIProgram:
+def read_program(path: Path, *, numbers: bool = False) -> CoreAIProgram:
     """Return the function of an asset that runs, "main" or else its first.
 
     Args:
         path: the `.aimodel` folder.
-        ours: whether this project made it, so that the layers' names in it are canonical ones.
         numbers: whether the constants' numbers are wanted.
 
     Raises:
         ArtifactError: when it is no asset; ChildError when Apple's parser is harmed by it.
         MissingDependencyError: without coreai-core.
     """
-    limits = Limits.for_file(read_asset(path).size)
+    asset = read_asset(path)
+    ours = asset.description_text is not None
     answer = ask_once(
         __name__,
         "read",
         subject=str(path),
-        limits=limits,
+        limits=Limits.for_file(asset.size),
         path=str(path.absolute()),
+        size=asset.size,
         ours=ours,
         numbers=numbers,
     )
@@ -155,6 +160,8 @@ def read_program(path: Path, *, ours: bool, numbers: bool = False) -> CoreAIProg
                 str(name): arrays[f"constant {place}"]
                 for place, name in enumerate(answer["constants"])
             },
+            ours=ours,
+            version=asset.version,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ChildError(str(path), f"it described the file badly: {error!r}") from error
@@ -167,7 +174,7 @@ def native_values(program: Any, path: Path) -> Mapping[str, Any]:
         program: coreai's, parsed in this process; what is returned lives as long as it does.
         path: the asset that it is of.
     """
-    listing = _Listing(program, path, ours=True)
+    listing = _Listing(program, read_asset(path).size, ours=True)
     listing.answer(numbers=False)
     return listing.values
 
@@ -200,7 +207,7 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     return {"read": _read}
 
 
-def _read(path: str, *, ours: bool, numbers: bool) -> Mapping[str, Any]:
+def _read(path: str, *, size: int, ours: bool, numbers: bool) -> Mapping[str, Any]:
     """Return a program as plain values; runs in the child.
 
     Raises:
@@ -210,7 +217,7 @@ def _read(path: str, *, ours: bool, numbers: bool) -> Mapping[str, Any]:
     assets: Any = require("coreai.authoring.asset", package="coreai-core", extra="coreai")
     try:
         program = assets.AIModelAsset.load(place).program  # its operations live as long as it does
-        return _Listing(program, place, ours=ours).answer(numbers=numbers)
+        return _Listing(program, size, ours=ours).answer(numbers=numbers)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise unreadable(place, EXPECTED, str(error)) from error
 
@@ -220,14 +227,13 @@ class _Listing:
 
     Args:
         program: coreai's.
-        path: the asset, whose size bounds what is listed.
+        size: bytes of the asset's program, which bound what is listed.
         ours: whether its layers' names are canonical ones.
     """
 
-    def __init__(self, program: Any, path: Path, *, ours: bool) -> None:
+    def __init__(self, program: Any, size: int, *, ours: bool) -> None:
         self._module = program._module._mlir_module
         self._ours = ours
-        size = read_asset(path).size
         self._budget, self._numbers_left = ReadingBudget.for_file(size), numbers_budget(size)
         self._names: dict[Any, str] = {}
         self._free_names = FreeNames()

@@ -242,6 +242,6 @@ def test_bench_times_no_file_off_the_mac(path: Path) -> None:
 
 
 def test_asset_with_further_functions_is_not_compared(path: Path) -> None:
-    program = replace(read_program(path, ours=True, numbers=True), others=("again",))
+    program = replace(read_program(path, numbers=True), others=("again",))
     with pytest.raises(ValueError, match="1 functions beside main"):
-        CoreAIReader(program, ours=True)
+        CoreAIReader(program)

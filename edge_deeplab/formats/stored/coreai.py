@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_deeplab.formats.coreai_asset import read_asset
 from edge_deeplab.formats.coreai_program import CoreAIOperation, CoreAIProgram, read_program
 from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.tensor import Array, Parameters, StoredTensor, parameters_of
@@ -39,8 +38,7 @@ def open_coreai(path: Path) -> "CoreAIReader":
         ArtifactError: when it is no Core AI asset.
         MissingDependencyError: without coreai-core.
     """
-    ours = read_asset(path).description_text is not None
-    return CoreAIReader(read_program(path, ours=ours, numbers=True), ours=ours)
+    return CoreAIReader(read_program(path, numbers=True))
 
 
 class CoreAIReader:
@@ -48,13 +46,12 @@ class CoreAIReader:
 
     Args:
         program: with the numbers of its constants.
-        ours: whether this project made it.
 
     Raises:
         ValueError: when it stores weights in a form that is not read.
     """
 
-    def __init__(self, program: CoreAIProgram, *, ours: bool) -> None:
+    def __init__(self, program: CoreAIProgram) -> None:
         self._program = program
         if program.others:
             raise ValueError(
@@ -65,7 +62,7 @@ class CoreAIReader:
                 raise ValueError(
                     f"its {operation.type} stores weights in a form of its own; scales and zero points are compared"
                 )
-        self._graph = QuantizerGraph(tuple(self._steps()), self, (), ours=ours)
+        self._graph = QuantizerGraph(tuple(self._steps()), self, (), ours=program.ours)
 
     @property
     def names(self) -> Sequence[str]:

@@ -30,11 +30,11 @@ class MutableCoreAI:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._program = read_program(path, ours=True, numbers=True)
+        self._program = read_program(path, numbers=True)
         self._own: tuple[int, int, np.ndarray[Any, Any]] | None = None
 
     def open(self) -> CoreAIReader:
-        return CoreAIReader(self._changed(), ours=True)
+        return CoreAIReader(self._changed())
 
     def save(self, folder: Path) -> Path:
         assets: Any = import_module("coreai.authoring.asset")
