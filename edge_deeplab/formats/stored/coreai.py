@@ -4,14 +4,14 @@ A bias is no operand of a convolution there but an addition of floats behind it;
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edge_deeplab.formats.coreai_program import CoreAIOperation, CoreAIProgram, read_program
-from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
-from edge_deeplab.formats.stored.tensor import Array, Parameters, StoredTensor, parameters_of
+from edge_deeplab.formats.stored.graph import GraphReader, QuantizerGraph, QuantizerStep, Task
+from edge_deeplab.formats.stored.tensor import Array, Parameters, parameters_of
 
 _TASKS: dict[str, Task] = {
     "quantize": "quantize",
@@ -41,7 +41,7 @@ def open_coreai(path: Path) -> "CoreAIReader":
     return CoreAIReader(read_program(path, numbers=True))
 
 
-class CoreAIReader:
+class CoreAIReader(GraphReader):
     """One parsed program.
 
     Args:
@@ -63,15 +63,6 @@ class CoreAIReader:
                     f"its {operation.type} stores weights in a form of its own; scales and zero points are compared"
                 )
         self._graph = QuantizerGraph(tuple(self._steps()), self, (), ours=program.ours)
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Every quantized tensor and bias."""
-        return self._graph.names
-
-    def tensor(self, name: str) -> StoredTensor:
-        """Return what the file holds of one tensor; errors as `StoredReader` has them."""
-        return self._graph.tensor(name)
 
     def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a quantize or dequantize states."""

@@ -1,6 +1,5 @@
 """Reads the quantized tensors of a Core ML package: its ML program's protobuf and the weight files beside it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,10 @@ from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.formats.coreml import load_proto_module, operations_within
 from edge_deeplab.formats.coreml_package import read_stored
 from edge_deeplab.formats.source import RECORD_BYTES, ReadingBudget
-from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
+from edge_deeplab.formats.stored.graph import GraphReader, QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.mil_values import MilValues, WeightFiles
 from edge_deeplab.formats.stored.reader import numbers_budget
-from edge_deeplab.formats.stored.tensor import Array, Parameters, StoredTensor, parameters_of
+from edge_deeplab.formats.stored.tensor import Array, Parameters, parameters_of
 
 _TASKS: dict[str, Task] = {
     "quantize": "quantize",
@@ -52,7 +51,7 @@ def open_coreml(path: Path) -> "CoreMLReader":
     return CoreMLReader(stored.message, WeightFiles(stored.weights.parent), stored.size + weights)
 
 
-class CoreMLReader:
+class CoreMLReader(GraphReader):
     """One parsed model.
 
     Args:
@@ -77,15 +76,6 @@ class CoreMLReader:
         ours = METADATA_KEY in model.description.metadata.userDefined
         steps = [_step(operation) for operation in operations if operation.type != "const"]
         self._graph = QuantizerGraph(steps, self, block.outputs, ours=ours)
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Every quantized tensor and bias."""
-        return self._graph.names
-
-    def tensor(self, name: str) -> StoredTensor:
-        """Return what the file holds of one tensor; errors as `StoredReader` has them."""
-        return self._graph.tensor(name)
 
     def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a quantize, dequantize or constexpr_affine_dequantize states."""

@@ -258,6 +258,21 @@ class QuantizerGraph:
         return product_of(self._stored.parameters(image), self._stored.parameters(weight), own)
 
 
+class GraphReader:
+    """A reader whose tensors are those of a graph of quantize and dequantize operators, which it builds first."""
+
+    _graph: QuantizerGraph
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every quantized tensor and bias."""
+        return self._graph.names
+
+    def tensor(self, name: str) -> StoredTensor:
+        """Return what the file holds of one tensor; errors as `StoredReader` has them."""
+        return self._graph.tensor(name)
+
+
 def quantized(values: Array, parameters: Parameters) -> Array:
     """Return the integers that a quantize operator makes of floats: round(x / scale) + zero point, halves to even.
 

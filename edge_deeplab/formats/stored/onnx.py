@@ -1,18 +1,16 @@
 """Reads the quantized tensors of an ONNX file in QDQ form; nothing inferred, no external file opened."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import require
 from edge_deeplab.formats.onnx import graphs_within, nodes_within, parse_onnx
-from edge_deeplab.formats.stored.graph import QuantizerGraph, QuantizerStep, Task
+from edge_deeplab.formats.stored.graph import GraphReader, QuantizerGraph, QuantizerStep, Task
 from edge_deeplab.formats.stored.reader import numbers_budget
 from edge_deeplab.formats.stored.tensor import (
     Array,
     Parameters,
-    StoredTensor,
     parameters_of,
 )
 
@@ -59,7 +57,7 @@ def open_onnx(path: Path) -> "OnnxReader":
     return OnnxReader(parse_onnx(path), path.stat().st_size)
 
 
-class OnnxReader:
+class OnnxReader(GraphReader):
     """One parsed model.
 
     Args:
@@ -90,15 +88,6 @@ class OnnxReader:
         steps = [self._step(node, ours=ours) for node in nodes if node.op_type != "Constant"]
         outputs = [value.name for value in model.graph.output]
         self._graph = QuantizerGraph(steps, self, outputs, ours=ours)
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Every quantized tensor and bias."""
-        return self._graph.names
-
-    def tensor(self, name: str) -> StoredTensor:
-        """Return what the file holds of one tensor; errors as `StoredReader` has them."""
-        return self._graph.tensor(name)
 
     def parameters(self, step: QuantizerStep) -> Parameters:
         """Return what a QuantizeLinear or DequantizeLinear states."""
