@@ -123,6 +123,13 @@ class Fields:
             self._refuse(key, "a finite number")
         return float(value)
 
+    def between(self, key: str, low: float, high: float) -> float:
+        """Return a number of a range."""
+        value = self.get(key)
+        if not _is_finite(value) or not low <= value <= high:
+            self._refuse(key, f"a number from {low:g} to {high:g}")
+        return float(value)
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts."""
         values = self.get(key)

@@ -71,6 +71,13 @@ def to_paths(artifacts: Artifacts) -> tuple[Path, ...]:
     return tuple(to_path("an artifact", each) for each in found)
 
 
+def to_folders(keyword: str, given: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    """Return the paths that a keyword came with: one, several or none; errors as for `to_path`."""
+    if isinstance(given, str | Path) or not isinstance(given, Iterable):
+        return (to_path(keyword, given),)
+    return tuple(to_path(keyword, each) for each in given)
+
+
 def to_names(keyword: str, given: str | Iterable[str]) -> tuple[str, ...]:
     """Return the names that a keyword came with: one, or several.
 

@@ -9,6 +9,7 @@ from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
     Artifacts,
     to_folder,
+    to_folders,
     to_path,
     to_path_or_none,
     to_paths,
@@ -81,6 +82,7 @@ def evaluate(
 def parity(
     artifacts: Artifacts | None = None,
     *,
+    masks: str | Path | Sequence[str | Path] = (),
     reference: "str | Path | types.Checkpoint | None" = None,
     canonical: bool = False,
     data: str | Path | None = None,
@@ -103,6 +105,7 @@ def parity(
     Keywords are the fields of `evaluation.parity.ParityRequest`; results and errors are those of
     `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception. `on` names a device of
     the lab, by its profile, whose simulator or accelerator runs the files (`lab.scoring.DeviceParityRequest`).
+    `masks` are folders of class maps that devices made, each a row of the result.
     """
     from edge_deeplab.evaluation import parity as layer
     from edge_deeplab.lab.scoring import DeviceParityRequest
@@ -110,6 +113,7 @@ def parity(
     make = layer.ParityRequest if on is None else partial(DeviceParityRequest, on=on)
     request = make(
         artifacts=None if artifacts is None else to_paths(artifacts),
+        masks=to_folders("masks", masks),
         reference=_named(reference),
         canonical=canonical,
         data=to_path_or_none("data", data),

@@ -1,7 +1,9 @@
-"""`edge-deeplab demo`: an exported file on a camera, a video or a folder of images."""
+"""`edge-deeplab demo`: an exported file on a camera, a video or a folder of images; replays for parity."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,21 +39,38 @@ if TYPE_CHECKING:
     from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
     from edge_deeplab.demo.statistics import DemoStatistics
+    from edge_deeplab.runtimes.base import Runtime
 
 
 def demo(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A file that edge-deeplab export wrote."),
+    ] = None,
     artifact: Annotated[
-        Path,
-        typer.Option("--artifact", metavar="FILE", help="A file that edge-deeplab export wrote."),
-    ],
+        Path | None,
+        typer.Option("--artifact", metavar="FILE", help="Another way to name the file."),
+    ] = None,
     source: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--source",
             metavar="camera|VIDEO|FOLDER",
-            help="The camera (another one: camera:1), a video file, or a folder of images.",
+            help="Show the camera (another one: camera:1), a video file, or a folder of images.",
         ),
-    ],
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="DIR",
+            help="In place of a source: write the class maps of a folder of photographs for parity --masks.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="MASKS", help="Folder of the class maps of --replay."),
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     record: Annotated[
         Path | None,
@@ -88,23 +107,32 @@ def demo(
     Class names, colours and size come from the file itself. Ctrl-C, q or closing the window ends it and keeps the
     recording. Pictures wider or higher than 1280 pixels are shown and recorded reduced to that.
 
-    Example: edge-deeplab demo --artifact exports/model.tflite --source street.mp4 --headless --record out.mp4
+    Example: edge-deeplab demo exports/model.tflite --source street.mp4 --headless --record out.mp4
+
+    Replay: edge-deeplab demo exports/model.tflite --replay camvid/test/images --output masks
     """
+    path = _only_file(file, artifact)
+    _check_what_is_asked(source, replay, output, record)
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
         from edge_deeplab.demo.sources import open_source
 
         if record is not None:
             _check_recording(record)
+        asked = _Photographs.found(replay, output, limit)
         progress = stack.enter_context(drawn_progress())
-        progress.begin(f"opening {artifact.name}")
+        progress.begin(f"opening {path.name}")
         with naming_options({}):
             opened = api.open_artifact(
-                artifact,
+                path,
                 threads=threads,
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
             )
+        if asked is not None:
+            _replay(opened, asked, max_pixels, progress, as_json=as_json)
+            return
+        assert source is not None, "a source or a replay was asked for"
         view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
@@ -118,7 +146,7 @@ def demo(
         stack.close()  # finishes the recording, before success is told
         if as_json:
             document = {
-                "artifact": str(artifact),
+                "artifact": str(path),
                 "runtime": opened.name,
                 "source": frames.name,
                 **statistics.to_json(),
@@ -128,9 +156,90 @@ def demo(
             return
         from edge_deeplab.cli.terminal import stdout_console
 
-        stdout_console().print(_table(statistics, f"{artifact} on {frames.name}"))
+        stdout_console().print(_table(statistics, f"{path} on {frames.name}"))
         if record is not None:
             say(f"recorded: {record}")
+
+
+def _only_file(file: Path | None, artifact: Path | None) -> Path:
+    """Return the file that was named, in either way."""
+    named = [path for path in (file, artifact) if path is not None]
+    if len(named) != 1:
+        raise typer.BadParameter(
+            f"{len(named)} files came; one that edge-deeplab export wrote was expected; name it once",
+            param_hint="FILE",
+        )
+    return named[0]
+
+
+def _check_what_is_asked(
+    source: str | None, replay: Path | None, output: Path | None, record: Path | None
+) -> None:
+    """Refuse to show and to replay at once, or neither, and what belongs to the other of the two."""
+    if (source is None) == (replay is None):
+        raise typer.BadParameter(
+            "one of --source (what is shown) and --replay (photographs whose class maps are written) was expected; "
+            "pass one of them",
+            param_hint="--source",
+        )
+    if (replay is None) != (output is None):
+        raise typer.BadParameter(
+            "--replay and --output were expected together: photographs, and the folder of their class maps; "
+            "pass both or neither",
+            param_hint="--output",
+        )
+    if replay is not None and record is not None:
+        raise typer.BadParameter(
+            "a recording came with --replay, which shows nothing; --source was expected with it; leave it out",
+            param_hint="--record",
+        )
+
+
+@dataclass(frozen=True)
+class _Photographs:
+    """Which photographs are replayed, and where to."""
+
+    paths: Sequence[Path]
+    output: Path
+
+    @classmethod
+    def found(
+        cls, folder: Path | None, output: Path | None, limit: int | None
+    ) -> "_Photographs | None":
+        """Return those of a folder, before a model is opened; None where no replay is asked for."""
+        if folder is None or output is None:
+            return None
+        from edge_deeplab.demo.sources import images_in
+        from edge_deeplab.files import check_writable
+        from edge_deeplab.formats.replay import check_replaceable
+
+        paths = images_in(folder)[:limit]
+        check_writable(output, "folder")
+        check_replaceable(output)
+        return cls(paths, output)
+
+
+def _replay(
+    runtime: "Runtime",
+    asked: _Photographs,
+    max_pixels: int,
+    progress: Progress,
+    *,
+    as_json: bool,
+) -> None:
+    """Replay photographs and tell where their class maps lie."""
+    from edge_deeplab.demo.replay import median_ms, replay_photographs
+
+    done = replay_photographs(
+        runtime, asked.paths, asked.output, max_pixels=max_pixels, progress=progress
+    )
+    if as_json:
+        print_json({"masks": str(asked.output), **done.to_json()})
+        return
+    say(
+        f"{asked.output}: class maps of {len(done.images)} photographs, {median_ms(done):.1f} ms each"
+    )
+    say(f"score them: edge-deeplab parity {runtime.path} --masks {asked.output} --data DATA")
 
 
 def _check_recording(record: Path) -> None:

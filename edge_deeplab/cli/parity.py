@@ -44,6 +44,14 @@ def parity(
             help="Exported files, or folders that export wrote; without one those of exports/.",
         ),
     ] = None,
+    masks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Class maps that a device made of the images (demo --replay and its apps write them): a row of their "
+            "own. With the file that it ran as ARTIFACT, device and machine are compared.",
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -103,12 +111,15 @@ def parity(
     code is 1 when one file fails.
 
     Example: edge-deeplab parity exports/*.onnx exports/*.tflite --data camvid --max-drop 0.05
+
+    From a phone: edge-deeplab parity exports/model.tflite --masks from-phone --data camvid
     """
     foreign_pixels = parse_normalisation(normalisation)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options({}), drawn_progress() as progress:
             report = api.parity(
                 artifacts or None,
+                masks=masks or (),
                 reference=reference,
                 canonical=canonical,
                 data=data,
@@ -132,6 +143,10 @@ def parity(
             _show(report, per_class=per_class)
             if on is not None:
                 _tell_seconds(report, on)
+        for artifact in report.replays:
+            lost = None if artifact.replay is None else artifact.replay.no_class
+            if lost is not None and lost.pixels:
+                say(f"warning: {artifact.path}: {lost.reason}", err=True)
         failures = report.failures()
         for failure in failures:
             say(f"failed: {failure}", err=True)
@@ -150,11 +165,18 @@ def _tell_seconds(report: "ParityReport", device: str) -> None:
 
 
 def _show(report: "ParityReport", *, per_class: bool) -> None:
-    from edge_deeplab.cli.score_tables import chain_table, parity_table, per_class_table
+    from edge_deeplab.cli.score_tables import (
+        chain_table,
+        parity_table,
+        per_class_table,
+        replay_table,
+    )
     from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
     console.print(parity_table(report))
+    if report.replays:
+        console.print(replay_table(report))
     if per_class:
         console.print(per_class_table(report))
     for chain in report.chains:

@@ -54,6 +54,29 @@ def parity_table(report: ParityReport) -> Table:
     return table
 
 
+def replay_table(report: ParityReport) -> Table:
+    """Return what devices say of themselves, and how their class maps compare with the same file's here."""
+    table = Table(title="class maps of devices")
+    for header in ("masks", "device", "accelerator"):
+        table.add_column(header, overflow="fold")
+    for header in ("as the same file here", "pixels of no class"):
+        table.add_column(header, justify="right")
+    for artifact in report.replays:
+        if artifact.replay is None:
+            continue
+        found, account = artifact.replay, artifact.replay.account
+        use = account.accelerator
+        agreement = found.runtime_agreement
+        table.add_row(
+            artifact.path.name,
+            f"{account.device}, {account.os}",
+            use.got if use.got == use.asked else f"{use.got} ({use.asked} was asked)",
+            f"{agreement:.5f}" if isfinite(agreement) else "not compared",
+            "not known" if found.no_class is None else str(found.no_class.count),
+        )
+    return table
+
+
 def chain_table(chain: DriftChain) -> Table:
     """Return the layers of a file's chain; below, for each step, the first that drifts and the worst."""
     table = Table("module", title=f"{chain.path.name}: SNR in dB against the step before")

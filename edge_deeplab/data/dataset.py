@@ -53,6 +53,7 @@ class SegmentationDataset(Protocol):
         licence: licence of the images.
         classes: classes in id order.
         ignore_index: mask value that is not scored, or None.
+        names: of all samples of the split, in order; where only the first are kept, of those that are not too.
     """
 
     @property
@@ -66,6 +67,9 @@ class SegmentationDataset(Protocol):
 
     @property
     def ignore_index(self) -> int | None: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
 
     def __len__(self) -> int: ...
 
@@ -92,6 +96,11 @@ class FolderDataset:
         self._class_of_label[: len(self._labels)] = self._labels
         if files.ignore_index is not None:
             self._class_of_label[files.ignore_index] = files.ignore_index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The images' file stems."""
+        return tuple(image.stem for image, _ in self._files.pairs)
 
     def __len__(self) -> int:
         return len(self._files.pairs)

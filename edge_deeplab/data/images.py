@@ -87,6 +87,38 @@ def read_labels(path: Path, *, max_pixels: int = MAX_PIXELS) -> MaskIds:
         return np.asarray(file, np.uint8) // np.uint8(step)
 
 
+def read_grey(path: Path, size_hw: tuple[int, int]) -> MaskIds:
+    """Return the samples of an 8-bit grey PNG as they are stored, (H, W) uint8: a class map that a device made.
+
+    Args:
+        path: the file.
+        size_hw: height and width that it must have; nothing else is decoded.
+
+    Raises:
+        DataError: when it is another kind of file, or of another size.
+    """
+    height, width = size_hw
+    with _opened(path, ("PNG",), MAX_PIXELS) as file:
+        step = _LABEL_STEPS.get(str(file.tile[0].args), 1) if file.tile else 1
+        if file.mode != "L" or step != 1:
+            found = "grey of fewer than 8 bits" if file.mode in ("L", "1") else f"mode {file.mode}"
+            raise DataError(
+                f"class map {path} is a PNG of {found}; 8-bit grey (mode L), each sample a class id, was expected; "
+                "write the ids themselves, no colours of them"
+            )
+        if (file.height, file.width) != size_hw:
+            raise DataError(
+                f"class map {path} is {file.height}x{file.width}; {height}x{width} was expected, the model's size; "
+                "write class maps as the model gives them, not resized"
+            )
+        return np.asarray(file, np.uint8)
+
+
+def write_grey(path: Path, mask_ids: MaskIds) -> None:
+    """Write a class map, (H, W) uint8, as an 8-bit grey PNG whose samples are the ids; an OSError where it cannot."""
+    Image.fromarray(mask_ids).save(path, "PNG")
+
+
 @contextmanager
 def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """Open an image and, while the block lasts, turn whatever Pillow raises into a sentence with the path."""

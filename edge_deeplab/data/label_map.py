@@ -135,6 +135,11 @@ class RelabelledDataset:
             if each.name in label_map.class_of:
                 self._label_of[i] = index[label_map.class_of[each.name]]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The source's."""
+        return self._source.names
+
     def __len__(self) -> int:
         return len(self._source)
 

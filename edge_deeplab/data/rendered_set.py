@@ -31,6 +31,11 @@ class RenderedDataset:
     classes: tuple[ClassInfo, ...] = tuple(map(ClassInfo, CLASSES, PALETTE))
     ignore_index: int | None = IGNORE_INDEX
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each scene is called, after its seed."""
+        return tuple(f"scene-{self.first_seed + index}" for index in range(self.count))
+
     def __len__(self) -> int:
         return self.count
 
@@ -38,9 +43,8 @@ class RenderedDataset:
         """Draw one scene."""
         if not 0 <= index < self.count:
             raise IndexError(index)
-        seed = self.first_seed + index
-        image, mask = render_scene(seed, self.size_hw)
-        return Sample(image, mask, f"scene-{seed}")
+        image, mask = render_scene(self.first_seed + index, self.size_hw)
+        return Sample(image, mask, self.names[index])
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class FirstSamples:
     def ignore_index(self) -> int | None:
         """The source's ignore index."""
         return self.source.ignore_index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The source's, also of those that are not kept."""
+        return self.source.names
 
     def __len__(self) -> int:
         return min(self.count, len(self.source))

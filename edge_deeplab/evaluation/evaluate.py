@@ -218,6 +218,10 @@ class Contestant:
         """Input height and width in pixels."""
         return self.runtime.size_hw
 
+    def segment(self, sample: Sample) -> tuple[Ids, float]:
+        """Segment a labelled image; returns as for `predict`."""
+        return self.predict(sample.image_hwc)
+
     def predict(self, image_hwc: ImageHWC) -> tuple[Ids, float]:
         """Segment one image of any size.
 

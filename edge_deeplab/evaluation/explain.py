@@ -52,7 +52,8 @@ def explain_report(
     reference_sha256 = None if reference is None else file_sha256(reference)
     groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
-        if artifact.evaluation is not None and artifact.description is not None:
+        measured = artifact.evaluation is not None and artifact.replay is None
+        if measured and artifact.description is not None:
             description = artifact.description
             source = reference
             if source is None or reference_sha256 != description.checkpoint_sha256:

@@ -19,6 +19,7 @@ from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids
 from edge_deeplab.evaluation.plots import check_plot
 from edge_deeplab.evaluation.reference import find_reference, open_reference
+from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Size, Trial
 from edge_deeplab.evaluation.verdict import ParityReport
@@ -40,7 +41,9 @@ class ParityRequest(ScoringRequest):
     """Which files are held against what.
 
     Args:
-        artifacts: exported files, or folders that export wrote; None for those of `exports/`.
+        artifacts: exported files, or folders that export wrote; None for those of `exports/`, with masks for none.
+        masks: folders of class maps that devices made of the images, and of themselves `replay.json`; where the file
+            that a device ran is among the artifacts, the two are compared.
         reference: a checkpoint's path or shipped name; None for the one that the artifacts name, else the shipped one.
         canonical: run the reference as its canonical graph: what a file's converter and runtime alone change.
         max_drop: largest loss of mIoU points that passes.
@@ -54,6 +57,7 @@ class ParityRequest(ScoringRequest):
     """
 
     artifacts: tuple[Path, ...] | None = None
+    masks: tuple[Path, ...] = ()
     reference: "str | Checkpoint | None" = None
     canonical: bool = False
     max_drop: float = MAX_DROP
@@ -82,12 +86,19 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
         DataError: when the set is empty, or an image or mask cannot be read.
         MissingDependencyError: without torch, which runs the reference.
     """
-    paths = expand_artifacts(request.artifacts)
+    alone = request.artifacts is None and request.masks
+    paths = [] if alone else expand_artifacts(request.artifacts)
     dataset, class_map = request.open_data(), request.read_class_map()
-    trials = open_trials(paths, request.open_file, dataset, class_map, progress)
-    opened = [trial for trial in trials if trial.contestant is not None]
-    named = {t.path: t.description for t in opened if t.description is not None}
-    reference = _reference_of(request, named, progress) if opened else None
+    files = open_trials(paths, request.open_file, dataset, class_map, progress)
+    replays = open_replays(request.masks, files, dataset, class_map, progress)
+    trials: list[Trial] = [*files, *replays]
+    named = {
+        trial.path: trial.description
+        for trial in files
+        if trial.contestant is not None and trial.description is not None
+    }
+    is_any_open = any(trial.contestant is not None for trial in trials)
+    reference = _reference_of(request, named, progress) if is_any_open else None
     checkpoint = reference if isinstance(reference, Path | None) else reference.path
 
     def open_at(size_hw: Size) -> Runtime:

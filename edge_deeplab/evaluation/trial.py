@@ -40,6 +40,7 @@ class Trial:
         runtime: name of what executes it.
         description: what it says of itself.
         agreements: fraction of pixels that agree with the reference, one an image.
+        ids: what it predicts for the image that was run last.
         error: why it ended.
     """
 
@@ -49,6 +50,7 @@ class Trial:
     runtime: str | None = None
     description: Description | None = None
     agreements: list[float] = field(default_factory=list)
+    ids: Ids | None = None
     error: str | None = None
 
     def open(
@@ -73,10 +75,10 @@ class Trial:
         if self.contestant is None:
             return
         with self._keeping_failure():
-            ids, latency_ms = self.contestant.predict(sample.image_hwc)
+            self.ids, latency_ms = self.contestant.segment(sample)
             reference = reference_ids[self.contestant.size_hw]
-            self.agreements.append(pixel_agreement(ids, reference))
-            self.tally.add(sample, ids, latency_ms)
+            self.agreements.append(pixel_agreement(self.ids, reference))
+            self.tally.add(sample, self.ids, latency_ms)
 
     @contextmanager
     def _keeping_failure(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from typing import Any
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
 from edge_deeplab.evaluation.drift import DriftChain
+from edge_deeplab.evaluation.replayed import DeviceReplay
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.targets import target_of
 
@@ -30,6 +31,7 @@ class ArtifactParity:
         pixel_agreement: fraction of pixels at which both predict the same class, at the artifact's size.
         delta_interval: 95 % paired-bootstrap interval of `delta_miou`.
         error: why it could not be measured; None when it was.
+        replay: what a device says of itself, where its class maps were scored; `path` is their folder then.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class ArtifactParity:
     pixel_agreement: float = nan
     delta_interval: tuple[float, float] = (nan, nan)
     error: str | None = None
+    replay: DeviceReplay | None = None
 
     @property
     def miou(self) -> float:
@@ -101,6 +104,7 @@ class ArtifactParity:
             "latency_ms": finite_or_none(own.latency_ms) if own else None,
             "passed": self.passed,
             "error": self.error,
+            **({} if self.replay is None else self.replay.to_json()),
         }
 
 
@@ -132,6 +136,12 @@ class ParityReport:
         failures = [error for a in self.artifacts if (error := a.failure()) is not None]
         unexplained = [EdgeDeepLabError(c.error) for c in self.chains if c.error is not None]
         return failures + unexplained
+
+    @property
+    def replays(self) -> tuple[ArtifactParity, ...]:
+        """The rows that devices made and that were scored."""
+        scored = (artifact for artifact in self.artifacts if artifact.evaluation is not None)
+        return tuple(artifact for artifact in scored if artifact.replay is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `parity --json`; `reference` is at the first artifact's size, `by_size` at each."""

@@ -25,6 +25,8 @@ REQUIRED = {
     "import": ["a.tflite", "--output", "a.safetensors"],
     "demo": ["--artifact", "a.onnx", "--source", "pictures", "--headless"],
 }
+REPLAYING = {"--replay": "pictures", "--output": "masks"}
+"""What the demo takes in place of a source."""
 CANNOT_BE_MEANT = {
     "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
     "models": {
@@ -163,6 +165,7 @@ NAMED_WRONGLY = {
     "export": {"--calibrate": ["absent"], "--output": ["file", "file/below", "strange"]},
     "check": {"--output": ["file/below"], "--mac-script": ["file/below"], "--merge": ["absent"]},
     "parity": {
+        "--masks": ["absent", "file", "strange"],
         "--reference": ["absent"],
         "--data": ["absent"],
         "--label-map": ["absent.toml", "file"],
@@ -190,7 +193,13 @@ NAMED_WRONGLY = {
         "--recipe": ["absent.toml", "file"],
         "--output": ["file", "file/below"],
     },
-    "demo": {"--artifact": ["absent.onnx"], "--source": ["absent"], "--record": ["file/a.mp4"]},
+    "demo": {
+        "--artifact": ["absent.onnx"],
+        "--source": ["absent"],
+        "--record": ["file/a.mp4"],
+        "--replay": ["absent", "file"],
+        "--output": ["file", "file/below", "strange"],
+    },
 }
 
 
@@ -226,6 +235,8 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         needed += ["--data", "data"]
     if option == "--explain":
         needed = []
+    if verb == "demo" and option in REPLAYING:
+        needed = ["a.onnx", *(x for o, v in REPLAYING.items() if o != option for x in (o, v))]
     if option == "--output" and verb == "check":
         needed.append("--fix")
     result = CliRunner().invoke(app, [verb, *needed, option, value])

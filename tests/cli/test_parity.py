@@ -268,3 +268,69 @@ def test_parity_keeps_its_scores_when_a_file_cannot_be_explained(invoke, monkeyp
     assert document["explain"] == [{"path": "good.onnx", "error": "good.onnx crashed"}]
     assert result.stderr == "failed: good.onnx crashed\n"
     assert invoke("good.onnx", "--explain").exit_code == 1
+
+
+@pytest.fixture
+def masks(folder):
+    """Class maps that a device made of the data set with good.onnx, of which one pixel is of no class."""
+    place = folder / "from-phone"
+    place.mkdir()
+    (folder / "good.onnx").write_bytes(b"the model")
+    images = []
+    for index in range(3):
+        ids = np.array(Image.open(folder / "data" / "test" / "masks" / f"{index}.png"))
+        ids[0, 0] = 2 if index == 0 else ids[0, 0]
+        path = place / f"{index}.png"
+        Image.fromarray(ids).save(path)
+        times = {"prepare": None, "infer": 12.5, "draw": None}
+        images.append({"file": path.name, "sha256": file_sha256(path), "ms": times})
+    account = {
+        "device": "Phone 1",
+        "os": "System 2",
+        "runtime": "LiteRT",
+        "version": "2.3",
+        "accelerator": {"asked": "gpu", "got": "cpu"},
+        "model_sha256": file_sha256(folder / "good.onnx"),
+        "size_hw": [8, 8],
+        "images": images,
+    }
+    (place / "replay.json").write_text(json.dumps(account))
+    return place
+
+
+def test_parity_of_a_devices_class_maps_is_a_row_beside_the_files(invoke, masks):
+    result = invoke("good.onnx", "--masks", "from-phone", "--json", "--max-drop", "5")
+    assert result.exit_code == 0, result.stderr
+    own, row = json.loads(result.stdout)["artifacts"]
+    assert "device" not in own
+    assert (row["path"], row["device"], row["runtime"]) == ("from-phone", "Phone 1", "LiteRT 2.3")
+    assert row["runtime_agreement"] == pytest.approx(1 - 1 / 192)
+    assert row["no_class"] == {"pixels": 1, "ids": {"2": 1}, "padded_to": 4}
+    assert -5 < row["delta_miou"] < 0
+    assert "warning: from-phone: 1 pixels are of no class (id 2; there are 2 classes)" in (
+        result.stderr
+    )
+
+
+def test_parity_of_a_devices_class_maps_fails_as_a_file_does(invoke, masks):
+    result = invoke("good.onnx", "--masks", "from-phone", "--max-drop", "0")
+    assert result.exit_code == 1
+    assert "failed: from-phone scores" in result.stderr
+    assert "class maps of devices" in result.stdout
+    assert "cpu (gpu was asked)" in " ".join(result.stdout.split())
+
+
+def test_parity_of_class_maps_alone_needs_no_export_folder(invoke, masks):
+    result = invoke("--masks", "from-phone", "--json")
+    assert result.exit_code == 1
+    (row,) = json.loads(result.stdout)["artifacts"]
+    assert "from-phone does not tell what its ids mean" in row["error"]
+
+
+def test_parity_of_class_maps_of_another_model_runs_the_file_all_the_same(invoke, masks, folder):
+    (folder / "good.onnx").write_bytes(b"another model")
+    result = invoke("good.onnx", "--masks", "from-phone", "--json")
+    assert result.exit_code == 1
+    own, row = json.loads(result.stdout)["artifacts"]
+    assert (own["passed"], row["passed"]) == (True, False)
+    assert "the very file that the device ran was expected" in row["error"]

@@ -30,6 +30,10 @@ class SpelledDataset:
     classes: tuple[ClassInfo, ...] = CLASSES
     ignore_index: int | None = VOID
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"image-{index}" for index in range(len(self.masks)))
+
     def __len__(self) -> int:
         return len(self.masks)
 
