@@ -15,15 +15,16 @@ from edge_deeplab.data.images import read_image, write_grey
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import DataError
-from edge_deeplab.files import file_sha256, replace_when_complete
+from edge_deeplab.files import check_replaceable, file_sha256, replace_when_complete
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.formats.replay import (
     ENDING,
+    REPLAY,
     AcceleratorUse,
     Replay,
     ReplayedImage,
     StageTimes,
-    check_replaceable,
+    is_own,
     write_replay,
 )
 from edge_deeplab.progress import SILENT, Progress
@@ -55,7 +56,7 @@ def replay_photographs(
         OutputError: when the folder cannot be written, or holds something else.
     """
     _refuse_shared_names(photographs)
-    check_replaceable(output)
+    check_replaceable(output, REPLAY, is_own)
     model_sha256 = content_sha256(runtime.path)
     progress.begin(f"replaying {len(photographs)} photographs", len(photographs), "pictures")
     runtime.predict(np.zeros((1, *runtime.size_hw, 3), np.uint8))  # first inferences allocate

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +128,27 @@ def check_writable(path: Path, wanted: Literal["file", "folder"]) -> None:
         Path(tempfile.mkdtemp(prefix=f".{PROBE}.", dir=nearest)).rmdir()
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_replaceable(folder: Path, marker: str, is_own: Callable[[str], bool]) -> None:
+    """Check that replacing a folder would lose nothing but what was written there the same way before.
+
+    Args:
+        folder: which may be absent or empty.
+        marker: a file that what is written always holds.
+        is_own: whether an entry of that name may be in there.
+
+    Raises:
+        OutputError: when something else lies there.
+    """
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    others = [name for name in names if not is_own(name)]
+    if others or (names and marker not in names):
+        found = others[0] if others else f"{names[0]} without {marker}"
+        raise OutputError(
+            f"{folder} would be replaced and holds something else ({found}); a new folder, an empty one, or one that "
+            "was written the same way before was expected; name another"
+        )
 
 
 def _refuse_another_kind(path: Path, wanted: str) -> None:

@@ -28,6 +28,26 @@ def test_packages_list_names_every_folder_with_code() -> None:
     assert sorted(listed) == sorted(found)
 
 
+def test_package_data_names_every_file_that_is_no_code() -> None:
+    setuptools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    own_folder = {name: name.replace(".", "/") for name in setuptools["packages"]}
+    own_folder |= {f"edge_deeplab.{top}": top for top in ("converters", "quantization", "demo")}
+    listed = {
+        path
+        for package, patterns in setuptools["package-data"].items()
+        for pattern in patterns
+        for path in (REPOSITORY / own_folder[package]).glob(pattern)
+    }
+    found = {
+        path
+        for top in ("edge_deeplab", "converters", "quantization", "demo")
+        for path in (REPOSITORY / top).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert found - listed == set()
+    assert (REPOSITORY / "demo/templates/kotlin/Contract.kt.template") in found
+
+
 HEAVY = (
     "torch",
     "timm",

@@ -1,7 +1,7 @@
 """`edge-deeplab demo`: an exported file on a camera, a video or a folder of images; replays for parity."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from edge_deeplab.cli.options import (
     MaxPixelsOption,
     MemoryLimitOption,
     RuntimeOption,
+    SplitOption,
     TimeLimitOption,
     allowance,
 )
@@ -35,6 +36,7 @@ from edge_deeplab.progress import Progress
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from edge_deeplab.data.dataset import SegmentationDataset
     from edge_deeplab.data.images import ImageHWC
     from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
@@ -71,6 +73,24 @@ def demo(
         Path | None,
         typer.Option("--output", metavar="MASKS", help="Folder of the class maps of --replay."),
     ] = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            "--contract",
+            metavar="OUT",
+            help="In place of a source: write what an app must know of the file, as JSON and as JavaScript, Kotlin, "
+            "Swift and Python, with eight golden frames.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Photographs of --contract: a labelled folder; without it the rendered set.",
+        ),
+    ] = None,
+    split: SplitOption = "test",
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     record: Annotated[
         Path | None,
@@ -110,9 +130,14 @@ def demo(
     Example: edge-deeplab demo exports/model.tflite --source street.mp4 --headless --record out.mp4
 
     Replay: edge-deeplab demo exports/model.tflite --replay camvid/test/images --output masks
+
+    For an app: edge-deeplab demo exports/model.tflite --contract contract --data camvid
     """
     path = _only_file(file, artifact)
-    _check_what_is_asked(source, replay, output, record)
+    _check_what_is_asked(
+        {"--source": source, "--replay": replay, "--contract": contract},
+        {"--output": output, "--record": record, "--data": data},
+    )
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
         from edge_deeplab.demo.sources import open_source
@@ -120,6 +145,7 @@ def demo(
         if record is not None:
             _check_recording(record)
         asked = _Photographs.found(replay, output, limit)
+        dataset = None if contract is None else _open_frames(contract, data, split, max_pixels)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {path.name}")
         with naming_options({}):
@@ -132,7 +158,10 @@ def demo(
         if asked is not None:
             _replay(opened, asked, max_pixels, progress, as_json=as_json)
             return
-        assert source is not None, "a source or a replay was asked for"
+        if contract is not None and dataset is not None:
+            _write_contract(opened, dataset, contract, progress, as_json=as_json)
+            return
+        assert source is not None, "one task was asked for"
         view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
@@ -172,26 +201,35 @@ def _only_file(file: Path | None, artifact: Path | None) -> Path:
     return named[0]
 
 
+_BELONGS_TO = {"--output": "--replay", "--record": "--source", "--data": "--contract"}
+
+
 def _check_what_is_asked(
-    source: str | None, replay: Path | None, output: Path | None, record: Path | None
+    tasks: Mapping[str, object | None], beside: Mapping[str, object | None]
 ) -> None:
-    """Refuse to show and to replay at once, or neither, and what belongs to the other of the two."""
-    if (source is None) == (replay is None):
+    """Refuse several tasks at once, or none, and what belongs to another one than is asked for.
+
+    Args:
+        tasks: by option; None where it was not given.
+        beside: options that one of them takes, likewise.
+    """
+    asked = [option for option, value in tasks.items() if value is not None]
+    if len(asked) != 1:
         raise typer.BadParameter(
-            "one of --source (what is shown) and --replay (photographs whose class maps are written) was expected; "
-            "pass one of them",
+            f"{' and '.join(asked) or 'none'} came; one of {', '.join(tasks)} was expected: what is shown, photographs "
+            "whose class maps are written, or a folder for the contract; pass one of them",
             param_hint="--source",
         )
-    if (replay is None) != (output is None):
+    for option, task in _BELONGS_TO.items():
+        if beside[option] is not None and task not in asked:
+            raise typer.BadParameter(
+                f"it came with {asked[0]}; {task} was expected with it; leave it out",
+                param_hint=option,
+            )
+    if asked == ["--replay"] and beside["--output"] is None:
         raise typer.BadParameter(
-            "--replay and --output were expected together: photographs, and the folder of their class maps; "
-            "pass both or neither",
+            "--replay came without it; a folder for the class maps was expected; name one",
             param_hint="--output",
-        )
-    if replay is not None and record is not None:
-        raise typer.BadParameter(
-            "a recording came with --replay, which shows nothing; --source was expected with it; leave it out",
-            param_hint="--record",
         )
 
 
@@ -210,12 +248,12 @@ class _Photographs:
         if folder is None or output is None:
             return None
         from edge_deeplab.demo.sources import images_in
-        from edge_deeplab.files import check_writable
-        from edge_deeplab.formats.replay import check_replaceable
+        from edge_deeplab.files import check_replaceable, check_writable
+        from edge_deeplab.formats.replay import REPLAY, is_own
 
         paths = images_in(folder)[:limit]
         check_writable(output, "folder")
-        check_replaceable(output)
+        check_replaceable(output, REPLAY, is_own)
         return cls(paths, output)
 
 
@@ -240,6 +278,39 @@ def _replay(
         f"{asked.output}: class maps of {len(done.images)} photographs, {median_ms(done):.1f} ms each"
     )
     say(f"score them: edge-deeplab parity {runtime.path} --masks {asked.output} --data DATA")
+
+
+def _open_frames(
+    contract: Path, data: Path | None, split: str, max_pixels: int
+) -> "SegmentationDataset":
+    """Return the images of golden frames, before a model is opened, and check that the folder can be written."""
+    from edge_deeplab.data.folder import DataFolder
+    from edge_deeplab.data.rendered_set import resolve_dataset
+    from edge_deeplab.demo.contract_folder import CONTRACT, is_own
+    from edge_deeplab.files import check_replaceable, check_writable
+
+    check_writable(contract, "folder")
+    check_replaceable(contract, CONTRACT, is_own)
+    return resolve_dataset(None if data is None else DataFolder(data, max_pixels), split)
+
+
+def _write_contract(
+    runtime: "Runtime",
+    dataset: "SegmentationDataset",
+    folder: Path,
+    progress: Progress,
+    *,
+    as_json: bool,
+) -> None:
+    """Write a contract and tell what lies there."""
+    from edge_deeplab.demo.contract_folder import write_contract
+
+    written = write_contract(runtime, dataset, folder, progress)
+    if as_json:
+        print_json({"path": str(folder), **written.to_json()})
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    say(f"{folder}: the contract of {written.model}: {', '.join(names)}")
 
 
 def _check_recording(record: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from edge_deeplab.description import MOST_CLASSES, size_of
 from edge_deeplab.documents import Fields, read_json
-from edge_deeplab.errors import DataError, OutputError
+from edge_deeplab.errors import DataError
 from edge_deeplab.files import path_inside, write_atomically
 
 REPLAY = "replay.json"
@@ -130,22 +130,9 @@ def write_replay(folder: Path, replay: Replay) -> None:
     write_atomically(folder / REPLAY, json.dumps(replay.to_json(), indent=1) + "\n")
 
 
-def check_replaceable(folder: Path) -> None:
-    """Check that nothing but an earlier replay would be lost by writing one to a folder.
-
-    Raises:
-        OutputError: when something else lies there.
-    """
-    if not folder.is_dir():
-        return
-    others = [p.name for p in folder.iterdir() if p.name != REPLAY and p.suffix != ENDING]
-    has_account = (folder / REPLAY).is_file()
-    if others or (not has_account and any(folder.iterdir())):
-        found = others[0] if others else f"PNG files without {REPLAY}"
-        raise OutputError(
-            f"{folder} is no earlier replay ({found} lies there) and would be replaced; a new folder, an empty one or "
-            "an earlier replay was expected; name another"
-        )
+def is_own(name: str) -> bool:
+    """Return whether something in a replay's folder can be a replay's."""
+    return name == REPLAY or name.endswith(ENDING)
 
 
 def _parse(document: Fields) -> Replay:

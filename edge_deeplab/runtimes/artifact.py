@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation, parse_description
 from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.engine import TimedEngine
-from edge_deeplab.runtimes.inputs import Tensor
+from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 from edge_deeplab.runtimes.outputs import class_map, score_map
 
 UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
@@ -49,8 +50,21 @@ class ArtifactRuntime(Runtime):
         check_images(images, self.size_hw)
         ids = np.empty(images.shape[:3], np.uint8)
         for index, image_hwc in enumerate(images):
-            ids[index] = self.read_ids(self._engine.run(self.encode(image_hwc)))
+            ids[index] = self.read_ids(self.execute(image_hwc))
         return ids
+
+    @property
+    def image(self) -> ImageTensor:
+        """The file's input."""
+        return self._engine.image
+
+    def resized(self, image_hwc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return a picture of any size at the file's, (H, W, 3) uint8, as every command resizes it."""
+        return np.array(resize_image(image_hwc, self.size_hw))
+
+    def execute(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
+        """Return the file's first output for a picture of its size, as it lies; errors as for `encode`."""
+        return self._engine.run(self.encode(image_hwc))
 
     def read_ids(self, output: Tensor) -> ClassIds:
         """Return the (H, W) class ids that the file's first output means, whatever executed it."""

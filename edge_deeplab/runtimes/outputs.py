@@ -6,6 +6,7 @@ picture's proportions is no map of it: a classifier's scores are refused, not st
 """
 
 from math import prod
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,18 @@ MOST_CLASSES = 256
 """Class ids are bytes."""
 _MOST_SCORES = 1 << 26
 """Scores of one picture, 256 MiB of them: 150 classes at 660x660, 19 at 1536x2048."""
+
+
+Layout = Literal["HW", "CHW", "HWC"]
+"""Of an output: class ids, or scores with the classes first or last; a batch of 1 before it."""
+
+
+def layout_of(output: Tensor, image: ImageTensor, classes: int | None) -> Layout:
+    """Return how an output that `class_map` reads lies; arguments as there."""
+    if output.dtype.kind in "iu" and not _has_class_axis(output):
+        return "HW"
+    first, second, third = output.shape[-3:]
+    return "HWC" if _classes_are_last((first, second, third), image, classes) else "CHW"
 
 
 def class_map(

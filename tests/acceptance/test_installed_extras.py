@@ -34,7 +34,11 @@ precision = "fp32"
 TRAIN = "train --data data --recipe recipe.toml --output run"
 COMMANDS = {
     "": ("check --explain tflite-gpu.argmax", "train --help"),
-    "demo": ("demo --artifact {tflite} --source pictures --headless --record film.mp4",),
+    "demo": (
+        "demo --artifact {tflite} --source pictures --headless --record film.mp4",
+        "demo {tflite} --replay pictures --output masks",
+        "demo {tflite} --contract contract",
+    ),
     "onnx": ("check {onnx}", "bench {onnx} --rounds 1"),
     "tflite": ("check {tflite}", "bench {tflite} --rounds 1"),
     "coreml": ("check {coreml}",),

@@ -199,6 +199,9 @@ NAMED_WRONGLY = {
         "--record": ["file/a.mp4"],
         "--replay": ["absent", "file"],
         "--output": ["file", "file/below", "strange"],
+        "--contract": ["file", "file/below", "strange"],
+        "--data": ["absent"],
+        "--split": ["absent"],
     },
 }
 
@@ -237,6 +240,9 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         needed = []
     if verb == "demo" and option in REPLAYING:
         needed = ["a.onnx", *(x for o, v in REPLAYING.items() if o != option for x in (o, v))]
+    if verb == "demo" and option in ("--contract", "--data", "--split"):
+        place = [] if option == "--contract" else ["--contract", "contract"]
+        needed = ["a.onnx", *place, *(["--data", "data"] if option == "--split" else [])]
     if option == "--output" and verb == "check":
         needed.append("--fix")
     result = CliRunner().invoke(app, [verb, *needed, option, value])

@@ -105,6 +105,20 @@ def test_demo_without_torch_film_in_film_out(
     assert times == pytest.approx([0, 0.25, 0.5, 0.75], abs=1e-3)
 
 
+def test_replay_and_contract_without_torch_lie_complete(
+    board: dict[str, str], artifacts: dict[str, Path], image_folder: Path, tmp_path: Path
+) -> None:
+    demo = ("-m", "edge_deeplab", "demo", str(artifacts["tflite"]))
+    masks, contract = tmp_path / "masks", tmp_path / "contract"
+    run = run_python(board, *demo, "--replay", str(image_folder), "--output", str(masks))
+    assert run.returncode == 0, run.stderr
+    assert len(list(masks.glob("*.png"))) == 5
+    run = run_python(board, *demo, "--contract", str(contract))
+    assert run.returncode == 0, run.stderr
+    frames = json.loads((contract / "golden" / "golden.json").read_text())["frames"]
+    assert [frame["name"] for frame in frames][:2] == ["scene-1000000", "scene-1000006"]
+
+
 def test_demo_import_loads_no_heavy_module(board: dict[str, str]) -> None:
     code = (
         "import sys; from edge_deeplab.demo import pipeline, sources, record, window; "

@@ -66,9 +66,9 @@ def test_replay_replaces_an_earlier_one_and_nothing_else(
         "street_1.png",
     ]
     (masks / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"no earlier replay \(notes.txt lies there\)"):
+    with pytest.raises(OutputError, match=r"holds something else \(notes.txt\)"):
         replay_photographs(runtime, photographs, masks)
-    with pytest.raises(OutputError, match="no earlier replay"):
+    with pytest.raises(OutputError, match="holds something else"):
         replay_photographs(runtime, photographs, image_folder)
     assert len(list(image_folder.iterdir())) == 6
 
@@ -119,11 +119,12 @@ def test_replay_command_prints_its_account_and_how_to_score_it(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["a.onnx"], "one of --source"),
-        (["a.onnx", "--source", "x", "--replay", "y", "--output", "z"], "one of --source"),
-        (["a.onnx", "--replay", "x"], "expected together"),
-        (["a.onnx", "--source", "x", "--output", "y"], "expected together"),
-        (["a.onnx", "--replay", "x", "--output", "y", "--record", "z"], "which shows nothing"),
+        (["a.onnx"], "none came; one of --source, --replay, --contract was expected"),
+        (["a.onnx", "--source", "x", "--replay", "y"], "--source and --replay came; one of"),
+        (["a.onnx", "--replay", "x"], "a folder for the class maps was expected"),
+        (["a.onnx", "--source", "x", "--output", "y"], "--replay was expected with it"),
+        (["a.onnx", "--replay", "x", "--output", "y", "--record", "z"], "--source was expected"),
+        (["a.onnx", "--replay", "x", "--output", "y", "--data", "z"], "--contract was expected"),
         (["--source", "x"], "0 files came"),
         (["a.onnx", "--artifact", "a.onnx", "--source", "x"], "2 files came"),
     ],

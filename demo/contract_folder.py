@@ -1,0 +1,46 @@
+"""The folder that `demo --contract` writes: `contract.json`, the same as code, and golden frames."""
+
+import json
+from pathlib import Path
+
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.demo.contract import Contract, read_contract
+from edge_deeplab.demo.contract_code import LANGUAGES, write_code
+from edge_deeplab.demo.golden import GOLDEN, spread, write_golden
+from edge_deeplab.files import check_replaceable, replace_when_complete, write_atomically
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.runtimes.base import Runtime
+
+CONTRACT = "contract.json"
+
+
+def write_contract(
+    runtime: Runtime, dataset: SegmentationDataset, output: Path, progress: Progress = SILENT
+) -> Contract:
+    """Write a folder with `contract.json`, the same as code in four languages, and golden frames.
+
+    Args:
+        runtime: a loaded exported file that describes itself.
+        dataset: whose images, eight spread over it, become golden frames.
+        output: a folder that is new, empty or an earlier contract.
+        progress: told of each frame.
+
+    Raises:
+        ArtifactError: as for `read_contract`.
+        DataError: when an image cannot be read.
+        OutputError: when the folder cannot be written, or holds something else.
+    """
+    check_replaceable(output, CONTRACT, is_own)
+    indices = spread(len(dataset))
+    contract = read_contract(runtime)
+    with replace_when_complete(output) as folder:
+        folder.mkdir()
+        write_golden(runtime, dataset, indices, folder / GOLDEN, progress)
+        write_code(contract, folder)
+        write_atomically(folder / CONTRACT, json.dumps(contract.to_json(), indent=1) + "\n")
+    return contract
+
+
+def is_own(name: str) -> bool:
+    """Return whether something in a contract's folder is a contract's."""
+    return name in (CONTRACT, GOLDEN, *(language.file for language in LANGUAGES))
