@@ -7,7 +7,12 @@ from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.demo.contract import Contract, read_contract
 from edge_deeplab.demo.contract_code import LANGUAGES, write_code
 from edge_deeplab.demo.golden import GOLDEN, spread, write_golden
-from edge_deeplab.files import check_replaceable, replace_when_complete, write_atomically
+from edge_deeplab.files import (
+    check_replaceable,
+    check_writable,
+    replace_when_complete,
+    write_atomically,
+)
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
@@ -30,7 +35,7 @@ def write_contract(
         DataError: when an image cannot be read.
         OutputError: when the folder cannot be written, or holds something else.
     """
-    check_replaceable(output, CONTRACT, is_own)
+    check_output(output)
     indices = spread(len(dataset))
     contract = read_contract(runtime)
     with replace_when_complete(output) as folder:
@@ -41,6 +46,12 @@ def write_contract(
     return contract
 
 
-def is_own(name: str) -> bool:
-    """Return whether something in a contract's folder is a contract's."""
-    return name in (CONTRACT, GOLDEN, *(language.file for language in LANGUAGES))
+def check_output(folder: Path) -> None:
+    """Check, before any work, that a contract can be written to a folder and nothing else is lost.
+
+    Raises:
+        OutputError: when it cannot, or something else lies there.
+    """
+    names = (CONTRACT, GOLDEN, *(language.file for language in LANGUAGES))
+    check_writable(folder, "folder")
+    check_replaceable(folder, CONTRACT, lambda name: name in names)

@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from edge_deeplab.data.images import read_image, write_grey
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import DataError
-from edge_deeplab.files import check_replaceable, file_sha256, replace_when_complete
+from edge_deeplab.files import check_replaceable, check_writable, file_sha256, replace_when_complete
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.formats.replay import (
     ENDING,
@@ -56,7 +55,7 @@ def replay_photographs(
         OutputError: when the folder cannot be written, or holds something else.
     """
     _refuse_shared_names(photographs)
-    check_replaceable(output, REPLAY, is_own)
+    check_output(output)
     model_sha256 = content_sha256(runtime.path)
     progress.begin(f"replaying {len(photographs)} photographs", len(photographs), "pictures")
     runtime.predict(np.zeros((1, *runtime.size_hw, 3), np.uint8))  # first inferences allocate
@@ -71,9 +70,14 @@ def replay_photographs(
     return replay
 
 
-def median_ms(replay: Replay) -> float:
-    """Return the median time of the model on a photograph."""
-    return median(image.ms.infer for image in replay.images)
+def check_output(folder: Path) -> None:
+    """Check, before any work, that a replay can be written to a folder and nothing else is lost.
+
+    Raises:
+        OutputError: when it cannot, or something else lies there.
+    """
+    check_writable(folder, "folder")
+    check_replaceable(folder, REPLAY, is_own)
 
 
 def _replay_one(runtime: Runtime, photograph: Path, folder: Path, max_pixels: int) -> ReplayedImage:

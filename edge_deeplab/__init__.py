@@ -34,11 +34,13 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "replay",
     "rewrites",
     "sweep_groups",
     "train",
     "try_lab_tools",
     "wrap",
+    "write_contract",
     "write_mac_script",
 ]
 

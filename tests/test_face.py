@@ -82,6 +82,7 @@ BASE: dict[str, dict[str, Any]] = {
     "prune": {"data": "absent", "output": "run"},
     "quantize": {"data": "absent", "output": "run"},
     "rank_quantizers": {"data": "absent", "output": "run"},
+    "replay": {"artifact": "absent.onnx", "photographs": "absent", "output": "masks"},
     "sweep_groups": {"data": "absent", "output": "run"},
     "train": {"data": "absent", "output": "run"},
     "wrap": {
@@ -90,6 +91,7 @@ BASE: dict[str, dict[str, Any]] = {
         "normalisation": Normalisation((0.0,) * 3, (1.0,) * 3),
         "size_hw": (16, 16),
     },
+    "write_contract": {"artifact": "absent.onnx", "data": "absent", "output": "contract"},
     "write_mac_script": {"artifacts": "absent.mlpackage", "output": "ask.py"},
 }
 """What each verb is called with beside the keyword under test: it names what does not exist, so nothing runs long."""

@@ -4,6 +4,7 @@ One function a verb: it takes the fields of a frozen request as keywords, valida
 of `errors.py`. Work that takes long tells a `Progress`. What is heavy is imported when a function is called.
 """
 
+from edge_deeplab.api.apps import replay, write_contract
 from edge_deeplab.api.checks import (
     check,
     compare_quantization,
@@ -36,10 +37,12 @@ __all__ = [
     "prune",
     "quantize",
     "rank_quantizers",
+    "replay",
     "rewrites",
     "sweep_groups",
     "train",
     "try_lab_tools",
     "wrap",
+    "write_contract",
     "write_mac_script",
 ]

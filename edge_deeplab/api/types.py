@@ -14,6 +14,7 @@ from edge_deeplab.config import CompressRecipe, Recipe
 from edge_deeplab.converters.export import ExportedArtifact as ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import RewriteList as RewriteList
 from edge_deeplab.data.folder import NamedLabelMap as NamedLabelMap
+from edge_deeplab.demo.contract import Contract as Contract
 from edge_deeplab.description import ClassInfo as ClassInfo
 from edge_deeplab.description import Normalisation as Normalisation
 from edge_deeplab.evaluation.class_map import ClassMap as ClassMap
@@ -25,6 +26,7 @@ from edge_deeplab.evaluation.latency import BenchReport as BenchReport
 from edge_deeplab.evaluation.pruned import Pruned as Pruned
 from edge_deeplab.evaluation.scores import Evaluation as Evaluation
 from edge_deeplab.evaluation.verdict import ParityReport as ParityReport
+from edge_deeplab.formats.replay import Replay as Replay
 from edge_deeplab.formats.stored.comparison import Comparison as Comparison
 from edge_deeplab.lab.environments import ToolStatus as ToolStatus
 from edge_deeplab.lab.report import LabReport as LabReport

@@ -1,11 +1,10 @@
 """`edge-deeplab demo`: an exported file on a camera, a video or a folder of images; replays for parity."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,12 +35,10 @@ from edge_deeplab.progress import Progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_deeplab.data.dataset import SegmentationDataset
     from edge_deeplab.data.images import ImageHWC
     from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
     from edge_deeplab.demo.statistics import DemoStatistics
-    from edge_deeplab.runtimes.base import Runtime
 
 
 def demo(
@@ -138,14 +135,25 @@ def demo(
         {"--source": source, "--replay": replay, "--contract": contract},
         {"--output": output, "--record": record, "--data": data},
     )
+    if source is None:
+        with ending_cleanly(as_json=as_json, debug=debug):
+            running = {
+                "threads": threads,
+                "runtime": runtime,
+                "allowance": allowance(memory_limit, time_limit),
+                "max_pixels": max_pixels,
+            }
+            if replay is not None and output is not None:
+                _replay(path, replay, output, limit, running, as_json=as_json)
+            elif contract is not None:
+                _write_contract(path, contract, data, split, running, as_json=as_json)
+        return
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
         from edge_deeplab.demo.sources import open_source
 
         if record is not None:
             _check_recording(record)
-        asked = _Photographs.found(replay, output, limit)
-        dataset = None if contract is None else _open_frames(contract, data, split, max_pixels)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {path.name}")
         with naming_options({}):
@@ -155,13 +163,6 @@ def demo(
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
             )
-        if asked is not None:
-            _replay(opened, asked, max_pixels, progress, as_json=as_json)
-            return
-        if contract is not None and dataset is not None:
-            _write_contract(opened, dataset, contract, progress, as_json=as_json)
-            return
-        assert source is not None, "one task was asked for"
         view = DemoView(opened, opacity=opacity, with_panel=panel)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
@@ -233,79 +234,46 @@ def _check_what_is_asked(
         )
 
 
-@dataclass(frozen=True)
-class _Photographs:
-    """Which photographs are replayed, and where to."""
-
-    paths: Sequence[Path]
-    output: Path
-
-    @classmethod
-    def found(
-        cls, folder: Path | None, output: Path | None, limit: int | None
-    ) -> "_Photographs | None":
-        """Return those of a folder, before a model is opened; None where no replay is asked for."""
-        if folder is None or output is None:
-            return None
-        from edge_deeplab.demo.sources import images_in
-        from edge_deeplab.files import check_replaceable, check_writable
-        from edge_deeplab.formats.replay import REPLAY, is_own
-
-        paths = images_in(folder)[:limit]
-        check_writable(output, "folder")
-        check_replaceable(output, REPLAY, is_own)
-        return cls(paths, output)
-
-
 def _replay(
-    runtime: "Runtime",
-    asked: _Photographs,
-    max_pixels: int,
-    progress: Progress,
+    file: Path,
+    photographs: Path,
+    output: Path,
+    limit: int | None,
+    running: Mapping[str, Any],
     *,
     as_json: bool,
 ) -> None:
-    """Replay photographs and tell where their class maps lie."""
-    from edge_deeplab.demo.replay import median_ms, replay_photographs
-
-    done = replay_photographs(
-        runtime, asked.paths, asked.output, max_pixels=max_pixels, progress=progress
-    )
+    """Replay photographs and tell where their class maps lie; `running` says what runs the file, and how."""
+    with naming_options({}), drawn_progress() as progress:
+        done = api.replay(
+            file,
+            photographs=photographs,
+            output=output,
+            limit=limit,
+            progress=progress,
+            **running,
+        )
     if as_json:
-        print_json({"masks": str(asked.output), **done.to_json()})
+        print_json({"masks": str(output), **done.to_json()})
         return
-    say(
-        f"{asked.output}: class maps of {len(done.images)} photographs, {median_ms(done):.1f} ms each"
-    )
-    say(f"score them: edge-deeplab parity {runtime.path} --masks {asked.output} --data DATA")
-
-
-def _open_frames(
-    contract: Path, data: Path | None, split: str, max_pixels: int
-) -> "SegmentationDataset":
-    """Return the images of golden frames, before a model is opened, and check that the folder can be written."""
-    from edge_deeplab.data.folder import DataFolder
-    from edge_deeplab.data.rendered_set import resolve_dataset
-    from edge_deeplab.demo.contract_folder import CONTRACT, is_own
-    from edge_deeplab.files import check_replaceable, check_writable
-
-    check_writable(contract, "folder")
-    check_replaceable(contract, CONTRACT, is_own)
-    return resolve_dataset(None if data is None else DataFolder(data, max_pixels), split)
+    say(f"{output}: class maps of {len(done.images)} photographs, {done.median_ms:.1f} ms each")
+    say(f"score them: edge-deeplab parity {file} --masks {output} --data DATA")
 
 
 def _write_contract(
-    runtime: "Runtime",
-    dataset: "SegmentationDataset",
+    file: Path,
     folder: Path,
-    progress: Progress,
+    data: Path | None,
+    split: str,
+    running: Mapping[str, Any],
     *,
     as_json: bool,
 ) -> None:
-    """Write a contract and tell what lies there."""
-    from edge_deeplab.demo.contract_folder import write_contract
-
-    written = write_contract(runtime, dataset, folder, progress)
+    """Write a contract and tell what lies there; `running` says what runs the file, and how."""
+    with naming_options({}), drawn_progress() as progress:
+        written = api.write_contract(
+            file, output=folder, data=data, split=split, progress=progress, **running
+        )
     if as_json:
         print_json({"path": str(folder), **written.to_json()})
         return

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edge_deeplab.description import MOST_CLASSES, size_of
@@ -99,6 +100,11 @@ class Replay:
     def runtime_name(self) -> str:
         """Runtime and version, as the other runtimes are named."""
         return f"{self.runtime} {self.version}".strip()
+
+    @property
+    def median_ms(self) -> float:
+        """Median time of the model on a photograph."""
+        return median(image.ms.infer for image in self.images)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document."""

@@ -12,7 +12,7 @@ from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.record import record
 from edge_deeplab.description import ClassInfo, Description, Normalisation
-from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 
 CLASSES = (
     ClassInfo("red", (200, 30, 20)),
@@ -21,7 +21,7 @@ CLASSES = (
 )
 
 
-class BrightestChannel:
+class BrightestChannel(Runtime):
     """A `Runtime` whose class is the brightest channel of a pixel, so that expected class maps can be drawn by hand."""
 
     name = "brightest-channel 1"

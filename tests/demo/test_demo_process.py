@@ -1,5 +1,6 @@
 """The demo as a process of its own: on a board without torch and the converters, and ended by Ctrl-C."""
 
+import contextlib
 import json
 import os
 import signal
@@ -117,6 +118,26 @@ def test_replay_and_contract_without_torch_lie_complete(
     assert run.returncode == 0, run.stderr
     frames = json.loads((contract / "golden" / "golden.json").read_text())["frames"]
     assert [frame["name"] for frame in frames][:2] == ["scene-1000000", "scene-1000006"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only on POSIX: stands in for a terminal")
+def test_replay_on_a_terminal_tells_its_result_after_the_bar(
+    artifacts: dict[str, Path], image_folder: Path, tmp_path: Path
+) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "edge_deeplab", "demo", str(artifacts["onnx"])]
+    process = subprocess.Popen(
+        [*command, "--replay", str(image_folder), "--output", str(tmp_path / "masks")],
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:
+        while read := terminal.read(4096):
+            told += read
+    assert process.wait(timeout=60) == 0, told.decode()
+    assert b"class maps of 5 photographs" in told
 
 
 def test_demo_import_loads_no_heavy_module(board: dict[str, str]) -> None:
