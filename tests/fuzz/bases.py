@@ -6,6 +6,7 @@ They are written once into a folder and found there again; what they hold depend
 import json
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from edge_deeplab.compress.steps import Step, run_step
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.demo.replay import replay_photographs
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.formats.coreai_asset import METADATA
 from edge_deeplab.formats.coreml import load_proto_module
 from edge_deeplab.formats.manifest import content_sha256, write_manifest
+from edge_deeplab.formats.replay import StageTimes, write_replay
 from edge_deeplab.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
@@ -31,6 +34,7 @@ from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
+from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.targets import TARGETS
 from tests.fuzz.documents import dump_toml
 from tests.fuzz.flatbuffer import pack
@@ -63,6 +67,7 @@ def build_bases(folder: Path) -> Path:
             _write_exported(temporary)
             _write_foreign(temporary)
             _write_data(temporary / "data")
+            _write_replay(temporary)
             _write_recipes(temporary)
             _write_records(temporary)
             _copy_peers(temporary)
@@ -166,6 +171,15 @@ def _write_data(root: Path) -> None:
             Image.fromarray(mask).save(root / split / "masks" / f"{Path(name).stem}.png")
     document = {"name": "Tiny", "licence": "CC0", "ignore_index": 255, "classes": classes}
     (root / "dataset.toml").write_text(dump_toml(document))
+
+
+def _write_replay(folder: Path) -> None:
+    """Replay the data's photographs, as a machine that is always the same and as fast."""
+    pictures = sorted((folder / "data" / "test" / "images").iterdir())
+    with open_artifact(folder / "small-int8.onnx") as opened:
+        done = replay_photographs(opened, pictures, folder / "replayed")
+    images = tuple(replace(image, ms=StageTimes(1.5, 0.5)) for image in done.images)
+    write_replay(folder / "replayed", replace(done, device="phone", os="its own", images=images))
 
 
 def _write_recipes(folder: Path) -> None:

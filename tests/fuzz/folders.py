@@ -1,6 +1,7 @@
 """Mutations of folders: files that are gone, links, folders in a file's place."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -55,6 +56,22 @@ def change_pictures(path: Path, dice: Dice) -> str:
     pictures = sorted(file for file in path.rglob("*") if file.suffix in _PICTURES)
     chosen = dice.choice(pictures)
     return f"{chosen.relative_to(path)}: {change_picture(chosen, dice)}"
+
+
+def change_replay(path: Path, dice: Dice) -> str:
+    """Change a replay in place and say how: its account, a class map that has its hash all the same, or the files."""
+    kind = dice.random()
+    if kind < 0.2:
+        return change_tree(path, dice)
+    if kind < 0.6:
+        return change_json(path, dice)
+    picture = dice.choice(sorted(path.glob("*.png")))
+    told = change_picture(picture, dice)
+    account = json.loads((path / "replay.json").read_text())
+    (entry,) = (image for image in account["images"] if image["file"] == picture.name)
+    entry["sha256"] = hashlib.sha256(picture.read_bytes()).hexdigest()
+    (path / "replay.json").write_text(json.dumps(account))
+    return f"{picture.name}: {told}"
 
 
 def change_json(path: Path, dice: Dice) -> str:

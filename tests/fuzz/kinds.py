@@ -171,6 +171,15 @@ def kinds() -> Mapping[str, Kind]:
         for ending in ("tflite", "onnx", "mlpackage")
     )
     merged = _command("check --merge", "{bases}/small-int8.mlpackage", "--merge", "{path}")
+    replayed = _command(
+        "parity --masks",
+        "{bases}/small-int8.onnx",
+        "--masks",
+        "{path}",
+        "--reference",
+        _REFERENCE,
+        *_DATA,
+    )
     rewritten = Step("export (manifest)", call=calls.write_beside)
     return {
         "tflite": Kind(models.change_tflite, _exported("tflite", fix, brought), 5),
@@ -195,6 +204,7 @@ def kinds() -> Mapping[str, Kind]:
             (Subject("data", (_READ, _DRAWN, _SHOWN_STILL, _READ, _EVALUATED, _SHOWN_IMAGES)),),
             1,
         ),
+        "replay": Kind(folders.change_replay, (Subject("replayed", (replayed,)),), 1),
         "recipe": Kind(
             folders.change_toml,
             (
