@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_deeplab.data.dataset import is_data_folder, open_dataset
 from edge_deeplab.data.images import read_image, write_grey
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.demo.sources import images_in
 from edge_deeplab.errors import DataError
 from edge_deeplab.files import check_replaceable, check_writable, file_sha256, replace_when_complete
 from edge_deeplab.formats.manifest import content_sha256
@@ -35,6 +37,7 @@ def replay_photographs(
     photographs: Sequence[Path],
     output: Path,
     *,
+    accelerator: AcceleratorUse | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
 ) -> Replay:
@@ -44,6 +47,7 @@ def replay_photographs(
         runtime: a loaded file.
         photographs: image files; each is resized to the file's size as `evaluate` does it.
         output: a folder that is new, empty or an earlier replay.
+        accelerator: what runs the file; None for the runtime's own.
         max_pixels: a larger photograph is refused.
         progress: told of each photograph.
 
@@ -65,9 +69,25 @@ def replay_photographs(
         for photograph in photographs:
             images.append(_replay_one(runtime, photograph, folder, max_pixels))
             progress.advance()
-        replay = _account(runtime, model_sha256, tuple(images))
+        use = accelerator or _own_accelerator(runtime)
+        replay = _account(runtime, model_sha256, use, tuple(images))
         write_replay(folder, replay)
     return replay
+
+
+def find_photographs(folder: Path, split: str) -> list[Path]:
+    """Return the photographs of a folder by name, or those of labelled data in its own order.
+
+    Args:
+        folder: which holds photographs, or a data set in any layout.
+        split: of the data set.
+
+    Raises:
+        DataError: when it holds neither, or no such split.
+    """
+    if is_data_folder(folder):
+        return list(open_dataset(folder, split).photographs)
+    return images_in(folder)
 
 
 def check_output(folder: Path) -> None:
@@ -93,17 +113,24 @@ def _replay_one(runtime: Runtime, photograph: Path, folder: Path, max_pixels: in
     return ReplayedImage(path.name, file_sha256(path), times)
 
 
-def _account(runtime: Runtime, model_sha256: str, images: tuple[ReplayedImage, ...]) -> Replay:
+def _own_accelerator(runtime: Runtime) -> AcceleratorUse:
+    """Return what runs a file here: the CPU, but Core ML is asked for all units and does not tell which it took."""
+    if runtime.name.startswith("coreml"):
+        return AcceleratorUse("all", "not told")
+    return AcceleratorUse("cpu", "cpu")
+
+
+def _account(
+    runtime: Runtime, model_sha256: str, use: AcceleratorUse, images: tuple[ReplayedImage, ...]
+) -> Replay:
     name, _, version = runtime.name.partition(" ")
-    # Core ML is asked for every unit and does not tell which it took; all else here runs on the CPU
-    use = ("all", "not told") if name.startswith("coreml") else ("cpu", "cpu")
     known = runtime.description
     return Replay(
         device=platform.machine() or "unknown",
         os=f"{platform.system()} {platform.release()}".strip() or "unknown",
         runtime=name.rstrip(","),
         version=version,
-        accelerator=AcceleratorUse(*use),
+        accelerator=use,
         model_sha256=model_sha256,
         size_hw=runtime.size_hw,
         images=images,

@@ -15,34 +15,50 @@ def replay(
     *,
     photographs: str | Path,
     output: str | Path,
+    split: str = "test",
     limit: int | None = None,
+    on: str | None = None,
     threads: int | None = None,
     runtime: str | None = None,
     allowance: "types.Allowance | None" = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = SILENT,
 ) -> "types.Replay":
-    """Write the class map of each photograph of a folder, and `replay.json`, for `parity(masks=...)`.
+    """Write the class map of each photograph, and `replay.json`, for `parity(masks=...)`.
 
     Keywords that are not told here, and errors, are those of `open_artifact` and `demo.replay.replay_photographs`.
 
     Args:
         artifact: the file that is run.
-        photographs: the folder.
+        photographs: a folder of them, or of labelled data.
         output: a folder that is new, empty or an earlier replay.
-        limit: only the first photographs by name; None for all.
+        split: of labelled data.
+        limit: only the first photographs; None for all.
+        on: a device of the lab, by its profile, that runs the file (`lab.scoring.DeviceParityRequest`).
         progress: told of each photograph.
     """
-    from edge_deeplab.demo.replay import check_output, replay_photographs
-    from edge_deeplab.demo.sources import images_in
+    from edge_deeplab.demo.replay import check_output, find_photographs, replay_photographs
+    from edge_deeplab.formats.replay import AcceleratorUse
+    from edge_deeplab.lab.scoring import DeviceParityRequest
+    from edge_deeplab.runtimes.open import known_runtime
 
-    paths, masks = images_in(to_path("photographs", photographs))[:limit], to_path("output", output)
+    known_runtime(runtime)
+    device = (
+        None if on is None else DeviceParityRequest(on=on, runtime=runtime, allowance=allowance)
+    )
+    paths = find_photographs(to_path("photographs", photographs), split)[:limit]
+    masks, file = to_path("output", output), to_path("artifact", artifact)
     check_output(masks)
-    file = to_path("artifact", artifact)
     progress.begin(f"opening {file.name}")
-    opened = open_artifact(file, threads=threads, runtime=runtime, allowance=allowance)
+    used = None if on is None else AcceleratorUse(asked=on, got="not told")
+    if device is None:
+        opened = open_artifact(file, threads=threads, runtime=runtime, allowance=allowance)
+    else:
+        opened = device.open_file(file)
     with opened:
-        return replay_photographs(opened, paths, masks, max_pixels=max_pixels, progress=progress)
+        return replay_photographs(
+            opened, paths, masks, accelerator=used, max_pixels=max_pixels, progress=progress
+        )
 
 
 @checked

@@ -63,7 +63,8 @@ def demo(
         typer.Option(
             "--replay",
             metavar="DIR",
-            help="In place of a source: write the class maps of a folder of photographs for parity --masks.",
+            help="In place of a source: write the class maps of photographs for parity --masks. DIR holds them, or "
+            "is a labelled folder.",
         ),
     ] = None,
     output: Annotated[
@@ -88,6 +89,13 @@ def demo(
         ),
     ] = None,
     split: SplitOption = "test",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE",
+            help="Replay on a device of the lab, by its profile: its simulator or accelerator (lab --tools).",
+        ),
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     record: Annotated[
         Path | None,
@@ -126,25 +134,26 @@ def demo(
 
     Example: edge-deeplab demo exports/model.tflite --source street.mp4 --headless --record out.mp4
 
-    Replay: edge-deeplab demo exports/model.tflite --replay camvid/test/images --output masks
+    Replay: edge-deeplab demo exports/model.tflite --replay camvid --output masks
 
     For an app: edge-deeplab demo exports/model.tflite --contract contract --data camvid
     """
     path = _only_file(file, artifact)
     _check_what_is_asked(
         {"--source": source, "--replay": replay, "--contract": contract},
-        {"--output": output, "--record": record, "--data": data},
+        {"--output": output, "--on": on, "--record": record, "--data": data},
     )
     if source is None:
         with ending_cleanly(as_json=as_json, debug=debug):
-            running = {
+            running: dict[str, Any] = {
                 "threads": threads,
                 "runtime": runtime,
                 "allowance": allowance(memory_limit, time_limit),
                 "max_pixels": max_pixels,
             }
             if replay is not None and output is not None:
-                _replay(path, replay, output, limit, running, as_json=as_json)
+                running |= {"split": split, "limit": limit, "on": on}
+                _replay(path, replay, output, running, as_json=as_json)
             elif contract is not None:
                 _write_contract(path, contract, data, split, running, as_json=as_json)
         return
@@ -202,7 +211,12 @@ def _only_file(file: Path | None, artifact: Path | None) -> Path:
     return named[0]
 
 
-_BELONGS_TO = {"--output": "--replay", "--record": "--source", "--data": "--contract"}
+_BELONGS_TO = {
+    "--output": "--replay",
+    "--on": "--replay",
+    "--record": "--source",
+    "--data": "--contract",
+}
 
 
 def _check_what_is_asked(
@@ -238,20 +252,14 @@ def _replay(
     file: Path,
     photographs: Path,
     output: Path,
-    limit: int | None,
     running: Mapping[str, Any],
     *,
     as_json: bool,
 ) -> None:
-    """Replay photographs and tell where their class maps lie; `running` says what runs the file, and how."""
+    """Replay photographs and tell where their class maps lie; `running` says which, what runs the file, and how."""
     with naming_options({}), drawn_progress() as progress:
         done = api.replay(
-            file,
-            photographs=photographs,
-            output=output,
-            limit=limit,
-            progress=progress,
-            **running,
+            file, photographs=photographs, output=output, progress=progress, **running
         )
     if as_json:
         print_json({"masks": str(output), **done.to_json()})

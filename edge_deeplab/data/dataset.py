@@ -102,6 +102,11 @@ class FolderDataset:
         """The images' file stems."""
         return tuple(image.stem for image, _ in self._files.pairs)
 
+    @property
+    def photographs(self) -> tuple[Path, ...]:
+        """The images' files, in order."""
+        return tuple(image for image, _ in self._files.pairs)
+
     def __len__(self) -> int:
         return len(self._files.pairs)
 
@@ -153,6 +158,11 @@ def open_dataset(root: Path, split: str, *, max_pixels: int = MAX_PIXELS) -> Fol
         DataError: when the folder, its description, the split, an image or a mask is missing.
     """
     return FolderDataset(_find_files(root, split), max_pixels)
+
+
+def is_data_folder(root: Path) -> bool:
+    """Return whether a folder is one that `open_dataset` knows."""
+    return (root / FILE).is_file() or find_voc(root) is not None or is_cityscapes(root)
 
 
 def _find_files(root: Path, split: str) -> LabelledFiles:

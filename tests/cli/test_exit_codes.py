@@ -127,6 +127,7 @@ CANNOT_BE_MEANT = {
         "--memory-limit": ["0", "-1", "nan", "x"],
         "--time-limit": ["0", "nan", "x"],
         "--record": ["a.txt", "a.avi"],
+        "--on": ["ethos-u5", "", "ethos-u55-128"],
         "--opacity": ["2", "-1", "nan"],
         "--threads": ["0"],
         "--limit": ["0"],
@@ -238,6 +239,8 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         needed += ["--data", "data"]
     if option == "--explain":
         needed = []
+    if (verb, option) == ("demo", "--on"):
+        needed = ["a.onnx", *(x for pair in REPLAYING.items() for x in pair)]
     if verb == "demo" and option in REPLAYING:
         needed = ["a.onnx", *(x for o, v in REPLAYING.items() if o != option for x in (o, v))]
     if verb == "demo" and option in ("--contract", "--data", "--split"):

@@ -11,10 +11,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.demo import demo
-from edge_deeplab.demo.replay import replay_photographs
+from edge_deeplab.demo.replay import find_photographs, replay_photographs
 from edge_deeplab.errors import DataError, OutputError
 from edge_deeplab.formats.replay import read_replay
 from edge_deeplab.runtimes import open as open_module
+from tests.conftest import MakeDataset
 from tests.demo.conftest import CLASSES, BrightestChannel, halves
 
 
@@ -91,6 +92,22 @@ def test_photographs_of_one_name_are_refused(
     Image.fromarray(halves()).save(image_folder / "street_0.jpg")
     with pytest.raises(DataError, match=r"would have one class map, street_0\.png"):
         replay_photographs(runtime, sorted(image_folder.glob("street_0.*")), tmp_path / "masks")
+
+
+def test_photographs_are_those_of_a_folder_or_of_a_split_of_labelled_data(
+    image_folder: Path, make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data = make_dataset("val", count=2)
+    own = [data / "val" / "images" / f"{index}.png" for index in range(2)]
+    assert find_photographs(data, "val") == own
+    assert find_photographs(data / "val" / "images", "test") == own
+    assert find_photographs(image_folder, "test") == sorted(image_folder.glob("*.png"))
+    with pytest.raises(DataError, match="has no split 'test'"):
+        find_photographs(data, "test")
+    with pytest.raises(DataError, match="holds no images"):
+        find_photographs(data / "val", "val")
+    with pytest.raises(DataError, match="cannot be listed"):
+        find_photographs(tmp_path / "absent", "test")
 
 
 def test_replay_command_prints_its_account_and_how_to_score_it(

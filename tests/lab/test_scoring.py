@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
@@ -105,3 +107,32 @@ def test_parity_on_a_device_names_files_of_another_format(executing):
     for name in ("a.onnx", "a.safetensors"):
         with pytest.raises(ArtifactError, match=f"{name} was to be run on .* takes .tflite files"):
             request.open_file(Path(name))
+
+
+def test_replay_on_a_device_keeps_what_its_tool_gives(
+    executing, fake, make_dataset, write_halves, tmp_path
+):
+    """Two pictures, left red and right green, on the fake tool's device, then scored as its class maps."""
+    fake.runs(BRIGHTEST)
+    data, masks = make_dataset("test", 2, (16, 16)), tmp_path / "masks"
+    file = write_halves()
+    done = CliRunner().invoke(
+        app,
+        [
+            "demo",
+            str(file),
+            "--replay",
+            str(data),
+            "--output",
+            str(masks),
+            "--on",
+            DEVICE,
+            "--json",
+        ],
+    )
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["runtime"], document["version"]) == ("fake-compiler", "1.0 for fake-1")
+    assert document["accelerator"] == {"asked": DEVICE, "got": "not told"}
+    ids = np.asarray(Image.open(masks / "0.png"))
+    assert (ids[:, 0].max(), ids[:, -1].min()) == (0, 1)
