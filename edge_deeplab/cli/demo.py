@@ -21,6 +21,7 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     finite,
     naming_options,
+    parse_size,
     print_json,
     reading_option,
 )
@@ -76,6 +77,14 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="HxW",
+            help="Which of the sizes that the file takes; without it the first.",
+        ),
+    ] = None,
     runtime: RuntimeOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     memory_limit: MemoryLimitOption = None,
@@ -90,6 +99,7 @@ def demo(
 
     Example: edge-deeplab demo --artifact exports/model.tflite --source street.mp4 --headless --record out.mp4
     """
+    size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
         from edge_deeplab.demo.sources import open_source
@@ -98,9 +108,10 @@ def demo(
             _check_recording(record)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {artifact.name}")
-        with naming_options({}):
+        with naming_options({"size_hw": "--size"}):
             opened = api.open_artifact(
                 artifact,
+                size_hw=size_hw,
                 threads=threads,
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
