@@ -23,7 +23,7 @@ from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
 from edge_deeplab.models.picture import resize
 from edge_deeplab.models.quantization import Quantization
-from edge_deeplab.text import first_line
+from edge_deeplab.text import first_line, size_text
 
 SIZE_MULTIPLE = 16
 """Height and width are multiples of it: then every resize has a whole ratio and every strided map is even."""
@@ -187,11 +187,6 @@ def nearest_good_size(size_hw: tuple[int, int]) -> tuple[int, int]:
     """Return the nearest height and width that are multiples of 16, at least 16."""
     height, width = (max(1, math.floor(s / SIZE_MULTIPLE + 0.5)) * SIZE_MULTIPLE for s in size_hw)
     return height, width
-
-
-def size_text(size_hw: tuple[int, int]) -> str:
-    """Return a size as people write it, height first."""
-    return f"{size_hw[0]}x{size_hw[1]}"
 
 
 def _per_channel(values: Sequence[float]) -> torch.Tensor:

@@ -7,23 +7,17 @@ temporary sibling and renamed when complete, so a failure, a full disk included,
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from edge_deeplab.checker.judging import ProfileReport, count_worst, judge
 from edge_deeplab.checker.rules import Profile, default_profiles
-from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.config import QatRecipe
-from edge_deeplab.converters.capture import (
-    CanonicalGraph,
-    capture,
-    say_what_size_costs,
-    size_text,
-)
+from edge_deeplab.converters.capture import CanonicalGraph, capture, say_what_size_costs
 from edge_deeplab.converters.devices.atrous_forms import NATIVE, AtrousChoice, multiply_adds
 from edge_deeplab.converters.devices.heads import HeadForm, resolve_head
 from edge_deeplab.converters.devices.mending import (
@@ -33,10 +27,11 @@ from edge_deeplab.converters.devices.mending import (
     lower_mended,
     profiles_of,
 )
+from edge_deeplab.converters.exported import ExportedArtifact
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
-from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.several_sizes import NO_SIZE, UNITED, unite
 from edge_deeplab.data.dataset import open_dataset
-from edge_deeplab.description import Description, Head
+from edge_deeplab.description import Description
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.formats.manifest import (
     ManifestEntry,
@@ -52,53 +47,8 @@ from edge_deeplab.quantization.qat import quantize
 from edge_deeplab.quantization.sparsity import say_who_gains_nothing, sparsify
 from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.targets import BACKEND_KEY, TARGETS, TargetName
+from edge_deeplab.text import size_text
 from edge_deeplab.versions import __version__, installed_versions
-
-
-@dataclass(frozen=True)
-class ExportedArtifact:
-    """An artifact as it lies on disk.
-
-    Args:
-        target: a key of `TARGETS`.
-        precision: one of `PRECISIONS`.
-        head: what comes out.
-        path: the file, or the folder of a Core ML package.
-        bytes: its size.
-        sha256: hash of its content.
-        size_hw: input height and width.
-        operators: how many operators of the file are "ok", "slow", "fallback" and "rejected".
-        profiles: by which profiles; each operator counts by the worst that one says.
-        seconds: time that lowering, writing and checking took.
-        rewrites: what was asked for beside the rewrites that every graph gets.
-        atrous: the form of each atrous convolution, and what the other forms would have cost.
-    """
-
-    target: TargetName
-    precision: str
-    head: Head
-    path: Path
-    bytes: int
-    sha256: str
-    size_hw: tuple[int, int]
-    operators: Mapping[Verdict, int]
-    profiles: tuple[str, ...]
-    seconds: float
-    rewrites: tuple[AskedRewrite, ...] = ()
-    atrous: tuple[AtrousChoice, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the artifact as plain JSON values."""
-        return {
-            "target": self.target,
-            "precision": self.precision,
-            "path": str(self.path),
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "size_hw": list(self.size_hw),
-            "operators": {verdict: self.operators.get(verdict, 0) for verdict in Verdict},
-            "seconds": round(self.seconds, 2),
-        }
 
 
 def export_checkpoint(
@@ -128,19 +78,25 @@ def export_checkpoint(
     checkpoint = _prepared(checkpoint, request, progress)
     for warning in _warnings(checkpoint, request):
         progress.note(warning)
-    artifacts = [
-        artifact
-        for size_hw in request.sizes_of(checkpoint)
-        for artifact in _export_at(size_hw, checkpoint, request, progress)
-    ]
+    with TemporaryDirectory() as parts:
+        written = [
+            artifact
+            for size_hw in request.sizes_of(checkpoint)
+            for artifact in _export_at(size_hw, checkpoint, request, Path(parts), progress)
+        ]
+        artifacts = unite(written, request.output, progress)
     write_manifest(request.output, [_manifest_entry(each, checkpoint) for each in artifacts])
     return tuple(artifacts)
 
 
 def _export_at(
-    size_hw: tuple[int, int], checkpoint: Checkpoint, request: ExportRequest, progress: Progress
+    size_hw: tuple[int, int],
+    checkpoint: Checkpoint,
+    request: ExportRequest,
+    parts: Path,
+    progress: Progress,
 ) -> Iterator[ExportedArtifact]:
-    """Yield a file a target, the graph of each head captured once."""
+    """Yield a file a target, the graph of each head captured once; one that is to be a part of a whole, in `parts`."""
     targets = resolve_targets(request.targets)
     judges = profiles_of(request.devices, targets)
     graphs: dict[HeadForm, CanonicalGraph] = {}
@@ -148,15 +104,20 @@ def _export_at(
         form = request.form_of(target)
         if form not in graphs:
             graphs[form] = _captured(checkpoint, request, form, size_hw, progress)
-        description = describe(checkpoint, graphs[form], target, request.precision_of(checkpoint))
+        graph, asked = graphs[form], request.rewrites_of(form)
+        several = len(request.sizes_hw) > 1
+        is_part = several and target in UNITED
+        if is_part:
+            graph, asked = graph.rewritten([NO_SIZE]), (*asked, NO_SIZE)
+        description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
         if target == "executorch" and request.backend:
             told = {**description.provenance, BACKEND_KEY: request.backend}
             description = replace(description, provenance=told)
-        plan = foresee(graphs[form], description, request.atrous, judges[target])
+        plan = foresee(graph, description, request.atrous, judges[target])
         _tell_cost(plan.atrous, target, progress)
-        path = request.output / file_name(description, sized=len(request.sizes_hw) > 1)
-        artifact = export_graph(graphs[form], description, path, plan, judges[target], progress)
-        yield replace(artifact, rewrites=(*request.rewrites_of(form), *artifact.rewrites))
+        path = (parts if is_part else request.output) / file_name(description, sized=several)
+        artifact = export_graph(graph, description, path, plan, judges[target], progress)
+        yield replace(artifact, rewrites=(*asked, *artifact.rewrites))
 
 
 def file_name(description: Description, *, sized: bool = False) -> str:
@@ -344,6 +305,7 @@ def _manifest_entry(artifact: ExportedArtifact, checkpoint: Checkpoint) -> Manif
         "precision": artifact.precision,
         "head": artifact.head,
         "size_hw": list(artifact.size_hw),
+        "sizes_hw": [list(size) for size in artifact.sizes_hw or (artifact.size_hw,)],
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
         "operators": artifact.operators,

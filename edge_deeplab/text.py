@@ -27,6 +27,11 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
 
 
+def size_text(size_hw: tuple[int, int]) -> str:
+    """Return a picture's size as people write it, height first."""
+    return f"{size_hw[0]}x{size_hw[1]}"
+
+
 def first_line(message: object) -> str:
     """Return the first line of an error's message that says something; "no message" where none does.
 

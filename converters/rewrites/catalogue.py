@@ -24,6 +24,7 @@ from edge_deeplab.converters.rewrites.pad_classes import pad_classes
 from edge_deeplab.converters.rewrites.resize_as_convolution import resize_as_convolution
 from edge_deeplab.converters.rewrites.split_depthwise import split_depthwise
 from edge_deeplab.converters.rewrites.split_groups import split_groups
+from edge_deeplab.converters.rewrites.spread_pooled_pixel import spread_pooled_pixel
 from edge_deeplab.converters.rewrites.zero_insert import zero_insert
 from edge_deeplab.errors import unknown_choice
 
@@ -149,6 +150,12 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=integer_ratio_resize,
         does="a bilinear resize whose ratio is not whole, or that aligns corners, becomes two constant matrix products",
         equality="within 1e-5 of the largest value in float32; int8 maps are left alone",
+    ),
+    "spread-pooled-pixel": CataloguedRewrite(
+        apply=spread_pooled_pixel,
+        does="ASPP's pooled pixel is added to a map of zeros in place of a resize, which would name the map's size",
+        equality="bit-equal in int8, within 1e-6 in float32",
+        asked_by="export --size of several sizes, for a Core ML file that takes each",
     ),
     "resize-as-convolution": CataloguedRewrite(
         apply=resize_as_convolution,

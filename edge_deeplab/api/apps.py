@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edge_deeplab.api.files import open_artifact
 from edge_deeplab.api.keywords import checked
-from edge_deeplab.api.named import to_path, to_path_or_none, types
+from edge_deeplab.api.named import to_path, to_path_or_none, to_size, types
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.progress import SILENT, Progress
 
@@ -18,6 +18,7 @@ def replay(
     split: str = "test",
     limit: int | None = None,
     on: str | None = None,
+    size_hw: tuple[int, int] | None = None,
     threads: int | None = None,
     runtime: str | None = None,
     allowance: "types.Allowance | None" = None,
@@ -52,9 +53,11 @@ def replay(
     progress.begin(f"opening {file.name}")
     used = None if on is None else AcceleratorUse(asked=on, got="not told")
     if device is None:
-        opened = open_artifact(file, threads=threads, runtime=runtime, allowance=allowance)
+        opened = open_artifact(
+            file, size_hw=size_hw, threads=threads, runtime=runtime, allowance=allowance
+        )
     else:
-        opened = device.open_file(file)
+        opened = device.open_file(file, to_size(size_hw))
     with opened:
         return replay_photographs(
             opened, paths, masks, accelerator=used, max_pixels=max_pixels, progress=progress
@@ -68,6 +71,7 @@ def write_contract(
     output: str | Path,
     data: str | Path | None = None,
     split: str = "test",
+    size_hw: tuple[int, int] | None = None,
     threads: int | None = None,
     runtime: str | None = None,
     allowance: "types.Allowance | None" = None,
@@ -95,6 +99,8 @@ def write_contract(
     dataset = resolve_dataset(folder, split)
     file = to_path("artifact", artifact)
     progress.begin(f"opening {file.name}")
-    opened = open_artifact(file, threads=threads, runtime=runtime, allowance=allowance)
+    opened = open_artifact(
+        file, size_hw=size_hw, threads=threads, runtime=runtime, allowance=allowance
+    )
     with opened:
         return contract_folder.write_contract(opened, dataset, place, progress)

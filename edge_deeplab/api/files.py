@@ -225,6 +225,7 @@ def export(
 def open_artifact(
     path: str | Path,
     *,
+    size_hw: Sequence[int] | None = None,
     threads: int | None = None,
     normalisation: "types.Normalisation | None" = None,
     runtime: str | None = None,
@@ -240,6 +241,7 @@ def open_artifact(
 
     return layer.open_artifact(
         to_path("path", path),
+        size_hw=to_size(size_hw),
         threads=threads,
         normalisation=normalisation,
         runtime=runtime,

@@ -11,7 +11,7 @@ from edge_deeplab.checker.report import UnreadArtifact as UnreadArtifact
 from edge_deeplab.child.limits import Allowance as Allowance
 from edge_deeplab.compress.report import ChainReport as ChainReport
 from edge_deeplab.config import CompressRecipe, Recipe
-from edge_deeplab.converters.export import ExportedArtifact as ExportedArtifact
+from edge_deeplab.converters.exported import ExportedArtifact as ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import RewriteList as RewriteList
 from edge_deeplab.data.folder import NamedLabelMap as NamedLabelMap
 from edge_deeplab.demo.contract import Contract as Contract

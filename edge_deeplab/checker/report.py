@@ -19,8 +19,9 @@ from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.formats.read import read_graph
+from edge_deeplab.formats.read import Size, read_graph, sizes_of
 from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.text import size_text
 
 NOBODY: Observers = MappingProxyType({})
 
@@ -49,6 +50,21 @@ class ArtifactReport:
     def path(self) -> Path:
         """The file."""
         return self.graph.path
+
+    @property
+    def title(self) -> str:
+        """What the report is headed with: the file, and the size of the picture, of a file that takes several."""
+        size_hw = self.graph.size_hw
+        return f"{self.path} at {size_text(size_hw)}" if size_hw else str(self.path)
+
+    def differs_in_size_alone(self, other: "ArtifactReport") -> bool:
+        """Whether the other is about the same file at another size, and says the same."""
+
+        def said(report: "ArtifactReport") -> list[Any]:
+            verdicts = [profile.verdicts for profile in report.profiles]
+            return [report.path, report.graph.count_types(), report.notes, verdicts]
+
+        return self.graph.size_hw != other.graph.size_hw and said(self) == said(other)
 
     @property
     def rejected(self) -> bool:
@@ -81,6 +97,7 @@ class ArtifactReport:
         document: dict[str, Any] = {
             "path": str(self.path),
             "format": self.graph.format,
+            "size_hw": list(self.graph.size_hw) if self.graph.size_hw else None,
             "versions": dict(self.graph.versions),
             "notes": list(self.notes),
             "warnings": list(self.warnings),
@@ -123,7 +140,10 @@ CheckResult = ArtifactReport | UnreadArtifact
 
 
 def check_artifact(
-    path: Path, profiles: Sequence[str] = (), observers: Observers = NOBODY
+    path: Path,
+    profiles: Sequence[str] = (),
+    observers: Observers = NOBODY,
+    size_hw: Size | None = None,
 ) -> ArtifactReport:
     """Read a file, hold it against profiles, and those against what their observers see.
 
@@ -132,6 +152,7 @@ def check_artifact(
         profiles: names; those of other formats are passed over. None takes the format's default.
         observers: by name; a profile whose observer is not among them is only predicted. The observer of the format's
             default profile sees every file.
+        size_hw: one of the sizes that the file lists; None: its default.
 
     Raises:
         ArtifactError: when the file cannot be read.
@@ -139,7 +160,7 @@ def check_artifact(
         MissingDependencyError: when the package that knows the format is not installed.
     """
     loaded = [load_profile(name) for name in profiles]
-    graph = read_graph(path)
+    graph = read_graph(path, size_hw)
     is_tflite = graph.format == "tflite"
     asked = profiles_for(graph, loaded)
     seeing = {profile.observed_by for profile in asked}
@@ -160,7 +181,7 @@ def check_artifacts(
     *,
     progress: Progress = SILENT,
 ) -> tuple[CheckResult, ...]:
-    """Return the report of each file, or why it cannot be read.
+    """Return the report of each file, at each size that it lists, or why it cannot be read.
 
     Arguments as for `check_artifact`.
 
@@ -173,7 +194,7 @@ def check_artifacts(
     progress.begin("checking", len(paths), "files")
     for path in paths:
         try:
-            results.append(check_artifact(path, profiles, observers))
+            results += [check_artifact(path, profiles, observers, size) for size in sizes_of(path)]
         except ArtifactError as error:
             results.append(UnreadArtifact(path, str(error)))
         progress.advance()

@@ -208,19 +208,27 @@ def _show_reports(reports: "Sequence[ArtifactReport]") -> None:
     from edge_deeplab.cli.terminal import stdout_console
 
     console = stdout_console()
+    before = None
     for report in reports:
-        _show_report(console, report)
+        _show_report(console, report, before)
+        before = report
     for report in reports:
         if report.fix:
             say(fix_line(report.fix))
 
 
-def _show_report(console: "Console", report: "ArtifactReport") -> None:
+def _show_report(
+    console: "Console", report: "ArtifactReport", before: "ArtifactReport | None"
+) -> None:
+    """Print the report of a file, or in one line that it is that of the same file at the size before."""
     from rich.text import Text
 
     from edge_deeplab.cli import check_tables
 
-    console.rule(str(report.path), align="left")
+    console.rule(report.title, align="left")
+    if before is not None and report.differs_in_size_alone(before):
+        console.print(f"the same operators and verdicts as {before.title}")
+        return
     console.print(check_tables.operators_line(report.graph))
     for comparison in report.comparisons:
         if line := check_tables.observed_line(comparison):

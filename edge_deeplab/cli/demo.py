@@ -23,6 +23,7 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     finite,
     naming_options,
+    parse_size,
     print_json,
     reading_option,
 )
@@ -120,6 +121,14 @@ def demo(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="HxW",
+            help="Which of the sizes that the file takes; without it the first.",
+        ),
+    ] = None,
     runtime: RuntimeOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     memory_limit: MemoryLimitOption = None,
@@ -138,6 +147,7 @@ def demo(
 
     For an app: edge-deeplab demo exports/model.tflite --contract contract --data camvid
     """
+    size_hw = parse_size(size)
     path = _only_file(file, artifact)
     _check_what_is_asked(
         {"--source": source, "--replay": replay, "--contract": contract},
@@ -146,6 +156,7 @@ def demo(
     if source is None:
         with ending_cleanly(as_json=as_json, debug=debug):
             running: dict[str, Any] = {
+                "size_hw": size_hw,
                 "threads": threads,
                 "runtime": runtime,
                 "allowance": allowance(memory_limit, time_limit),
@@ -165,9 +176,10 @@ def demo(
             _check_recording(record)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {path.name}")
-        with naming_options({}):
+        with naming_options({"size_hw": "--size"}):
             opened = api.open_artifact(
                 path,
+                size_hw=size_hw,
                 threads=threads,
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
@@ -257,7 +269,7 @@ def _replay(
     as_json: bool,
 ) -> None:
     """Replay photographs and tell where their class maps lie; `running` says which, what runs the file, and how."""
-    with naming_options({}), drawn_progress() as progress:
+    with naming_options({"size_hw": "--size"}), drawn_progress() as progress:
         done = api.replay(
             file, photographs=photographs, output=output, progress=progress, **running
         )
@@ -278,7 +290,7 @@ def _write_contract(
     as_json: bool,
 ) -> None:
     """Write a contract and tell what lies there; `running` says what runs the file, and how."""
-    with naming_options({}), drawn_progress() as progress:
+    with naming_options({"size_hw": "--size"}), drawn_progress() as progress:
         written = api.write_contract(
             file, output=folder, data=data, split=split, progress=progress, **running
         )

@@ -22,7 +22,7 @@ from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from edge_deeplab.converters.export import ExportedArtifact
+    from edge_deeplab.converters.exported import ExportedArtifact
 
 _OPTIONS = {
     "targets": "--target",
@@ -71,7 +71,8 @@ def export(
         str | None,
         typer.Option(
             metavar="HxW[,HxW...]",
-            help="Input size, multiples of 16; several give files of each, named by it. Default: the training size.",
+            help="Input size, multiples of 16; several give one Core ML file that takes each, and of other targets a "
+            "file of each, named by it. Default: the training size.",
         ),
     ] = None,
     head: Annotated[

@@ -177,6 +177,8 @@ def _show(report: "ParityReport", *, per_class: bool) -> None:
     console.print(parity_table(report))
     if report.replays:
         console.print(replay_table(report))
+    for cost in report.size_costs:
+        console.print(cost.sentence())
     if per_class:
         console.print(per_class_table(report))
     for chain in report.chains:

@@ -12,6 +12,7 @@ from rich.text import Text
 from edge_deeplab.evaluation.drift import DRIFT_DB, DriftChain
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+from edge_deeplab.text import size_text
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -101,7 +102,7 @@ def per_class_table(report: ParityReport) -> Table:
     measured = [a for a in report.artifacts if a.evaluation is not None]
     table = Table("class", title="IoU by class: the reference, and each artifact's difference")
     for reference in report.references:
-        table.add_column(f"reference {_size(reference.size_hw)}", justify="right")
+        table.add_column(f"reference {size_text(reference.size_hw)}", justify="right")
     for artifact in measured:
         table.add_column(artifact.path.name, justify="right", overflow="fold")
     for name in report.references[0].per_class if report.references else ():
@@ -114,7 +115,7 @@ def _reference_row(report: ParityReport, reference: Evaluation) -> list[str]:
     path = report.reference_path
     return [
         "reference" if path is None else f"reference: {path.name}",
-        _size(reference.size_hw),
+        size_text(reference.size_hw),
         reference.runtime,
         _points(reference.miou),
         *("", "", ""),
@@ -133,7 +134,7 @@ def _artifact_row(artifact: ArtifactParity) -> list[RenderableType]:
     low, high = artifact.delta_interval
     return [
         name,
-        _size(evaluation.size_hw),
+        size_text(evaluation.size_hw),
         runtime,
         _points(evaluation.miou),
         _difference(artifact.delta_miou),
@@ -155,7 +156,3 @@ def _fraction(value: float) -> str:
 
 def _difference(value: float) -> str:
     return f"{value:+.3f}" if isfinite(value) else "-"
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"

@@ -61,7 +61,7 @@ class EvaluateRequest(ScoringRequest):
         scales: the image is seen at each of these scales.
         flip: also mirrored, left to right.
         fuse: how these views become one: "average" of class probabilities, or "maximum" of scores at each position.
-        size_hw: input height and width; None for the checkpoint's own.
+        size_hw: input height and width, of an exported file one of those that it takes; None for its own.
         crf: refine the class map with a dense CRF, which stays outside of every exported file.
         trimap: widths, in pixels and rising, of the bands along label boundaries that are also scored alone.
         plot: draw the confusion matrix, and the trimap curve, to this .png, .svg or .pdf file.
@@ -88,10 +88,10 @@ class EvaluateRequest(ScoringRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        protocol = (self.output_stride, self.views, self.size_hw, self.crf)
-        if self.artifact is not None and protocol != (None, ONE_VIEW, None, None):
+        protocol = (self.output_stride, self.views, self.crf)
+        if self.artifact is not None and protocol != (None, ONE_VIEW, None):
             raise ConfigError(
-                "an output stride, scales, a flip, a way to fuse, a size or a CRF came with an exported file, "
+                "an output stride, scales, a flip, a way to fuse or a CRF came with an exported file, "
                 "whose graph is fixed; a checkpoint was expected with them; leave them out"
             )
         if self.artifact is None and self.runtime is not None:
@@ -159,7 +159,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
     dataset, class_map = request.open_data(), request.read_class_map()
     if request.artifact is not None:
         progress.begin(f"opening {request.artifact.name}")
-        runtime = request.open_file(request.artifact)
+        runtime = request.open_file(request.artifact, request.size_hw)
     else:
         progress.begin("loading torch and the checkpoint")
         runtime = _open_checkpoint(request)

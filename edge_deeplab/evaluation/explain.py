@@ -52,13 +52,13 @@ def explain_report(
     reference_sha256 = None if reference is None else file_sha256(reference)
     groups: dict[tuple[Path, tuple[int, int]], list[Path]] = {}
     for artifact in report.artifacts:
-        measured = artifact.evaluation is not None and artifact.replay is None
-        if measured and artifact.description is not None:
-            description = artifact.description
+        own, description = artifact.evaluation, artifact.description
+        is_file = artifact.replay is None
+        if is_file and own is not None and description is not None:
             source = reference
             if source is None or reference_sha256 != description.checkpoint_sha256:
                 source = find_reference(None, {artifact.path: description})
-            groups.setdefault((source, description.size_hw), []).append(artifact.path)
+            groups.setdefault((source, own.size_hw), []).append(artifact.path)
     chains: list[DriftChain] = []
     for (source, size_hw), paths in groups.items():
         image = resize_image(image_hwc, size_hw)

@@ -25,6 +25,7 @@ from edge_deeplab.evaluation.trial import Size, Trial
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import check_writable
 from edge_deeplab.formats.artifacts import expand_artifacts
+from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
@@ -139,12 +140,14 @@ def _explained(
 
 def open_trials(
     paths: Sequence[Path],
-    open_file: Callable[[Path], Runtime],
+    open_file: Callable[..., Runtime],
     dataset: SegmentationDataset,
     class_map: ClassMap | None = None,
     progress: Progress = SILENT,
 ) -> list[Trial]:
-    """Open artifacts; one that cannot be opened, or does not fit the data set, is a trial that has failed already.
+    """Open artifacts, each at every size that it lists.
+
+    One that cannot be opened, or does not fit the data set, is a trial that has failed already.
 
     Args:
         paths: the artifacts.
@@ -153,7 +156,7 @@ def open_trials(
         class_map: what the ids of files without self-description mean.
         progress: told of each that is opened.
     """
-    trials = [Trial(path, Tally(dataset)) for path in paths]
+    trials = [Trial(path, Tally(dataset), size) for path in paths for size in sizes_of(path)]
     for trial in trials:
         progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)

@@ -121,13 +121,18 @@ def open_replays(
 
 
 def _same_file(folder: Path, account: Replay, files: Sequence[Trial]) -> Trial | None:
-    """Return the trial of the file that the device ran; None where no file came."""
+    """Return the trial of the file that the device ran, at its size where it has several; None where no file came."""
     if not files:
         return None
     hashes = {trial.path: content_sha256(trial.path) for trial in files if trial.path.exists()}
-    for trial in files:
-        if hashes.get(trial.path) == account.model_sha256:
-            return trial
+    same = [trial for trial in files if hashes.get(trial.path) == account.model_sha256]
+    fitting = [
+        trial
+        for trial in same
+        if trial.contestant is not None and trial.contestant.size_hw == account.size_hw
+    ]
+    if same:
+        return (fitting or same)[0]
     found = ", ".join(f"{path.name} {digest[:12]}" for path, digest in hashes.items()) or "none"
     raise DataError(
         f"{folder} was replayed with a model of sha256 {account.model_sha256[:12]}; of the files that came ({found}) "

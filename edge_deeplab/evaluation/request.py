@@ -65,10 +65,11 @@ class ScoringRequest:
         """Return what a foreign file's ids mean; errors as for `read_class_map`."""
         return None if self.class_map is None else read_class_map(self.class_map)
 
-    def open_file(self, path: Path) -> Runtime:
-        """Open an exported file; errors as for `open_artifact`."""
+    def open_file(self, path: Path, size_hw: tuple[int, int] | None = None) -> Runtime:
+        """Open an exported file, at one of its sizes; errors as for `open_artifact`."""
         return open_artifact(
             path,
+            size_hw=size_hw,
             normalisation=self.normalisation,
             allowance=self.allowance,
             runtime=self.runtime,

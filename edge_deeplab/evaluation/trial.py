@@ -36,6 +36,7 @@ class Trial:
     Args:
         path: the artifact.
         tally: its counts.
+        listed_hw: the size that it is run at, of an artifact that lists several.
         contestant: the opened artifact; None once it failed.
         runtime: name of what executes it.
         description: what it says of itself.
@@ -46,6 +47,7 @@ class Trial:
 
     path: Path
     tally: Tally
+    listed_hw: Size | None = None
     contestant: Contestant | None = None
     runtime: str | None = None
     description: Description | None = None
@@ -55,13 +57,13 @@ class Trial:
 
     def open(
         self,
-        open_file: Callable[[Path], Runtime],
+        open_file: Callable[..., Runtime],
         dataset: SegmentationDataset,
         class_map: ClassMap | None,
     ) -> None:
         """Open the artifact, in place; a failure becomes the trial's result."""
         with self._keeping_failure():
-            runtime = open_file(self.path)
+            runtime = open_file(self.path, size_hw=self.listed_hw)
             self.runtime, self.description = runtime.name, runtime.description
             self.contestant = Contestant(runtime, dataset, class_map)
 

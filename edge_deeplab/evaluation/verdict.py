@@ -11,10 +11,12 @@ from typing import Any
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
+from edge_deeplab.evaluation.bootstrap import bootstrap_interval
 from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.replayed import DeviceReplay
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.targets import target_of
+from edge_deeplab.text import size_text
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,40 @@ class ArtifactParity:
 
 
 @dataclass(frozen=True)
+class SizeCost:
+    """What a size of the picture costs whatever runs the network.
+
+    Args:
+        size_hw: height and width.
+        best_hw: the size at which the reference scores best.
+        delta_miou: the reference's mIoU at the one minus that at the other, in points.
+        delta_interval: its 95 % paired-bootstrap interval.
+    """
+
+    size_hw: tuple[int, int]
+    best_hw: tuple[int, int]
+    delta_miou: float
+    delta_interval: tuple[float, float]
+
+    def sentence(self) -> str:
+        """Say it in one sentence."""
+        low, high = self.delta_interval
+        return (
+            f"size {size_text(self.size_hw)} costs accuracy whatever runs it: the reference loses "
+            f"{-self.delta_miou:.2f} points there ({-high:.2f} to {-low:.2f}) against {size_text(self.best_hw)}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `parity --json`."""
+        return {
+            "size_hw": list(self.size_hw),
+            "best_hw": list(self.best_hw),
+            "delta_miou": self.delta_miou,
+            "delta_interval": list(self.delta_interval),
+        }
+
+
+@dataclass(frozen=True)
 class ParityReport:
     """Every artifact against the reference.
 
@@ -130,6 +166,22 @@ class ParityReport:
     def passed(self) -> bool:
         """Whether all artifacts passed."""
         return all(artifact.passed for artifact in self.artifacts)
+
+    @property
+    def size_costs(self) -> tuple[SizeCost, ...]:
+        """The sizes at which the reference itself scores less than at the best one, chance aside."""
+        best = max(self.references, key=lambda own: own.miou, default=None)
+        costs = [
+            SizeCost(
+                own.size_hw,
+                best.size_hw,
+                own.miou - best.miou,
+                bootstrap_interval(best.confusions, own.confusions),
+            )
+            for own in self.references
+            if best is not None and own is not best
+        ]
+        return tuple(cost for cost in costs if cost.delta_interval[1] < 0)
 
     def failures(self) -> list[EdgeDeepLabError]:
         """Return one sentence for each artifact that did not pass, and for each that could not be followed."""
@@ -153,6 +205,8 @@ class ParityReport:
             "images": self.images,
             "passed": self.passed,
         }
+        if costs := self.size_costs:
+            document["size_costs"] = [cost.to_json() for cost in costs]
         if self.chains:
             document["explain"] = [chain.to_json() for chain in self.chains]
         return document

@@ -7,7 +7,8 @@ classes are imported on their own, from the same folder.
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.formats.coreml_package import EXPECTED, read_stored
+from edge_deeplab.formats.coreml_sizes import Size, inferred_shape, listed_sizes, picture_shape
 from edge_deeplab.formats.graph import (
     Attribute,
     Convolution,
@@ -41,11 +43,12 @@ _DATA = ("x", "weight", "bias")
 _HALF = "FLOAT16"
 
 
-def read_coreml(path: Path) -> FileGraph:
+def read_coreml(path: Path, size_hw: Size | None = None) -> FileGraph:
     """Return what a Core ML package holds.
 
     Args:
         path: an `.mlpackage` folder with an ML program in it (iOS 15 or later).
+        size_hw: of a package that lists several sizes, the one that shapes are told at; None: its default.
 
     Raises:
         ArtifactError: when it is not a Core ML package, or an older neural network; when something in it leads outside,
@@ -54,8 +57,25 @@ def read_coreml(path: Path) -> FileGraph:
     """
     stored = read_stored(path, load_proto_module("Model_pb2").Model())
     try:
-        return _ProgramReader(stored.message, ReadingBudget.for_file(stored.size)).read(path)
+        sizes = listed_sizes(stored.message)
+        shown = size_hw or (sizes[0] if sizes else None)
+        budget = ReadingBudget.for_file(stored.size)
+        return _ProgramReader(stored.message, budget, shown).read(path)
     except (ValueError, IndexError, RecursionError, OverflowError) as error:
+        raise unreadable(path, EXPECTED, str(error)) from error
+
+
+def coreml_sizes(path: Path) -> tuple[Size, ...]:
+    """Return the sizes of the picture that a package lists, the default first; none where it takes one size.
+
+    Raises:
+        ArtifactError: when it cannot be read.
+        MissingDependencyError: without coremltools.
+    """
+    stored = read_stored(path, load_proto_module("Model_pb2").Model())
+    try:
+        return listed_sizes(stored.message)
+    except ValueError as error:
         raise unreadable(path, EXPECTED, str(error)) from error
 
 
@@ -74,9 +94,10 @@ def load_proto_module(name: str) -> Any:
 class _ProgramReader:
     """One parsed model, with the constants that its operators take as settings."""
 
-    def __init__(self, model: Any, budget: ReadingBudget) -> None:
+    def __init__(self, model: Any, budget: ReadingBudget, size_hw: Size | None) -> None:
         self._model = model
         self._budget = budget
+        self._size_hw = size_hw
         self._ours = METADATA_KEY in model.description.metadata.userDefined
         mil = load_proto_module("MIL_pb2")
         self._type_names = {number: name for name, number in mil.DataType.items()}
@@ -93,7 +114,10 @@ class _ProgramReader:
         version = int("".join(c for c in function.opset if c.isdecimal())[:9] or 0)
         self._budget.spend(len(function.inputs), RECORD_BYTES)
         for value in function.inputs:
-            self._values[value.name] = self._spec(value)
+            spec = self._spec(value)
+            if self._size_hw is not None and spec.shape is not None:
+                spec = replace(spec, shape=picture_shape(spec.shape, self._size_hw))
+            self._values[value.name] = spec
         block = function.block_specializations[function.opset]
         operators = tuple(self._operators(block, version))
         if not operators:
@@ -101,7 +125,7 @@ class _ProgramReader:
         others = len(functions) - 1
         notes = (f"{others} further functions are not listed",) if others else ()
         versions = {"specification": self._model.specificationVersion, "opset": version}
-        return FileGraph(path, "coreml", versions, operators, notes)
+        return FileGraph(path, "coreml", versions, operators, notes, self._size_hw)
 
     def _operators(self, block: Any, version: int) -> Iterator[Operator]:
         index = 0
@@ -127,6 +151,9 @@ class _ProgramReader:
         read = sorted(set(bound) - set(attributes), key=_place)  # protobuf maps keep no order
         name = operation.outputs[0].name if operation.outputs else f"operator {index}"
         sources = tuple(binding.name for key in read for binding in bound[key])
+        convolution = _convolution(operation.type, attributes, self._weight_shape(bound))
+        if self._size_hw is not None:
+            self._infer_shapes(operation, sources, attributes, convolution)
         return Operator(
             index=index,
             type=operation.type,
@@ -136,10 +163,26 @@ class _ProgramReader:
             outputs=tuple(self._values[value.name] for value in operation.outputs),
             attributes=attributes,
             module=find_module([name], ours=self._ours),
-            convolution=_convolution(operation.type, attributes, self._weight_shape(bound)),
+            convolution=convolution,
             reads=sources,
             writes=tuple(value.name for value in operation.outputs),
         )
+
+    def _infer_shapes(
+        self,
+        operation: Any,
+        sources: Sequence[str],
+        attributes: Mapping[str, Attribute],
+        convolution: Convolution | None,
+    ) -> None:
+        """Give the results of an operation the shapes that they have at the size that is shown."""
+        inputs = [self._value(source).shape or () for source in sources]
+        for value in operation.outputs:
+            spec = self._values[value.name]
+            shape = inferred_shape(
+                operation.type, spec.shape or (), inputs, attributes, convolution
+            )
+            self._values[value.name] = replace(spec, shape=shape)
 
     def _attributes(self, bound: Mapping[str, Any]) -> dict[str, Attribute]:
         """Return the inputs that are settings: short constants other than an operator's data."""

@@ -168,6 +168,7 @@ class FileGraph:
         versions: of the format and its operator sets, for example {"schema": 3} or {"opset": 18, "ir": 10}.
         operators: in the file's order, constants left out.
         notes: what of the file the list does not show, one sentence each.
+        size_hw: height and width that shapes are told at, of a file that takes several sizes.
     """
 
     path: Path
@@ -175,6 +176,7 @@ class FileGraph:
     versions: Mapping[str, int]
     operators: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
+    size_hw: tuple[int, int] | None = None
 
     @property
     def dilated_depthwise(self) -> list[Operator]:

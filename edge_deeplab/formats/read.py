@@ -1,19 +1,23 @@
-"""Picks the reader of a file by its ending."""
+"""Picks the reader of a file by its ending, and tells the sizes that it is to be read at."""
 
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from edge_deeplab.errors import ArtifactError
+from edge_deeplab.errors import ArtifactError, EdgeDeepLabError
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.targets import TargetName, endings, target_of
 
+Size = tuple[int, int]
+"""Height and width of the picture in pixels."""
 
-def read_graph(path: Path) -> FileGraph:
+
+def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:
     """Return what an exported file holds.
 
     Args:
         path: a file, or the folder of a package, of one of `TARGETS`, of this project or anyone's.
+        size_hw: one of its `sizes_of`, which shapes are told at; None: its default.
 
     Raises:
         ArtifactError: when it cannot be read, or its ending is another.
@@ -30,8 +34,24 @@ def read_graph(path: Path) -> FileGraph:
             f"{path} is a {target} file, whose operators are not read yet: it is not checked; a file of another target "
             "was expected"
         )
-    graph: FileGraph = getattr(import_module(f"{__package__}.{target}"), f"read_{target}")(path)
+    reader = getattr(import_module(f"{__package__}.{target}"), f"read_{target}")
+    graph: FileGraph = reader(path) if size_hw is None else reader(path, size_hw)
     return graph
+
+
+def sizes_of(path: Path) -> tuple[Size | None, ...]:
+    """Return the sizes that a file is looked at: those that it lists, the default first; None alone, its one size.
+
+    A file that cannot be read has None too: whoever reads it next is told why. Core ML packages list sizes.
+    """
+    if target_of(path) != "coreml":
+        return (None,)
+    from edge_deeplab.formats.coreml import coreml_sizes
+
+    try:
+        return coreml_sizes(path) or (None,)
+    except EdgeDeepLabError:
+        return (None,)
 
 
 def is_readable(target: TargetName) -> bool:

@@ -44,7 +44,7 @@ class DeviceParityRequest(ParityRequest):
         if status.lack is not None:
             raise ToolError(status.tool.name, status.lack)
 
-    def open_file(self, path: Path) -> Runtime:
+    def open_file(self, path: Path, size_hw: tuple[int, int] | None = None) -> Runtime:
         """Open an exported file for the device; errors as for `open_artifact` and `ToolRuntime`."""
         wanted = load_profile(self.on).format
         if target_of(path) != wanted:
@@ -52,7 +52,7 @@ class DeviceParityRequest(ParityRequest):
                 f"{path} was to be run on {self.on}, which takes {TARGETS[wanted].ending} files; "
                 "one of those was expected; name one, or another device"
             )
-        own = super().open_file(path)
+        own = super().open_file(path, size_hw)
         assert isinstance(own, ArtifactRuntime), "an exported file was opened"
         return ToolRuntime(own, find_device(self.on))
 

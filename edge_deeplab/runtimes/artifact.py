@@ -29,17 +29,23 @@ class ArtifactRuntime(Runtime):
         path: the file.
         engine: what executes it.
         normalisation: of an input of a file that does not describe itself; a uint8 input takes pixels as they are.
+        size_hw: another height and width than the engine's own, that the file takes too.
 
     Raises:
         ArtifactError: when the self-description cannot be read.
     """
 
     def __init__(
-        self, path: Path, engine: TimedEngine, normalisation: Normalisation | None
+        self,
+        path: Path,
+        engine: TimedEngine,
+        normalisation: Normalisation | None,
+        size_hw: tuple[int, int] | None = None,
     ) -> None:
         self.name = engine.name
         self.path = path
-        self.size_hw = engine.image.size_hw
+        self._image = engine.image if size_hw is None else engine.image.resized(size_hw)
+        self.size_hw = self._image.size_hw
         text = engine.description_text
         self.description = None if text is None else parse_description(text, path=str(path))
         self._engine = engine
@@ -55,8 +61,8 @@ class ArtifactRuntime(Runtime):
 
     @property
     def image(self) -> ImageTensor:
-        """The file's input."""
-        return self._engine.image
+        """The file's input, at the size that it is run at."""
+        return self._image
 
     def resized(self, image_hwc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return a picture of any size at the file's, (H, W, 3) uint8, as every command resizes it."""
@@ -68,15 +74,15 @@ class ArtifactRuntime(Runtime):
 
     def read_ids(self, output: Tensor) -> ClassIds:
         """Return the (H, W) class ids that the file's first output means, whatever executed it."""
-        image, path = self._engine.image, str(self.path)
-        return class_map(output, image, path=path, classes=self._classes)
+        return class_map(output, self._image, path=str(self.path), classes=self._classes)
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return scores; smaller ones are enlarged to the size of the picture."""
         check_images(images, self.size_hw, at_least=1)
         outputs = [self._engine.run_scores(self.encode(image_hwc)) for image_hwc in images]
-        image, path = self._engine.image, str(self.path)
-        return np.stack([score_map(o, image, path=path, classes=self._classes) for o in outputs])
+        return np.stack(
+            [score_map(o, self._image, path=str(self.path), classes=self._classes) for o in outputs]
+        )
 
     @property
     def _classes(self) -> int | None:
@@ -102,7 +108,7 @@ class ArtifactRuntime(Runtime):
     def _stand_in(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
         """Return the input tensor of a picture for timing, where an unknown normalisation does not matter."""
         normalisation = UNIT_RANGE if self._lacks_normalisation() else self._normalisation
-        return self._engine.image.encode(image_hwc, normalisation)
+        return self._image.encode(image_hwc, normalisation)
 
     def encode(self, image_hwc: npt.NDArray[np.uint8]) -> Tensor:
         """Return a picture as the file's input tensor.
@@ -112,14 +118,14 @@ class ArtifactRuntime(Runtime):
         """
         if self._lacks_normalisation():
             raise ArtifactError(
-                f"{self.path} takes {self._engine.image.dtype} input and does not describe itself, so what its pixels "
+                f"{self.path} takes {self._image.dtype} input and does not describe itself, so what its pixels "
                 "are normalised with is not known; pass normalisation (mean and std of R, G, B in 0..255)"
             )
-        return self._engine.image.encode(image_hwc, self._normalisation)
+        return self._image.encode(image_hwc, self._normalisation)
 
     def _lacks_normalisation(self) -> bool:
         told = self.description is not None or self._normalisation is not None
-        return not told and not self._engine.image.takes_pixels()
+        return not told and not self._image.takes_pixels()
 
 
 def check_images(images: ImagesNHWC, size_hw: tuple[int, int], *, at_least: int = 0) -> None:

@@ -5,7 +5,7 @@ they do not tell (the normalisation of a float input) is asked for, never guesse
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,11 @@ class ImageTensor:
         """Height and width in pixels."""
         first = 1 if self.channels_last else 2
         return self.shape[first], self.shape[first + 1]
+
+    def resized(self, size_hw: tuple[int, int]) -> "ImageTensor":
+        """Return the input of the same file that takes pictures of another height and width."""
+        sides = (*size_hw, 3) if self.channels_last else (3, *size_hw)
+        return replace(self, shape=(1, *sides))
 
     def takes_pixels(self) -> bool:
         """Whether 0..255 pixels go in as they are: the meaning of uint8 in every project's files."""

@@ -1,10 +1,12 @@
 """Open a file in a runtime. What executes a format is imported when a file of that format is opened, not before."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, checking, require, unknown_choice
+from edge_deeplab.formats.read import Size, sizes_of
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.targets import (
     TARGETS,
@@ -15,6 +17,7 @@ from edge_deeplab.targets import (
     target_of,
     target_run_by,
 )
+from edge_deeplab.text import size_text
 
 CHECKPOINT_ENDING = ".safetensors"
 
@@ -22,6 +25,7 @@ CHECKPOINT_ENDING = ".safetensors"
 def open_artifact(
     path: Path,
     *,
+    size_hw: Size | None = None,
     threads: int | None = None,
     normalisation: Normalisation | None = None,
     allowance: Allowance | None = None,
@@ -31,6 +35,8 @@ def open_artifact(
 
     Args:
         path: a file of one of `TARGETS`, this project's or another's, or a checkpoint.
+        size_hw: height and width of its picture, one of those that it takes; None for its own, the first where it
+            lists several.
         threads: number of CPU threads; None takes every CPU this process may use.
         normalisation: what pixels of a float or int8 input are normalised with (in units of 0..255), for a file of
             another project; a file that describes itself needs none, and its own holds. A uint8 input takes pixels as
@@ -39,8 +45,8 @@ def open_artifact(
         runtime: what is to run an exported file, one of its target's; None takes the first that this system has.
 
     Raises:
-        ArtifactError: when the file is absent, of an unknown kind or one that the runtime does not run, damaged, or no
-            segmentation of one RGB picture.
+        ArtifactError: when the file is absent, of an unknown kind or one that the runtime does not run, damaged, no
+            segmentation of one RGB picture, or takes no picture of that size.
         CheckpointError: when a checkpoint is damaged.
         ChildError: when an exported file crashes its process, or takes more than it may.
         ConfigError: for an unknown runtime.
@@ -63,14 +69,29 @@ def open_artifact(
             f"{path} is a device or a pipe; an exported file was expected; copy it to one"
         )
     if target is None:
-        return _open_checkpoint(path, threads)
+        return _open_checkpoint(path, threads, size_hw)
     from edge_deeplab.runtimes.artifact import ArtifactRuntime
     from edge_deeplab.runtimes.child_engine import ChildEngine
 
     name = asked or default_runtime(target)
     if name == "mil-reference":
         require("torch", package="torch", extra="train")
-    return ArtifactRuntime(path, ChildEngine(name, path, threads, allowance), normalisation)
+    listed = [size for size in sizes_of(path) if size is not None]
+    engine = ChildEngine(name, path, threads, allowance)
+    chosen = size_hw if size_hw in listed else None
+    return _of_size(ArtifactRuntime(path, engine, normalisation, chosen), size_hw, listed)
+
+
+def _of_size(runtime: Runtime, size_hw: Size | None, listed: Sequence[Size]) -> Runtime:
+    """Return a runtime that is of the size that was asked for; another is closed and refused."""
+    if size_hw is None or runtime.size_hw == size_hw:
+        return runtime
+    taken = ", ".join(map(size_text, listed or [runtime.size_hw]))
+    runtime.close()
+    raise ArtifactError(
+        f"{runtime.path} was to be run at {size_text(size_hw)} and takes {taken}; a size that it takes was expected; "
+        "name one of them, or export it for that size"
+    )
 
 
 def known_runtime(name: str | None) -> RuntimeName | None:
@@ -109,9 +130,9 @@ def default_runtime(target: TargetName) -> RuntimeName:
     return next(name for name in runtimes if name != "core-ml" or core_ml_runs_here())
 
 
-def _open_checkpoint(path: Path, threads: int | None) -> Runtime:
+def _open_checkpoint(path: Path, threads: int | None, size_hw: Size | None) -> Runtime:
     require("torch", package="torch", extra="train")
     from edge_deeplab.models.checkpoint import load_checkpoint
     from edge_deeplab.runtimes.torch import TorchRuntime
 
-    return TorchRuntime(load_checkpoint(path), threads=threads)
+    return TorchRuntime(load_checkpoint(path), threads=threads, size_hw=size_hw)

@@ -132,7 +132,7 @@ def write_tflite_graph(monkeypatch, **seen):
     """Let every TFLite file hold what a.onnx holds, and XNNPACK do as told."""
     from edge_deeplab.formats.onnx import read_onnx
 
-    def read(path):
+    def read(path, size_hw=None):
         graph = read_onnx(path.with_suffix(".onnx"))
         return report_module.FileGraph(path, "tflite", {"schema": 3}, graph.operators, ("a note",))
 

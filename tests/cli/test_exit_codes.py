@@ -131,6 +131,7 @@ CANNOT_BE_MEANT = {
         "--opacity": ["2", "-1", "nan"],
         "--threads": ["0"],
         "--limit": ["0"],
+        "--size": ["x", "0x16", "16", "-16x16"],
     },
 }
 NAMED_WRONGLY = {

@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch):
     shipped.write_bytes(b"weights")
     description = describe(file_sha256(shipped))
 
-    def open_file(path, *, normalisation=None, allowance=None, runtime=None):
+    def open_file(path, *, size_hw=None, normalisation=None, allowance=None, runtime=None):
         if "gone" in path.name:
             raise ArtifactError(f"{path} does not exist; pass an exported file")
         own = None if "bare" in path.name else description

@@ -20,9 +20,14 @@ from edge_deeplab.converters.export import export_checkpoint, write_target
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.description import Description
-from edge_deeplab.errors import ConfigError, MissingDependencyError, OutputError
+from edge_deeplab.errors import (
+    ConfigError,
+    ConversionError,
+    MissingDependencyError,
+    OutputError,
+)
 from edge_deeplab.formats.manifest import content_sha256, read_manifest
-from edge_deeplab.formats.read import read_graph
+from edge_deeplab.formats.read import read_graph, sizes_of
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -394,11 +399,59 @@ def test_several_sizes_have_files_of_their_own_named_by_them(
     artifacts = export_checkpoint(checkpoint, request, Noting())
     assert [(a.path.name, a.size_hw) for a in artifacts] == [
         ("street-fp32-64x64.onnx", SIZE_HW),
-        ("street-fp32-64x64.tflite", SIZE_HW),
         ("street-fp32-32x48.onnx", (32, 48)),
+        ("street-fp32-64x64.tflite", SIZE_HW),
         ("street-fp32-32x48.tflite", (32, 48)),
     ]
     entries = {entry["file"]: entry["size_hw"] for entry in read_manifest(tmp_path)}
     assert entries == {a.path.name: [*a.size_hw] for a in artifacts}
     (note,) = noted
     assert note.startswith("street was trained at 64x64; what 32x48 costs in accuracy")
+
+
+def test_several_sizes_of_core_ml_are_one_file_whatever_lies_beside_it(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    sizes = [SIZE_HW, (32, 48)]
+    (tmp_path / "street-fp32-32x48.mlpackage").mkdir()
+    (artifact,) = export_checkpoint(
+        checkpoint, ExportRequest(["coreml"], sizes_hw=sizes, output=tmp_path)
+    )
+    assert artifact.path == tmp_path / "street-fp32.mlpackage"
+    assert sizes_of(artifact.path) == artifact.sizes_hw == tuple(sizes)
+    assert artifact.to_json()["sizes_hw"] == [[64, 64], [32, 48]]
+    (entry,) = read_manifest(tmp_path)
+    assert entry["sizes_hw"] == [[64, 64], [32, 48]]
+    assert entry["sha256"] == content_sha256(artifact.path)
+    for size in sizes:
+        images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+        found = open_here(artifact.path, size_hw=size).predict(images)
+        expected = open_here(checkpoint.path, size_hw=size).predict(images)
+        assert np.mean(found == expected) > 0.999
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"street-fp32.mlpackage", "street-fp32-32x48.mlpackage", "manifest.json"}
+
+
+@pytest.mark.usefixtures("no_lowering")
+def test_sizes_whose_programs_differ_are_delivered_one_by_one_and_that_is_told(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+
+    class Noting(Silent):
+        def note(self, sentence: str) -> None:
+            noted.append(sentence)
+
+    def refuse(parts: object, path: Path) -> None:
+        raise ConversionError("the programs differ")
+
+    monkeypatch.setattr("edge_deeplab.converters.several_sizes.unite_sizes", refuse)
+    monkeypatch.setattr(CanonicalGraph, "rewritten", lambda self, asked: self)
+    request = ExportRequest(["coreml"], sizes_hw=[SIZE_HW, (32, 48)], output=tmp_path)
+    artifacts = export_checkpoint(checkpoint, request, Noting())
+    assert [a.path.name for a in artifacts] == [
+        "street-fp32-64x64.mlpackage",
+        "street-fp32-32x48.mlpackage",
+    ]
+    assert all(a.path.parent == tmp_path and a.path.exists() for a in artifacts)
+    assert noted[-1] == "warning: a file for each size: the programs differ"

@@ -17,7 +17,7 @@ REFERENCE = Path("reference.safetensors")
 def measure(runtimes, dataset, reference, *, class_map=None, progress=SILENT, **options):
     """Run parity over runtimes by path; an exception in place of a runtime is raised when it is opened."""
 
-    def open_file(path):
+    def open_file(path, *, size_hw=None):
         if isinstance(runtimes[path], Exception):
             raise runtimes[path]
         return runtimes[path]
@@ -188,3 +188,39 @@ def test_parity_tells_each_file_that_is_opened_and_each_prediction(runtime, data
     assert [what for what, _, _ in told.stages[:4]] == [f"opening {path}" for path in runtimes]
     assert told.stages[-1] == ("parity of 3 files on spelled", 24, "predictions")
     assert told.steps == 24, "of 3 files and the reference; one that failed holds up no bar"
+
+
+def test_artifact_that_lists_sizes_is_measured_at_each(runtime, dataset, reference, monkeypatch):
+    monkeypatch.setattr("edge_deeplab.evaluation.parity.sizes_of", lambda path: ((8, 8), (16, 24)))
+    opened = []
+
+    def open_file(path, *, size_hw=None):
+        opened.append(size_hw)
+        return runtime(path.name, size_hw=size_hw)
+
+    trials = open_trials([Path("a.mlpackage")], open_file, dataset)
+    report = measure_parity(trials, REFERENCE, reference, dataset)
+    assert opened == [(8, 8), (16, 24)]
+    assert [a.path.name for a in report.artifacts] == ["a.mlpackage"] * 2
+    assert [a.evaluation.size_hw for a in report.artifacts] == opened
+
+
+def test_a_size_at_which_the_reference_itself_loses_is_named(runtime, dataset):
+    wrong_rows = {(8, 8): 0, (16, 16): 0, (16, 24): 6}
+    runtimes = by_path(*(runtime(f"{i}.onnx", size_hw=size) for i, size in enumerate(wrong_rows)))
+    report = measure(
+        runtimes, dataset, lambda size: runtime("r", size_hw=size, wrong_rows=wrong_rows[size])
+    )
+    (cost,) = report.size_costs
+    assert (cost.size_hw, cost.best_hw) == ((16, 24), (8, 8))
+    low, high = cost.delta_interval
+    assert low <= cost.delta_miou <= high < 0
+    assert cost.sentence().startswith("size 16x24 costs accuracy whatever runs it: the reference")
+    assert report.to_json()["size_costs"] == [cost.to_json()]
+
+
+def test_no_size_is_named_where_the_reference_scores_alike(runtime, dataset, reference):
+    runtimes = by_path(*(runtime(f"{s}.onnx", size_hw=(s, s)) for s in (8, 16)))
+    report = measure(runtimes, dataset, reference)
+    assert report.size_costs == ()
+    assert "size_costs" not in report.to_json()

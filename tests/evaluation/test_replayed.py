@@ -72,8 +72,8 @@ def redraw(folder, draw, mode=None):
 
 
 def measure(masks, dataset, runtime, *, file=None, here=None, class_map=None):
-    def open_file(path):
-        return here or runtime(str(path))
+    def open_file(path, *, size_hw=None):
+        return here or runtime(str(path), size_hw=size_hw or (8, 8))
 
     files = open_trials([] if file is None else [file], open_file, dataset, class_map)
     replays = open_replays([masks], files, dataset, class_map, SILENT)
@@ -206,6 +206,17 @@ def test_replay_of_another_size_than_the_file_takes_is_refused(masks, dataset, r
     row = measure(masks, dataset, runtime, file=model, here=here)
     assert "says that its class maps are 8x8" in row.error
     assert "takes 16x16" in row.error
+
+
+def test_replay_is_compared_with_the_file_at_its_own_size(
+    masks, dataset, runtime, model, monkeypatch
+):
+    monkeypatch.setattr(
+        "edge_deeplab.evaluation.parity.sizes_of", lambda path: ((16, 16), (8, 8), (24, 24))
+    )
+    row = measure(masks, dataset, runtime, file=model)
+    assert row.passed, row.error
+    assert row.replay.runtime_agreement == 1.0
 
 
 def test_replay_of_fewer_or_other_photographs_is_refused(masks, dataset, runtime, model):

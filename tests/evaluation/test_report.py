@@ -28,7 +28,7 @@ def report(runtime, dataset):
             runtime("crash[1].tflite", fails_at=0),
         )
     }
-    trials = open_trials(list(runtimes), runtimes.__getitem__, dataset)
+    trials = open_trials(list(runtimes), lambda path, size_hw: runtimes[path], dataset)
     return measure_parity(
         trials, Path("best.safetensors"), lambda size: runtime("r", size_hw=size), dataset
     )

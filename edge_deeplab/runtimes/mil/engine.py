@@ -7,6 +7,7 @@ import torch
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.formats.coreml_sizes import picture_shape
 from edge_deeplab.runtimes.base import REFERENCE_EVALUATOR
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor, image_tensor, only_input
 from edge_deeplab.runtimes.mil.evaluator import Evaluator
@@ -72,7 +73,10 @@ def _image_input(package: Package, path: Path) -> ImageTensor:
     dtype = _NUMPY_NAMES.get(image.dtype, image.dtype)
     if package.colour_order is not None:
         dtype = "uint8"  # Core ML hands a picture over as raw 0..255 planes
-    return image_tensor(image.name, image.shape, dtype, path=str(path))
+    shape = image.shape
+    if package.size_hw is not None:
+        shape = picture_shape(shape, package.size_hw)
+    return image_tensor(image.name, shape, dtype, path=str(path))
 
 
 def _scores_behind(program: Program, path: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
 from edge_deeplab.formats.coreml_package import StoredModel, read_stored
+from edge_deeplab.formats.coreml_sizes import Size, listed_sizes
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 from edge_deeplab.runtimes.mil.program import (
     Argument,
@@ -34,11 +35,13 @@ class Package:
         program: its main function.
         colour_order: of its picture input; None where the input is a plain tensor.
         metadata: user-defined metadata.
+        size_hw: the picture's default height and width, where it takes several.
     """
 
     program: Program
     colour_order: ColourOrder | None
     metadata: Mapping[str, str]
+    size_hw: Size | None = None
 
 
 def read_package(path: Path) -> Package:
@@ -83,6 +86,7 @@ def _read_model(model: StoredModel, path: Path) -> Package:
         _read_function(loaded.functions[function], outputs),
         _colour_order(spec.description.input[0].type, path),
         dict(spec.description.metadata.userDefined),
+        next(iter(listed_sizes(spec)), None),
     )
 
 

@@ -1,0 +1,76 @@
+"""Several sizes in one delivery: targets whose format allows it have one file that takes each size."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edge_deeplab.converters.coreml_sizes import unite_sizes
+from edge_deeplab.converters.exported import ExportedArtifact
+from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.errors import ConversionError
+from edge_deeplab.files import replace_when_complete
+from edge_deeplab.formats.manifest import content_bytes, content_sha256
+from edge_deeplab.progress import Progress
+from edge_deeplab.targets import TargetName
+from edge_deeplab.text import size_text
+
+UNITED: tuple[TargetName, ...] = ("coreml",)
+"""Targets with one file of several sizes; the others have a file for each."""
+
+NO_SIZE = AskedRewrite("spread-pooled-pixel", reason="several sizes")
+"""What the parts of such a file ask for, so that no operator of it names a size."""
+
+
+def unite(
+    written: Sequence[ExportedArtifact], folder: Path, progress: Progress
+) -> list[ExportedArtifact]:
+    """Return what an export delivers: its files, and in place of the parts of a whole the whole.
+
+    Args:
+        written: what was written, target by target at each size; parts stand in another folder.
+        folder: where the delivery stands.
+        progress: told of what is united, and of what could not be.
+
+    Raises:
+        OutputError: when the folder cannot be written.
+    """
+    delivered: list[ExportedArtifact] = []
+    for target in dict.fromkeys(artifact.target for artifact in written):
+        own = [artifact for artifact in written if artifact.target == target]
+        parts = [artifact for artifact in own if artifact.path.parent != folder]
+        delivered += _whole(parts, folder, progress) if parts else own
+    return delivered
+
+
+def _whole(
+    parts: Sequence[ExportedArtifact], folder: Path, progress: Progress
+) -> list[ExportedArtifact]:
+    """Return one file of several sizes; where their programs differ in more than shapes, the parts in its place."""
+    first, sizes = parts[0], tuple(part.size_hw for part in parts)
+    named = first.path.stem.removesuffix(f"-{size_text(first.size_hw)}") + first.path.suffix
+    progress.begin(f"uniting {', '.join(map(size_text, sizes))} in {named}")
+    path = folder / named
+    try:
+        with replace_when_complete(path) as temporary:
+            unite_sizes([part.path for part in parts], temporary)
+    except ConversionError as error:
+        progress.note(f"warning: a file for each size: {error}")
+        return [_kept(part, folder / part.path.name) for part in parts]
+    return [
+        replace(
+            first,
+            path=path,
+            bytes=content_bytes(path),
+            sha256=content_sha256(path),
+            seconds=sum(part.seconds for part in parts),
+            sizes_hw=sizes,
+        )
+    ]
+
+
+def _kept(part: ExportedArtifact, path: Path) -> ExportedArtifact:
+    """Return a part as a file of its own."""
+    with replace_when_complete(path) as temporary:
+        shutil.move(part.path, temporary)
+    return replace(part, path=path)
