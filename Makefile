@@ -6,7 +6,7 @@ DATA   ?=
 # Vendors' tools that are small, free and ask for no yes.
 LAB_TOOLS := vela openvino ort-webgpu
 
-.PHONY: export test slow lab lint types check clean
+.PHONY: export test slow lab kotlin lint types check clean
 
 export: $(VENV)/.installed  ## install, export the shipped checkpoint to all three targets, check, measure parity
 	$(BIN)/edge-deeplab export --target all --output exports
@@ -22,6 +22,9 @@ slow: $(VENV)/.crf  ## the tests that take long or install packages; no submissi
 lab: $(VENV)/.installed  ## vendors' tools where they can be had, and the tests that use them; test runs these too, without getting any
 	.ci/lab-tools $(BIN)/edge-deeplab $(LAB_TOOLS)
 	$(BIN)/python -m pytest tests/lab
+
+kotlin:  ## the compiler that tests of the Android demo's core use, where it can be had
+	.ci/kotlin-compiler $(VENV)/kotlin
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ LEGITIMATE = {
     r"a C compiler is absent:": shutil.which("cc") is None,
     r"node is absent:": shutil.which("node") is None,
     r"a vendor's tool is absent:": True,
+    r"the Kotlin compiler is absent:": True,
     r"only on (Linux|POSIX):": os.name == "nt" or sys.platform == "darwin",
     r"not on a Mac:": sys.platform == "darwin",
 }
