@@ -1,0 +1,125 @@
+import AVFoundation
+import CoreML
+import EdgeDeepLabDemo
+import MetalKit
+import SwiftUI
+
+@main
+struct DemoApp: App {
+    @StateObject private var demo = Demo()
+
+    var body: some Scene {
+        WindowGroup {
+            VStack {
+                OverlayView(demo: demo)
+                    .aspectRatio(demo.proportion, contentMode: .fit)
+                Text(demo.status)
+                    .font(.footnote.monospacedDigit())
+                    .padding()
+                HStack {
+                    Button("CPU") { demo.open(.cpuOnly) }
+                    Button("GPU") { demo.open(.cpuAndGPU) }
+                    Button("Neural Engine") { demo.open(.cpuAndNeuralEngine) }
+                    Button("Replay") { demo.choosesFolder = true }
+                }
+                .buttonStyle(.bordered)
+                .fileImporter(isPresented: $demo.choosesFolder, allowedContentTypes: [.folder]) { demo.replay(in: $0) }
+            }
+            .task { await demo.start() }
+        }
+    }
+}
+
+struct OverlayView: UIViewRepresentable {
+    let demo: Demo
+
+    func makeUIView(context: Context) -> MTKView {
+        let view = MTKView(frame: .zero, device: MTLCreateSystemDefaultDevice())
+        demo.renderer = try? OverlayRenderer(view: view)
+        view.delegate = demo.renderer
+        return view
+    }
+
+    func updateUIView(_ view: MTKView, context: Context) {}
+}
+
+/// Camera, model and what is said of them. The model is used on one queue alone.
+final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBufferDelegate {
+    @Published var status = "opening the model"
+    @Published var choosesFolder = false
+    let proportion = CGFloat(Contract.width) / CGFloat(Contract.height)
+    var renderer: OverlayRenderer?
+
+    private let queue = DispatchQueue(label: "model")
+    private let session = AVCaptureSession()
+    private let pictures = Pictures()
+    private var segmenter: Segmenter?
+
+    /// https://developer.apple.com/documentation/avfoundation/capture-setup
+    func start() async {
+        open(.cpuAndNeuralEngine)
+        guard await AVCaptureDevice.requestAccess(for: .video) else {
+            return say("the camera was refused: allow it in Settings")
+        }
+        guard let camera = AVCaptureDevice.default(for: .video), let input = try? AVCaptureDeviceInput(device: camera) else {
+            return say("there is no camera")
+        }
+        let output = AVCaptureVideoDataOutput()
+        output.videoSettings = [kCVPixelBufferPixelFormatTypeKey as String: kCVPixelFormatType_32BGRA]
+        output.alwaysDiscardsLateVideoFrames = true
+        output.setSampleBufferDelegate(self, queue: queue)
+        session.sessionPreset = .vga640x480
+        session.addInput(input)
+        session.addOutput(output)
+        queue.async { self.session.startRunning() }
+    }
+
+    func open(_ units: MLComputeUnits) {
+        queue.async {
+            self.trying {
+                guard let compiled = Bundle.main.url(forResource: "model", withExtension: "mlmodelc") else {
+                    return self.say("model.mlpackage is not in the app: README.md says how it gets there")
+                }
+                self.segmenter = try Segmenter(compiled: compiled, units: units)
+            }
+        }
+    }
+
+    func captureOutput(_ output: AVCaptureOutput, didOutput sample: CMSampleBuffer, from connection: AVCaptureConnection) {
+        guard let segmenter, let frame = sample.imageBuffer, let picture = pictures.modelPicture(ofFrame: frame) else { return }
+        trying {
+            let segmented = try segmenter.segment(picture)
+            renderer?.show(picture, segmented.ids)
+            say(String(format: "%.1f ms, asked for units %ld", segmented.seconds * 1000, segmenter.asked.rawValue))
+        }
+    }
+
+    func replay(in chosen: Result<URL, Error>) {
+        queue.async {
+            self.trying {
+                let folder = try chosen.get()
+                guard let segmenter = self.segmenter, folder.startAccessingSecurityScopedResource() else { return }
+                defer { folder.stopAccessingSecurityScopedResource() }
+                let photographs = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+                    .filter { ["jpg", "jpeg", "png", "heic"].contains($0.pathExtension.lowercased()) }
+                    .sorted { $0.path < $1.path }
+                try EdgeDeepLabDemo.replay(
+                    photographs: photographs, with: segmenter, device: UIDevice.current.model, into: folder.appending(path: "masks")
+                ) { self.say("replaying \($0) of \(photographs.count)") }
+                self.say("class maps are in the folder's masks: score them with edge-deeplab parity --masks")
+            }
+        }
+    }
+
+    private func trying(_ action: () throws -> Void) {
+        do {
+            try action()
+        } catch {
+            say("\(error)")
+        }
+    }
+
+    private func say(_ text: String) {
+        DispatchQueue.main.async { self.status = text }
+    }
+}
