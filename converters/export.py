@@ -107,7 +107,7 @@ def _export_at(
         graph, asked = graphs[form], request.rewrites_of(form)
         several = len(request.sizes_hw) > 1
         is_part = several and target in UNITED
-        if is_part:
+        if is_part and target == "coreml":
             graph, asked = graph.rewritten([NO_SIZE]), (*asked, NO_SIZE)
         description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
         if target == "executorch" and request.backend:

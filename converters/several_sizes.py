@@ -1,13 +1,15 @@
 """Several sizes in one delivery: targets whose format allows it have one file that takes each size."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.coreml_sizes import unite_sizes
 from edge_deeplab.converters.exported import ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.errors import ConversionError
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.formats.manifest import content_bytes, content_sha256
@@ -15,11 +17,14 @@ from edge_deeplab.progress import Progress
 from edge_deeplab.targets import TargetName
 from edge_deeplab.text import size_text
 
-UNITED: tuple[TargetName, ...] = ("coreml",)
-"""Targets with one file of several sizes; the others have a file for each."""
+UNITED: Mapping[TargetName, Callable[[Sequence[Path], Path], None]] = {
+    "coreml": unite_sizes,
+    "tflite": unite_tflite,
+}
+"""Targets with one file of several sizes, and what writes it of a file a size; the others have a file for each."""
 
 NO_SIZE = AskedRewrite("spread-pooled-pixel", reason="several sizes")
-"""What the parts of such a file ask for, so that no operator of it names a size."""
+"""What the parts of a Core ML file ask for, so that no operator of it names a size: it has one program for all."""
 
 
 def unite(
@@ -53,7 +58,7 @@ def _whole(
     path = folder / named
     try:
         with replace_when_complete(path) as temporary:
-            unite_sizes([part.path for part in parts], temporary)
+            UNITED[first.target]([part.path for part in parts], temporary)
     except ConversionError as error:
         progress.note(f"warning: a file for each size: {error}")
         return [_kept(part, folder / part.path.name) for part in parts]
@@ -63,10 +68,17 @@ def _whole(
             path=path,
             bytes=content_bytes(path),
             sha256=content_sha256(path),
+            operators=max((part.operators for part in parts), key=_badness),
+            rewrites=tuple(dict.fromkeys(each for part in parts for each in part.rewrites)),
             seconds=sum(part.seconds for part in parts),
             sizes_hw=sizes,
         )
     ]
+
+
+def _badness(operators: Mapping[Verdict, int]) -> list[int]:
+    """Return how many operators have each verdict, the worst first."""
+    return [operators.get(verdict, 0) for verdict in sorted(Verdict, reverse=True)]
 
 
 def _kept(part: ExportedArtifact, path: Path) -> ExportedArtifact:

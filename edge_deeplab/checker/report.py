@@ -169,8 +169,8 @@ def check_artifact(
         graph,
         tuple(_judge_and_observe(graph, profile, observers) for profile in asked),
         unasked=_judge_and_observe(graph, unasked[0], observers) if unasked else None,
-        version_findings=lint_versions(path) if is_tflite else (),
-        signature_findings=lint_signatures(path) if is_tflite else (),
+        version_findings=lint_versions(path, size_hw) if is_tflite else (),
+        signature_findings=lint_signatures(path, size_hw) if is_tflite else (),
     )
 
 

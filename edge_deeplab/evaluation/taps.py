@@ -17,6 +17,7 @@ from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.coreai_program import read_program
 from edge_deeplab.formats.manifest import content_bytes
+from edge_deeplab.formats.tflite_sizes import size_alone
 from edge_deeplab.runtimes.onnx_session import open_session
 from edge_deeplab.runtimes.threads import available_cpus
 from edge_deeplab.targets import TARGETS, TargetName, target_of
@@ -97,8 +98,9 @@ def _tap_onnx(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
 
 def _tap_tflite(path: Path, image_hwc: npt.NDArray[np.uint8]) -> LayerValues:
     module: Any = require("ai_edge_litert.interpreter", package="ai-edge-litert", extra="tflite")
+    height, width, _ = image_hwc.shape
     interpreter = module.Interpreter(
-        model_path=str(path),
+        model_content=size_alone(path.read_bytes(), (height, width)),
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )

@@ -42,16 +42,26 @@ def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:
 def sizes_of(path: Path) -> tuple[Size | None, ...]:
     """Return the sizes that a file is looked at: those that it lists, the default first; None alone, its one size.
 
-    A file that cannot be read has None too: whoever reads it next is told why. Core ML packages list sizes.
+    A file that cannot be read has None too: whoever reads it next is told why. Core ML packages and TFLite files list
+    sizes.
     """
-    if target_of(path) != "coreml":
-        return (None,)
-    from edge_deeplab.formats.coreml import coreml_sizes
-
     try:
-        return coreml_sizes(path) or (None,)
+        return _listed(path) or (None,)
     except EdgeDeepLabError:
         return (None,)
+
+
+def _listed(path: Path) -> tuple[Size, ...]:
+    target = target_of(path)
+    if target == "coreml":
+        from edge_deeplab.formats.coreml import coreml_sizes
+
+        return coreml_sizes(path)
+    if target == "tflite":
+        from edge_deeplab.formats.tflite_sizes import tflite_sizes
+
+        return tflite_sizes(path)
+    return ()
 
 
 def is_readable(target: TargetName) -> bool:

@@ -33,6 +33,8 @@ from edge_deeplab.formats.source import (
     read_bytes,
     unreadable,
 )
+from edge_deeplab.formats.tflite_sizes import Size, listed_sizes
+from edge_deeplab.text import size_text
 
 _IDENTIFIER = b"TFL3"
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -44,14 +46,15 @@ _LAST_PLACEHOLDER_CODE = 127
 Specs = tuple[TensorSpec | None, ...]
 
 
-def read_tflite(path: Path) -> FileGraph:
+def read_tflite(path: Path, size_hw: Size | None = None) -> FileGraph:
     """Return what a TFLite file holds: its first subgraph, which is the one that runs.
 
     Args:
         path: a `.tflite` file.
+        size_hw: of a file that lists several sizes, the one whose subgraph is told; None: its default.
 
     Raises:
-        ArtifactError: when it is not a TFLite flatbuffer.
+        ArtifactError: when it is not a TFLite flatbuffer, or does not list that size.
         MissingDependencyError: without ai-edge-litert.
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
@@ -59,7 +62,7 @@ def read_tflite(path: Path) -> FileGraph:
     with reading_flatbuffer(path):
         if content[4:8] != _IDENTIFIER:
             raise ValueError("the TFL3 identifier is missing")
-        return ModelReader(schema, content).read(path)
+        return ModelReader(schema, content, size_hw).read(path)
 
 
 @contextmanager
@@ -83,9 +86,18 @@ def reading_flatbuffer(path: Path) -> Iterator[None]:
 
 
 class ModelReader:
-    """One flatbuffer, with its tables of codes and tensors read once."""
+    """One flatbuffer, with its tables of codes and tensors read once.
 
-    def __init__(self, schema: Any, content: bytes) -> None:
+    Args:
+        schema: TFLite's own.
+        content: the file.
+        size_hw: of several sizes that it lists, the one whose subgraph is read; None: its default.
+
+    Raises:
+        ValueError: when it is damaged, or does not list that size.
+    """
+
+    def __init__(self, schema: Any, content: bytes, size_hw: Size | None = None) -> None:
         self._schema = schema
         self._model = schema.Model.GetRootAs(content, 0)
         self._budget = ReadingBudget.for_file(len(content))
@@ -93,7 +105,12 @@ class ModelReader:
         self._type_names = _names_of(schema.TensorType)
         if not self._model.SubgraphsLength():
             raise ValueError("it has no subgraph")
-        self._graph = self._model.Subgraphs(0)
+        self._sizes = listed_sizes(content)
+        self._size_hw = size_hw or next(iter(self._sizes), None)
+        if size_hw is not None and size_hw not in self._sizes:
+            raise ValueError(f"it does not list the size {size_text(size_hw)}")
+        self._place = self._sizes[self._size_hw] if self._size_hw else 0
+        self._graph = self._model.Subgraphs(self._place)
         self._ours = METADATA_KEY in self._metadata_names()
         self._rates_before: dict[int, tuple[int, int]] = {}
 
@@ -103,9 +120,10 @@ class ModelReader:
         operators = tuple(self._operator(i) for i in self._range(self._graph.OperatorsLength()))
         if not operators:
             raise ValueError("its graph has no operators")
-        others = self._model.SubgraphsLength() - 1
+        others = 0 if self._sizes else self._model.SubgraphsLength() - 1
         notes = (f"{others} further subgraphs are not listed",) if others else ()
-        return FileGraph(path, "tflite", {"schema": self._model.Version()}, operators, notes)
+        versions = {"schema": self._model.Version()}
+        return FileGraph(path, "tflite", versions, operators, notes, self._size_hw)
 
     def _operator(self, index: int) -> Operator:
         flat = self._graph.Operators(index)

@@ -6,6 +6,8 @@ runs beside them is its own and no operator of the file.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edge_deeplab.checker.observing import Observation, RunCost
@@ -13,12 +15,14 @@ from edge_deeplab.checker.rules import Profile
 from edge_deeplab.documents import Fields
 from edge_deeplab.errors import ToolError
 from edge_deeplab.formats.graph import FileGraph, Operator
+from edge_deeplab.formats.read import Size
 from edge_deeplab.lab.asking import ask_tool, bounds
 from edge_deeplab.lab.devices import Device, find_device
 from edge_deeplab.lab.environments import ToolStatus, inspect_tool
 from edge_deeplab.lab.kept import keep_answer
+from edge_deeplab.lab.one_size import of_one_size
 from edge_deeplab.lab.tools import Tool
-from edge_deeplab.text import printable
+from edge_deeplab.text import printable, size_text
 
 _MOST = 1 << 53
 
@@ -45,7 +49,12 @@ class ToolObserver:
         try:
             if status.lack is not None:
                 raise ToolError(self._tool.name, status.lack)
-            return self._told(seen, graph, device, status)
+            with TemporaryDirectory() as folder:
+                asked = of_one_size(graph.path, graph.size_hw, Path(folder))
+                told = self._told(seen, replace(graph, path=asked), device, status)
+            if asked == graph.path or graph.size_hw is None:
+                return told
+            return replace(told, notes=(*told.notes, _about(graph.path, graph.size_hw)))
         except ToolError as error:
             return replace(seen, failure=str(error), notes=(f"{profile.name}: {error}",))
 
@@ -73,6 +82,10 @@ class ToolObserver:
 
         request = {"verb": "compile", "device": device.argument}
         return read(keep_answer(status, graph.path, request, ask))
+
+
+def _about(path: Path, size_hw: Size) -> str:
+    return f"{path.name} takes several sizes, and the tool was given {size_text(size_hw)} alone: it says nothing of others"
 
 
 def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, ...]) -> Observation:

@@ -8,6 +8,7 @@ from edge_deeplab.errors import ArtifactError, ToolError
 from edge_deeplab.lab.asking import ToolProcess, bounds
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.environments import inspect_tool
+from edge_deeplab.lab.one_size import of_one_size
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.runtimes.artifact import ArtifactRuntime, check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
@@ -35,6 +36,7 @@ class ToolRuntime(Runtime):
         self.path, self.description, self.size_hw = own.path, own.description, own.size_hw
         self._own, self._device, self._tool = own, device, status.tool
         self._process = ToolProcess(status, bounds(_MOST_PICTURES))
+        self._given = of_one_size(own.path, own.size_hw, self._process.folder).absolute()
 
     def close(self) -> None:
         """End the tool's process."""
@@ -68,7 +70,7 @@ class ToolRuntime(Runtime):
         np.save(inputs, tensor, allow_pickle=False)
         self._process.ask(
             "run",
-            path=str(self.path.absolute()),
+            path=str(self._given),
             device=self._device.argument,
             inputs=str(inputs),
             outputs=str(outputs),

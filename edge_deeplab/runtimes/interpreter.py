@@ -1,7 +1,7 @@
 """LiteRT's interpreter (or its predecessor tflite-runtime), on the CPU, with or without XNNPACK. Loads no torch."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
@@ -93,21 +93,8 @@ class TFLiteEngine:
         try:
             fit_input(interpreter, self.image)
         except (ValueError, RuntimeError) as error:
-            raise self._refusal(error) from error
-
-    def _refusal(self, error: Exception) -> ArtifactError:
-        """Return the error that says whether the delegate alone refuses the file, or LiteRT's own kernels do."""
-        own = self._error_without_delegate() if self._delegate else error
-        if own is None:
-            return ArtifactError(
-                f"{self._path} is refused by XNNPACK, the default delegate of {self.name} ({first_line(error)}), while "
-                "its own kernels take the file; operators that both take were expected; convert the model again, or "
-                "run it without the delegate, in the runtime interpreter-builtin"
-            )
-        return ArtifactError(
-            f"{self._path} cannot be prepared by LiteRT's own kernels in {self.name} ({first_line(own)}); operators "
-            "that they execute were expected; convert the model again"
-        )
+            own = self._error_without_delegate() if self._delegate else error
+            raise refusal(self._path, self.name, error, own) from error
 
     def _error_without_delegate(self) -> Exception | None:
         """Return what LiteRT's own kernels say where they refuse the file; None where they take it."""
@@ -125,7 +112,28 @@ class TFLiteEngine:
             interpreter = self._open(keep_all=True)
         self._prepare(interpreter)
         operators = interpreter._get_ops_details()  # no public call lists them
-        return interpreter, _scores_behind(operators, self._output["index"], str(self._path))
+        return interpreter, scores_behind(operators, self._output["index"], str(self._path))
+
+
+def refusal(path: Path, runtime: str, error: Exception, own: Exception | None) -> ArtifactError:
+    """Return the error that says whether the delegate alone refuses a file, or LiteRT's own kernels do.
+
+    Args:
+        path: the file.
+        runtime: name and version.
+        error: what was said when memory was planned.
+        own: what LiteRT's own kernels say, the same where there is no delegate; None where they take the file.
+    """
+    if own is None:
+        return ArtifactError(
+            f"{path} is refused by XNNPACK, the default delegate of {runtime} ({first_line(error)}), while "
+            "its own kernels take the file; operators that both take were expected; convert the model again, or "
+            "run it without the delegate, in the runtime interpreter-builtin"
+        )
+    return ArtifactError(
+        f"{path} cannot be prepared by LiteRT's own kernels in {runtime} ({first_line(own)}); operators "
+        "that they execute were expected; convert the model again"
+    )
 
 
 def open_interpreter(
@@ -189,7 +197,19 @@ def read_image(interpreter: Any, path: Path) -> ImageTensor:
         ArtifactError: when it has several inputs, or takes no RGB picture.
     """
     inputs = {each["name"]: each for each in interpreter.get_input_details()}
-    image = inputs[only_input(list(inputs), path=str(path))]
+    return image_of(inputs[only_input(list(inputs), path=str(path))], path)
+
+
+def image_of(image: Details, path: Path) -> ImageTensor:
+    """Return the image input that a tensor is.
+
+    Args:
+        image: what the interpreter tells of it.
+        path: the file, for the error message.
+
+    Raises:
+        ArtifactError: when it is no RGB picture.
+    """
     signature = image["shape_signature"] if len(image["shape_signature"]) else image["shape"]
     return image_tensor(
         image["name"],
@@ -242,8 +262,17 @@ def _quantization(details: Details) -> AffineQuantization | None:
     return AffineQuantization(float(parameters["scales"][0]), int(parameters["zero_points"][0]))
 
 
-def _scores_behind(operators: list[dict[str, Any]], output: int, path: str) -> int:
-    """Return the index of the tensor whose argmax an output is."""
+def scores_behind(operators: Sequence[Mapping[str, Any]], output: int, path: str) -> int:
+    """Return the index of the tensor whose argmax an output is.
+
+    Args:
+        operators: as the interpreter lists them, each with "op_name", "inputs" and "outputs".
+        output: index of the output's tensor.
+        path: the file, for the error message.
+
+    Raises:
+        ArtifactError: when no argmax makes it.
+    """
     producers = {
         int(index): operator
         for operator in operators

@@ -21,6 +21,9 @@ from edge_deeplab.text import size_text
 
 CHECKPOINT_ENDING = ".safetensors"
 
+_OPENED_AT_A_SIZE: tuple[TargetName, ...] = ("tflite",)
+"""Targets whose engines are told which of a file's sizes they run; those of others take each."""
+
 
 def open_artifact(
     path: Path,
@@ -77,6 +80,11 @@ def open_artifact(
     if name == "mil-reference":
         require("torch", package="torch", extra="train")
     listed = [size for size in sizes_of(path) if size is not None]
+    if target in _OPENED_AT_A_SIZE:
+        chosen = size_hw if size_hw in listed else next(iter(listed), None)
+        settings = {} if chosen is None else {"size_hw": chosen}
+        engine = ChildEngine(name, path, threads, allowance, **settings)
+        return _of_size(ArtifactRuntime(path, engine, normalisation), size_hw, listed)
     engine = ChildEngine(name, path, threads, allowance)
     chosen = size_hw if size_hw in listed else None
     return _of_size(ArtifactRuntime(path, engine, normalisation, chosen), size_hw, listed)

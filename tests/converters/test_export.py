@@ -19,6 +19,7 @@ from edge_deeplab.converters.devices.mending import Mended
 from edge_deeplab.converters.export import export_checkpoint, write_target
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
+from edge_deeplab.converters.several_sizes import UNITED
 from edge_deeplab.description import Description
 from edge_deeplab.errors import (
     ConfigError,
@@ -38,7 +39,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 from edge_deeplab.progress import Silent
-from edge_deeplab.targets import TARGETS
+from edge_deeplab.targets import TARGETS, TargetName
 from tests.converters.conftest import CLASSES, NORMALISATION
 from tests.opening import open_here
 from tests.slow import or_slow
@@ -395,13 +396,13 @@ def test_several_sizes_have_files_of_their_own_named_by_them(
             noted.append(sentence)
 
     sizes = [SIZE_HW, (32, 48)]
-    request = ExportRequest(["onnx", "tflite"], sizes_hw=sizes, output=tmp_path)
+    request = ExportRequest(["onnx", "executorch"], sizes_hw=sizes, output=tmp_path)
     artifacts = export_checkpoint(checkpoint, request, Noting())
     assert [(a.path.name, a.size_hw) for a in artifacts] == [
         ("street-fp32-64x64.onnx", SIZE_HW),
         ("street-fp32-32x48.onnx", (32, 48)),
-        ("street-fp32-64x64.tflite", SIZE_HW),
-        ("street-fp32-32x48.tflite", (32, 48)),
+        ("street-fp32-64x64.pte", SIZE_HW),
+        ("street-fp32-32x48.pte", (32, 48)),
     ]
     entries = {entry["file"]: entry["size_hw"] for entry in read_manifest(tmp_path)}
     assert entries == {a.path.name: [*a.size_hw] for a in artifacts}
@@ -409,15 +410,16 @@ def test_several_sizes_have_files_of_their_own_named_by_them(
     assert note.startswith("street was trained at 64x64; what 32x48 costs in accuracy")
 
 
-def test_several_sizes_of_core_ml_are_one_file_whatever_lies_beside_it(
-    checkpoint: Checkpoint, tmp_path: Path
+@pytest.mark.parametrize("target", list(UNITED))
+def test_several_sizes_are_one_file_whatever_lies_beside_it(
+    checkpoint: Checkpoint, tmp_path: Path, target: TargetName
 ) -> None:
-    sizes = [SIZE_HW, (32, 48)]
-    (tmp_path / "street-fp32-32x48.mlpackage").mkdir()
+    sizes, ending = [SIZE_HW, (32, 48)], TARGETS[target].ending
+    (tmp_path / f"street-fp32-32x48{ending}").mkdir()
     (artifact,) = export_checkpoint(
-        checkpoint, ExportRequest(["coreml"], sizes_hw=sizes, output=tmp_path)
+        checkpoint, ExportRequest([target], sizes_hw=sizes, output=tmp_path)
     )
-    assert artifact.path == tmp_path / "street-fp32.mlpackage"
+    assert artifact.path == tmp_path / f"street-fp32{ending}"
     assert sizes_of(artifact.path) == artifact.sizes_hw == tuple(sizes)
     assert artifact.to_json()["sizes_hw"] == [[64, 64], [32, 48]]
     (entry,) = read_manifest(tmp_path)
@@ -429,12 +431,13 @@ def test_several_sizes_of_core_ml_are_one_file_whatever_lies_beside_it(
         expected = open_here(checkpoint.path, size_hw=size).predict(images)
         assert np.mean(found == expected) > 0.999
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"street-fp32.mlpackage", "street-fp32-32x48.mlpackage", "manifest.json"}
+    assert left == {f"street-fp32{ending}", f"street-fp32-32x48{ending}", "manifest.json"}
 
 
+@pytest.mark.parametrize("target", list(UNITED))
 @pytest.mark.usefixtures("no_lowering")
 def test_sizes_whose_programs_differ_are_delivered_one_by_one_and_that_is_told(
-    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: TargetName
 ) -> None:
     noted: list[str] = []
 
@@ -445,13 +448,13 @@ def test_sizes_whose_programs_differ_are_delivered_one_by_one_and_that_is_told(
     def refuse(parts: object, path: Path) -> None:
         raise ConversionError("the programs differ")
 
-    monkeypatch.setattr("edge_deeplab.converters.several_sizes.unite_sizes", refuse)
+    monkeypatch.setitem(UNITED, target, refuse)  # type: ignore[misc]
     monkeypatch.setattr(CanonicalGraph, "rewritten", lambda self, asked: self)
-    request = ExportRequest(["coreml"], sizes_hw=[SIZE_HW, (32, 48)], output=tmp_path)
+    request = ExportRequest([target], sizes_hw=[SIZE_HW, (32, 48)], output=tmp_path)
     artifacts = export_checkpoint(checkpoint, request, Noting())
     assert [a.path.name for a in artifacts] == [
-        "street-fp32-64x64.mlpackage",
-        "street-fp32-32x48.mlpackage",
+        f"street-fp32-64x64{TARGETS[target].ending}",
+        f"street-fp32-32x48{TARGETS[target].ending}",
     ]
     assert all(a.path.parent == tmp_path and a.path.exists() for a in artifacts)
     assert noted[-1] == "warning: a file for each size: the programs differ"

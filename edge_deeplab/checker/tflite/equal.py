@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge_deeplab.data.rendered.scene import LARGEST_PX, SMALLEST_PX, render_scene
 from edge_deeplab.errors import ArtifactError, require
+from edge_deeplab.formats.tflite_sizes import Size, listed_sizes, size_alone
 
 RANDOM_INPUTS = 3
 _SEED = 20261121
@@ -23,7 +24,7 @@ Values = npt.NDArray[Any]
 
 
 def compare_outputs(first: Path, second: Path) -> int:
-    """Run two files on the same inputs and return how many inputs they were given.
+    """Run two files on the same inputs and return how many inputs they were given, files of several sizes at each.
 
     Args:
         first: a `.tflite` file.
@@ -33,7 +34,12 @@ def compare_outputs(first: Path, second: Path) -> int:
         ArtifactError: when an output differs in a bit, or a file cannot be run.
         MissingDependencyError: without ai-edge-litert.
     """
-    one, other = _open(first), _open(second)
+    sizes = tuple(listed_sizes(first.read_bytes())) or (None,)
+    return sum(_compare_at(size_hw, first, second) for size_hw in sizes)
+
+
+def _compare_at(size_hw: Size | None, first: Path, second: Path) -> int:
+    one, other = _open(first, size_hw), _open(second, size_hw)
     count = 0
     for values in _inputs(one.get_input_details()):
         for place, (left, right) in enumerate(
@@ -48,10 +54,13 @@ def compare_outputs(first: Path, second: Path) -> int:
     return count
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, size_hw: Size | None) -> Any:
     module = require("ai_edge_litert.interpreter", package="ai-edge-litert", extra="tflite")
+    source: dict[str, Any] = {"model_path": str(path)}
+    if size_hw is not None:
+        source = {"model_content": size_alone(path.read_bytes(), size_hw)}
     try:
-        interpreter = module.Interpreter(model_path=str(path), num_threads=1)
+        interpreter = module.Interpreter(**source, num_threads=1)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise _not_run(path, error) from error

@@ -51,7 +51,7 @@ def split_opcodes(content: bytes, versions: Mapping[Place, int]) -> bytes:
     )
     model = _unpack(schema, content)
     _give_versions(model, versions)
-    mended = _pack(schema, model)
+    mended = pack_model(schema, model)
     changed = next(_differences(_unpack(schema, content), _unpack(schema, mended), "model"), "")
     if changed:
         raise ArtifactError(
@@ -102,7 +102,16 @@ def _operators(model: Any) -> Iterator[tuple[Place, Any]]:
             yield (subgraph, index), operator
 
 
-def _pack(schema: Any, model: Any) -> bytes:
+def pack_model(schema: Any, model: Any) -> bytes:
+    """Return the flatbuffer of a model's object form, its buffers on the boundary that the schema asks for.
+
+    Args:
+        schema: TFLite's own.
+        model: a `ModelT`; how its buffers pack themselves changes in place.
+
+    Raises:
+        MissingDependencyError: without flatbuffers.
+    """
     flatbuffers: Any = require("flatbuffers", package="flatbuffers", extra="tflite")
     for buffer in model.buffers or ():
         buffer.Pack = _aligned_packer(schema, buffer)

@@ -15,6 +15,7 @@ from edge_deeplab.errors import require
 from edge_deeplab.formats.graph import Attribute
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.formats.tflite import ModelReader, reading_flatbuffer
+from edge_deeplab.formats.tflite_sizes import Size
 
 Fact = int | bool | str
 _ABSENT = "none"
@@ -76,40 +77,45 @@ class Signature:
     facts: Mapping[str, Fact]
 
 
-def read_signatures(path: Path) -> Iterator[Signature]:
+def read_signatures(path: Path, size_hw: Size | None = None) -> Iterator[Signature]:
     """Yield the operators of all subgraphs of a TFLite file.
 
     Args:
         path: a `.tflite` file.
+        size_hw: of a file that lists several sizes, the one whose subgraph alone is read; None: every one.
 
     Raises:
-        ArtifactError: when it is not a TFLite flatbuffer.
+        ArtifactError: when it is not a TFLite flatbuffer, or does not list that size.
         MissingDependencyError: without ai-edge-litert.
     """
     content = read_bytes(path)
     with reading_flatbuffer(path):
-        yield from parse_signatures(content)
+        yield from parse_signatures(content, size_hw)
 
 
-def parse_signatures(content: bytes) -> Iterator[Signature]:
+def parse_signatures(content: bytes, size_hw: Size | None = None) -> Iterator[Signature]:
     """Yield the operators of a TFLite flatbuffer in memory; one that is damaged raises what its schema's classes raise.
 
     Args:
         content: the flatbuffer.
+        size_hw: as for `read_signatures`.
 
     Raises:
         MissingDependencyError: without ai-edge-litert.
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
-    yield from _SignatureReader(schema, content).signatures()
+    reader = _SignatureReader(schema, content, size_hw)
+    yield from reader.signatures(alone=size_hw is not None)
 
 
 class _SignatureReader(ModelReader):
-    """A reader of every subgraph that looks at what versions depend on."""
+    """A reader of every subgraph, or of one size's alone, that looks at what versions depend on."""
 
-    def signatures(self) -> Iterator[Signature]:
+    def signatures(self, *, alone: bool) -> Iterator[Signature]:
         codes = [self._code(i) for i in self._range(self._model.OperatorCodesLength())]
         for subgraph in self._range(self._model.SubgraphsLength()):
+            if alone and subgraph != self._place:
+                continue
             graph = self._model.Subgraphs(subgraph)
             tensors = [
                 self._signature(graph.Tensors(i)) for i in self._range(graph.TensorsLength())

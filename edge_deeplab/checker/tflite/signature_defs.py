@@ -14,6 +14,7 @@ from typing import Any
 from edge_deeplab.errors import require
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.formats.tflite import ModelReader, reading_flatbuffer
+from edge_deeplab.formats.tflite_sizes import Size
 
 CONSEQUENCE = "LiteRT's CompiledModel (Kotlin, Swift, Python and LiteRT.js) does not run the file by this signature"
 _ENDS: Mapping[str, str] = {"Inputs": "input", "Outputs": "output"}
@@ -41,29 +42,33 @@ class SignatureFinding:
         return asdict(self)
 
 
-def lint_signatures(path: Path) -> tuple[SignatureFinding, ...]:
+def lint_signatures(path: Path, size_hw: Size | None = None) -> tuple[SignatureFinding, ...]:
     """Return what of a TFLite file's signatures is not so in its subgraphs, in the file's order.
 
     Args:
         path: a `.tflite` file.
+        size_hw: of a file that lists several sizes, the one whose signature is looked at; None: every one.
 
     Raises:
-        ArtifactError: when it is not a TFLite flatbuffer.
+        ArtifactError: when it is not a TFLite flatbuffer, or does not list that size.
         MissingDependencyError: without ai-edge-litert.
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
     with reading_flatbuffer(path):
-        return tuple(_DefReader(schema, content).findings())
+        findings = _DefReader(schema, content, size_hw).findings(alone=size_hw is not None)
+        return tuple(findings)
 
 
 class _DefReader(ModelReader):
     """A reader of signatures and of what their subgraphs take and give."""
 
-    def findings(self) -> Iterator[SignatureFinding]:
+    def findings(self, *, alone: bool) -> Iterator[SignatureFinding]:
         for index in self._range(self._model.SignatureDefsLength()):
             signature = self._model.SignatureDefs(index)
             key, subgraph = self._text(signature.SignatureKey()), signature.SubgraphIndex()
+            if alone and subgraph != self._place:
+                continue
             for problem in self._problems(signature, key, subgraph):
                 yield SignatureFinding(key, subgraph, problem)
 

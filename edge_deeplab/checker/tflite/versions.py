@@ -19,6 +19,7 @@ from edge_deeplab.checker.tflite.operator_signatures import (
     Signature,
     read_signatures,
 )
+from edge_deeplab.formats.tflite_sizes import Size
 
 VersionRow = Mapping[str, Any]
 _UNKNOWN = 0
@@ -55,17 +56,18 @@ class VersionFinding:
         return asdict(self)
 
 
-def lint_versions(path: Path) -> tuple[VersionFinding, ...]:
+def lint_versions(path: Path, size_hw: Size | None = None) -> tuple[VersionFinding, ...]:
     """Return the operators of a TFLite file whose version is too high or too low, in the file's order.
 
     Args:
         path: a `.tflite` file.
+        size_hw: of a file that lists several sizes, the one whose operators are looked at; None: those of every one.
 
     Raises:
-        ArtifactError: when it is not a TFLite flatbuffer.
+        ArtifactError: when it is not a TFLite flatbuffer, or does not list that size.
         MissingDependencyError: without ai-edge-litert.
     """
-    return tuple(_findings(read_signatures(path)))
+    return tuple(_findings(read_signatures(path, size_hw)))
 
 
 def lowest_version(signature: Signature) -> int | None:

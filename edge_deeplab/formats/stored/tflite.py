@@ -5,14 +5,16 @@ again where another tensor must have the same: for a bias, whose scale is input 
 project's files for what is only moved about and for the picture's two integer types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.formats.source import read_bytes
+from edge_deeplab.formats.stored.comparison import compare_tensor
 from edge_deeplab.formats.stored.flatbuffer import FlatModel, FlatOperator
 from edge_deeplab.formats.stored.names import FreeNames, canonical_name
+from edge_deeplab.formats.stored.reader import StoredReader
 from edge_deeplab.formats.stored.tensor import (
     Kind,
     Reading,
@@ -21,6 +23,8 @@ from edge_deeplab.formats.stored.tensor import (
     product_of,
     signed,
 )
+from edge_deeplab.formats.tflite_sizes import Size, listed_sizes, size_alone
+from edge_deeplab.text import size_text
 
 _CONVOLUTIONS = {
     "CONV_2D": (0, 3, 1, 2),
@@ -50,13 +54,47 @@ class _Place:
     factors: tuple[Any, Any] | None = None
 
 
-def open_tflite(path: Path) -> "TFLiteReader":
+def open_tflite(path: Path) -> StoredReader:
     """Return the reader of a `.tflite` file; errors as `TFLiteReader` has them.
 
     Raises:
         ArtifactError: when the file cannot be read at all.
     """
-    return TFLiteReader(read_bytes(path))
+    content = read_bytes(path)
+    if sizes := listed_sizes(content):
+        return SizesReader({size: TFLiteReader(size_alone(content, size)) for size in sizes})
+    return TFLiteReader(content)
+
+
+class SizesReader:
+    """One flatbuffer of several sizes: what they state alike stands once, under the names of a file of one size.
+
+    Args:
+        readers: of each size alone, the default first.
+    """
+
+    def __init__(self, readers: Mapping[Size, StoredReader]) -> None:
+        self._stated: dict[str, StoredTensor] = {}
+        for size_hw, reader in readers.items():
+            for name in reader.names:
+                tensor = reader.tensor(name)
+                if name not in self._stated:
+                    self._stated[name] = tensor
+                elif _differ(name, self._stated[name], tensor):
+                    self._stated[f"{name} at {size_text(size_hw)}"] = tensor
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every tensor, and again those that another size than the default states otherwise."""
+        return tuple(self._stated)
+
+    def tensor(self, name: str) -> StoredTensor:
+        """Return what the file holds of one tensor."""
+        return self._stated[name]
+
+
+def _differ(name: str, one: StoredTensor, other: StoredTensor) -> bool:
+    return bool(compare_tensor(name, {"one": one, "other": other}).differences)
 
 
 class TFLiteReader:

@@ -21,8 +21,13 @@ from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError, missing, require
 from edge_deeplab.formats.graph import FileGraph
+from edge_deeplab.formats.tflite_sizes import Size, size_alone
 from edge_deeplab.text import printable
 
+ALONE = (
+    "XNNPACK was asked about each size alone, on the file's subgraph of that size, because LiteRT lists the operators "
+    "of one subgraph"
+)
 _DELEGATE = "DELEGATE"
 _REFUSAL, _WITHOUT_DELEGATE = "refusal", "loads_without_delegate"
 """Keys of the answer for a file that is not loaded."""
@@ -54,16 +59,19 @@ class Xnnpack:
 
     def observe(self, graph: FileGraph, profile: Profile) -> Observation:
         """Return what it took; the profile says nothing that changes it."""
-        return measure_xnnpack(graph.path)
+        return measure_xnnpack(graph.path, graph.size_hw)
 
 
-def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Observation:
+def measure_xnnpack(
+    path: Path, size_hw: Size | None = None, *, limits: Limits | None = None
+) -> Observation:
     """Load a TFLite file in a process of its own and tell what XNNPACK took.
 
     A file that the interpreter refuses, or that crashes or stalls it, is a result (`refusal`), not an error.
 
     Args:
         path: the file.
+        size_hw: of a file that lists several sizes, the one that is asked about.
         limits: what loading may take; None for what suits the file.
 
     Raises:
@@ -77,11 +85,17 @@ def measure_xnnpack(path: Path, *, limits: Limits | None = None) -> Observation:
         taken={},
         left={},
         partitions=0,
+        notes=() if size_hw is None else (ALONE,),
     )
     limits = limits or Limits.for_file(path.stat().st_size)
     try:
         answer = ask_once(
-            __name__, "load", subject=str(path), limits=limits, path=str(path.absolute())
+            __name__,
+            "load",
+            subject=str(path),
+            limits=limits,
+            path=str(path.absolute()),
+            size_hw=size_hw,
         )
     except ChildError as error:
         return replace(nothing, refusal=error.ending)
@@ -140,15 +154,19 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     return {"load": _load}
 
 
-def _load(path: str) -> Mapping[str, Any]:
+def _load(path: str, size_hw: Sequence[int] | None) -> Mapping[str, Any]:
     """Return the nodes of a file as the interpreter lists them, or its refusal; runs in the child."""
     from ai_edge_litert.interpreter import OpResolverType
 
+    source: dict[str, Any] = {"model_path": path}
+    if size_hw is not None:  # operators are told of the first subgraph alone
+        content = size_alone(Path(path).read_bytes(), (size_hw[0], size_hw[1]))
+        source = {"model_content": content}
     try:
-        details = _list_nodes(path, OpResolverType.AUTO)
+        details = _list_nodes(source, OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
         try:
-            _list_nodes(path, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+            _list_nodes(source, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
         except (RuntimeError, ValueError) as own:
             return {_REFUSAL: _what_was_said(own)}
         return {_REFUSAL: _what_was_said(error), _WITHOUT_DELEGATE: True}
@@ -156,10 +174,10 @@ def _load(path: str) -> Mapping[str, Any]:
     return {"nodes": nodes}
 
 
-def _list_nodes(path: str, kernels: Any) -> Any:
+def _list_nodes(source: Mapping[str, Any], kernels: Any) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=path, num_threads=1, experimental_op_resolver_type=kernels)
+    interpreter = Interpreter(**source, num_threads=1, experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()
     return interpreter._get_ops_details()  # no public call lists them
 
