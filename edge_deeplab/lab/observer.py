@@ -85,7 +85,7 @@ class ToolObserver:
 
 
 def _about(path: Path, size_hw: Size) -> str:
-    return f"{path.name} takes several sizes, and the tool was given {size_text(size_hw)} alone: it says nothing of others"
+    return f"{path.name} takes sizes of which the tool was given {size_text(size_hw)} alone: it tells of no other"
 
 
 def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, ...]) -> Observation:
