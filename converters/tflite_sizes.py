@@ -57,7 +57,7 @@ def _read(schema: Any, part: Path) -> Any:
 
 def _name_by_size(model: Any, part: Path) -> str:
     """Name a part's signature, in place, by the size of the picture that its subgraph takes, and return that."""
-    graphs, signatures = model.subgraphs or (), model.signatureDefs or ()
+    graphs, signatures = list(model.subgraphs or ()), list(model.signatureDefs or ())
     if (len(graphs), len(signatures)) != (1, 1):
         came = f"{len(graphs)} subgraphs and {len(signatures)} signatures"
         raise _unexpected(part, came, "one of each")

@@ -4,6 +4,7 @@ import pytest
 
 from edge_deeplab.checker.report import check_artifact
 from edge_deeplab.checker.rules import load_profile
+from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.lab.observer import ToolObserver
 from edge_deeplab.lab.observers import all_observers, available_observers
@@ -118,3 +119,24 @@ def test_check_shows_predicted_beside_observed(fake, tflite_path):
     assert profile.decided
     assert profile.comparison.observation.tool == "Fake Compiler"
     assert profile.comparison.equal in (True, False)
+
+
+def test_observe_gives_a_tool_one_size_of_several_and_says_which(fake, tiny, tmp_path):
+    fake.install()
+    parts = []
+    for side in (8, 16):
+        builder = tiny.TFLiteBuilder()
+        ends = [builder.tensor(name, (1, side, side, 3)) for name in ("a", "b")]
+        builder.add("RELU", ends[:1], ends[1:])
+        builder.sign([("a", ends[0])], [("b", ends[1])])
+        parts.append(builder.save(tmp_path / f"{side}.tflite", ends[:1], ends[1:]))
+    whole = tmp_path / "whole.tflite"
+    unite_tflite(parts, whole)
+    fake.answers("{'left': {}, 'notes': ['asked about', path]}")
+    for size_hw in ((8, 8), (16, 16)):
+        graph = read_graph(whole, size_hw)
+        seen = ToolObserver(fake.tool).observe(graph, load_profile(DEVICE))
+        assert seen.taken == {0: "Fake Compiler takes it"}
+        assert seen.notes[1] != str(whole)
+        assert f"the tool was given {size_hw[0]}x{size_hw[1]} alone" in seen.notes[2]
+    assert "alone" not in " ".join(observed(fake, parts[0]).notes)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from ai_edge_litert.schema_py_generated import ModelT
+from ai_edge_litert.schema_py_generated import BuiltinOperator, ModelT
 from torch import nn
 
 from edge_deeplab.checker.report import check_artifacts
+from edge_deeplab.checker.tflite.fix import fix_versions
 from edge_deeplab.checker.tflite.opcodes import pack_model
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.export import write_target
@@ -299,3 +300,17 @@ def test_damaged_bytes_list_sizes_or_none_and_raise_nothing_else(whole: Path) ->
                 assert len(size_alone(bytes(damaged), next(iter(sizes)))) == len(content)
         for end in range(0, len(content), len(content) // 50):
             listed_sizes(content[:end])
+
+
+def test_mended_versions_are_proven_at_each_size(
+    whole: Path, parts: list[Path], tmp_path: Path
+) -> None:
+    def lift(model: Any) -> None:
+        for code in model.operatorCodes:
+            code.version += code.builtinCode == BuiltinOperator.ARG_MAX
+
+    lifted = [changed(path, tmp_path / f"lifted-{path.name}", lift) for path in (whole, *parts)]
+    fixes = [fix_versions(path) for path in lifted]
+    assert fixes[0].inputs == sum(fix.inputs for fix in fixes[1:])
+    assert fixes[0].path is not None
+    assert sizes_of(fixes[0].path) == SIZES
