@@ -139,8 +139,8 @@ def write_tflite_graph(monkeypatch, **seen):
     observation = Observation("XNNPACK", "litert 2", "arm64", **seen)
     monkeypatch.setattr(report_module, "read_graph", read)
     monkeypatch.setattr(Xnnpack, "observe", lambda self, path, profile: observation)
-    monkeypatch.setattr(report_module, "lint_versions", lambda path: ())
-    monkeypatch.setattr(report_module, "lint_signatures", lambda path: ())
+    monkeypatch.setattr(report_module, "lint_versions", lambda path, size_hw: ())
+    monkeypatch.setattr(report_module, "lint_signatures", lambda path, size_hw: ())
 
 
 def test_check_table_tells_what_xnnpack_took(run, monkeypatch):
