@@ -29,7 +29,7 @@ from edge_deeplab.converters.devices.mending import (
 )
 from edge_deeplab.converters.exported import ExportedArtifact
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
-from edge_deeplab.converters.several_sizes import NO_SIZE, UNITED, unite
+from edge_deeplab.converters.several_sizes import NO_SIZE, ONE_PROGRAM, UNITED, unite
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Description
 from edge_deeplab.files import replace_when_complete
@@ -107,7 +107,7 @@ def _export_at(
         graph, asked = graphs[form], request.rewrites_of(form)
         several = len(request.sizes_hw) > 1
         is_part = several and target in UNITED
-        if is_part and target == "coreml":
+        if is_part and target in ONE_PROGRAM:
             graph, asked = graph.rewritten([NO_SIZE]), (*asked, NO_SIZE)
         description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
         if target == "executorch" and request.backend:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.converters.coreml_sizes import unite_sizes
 from edge_deeplab.converters.exported import ExportedArtifact
+from edge_deeplab.converters.onnx_sizes import unite_onnx
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.errors import ConversionError
@@ -20,11 +21,15 @@ from edge_deeplab.text import size_text
 UNITED: Mapping[TargetName, Callable[[Sequence[Path], Path], None]] = {
     "coreml": unite_sizes,
     "tflite": unite_tflite,
+    "onnx": unite_onnx,
 }
 """Targets with one file of several sizes, and what writes it of a file a size; the others have a file for each."""
 
 NO_SIZE = AskedRewrite("spread-pooled-pixel", reason="several sizes")
-"""What the parts of a Core ML file ask for, so that no operator of it names a size: it has one program for all."""
+"""What parts of one program for all sizes ask for, so that no operator of it names a size."""
+
+ONE_PROGRAM: tuple[TargetName, ...] = ("coreml", "onnx")
+"""Targets whose file of several sizes is one program; a TFLite file has a subgraph for each."""
 
 
 def unite(

@@ -155,7 +155,7 @@ REWRITES: Mapping[str, CataloguedRewrite] = {
         apply=spread_pooled_pixel,
         does="ASPP's pooled pixel is added to a map of zeros in place of a resize, which would name the map's size",
         equality="bit-equal in int8, within 1e-6 in float32",
-        asked_by="export --size of several sizes, for a Core ML file that takes each",
+        asked_by="export --size of several sizes, for a Core ML or ONNX file that takes each",
     ),
     "resize-as-convolution": CataloguedRewrite(
         apply=resize_as_convolution,

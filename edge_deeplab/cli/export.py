@@ -71,8 +71,8 @@ def export(
         str | None,
         typer.Option(
             metavar="HxW[,HxW...]",
-            help="Input size, multiples of 16; several give one Core ML and one TFLite file that take each, and of "
-            "other targets a file of each, named by it. Default: the training size.",
+            help="Input size, multiples of 16; several give one Core ML, TFLite and ONNX file that takes each, and "
+            "of other targets a file of each, named by it. Default: the training size.",
         ),
     ] = None,
     head: Annotated[

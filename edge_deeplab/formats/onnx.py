@@ -20,6 +20,7 @@ from edge_deeplab.formats.graph import (
     height_and_width,
 )
 from edge_deeplab.formats.onnx_shapes import declare_missing
+from edge_deeplab.formats.onnx_sizes import Size, fix_size, sizes_in
 from edge_deeplab.formats.operator_names import find_module
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
@@ -30,6 +31,7 @@ from edge_deeplab.formats.source import (
     unreadable,
 )
 from edge_deeplab.formats.wire import bound_messages
+from edge_deeplab.text import size_text
 
 _PASSED_THROUGH = {"DequantizeLinear", "QuantizeLinear", "Cast", "Identity"}
 """Operators behind which a constant is still a constant."""
@@ -42,21 +44,35 @@ _SHAPES_UNKNOWN = (
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
-def read_onnx(path: Path) -> FileGraph:
+def read_onnx(path: Path, size_hw: Size | None = None) -> FileGraph:
     """Return what an ONNX file holds.
 
     Args:
         path: an `.onnx` file; weights kept beside it are not opened.
+        size_hw: of a file that lists several sizes, the one that shapes are told at; None: its default.
 
     Raises:
-        ArtifactError: when it is not an ONNX model.
+        ArtifactError: when it is not an ONNX model, or does not list that size.
         MissingDependencyError: without onnx.
     """
     onnx, model = require("onnx", package="onnx", extra="onnx"), parse_onnx(path)
+    with reading_onnx(path):
+        shown = _fix_listed(model, size_hw)
     known = declare_missing(model, path)
     with reading_onnx(path):
-        file = _ModelReader(onnx, model).read(path)
+        file = replace(_ModelReader(onnx, model).read(path), size_hw=shown)
     return file if known else replace(file, notes=(*file.notes, _SHAPES_UNKNOWN))
+
+
+def _fix_listed(model: Any, size_hw: Size | None) -> Size | None:
+    """Set the size of the picture, in place, where a model lists several, and return it."""
+    listed = sizes_in(model)
+    if size_hw is not None and size_hw not in listed:
+        raise ValueError(f"it does not list the size {size_text(size_hw)}")
+    shown = size_hw or next(iter(listed), None)
+    if shown is not None:
+        fix_size(model, shown)
+    return shown
 
 
 def parse_onnx(path: Path) -> Any:

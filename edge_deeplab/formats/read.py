@@ -42,8 +42,8 @@ def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:
 def sizes_of(path: Path) -> tuple[Size | None, ...]:
     """Return the sizes that a file is looked at: those that it lists, the default first; None alone, its one size.
 
-    A file that cannot be read has None too: whoever reads it next is told why. Core ML packages and TFLite files list
-    sizes.
+    A file that cannot be read has None too: whoever reads it next is told why. Core ML packages, TFLite and ONNX files
+    list sizes.
     """
     try:
         return _listed(path) or (None,)
@@ -61,6 +61,10 @@ def _listed(path: Path) -> tuple[Size, ...]:
         from edge_deeplab.formats.tflite_sizes import tflite_sizes
 
         return tflite_sizes(path)
+    if target == "onnx":
+        from edge_deeplab.formats.onnx_sizes import onnx_sizes
+
+        return onnx_sizes(path)
     return ()
 
 

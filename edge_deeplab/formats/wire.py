@@ -4,6 +4,7 @@ An empty message takes two bytes in a file and some hundred once parsed, in memo
 walked first: what a message's descriptor calls a message is counted and entered, all else is stepped over.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 MOST_MESSAGES = 300_000
@@ -47,6 +48,29 @@ def bound_messages(content: bytes, descriptor: Any, *, most: int = MOST_MESSAGES
             if count > most or fields_left < 0:
                 raise ValueError(f"it holds more than {most} messages")
     return count
+
+
+def sized_fields(content: bytes, number: int) -> Iterator[bytes]:
+    """Yield what stands in a message under one number: texts, bytes or messages; others are stepped over, not entered.
+
+    Args:
+        content: the message; of bytes that are none, what was met is yielded.
+        number: the field's.
+
+    Raises:
+        ValueError: when it has more fields than a file may have messages.
+    """
+    at, left = 0, MOST_MESSAGES
+    while at < len(content):
+        left -= 1
+        if left < 0:
+            raise ValueError(f"it holds more than {MOST_MESSAGES} fields")
+        tag, at = _read_varint(content, at, len(content))
+        start, at = _step_over(content, at, len(content), tag & 7)
+        if at > len(content):
+            return
+        if tag == number << 3 | _SIZED:
+            yield content[start:at]
 
 
 class _Nested:

@@ -1,10 +1,13 @@
 """Files of several sizes for tools that know of one graph: a copy of one size alone, of which alone they then speak."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge_deeplab.formats.read import Size
+from edge_deeplab.formats.onnx import parse_onnx
+from edge_deeplab.formats.onnx_sizes import fix_size
+from edge_deeplab.formats.read import Size, sizes_of
 from edge_deeplab.formats.tflite_sizes import size_alone
-from edge_deeplab.targets import target_of
+from edge_deeplab.targets import TargetName, target_of
 
 
 def of_one_size(path: Path, size_hw: Size | None, folder: Path) -> Path:
@@ -18,12 +21,29 @@ def of_one_size(path: Path, size_hw: Size | None, folder: Path) -> Path:
     Returns:
         The file itself where it does not list that size among others, else the copy.
     """
-    if size_hw is None or target_of(path) != "tflite":
+    target = target_of(path)
+    if size_hw is None or target not in _ALONE:
         return path
-    content = path.read_bytes()
-    alone = size_alone(content, size_hw)
-    if alone == content:
+    if size_hw not in sizes_of(path):
         return path
     copy = folder / path.name
-    copy.write_bytes(alone)
+    copy.write_bytes(_ALONE[target](path, size_hw))
     return copy
+
+
+def _tflite_alone(path: Path, size_hw: Size) -> bytes:
+    return size_alone(path.read_bytes(), size_hw)
+
+
+def _onnx_alone(path: Path, size_hw: Size) -> bytes:
+    model = parse_onnx(path)
+    fix_size(model, size_hw)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+_ALONE: Mapping[TargetName, Callable[[Path, Size], bytes]] = {
+    "tflite": _tflite_alone,
+    "onnx": _onnx_alone,
+}
+"""Targets whose files may list sizes, and what writes the file of one."""

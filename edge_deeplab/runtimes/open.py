@@ -80,13 +80,9 @@ def open_artifact(
     if name == "mil-reference":
         require("torch", package="torch", extra="train")
     listed = [size for size in sizes_of(path) if size is not None]
-    if target in _OPENED_AT_A_SIZE:
-        chosen = size_hw if size_hw in listed else next(iter(listed), None)
-        settings = {} if chosen is None else {"size_hw": chosen}
-        engine = ChildEngine(name, path, threads, allowance, **settings)
-        return _of_size(ArtifactRuntime(path, engine, normalisation), size_hw, listed)
-    engine = ChildEngine(name, path, threads, allowance)
-    chosen = size_hw if size_hw in listed else None
+    chosen = size_hw if size_hw in listed else next(iter(listed), None)
+    told = {"size_hw": chosen} if chosen is not None and target in _OPENED_AT_A_SIZE else {}
+    engine = ChildEngine(name, path, threads, allowance, **told)
     return _of_size(ArtifactRuntime(path, engine, normalisation, chosen), size_hw, listed)
 
 

@@ -396,13 +396,13 @@ def test_several_sizes_have_files_of_their_own_named_by_them(
             noted.append(sentence)
 
     sizes = [SIZE_HW, (32, 48)]
-    request = ExportRequest(["onnx", "executorch"], sizes_hw=sizes, output=tmp_path)
+    request = ExportRequest(["executorch", "coreai"], sizes_hw=sizes, output=tmp_path)
     artifacts = export_checkpoint(checkpoint, request, Noting())
     assert [(a.path.name, a.size_hw) for a in artifacts] == [
-        ("street-fp32-64x64.onnx", SIZE_HW),
-        ("street-fp32-32x48.onnx", (32, 48)),
         ("street-fp32-64x64.pte", SIZE_HW),
         ("street-fp32-32x48.pte", (32, 48)),
+        ("street-fp32-64x64.aimodel", SIZE_HW),
+        ("street-fp32-32x48.aimodel", (32, 48)),
     ]
     entries = {entry["file"]: entry["size_hw"] for entry in read_manifest(tmp_path)}
     assert entries == {a.path.name: [*a.size_hw] for a in artifacts}
