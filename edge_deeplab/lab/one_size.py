@@ -22,9 +22,7 @@ def of_one_size(path: Path, size_hw: Size | None, folder: Path) -> Path:
         The file itself where it does not list that size among others, else the copy.
     """
     target = target_of(path)
-    if size_hw is None or target not in _ALONE:
-        return path
-    if size_hw not in sizes_of(path):
+    if target is None or size_hw is None or target not in _ALONE or size_hw not in sizes_of(path):
         return path
     copy = folder / path.name
     copy.write_bytes(_ALONE[target](path, size_hw))
