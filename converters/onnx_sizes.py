@@ -4,7 +4,7 @@ The idea to hold: each part was exported for one size, and the whole has nothing
 by its ratio in place of the size of its result; then only the shapes of values differ, and those become free.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from edge_deeplab.converters.onnx_file import add_metadata
 from edge_deeplab.errors import ConversionError, require
 from edge_deeplab.formats.onnx import parse_onnx
+from edge_deeplab.formats.onnx_shapes import declare_missing
 from edge_deeplab.formats.onnx_sizes import HEIGHT, SIZES_KEY, WIDTH
 from edge_deeplab.text import size_text
 
@@ -35,8 +36,8 @@ def unite_onnx(parts: Sequence[Path], path: Path) -> None:
     """
     models = [parse_onnx(part) for part in parts]
     sizes = [_picture(model) for model in models]
-    for model in models:
-        _resize_by_ratio(model.graph)
+    for model, part in zip(models, parts, strict=True):
+        _resize_by_ratio(model.graph, _shapes(model, part))
     _free_ends(models, sizes)
     _forget_shapes(models)
     for other in models[1:]:
@@ -64,11 +65,18 @@ def _differing(what: str) -> ConversionError:
     )
 
 
-def _resize_by_ratio(graph: Any) -> None:
+def _shapes(model: Any, part: Path) -> dict[str, list[int]]:
+    """Return the shape of each value of a model, by its name; of those that it does not declare, as inferred."""
+    known = type(model)()
+    known.CopyFrom(model)
+    declare_missing(known, part)
+    return {value.name: _shape(value) for value in (*known.graph.input, *known.graph.value_info)}
+
+
+def _resize_by_ratio(graph: Any, shapes: Mapping[str, list[int]]) -> None:
     """Let every resize to a size be one by a whole ratio, in place."""
     numpy_helper = require("onnx.numpy_helper", package="onnx", extra="onnx")
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    shapes = {value.name: _shape(value) for value in (*graph.input, *graph.value_info)}
     for node in graph.node:
         if node.op_type != "Resize" or len(node.input) <= _SIZES_INPUT:
             continue
