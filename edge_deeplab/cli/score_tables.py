@@ -80,7 +80,7 @@ def replay_table(report: ParityReport) -> Table:
 
 def chain_table(chain: DriftChain) -> Table:
     """Return the layers of a file's chain; below, for each step, the first that drifts and the worst."""
-    table = Table("module", title=f"{chain.path.name}: SNR in dB against the step before")
+    table = Table("module", title=f"{chain.title}: SNR in dB against the step before")
     for step in chain.steps:
         table.add_column(step, justify="right")
     for layer in chain.layers:

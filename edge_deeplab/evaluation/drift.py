@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_deeplab.evaluation.plots import check_plot, drawn
-from edge_deeplab.text import printable
+from edge_deeplab.text import printable, size_text
 
 DRIFT_DB = 20.0
 """A tensor that a step leaves with less has drifted there: the noise is a tenth of the signal."""
@@ -36,12 +36,19 @@ class DriftChain:
         steps: names of the steps that were compared, in order.
         layers: in the network's order.
         error: why the file could not be followed; then there are no steps and layers.
+        size_hw: height and width that it was followed at, of a file that lists several sizes.
     """
 
     path: Path
     steps: tuple[str, ...] = ()
     layers: tuple[LayerDrift, ...] = ()
     error: str | None = None
+    size_hw: tuple[int, int] | None = None
+
+    @property
+    def title(self) -> str:
+        """The file's name, and the size of the picture, of a file that takes several."""
+        return f"{self.path.name} at {size_text(self.size_hw)}" if self.size_hw else self.path.name
 
     def first_drift(self, step: str) -> LayerDrift | None:
         """Return the first layer that a step leaves below `DRIFT_DB`; None when none is."""
@@ -53,11 +60,14 @@ class DriftChain:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
+        about: dict[str, Any] = {"path": str(self.path)}
+        if self.size_hw is not None:
+            about["size_hw"] = list(self.size_hw)
         if self.error is not None:
-            return {"path": str(self.path), "error": self.error}
+            return {**about, "error": self.error}
         first = {step: self.first_drift(step) for step in self.steps}
         return {
-            "path": str(self.path),
+            **about,
             "steps": list(self.steps),
             "drift_below_db": DRIFT_DB,
             "first_drift": {s: None if d is None else d.module for s, d in first.items()},
@@ -94,7 +104,7 @@ def plot(chains: Sequence[DriftChain], path: Path) -> None:
             for step in chain.steps:
                 panel.plot([layer.snr_db[step] for layer in chain.layers], label=step, marker=".")
             panel.axhline(DRIFT_DB, color="grey", linestyle=":", linewidth=1)
-            panel.set_title(printable(chain.path.name), parse_math=False)
+            panel.set_title(printable(chain.title), parse_math=False)
             panel.set_ylabel("SNR, dB")
             every = max(1, len(chain.layers) // 24)
             places = range(0, len(chain.layers), every)

@@ -5,6 +5,7 @@ quantization, on the rewrites, or on the converter and runtime of one format.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from edge_deeplab.evaluation.reference import find_reference
 from edge_deeplab.evaluation.taps import LayerValues, tap
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import file_sha256
+from edge_deeplab.formats.read import Size, sizes_of
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE
@@ -62,8 +64,14 @@ def explain_report(
     chains: list[DriftChain] = []
     for (source, size_hw), paths in groups.items():
         image = resize_image(image_hwc, size_hw)
-        chains += explain(load_checkpoint(source), paths, image, progress)
+        found = explain(load_checkpoint(source), paths, image, progress)
+        chains += [_sized(chain, size_hw) for chain in found]
     return chains
+
+
+def _sized(chain: DriftChain, size_hw: Size) -> DriftChain:
+    """Return a chain that tells its size, of a file that lists several."""
+    return replace(chain, size_hw=size_hw) if size_hw in sizes_of(chain.path) else chain
 
 
 def explain(

@@ -17,6 +17,8 @@ from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.errors import ArtifactError, ConversionError
+from edge_deeplab.evaluation.drift import DriftChain
+from edge_deeplab.evaluation.explain import _sized
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.formats.read import read_graph, sizes_of
 from edge_deeplab.formats.stored.read import compare_stored
@@ -314,3 +316,10 @@ def test_mended_versions_are_proven_at_each_size(
     assert fixes[0].inputs == sum(fix.inputs for fix in fixes[1:])
     assert fixes[0].path is not None
     assert sizes_of(fixes[0].path) == SIZES
+
+
+def test_a_chain_of_one_size_of_several_tells_which(whole: Path) -> None:
+    chain = _sized(DriftChain(whole, error="no"), SIZES[1])
+    assert chain.title == "small.tflite at 64x96"
+    assert chain.to_json() == {"path": str(whole), "size_hw": [64, 96], "error": "no"}
+    assert _sized(DriftChain(whole), (8, 8)).title == "small.tflite"
