@@ -28,6 +28,10 @@ def test_packages_list_names_every_folder_with_code() -> None:
     assert sorted(listed) == sorted(found)
 
 
+APPS = ("android", "ios", "macos", "pi")
+"""Projects of their own beside the Python demo, which nothing installs."""
+
+
 def test_package_data_names_every_file_that_is_no_code() -> None:
     setuptools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
     own_folder = {name: name.replace(".", "/") for name in setuptools["packages"]}
@@ -44,7 +48,10 @@ def test_package_data_names_every_file_that_is_no_code() -> None:
         for path in (REPOSITORY / top).rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    assert found - listed == set()
+    apps = {path for app in APPS for path in (REPOSITORY / "demo" / app).rglob("*")}
+    assert apps
+    assert found - listed - apps == set()
+    assert not apps & listed
     assert (REPOSITORY / "demo/templates/kotlin/Contract.kt.template") in found
 
 
