@@ -13,6 +13,9 @@ from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.record import record
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
+from tests.demo.web import serve, sites
+
+__all__ = ["serve", "sites"]  # fixtures, which pytest finds by name in this file
 
 CLASSES = (
     ClassInfo("red", (200, 30, 20)),

@@ -1,0 +1,86 @@
+// The model as the page sees it: a worker that answers, and the choice of what runs it.
+
+import { check } from "./golden.js";
+
+/** A worker that runs the model; one call at a time. */
+class Model {
+  #worker = new Worker(new URL("worker.js", import.meta.url));
+  #waiting = new Map();
+  #last = 0;
+
+  constructor() {
+    this.#worker.onmessage = ({ data: { id, answer, error } }) => {
+      const { resolve, reject } = this.#waiting.get(id) ?? {};
+      this.#waiting.delete(id);
+      if (error) reject?.(Object.assign(new Error(error.message), { name: error.name }));
+      else resolve?.(answer);
+    };
+    this.#worker.onerror = (event) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(event.message || "the worker could not start"));
+      this.#waiting.clear();
+    };
+  }
+
+  async open(site, accelerator) {
+    const folder = new URL("../", import.meta.url).href;
+    const { got, threads, ms } = await this.#ask("open", { site, folder, accelerator });
+    Object.assign(this, { got, threads, ms });
+  }
+
+  /** The class map of a picture. `rgba` is taken, and comes back with `ids` and the times `ms`. */
+  run(rgba) {
+    return this.#ask("run", { rgba }, [rgba.buffer]);
+  }
+
+  close() {
+    this.#worker.terminate();
+  }
+
+  #ask(verb, request, transfer = []) {
+    const id = ++this.#last;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, verb, ...request }, transfer);
+    });
+  }
+}
+
+/** Open the model on an accelerator; `model.note` says why another one runs it where one does.
+ *
+ *  WebGPU computes wrong class maps on some machines, so it runs a golden frame first and is left where it fails. */
+export async function openModel(site, asked) {
+  if (asked === "webgpu") {
+    const { model, reason } = await tryWebGpu(site);
+    if (model) return Object.assign(model, { asked });
+    const plain = await openModel(site, "wasm");
+    return Object.assign(plain, { asked, note: `WebGPU is not used: ${reason}. WASM runs the model.` });
+  }
+  const model = await opened(site, "wasm");
+  return Object.assign(model, { asked, note: "" });
+}
+
+async function tryWebGpu(site) {
+  if (!navigator.gpu) return { reason: "this browser has none, or only over https" };
+  let model;
+  try {
+    model = await opened(site, "webgpu");
+    const { wrong } = model.got === "webgpu" ? await check(model) : { wrong: "it cannot run all of this model" };
+    if (!wrong) return { model: Object.assign(model, { note: "The self-test passed on WebGPU." }) };
+    model.close();
+    return { reason: wrong };
+  } catch (error) {
+    model?.close();
+    return { reason: error.message.split("\n")[0] };
+  }
+}
+
+async function opened(site, accelerator) {
+  const model = new Model();
+  try {
+    await model.open(site, accelerator);
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+  return model;
+}
