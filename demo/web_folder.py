@@ -108,7 +108,7 @@ def runtime_for(path: Path) -> WebRuntime:
     runtime = WEB_RUNTIMES.get(path.suffix.removeprefix("."))
     if runtime is None:
         raise ArtifactError(
-            f"{path} runs in no browser; a .tflite or an .onnx file was expected; export it with --target tflite or onnx"
+            f"{path} runs in no browser; a .tflite or an .onnx file was expected; export it as one of them"
         )
     return runtime
 
@@ -167,8 +167,8 @@ def _check_types(contract: Contract, web: WebRuntime, path: Path) -> None:
     for does, kind in (("takes", contract.input.type), ("gives", contract.output.type)):
         if kind not in web.types:
             raise ArtifactError(
-                f"{path} {does} {kind}, which {web.name} has no tensors of; one of {', '.join(web.types)} was expected; "
-                "export it again with another head"
+                f"{path} {does} {kind}, which {web.name} has no tensors of; one of {', '.join(web.types)} was "
+                "expected; export it again with another head"
             )
 
 

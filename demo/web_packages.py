@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,15 +127,21 @@ def _member(archive: tarfile.TarFile, place: str) -> bytes:
     return file.read()
 
 
+def require_tarballs(packages: Sequence[NpmPackage], folder: Path) -> None:
+    """Check that a folder holds the tarballs of packages; a ToolError names the one that it does not."""
+    for package in packages:
+        if not (folder / package.tarball).is_file():
+            raise ToolError(
+                package.name,
+                f"{folder} holds no {package.tarball}; the tarball was expected there; get it where there is a network "
+                f"with: npm pack {package.name}@{package.version}",
+            )
+
+
 def _given(package: NpmPackage, folder: Path) -> bytes:
     """Return the tarball in a folder that the user named."""
+    require_tarballs([package], folder)
     path = folder / package.tarball
-    if not path.is_file():
-        raise ToolError(
-            package.name,
-            f"{folder} holds no {package.tarball}; the tarball was expected there; get it where there is a network with: "
-            f"npm pack {package.name}@{package.version}",
-        )
     return _checked(package, path.read_bytes(), str(path))
 
 

@@ -23,7 +23,7 @@ from edge_deeplab.demo.web_folder import WebSite
 from edge_deeplab.documents import Fields, parse_json
 from edge_deeplab.errors import DataError, OutputError
 from edge_deeplab.files import file_sha256, write_atomically
-from edge_deeplab.formats.replay import ENDING, REPLAY, Replay, read_replay
+from edge_deeplab.formats.replay import REPLAY, Replay, read_replay
 from edge_deeplab.progress import SILENT, Progress
 
 LIST, ACCOUNT = "list.json", "account.json"
@@ -44,20 +44,6 @@ class BrowserTask:
     site: WebSite
     photographs: Mapping[str, Path]
     max_pixels: int = MAX_PIXELS
-
-    @classmethod
-    def of(cls, site: WebSite, paths: list[Path], max_pixels: int = MAX_PIXELS) -> "BrowserTask":
-        """Return the task of photographs; a DataError where two would have one class map."""
-        named: dict[str, Path] = {}
-        for path in paths:
-            name = f"{path.stem}{ENDING}"
-            if name in named:
-                raise DataError(
-                    f"photographs {named[name]} and {path} would have one class map, {name}; different names were "
-                    "expected; rename one of them"
-                )
-            named[name] = path
-        return cls(site, named, max_pixels)
 
 
 class BrowserReplay:

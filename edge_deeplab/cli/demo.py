@@ -1,7 +1,7 @@
 """`edge-deeplab demo`: an exported file on a camera, a video or a folder of images; replays for parity."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli import demo_web
+from edge_deeplab.cli.demo_options import (
+    HostOption,
+    PortOption,
+    QrOption,
+    RuntimeDirOption,
+    ServeOption,
+    WebOption,
+    check_what_is_asked,
+    only_file,
+)
 from edge_deeplab.cli.options import (
     MaxPixelsOption,
     MemoryLimitOption,
@@ -87,9 +98,15 @@ def demo(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Photographs of --contract: a labelled folder; without it the rendered set.",
+            help="Photographs of --contract and --web: a labelled folder; without it the rendered set.",
         ),
     ] = None,
+    web: WebOption = None,
+    serve: ServeOption = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    qr: QrOption = False,
+    runtime_dir: RuntimeDirOption = None,
     split: SplitOption = "test",
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     record: Annotated[
@@ -132,11 +149,21 @@ def demo(
     Replay: edge-deeplab demo exports/model.tflite --replay camvid/test/images --output masks
 
     For an app: edge-deeplab demo exports/model.tflite --contract contract --data camvid
+
+    In a browser: edge-deeplab demo exports/model.tflite --web site --serve
     """
-    path = _only_file(file, artifact)
-    _check_what_is_asked(
-        {"--source": source, "--replay": replay, "--contract": contract},
-        {"--output": output, "--record": record, "--data": data},
+    path = only_file(file, artifact)
+    check_what_is_asked(
+        {"--source": source, "--replay": replay, "--contract": contract, "--web": web},
+        {
+            **{
+                "--output": output,
+                "--record": record,
+                "--data": data,
+                "--runtime-dir": runtime_dir,
+            },
+            **{"--serve": serve or None, "--host": host, "--port": port, "--qr": qr or None},
+        },
     )
     with ending_cleanly(as_json=as_json, debug=debug), ExitStack() as stack:
         from edge_deeplab.demo.pipeline import DemoView, run_demo, stopping_on_signals
@@ -144,8 +171,16 @@ def demo(
 
         if record is not None:
             _check_recording(record)
-        asked = _Photographs.found(replay, output, limit)
-        dataset = None if contract is None else _open_frames(contract, data, split, max_pixels)
+        page = None
+        if web is not None:
+            from edge_deeplab.demo.web_task import LOOPBACK, PORT, WebTask
+
+            served = host or LOOPBACK, PORT if port is None else port
+            page = WebTask(web, runtime_dir, *served, replay, limit, output, max_pixels)
+            page.check(path, serving=serve, with_qr=qr)
+        asked = None if page else _Photographs.found(replay, output, limit)
+        _check_contract(contract)
+        dataset = _open_frames(data, split, max_pixels) if contract or page else None
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {path.name}")
         with naming_options({}):
@@ -157,6 +192,17 @@ def demo(
             )
         if asked is not None:
             _replay(opened, asked, max_pixels, progress, as_json=as_json)
+            return
+        if page is not None and dataset is not None:
+            site = page.write(opened, dataset, progress)
+            if replay is not None:
+                demo_web.replay(page, site, path, progress, qr=qr, as_json=as_json)
+                return
+            stack.close()  # no bar while it is served
+            if serve:
+                demo_web.serve(page, site, qr=qr, as_json=as_json)
+            else:
+                demo_web.tell_site(site, as_json=as_json)
             return
         if contract is not None and dataset is not None:
             _write_contract(opened, dataset, contract, progress, as_json=as_json)
@@ -188,49 +234,6 @@ def demo(
         stdout_console().print(_table(statistics, f"{path} on {frames.name}"))
         if record is not None:
             say(f"recorded: {record}")
-
-
-def _only_file(file: Path | None, artifact: Path | None) -> Path:
-    """Return the file that was named, in either way."""
-    named = [path for path in (file, artifact) if path is not None]
-    if len(named) != 1:
-        raise typer.BadParameter(
-            f"{len(named)} files came; one that edge-deeplab export wrote was expected; name it once",
-            param_hint="FILE",
-        )
-    return named[0]
-
-
-_BELONGS_TO = {"--output": "--replay", "--record": "--source", "--data": "--contract"}
-
-
-def _check_what_is_asked(
-    tasks: Mapping[str, object | None], beside: Mapping[str, object | None]
-) -> None:
-    """Refuse several tasks at once, or none, and what belongs to another one than is asked for.
-
-    Args:
-        tasks: by option; None where it was not given.
-        beside: options that one of them takes, likewise.
-    """
-    asked = [option for option, value in tasks.items() if value is not None]
-    if len(asked) != 1:
-        raise typer.BadParameter(
-            f"{' and '.join(asked) or 'none'} came; one of {', '.join(tasks)} was expected: what is shown, photographs "
-            "whose class maps are written, or a folder for the contract; pass one of them",
-            param_hint="--source",
-        )
-    for option, task in _BELONGS_TO.items():
-        if beside[option] is not None and task not in asked:
-            raise typer.BadParameter(
-                f"it came with {asked[0]}; {task} was expected with it; leave it out",
-                param_hint=option,
-            )
-    if asked == ["--replay"] and beside["--output"] is None:
-        raise typer.BadParameter(
-            "--replay came without it; a folder for the class maps was expected; name one",
-            param_hint="--output",
-        )
 
 
 @dataclass(frozen=True)
@@ -280,17 +283,22 @@ def _replay(
     say(f"score them: edge-deeplab parity {runtime.path} --masks {asked.output} --data DATA")
 
 
-def _open_frames(
-    contract: Path, data: Path | None, split: str, max_pixels: int
-) -> "SegmentationDataset":
-    """Return the images of golden frames, before a model is opened, and check that the folder can be written."""
-    from edge_deeplab.data.folder import DataFolder
-    from edge_deeplab.data.rendered_set import resolve_dataset
+def _check_contract(folder: Path | None) -> None:
+    """Check that a contract's folder can be written, before a model is opened."""
+    if folder is None:
+        return
     from edge_deeplab.demo.contract_folder import CONTRACT, is_own
     from edge_deeplab.files import check_replaceable, check_writable
 
-    check_writable(contract, "folder")
-    check_replaceable(contract, CONTRACT, is_own)
+    check_writable(folder, "folder")
+    check_replaceable(folder, CONTRACT, is_own)
+
+
+def _open_frames(data: Path | None, split: str, max_pixels: int) -> "SegmentationDataset":
+    """Return the images of golden frames, before a model is opened."""
+    from edge_deeplab.data.folder import DataFolder
+    from edge_deeplab.data.rendered_set import resolve_dataset
+
     return resolve_dataset(None if data is None else DataFolder(data, max_pixels), split)
 
 

@@ -130,6 +130,7 @@ CANNOT_BE_MEANT = {
         "--opacity": ["2", "-1", "nan"],
         "--threads": ["0"],
         "--limit": ["0"],
+        "--port": ["-1", "65536", "x"],
     },
 }
 NAMED_WRONGLY = {
@@ -200,6 +201,9 @@ NAMED_WRONGLY = {
         "--replay": ["absent", "file"],
         "--output": ["file", "file/below", "strange"],
         "--contract": ["file", "file/below", "strange"],
+        "--web": ["file", "file/below", "strange"],
+        "--runtime-dir": ["absent", "file"],
+        "--host": ["256.0.0.1", "nobody.invalid"],
         "--data": ["absent"],
         "--split": ["absent"],
     },
@@ -243,6 +247,9 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
     if verb == "demo" and option in ("--contract", "--data", "--split"):
         place = [] if option == "--contract" else ["--contract", "contract"]
         needed = ["a.onnx", *place, *(["--data", "data"] if option == "--split" else [])]
+    if verb == "demo" and option in ("--web", "--runtime-dir", "--host", "--port"):
+        place = [] if option == "--web" else ["--web", "site", "--serve"]
+        needed = ["a.onnx", *place]
     if option == "--output" and verb == "check":
         needed.append("--fix")
     result = CliRunner().invoke(app, [verb, *needed, option, value])

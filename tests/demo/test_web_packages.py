@@ -82,7 +82,7 @@ def test_damaged_package_in_the_cache_is_fetched_again(
 
 def test_other_bytes_than_the_pinned_ones_are_refused(package: NpmPackage, tmp_path: Path) -> None:
     other = replace(package, integrity="x" * 86 + "==")
-    with pytest.raises(ToolError, match="has another sha512 than version 1.0.0; the pinned bytes"):
+    with pytest.raises(ToolError, match=r"another sha512.*the pinned bytes"):
         read_package(other, tmp_path / "given")
 
 

@@ -1,5 +1,8 @@
 """The page of `demo --web` in headless Chromium: golden frames, pictures, the camera, and what goes wrong."""
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +11,8 @@ import pytest
 from PIL import Image
 
 from edge_deeplab.demo.web_folder import WebSite
-from tests.demo.chromium import Chromium
+from tests.conftest import REPOSITORY
+from tests.demo.chromium import Chromium, camera_from
 from tests.demo.conftest import halves
 from tests.demo.web import Serve
 
@@ -96,3 +100,124 @@ def test_legend_opacity_and_split_draw_the_same_frame_again(
     assert pixel(browser, 0.97, 0.05) == [20, 180, 40]
     click(browser, "#split-view")
     assert pixel(browser, 0.25, 0.5) == [200, 30, 20]
+
+
+def film_of(picture: np.ndarray, path: Path) -> Path:
+    """Write a y4m film of one picture, ten times a second."""
+    height, width = picture.shape[:2]
+    y, cb, cr = Image.fromarray(picture).convert("YCbCr").split()
+    half = (width // 2, height // 2)
+    planes = b"".join(p.tobytes() for p in (y, cb.resize(half), cr.resize(half)))
+    header = f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(header + 10 * (b"FRAME\n" + planes))
+    return path
+
+
+def test_camera_is_segmented_frame_after_frame(
+    sites: dict[str, WebSite], serve: Serve, tmp_path: Path
+) -> None:
+    film = film_of(halves(size_hw=(128, 192)), tmp_path / "film.y4m")
+    with Chromium(*camera_from(film)) as browser:
+        opened(browser, serve(sites["tflite"].path))
+        click(browser, "#camera")
+        browser.wait_for("Number(document.body.dataset.frames) >= 5")
+        red, green = pixel(browser, 0.25, 0.5), pixel(browser, 0.75, 0.5)
+        assert red[0] > 150 > 60 > red[1]
+        assert green[1] > 150 > 60 > green[0]
+        assert text(browser, "rate").endswith(" fps")
+        assert all(text(browser, f"time-{stage}").endswith(" ms") for stage in ("prepare", "infer"))
+        assert browser.evaluate("flip.disabled && torch.hidden")
+        browser.evaluate(
+            "HTMLAnchorElement.prototype.click = function () { window.saved = this.download; }"
+        )
+        click(browser, "#snapshot")
+        assert browser.wait_for("window.saved").startswith("edge-deeplab-2")
+
+
+REFUSALS = {
+    "refused": (
+        ("--use-fake-device-for-media-stream", "--deny-permission-prompts"),
+        "The camera was refused",
+    ),
+    "absent": (("--use-fake-ui-for-media-stream",), "There is no camera"),
+    "plain http": (("--host-resolver-rules=MAP phone.test 127.0.0.1",), "The camera needs https"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_camera_that_is_not_given_has_its_own_message_and_pictures_work_on(
+    sites: dict[str, WebSite], serve: Serve, picture: Path, case: str
+) -> None:
+    flags, title = REFUSALS[case]
+    address = serve(sites["onnx"].path)
+    if case == "plain http":
+        address = address.replace("localhost", "phone.test")
+    with Chromium(*flags) as browser:
+        opened(browser, address)
+        click(browser, "#camera")
+        browser.wait_for("!message.hidden")
+        assert text(browser, "message-title") == title
+        browser.choose("#file", picture)
+        browser.wait_for("document.body.dataset.frames && message.hidden")
+
+
+def test_files_that_are_no_pictures_have_their_own_messages(
+    browser: Chromium, sites: dict[str, WebSite], serve: Serve, tmp_path: Path
+) -> None:
+    opened(browser, serve(sites["onnx"].path))
+    for name, title in (
+        ("a.png", "This picture cannot be read"),
+        ("a.mp4", "This video cannot be played"),
+    ):
+        (tmp_path / name).write_bytes(b"nothing")
+        browser.choose("#file", tmp_path / name)
+        browser.wait_for(f"document.getElementById('message-title').textContent === '{title}'")
+
+
+def test_model_that_is_missing_or_another_one_is_said(
+    browser: Chromium, sites: dict[str, WebSite], serve: Serve, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(sites["onnx"].path, site)
+    (site / "model.onnx").write_bytes(b"another")
+    opened(browser, serve(site))
+    assert "not the one that this page was written for" in text(browser, "message-detail")
+    assert browser.evaluate("camera.disabled")
+
+
+def test_class_names_of_a_stranger_are_text(
+    browser: Chromium, sites: dict[str, WebSite], serve: Serve, tmp_path: Path
+) -> None:
+    site, name = tmp_path / "site", "<img src=x onerror=alert(1)>"
+    shutil.copytree(sites["onnx"].path, site)
+    code = site / "contract.js"
+    code.write_text(code.read_text().replace('"red"', json.dumps(name)))
+    opened(browser, serve(site))
+    assert browser.evaluate("document.querySelector('#legend .name').textContent") == name
+    assert browser.evaluate("document.querySelectorAll('#legend img').length") == 0
+
+
+MESSAGES = """
+import { explain } from "./messages.js";
+const errors = [
+  new RangeError("WebAssembly.Memory(): could not allocate memory"),
+  new Error("Aborted(OOM). Build with -sASSERTIONS for more info."),
+  Object.assign(new Error("memory access out of bounds"), { name: "RuntimeError" }),
+  Object.assign(new Error("x"), { name: "NotReadableError" }),
+  new Error("something else"),
+];
+console.log(JSON.stringify(errors.map((error) => explain(error).title)));
+"""
+
+
+def test_out_of_memory_has_its_own_message(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is absent: messages.js cannot be run")
+    shutil.copy(REPOSITORY / "demo" / "web" / "app" / "messages.js", tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "harness.js").write_text(MESSAGES)
+    command = [node, "harness.js"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    titles = json.loads(done.stdout)
+    assert titles == [*3 * ["Out of memory"], "The camera is busy", "The model cannot run here"]
