@@ -118,8 +118,8 @@ def name_class_maps(photographs: Sequence[Path]) -> dict[str, Path]:
         name = f"{path.stem}{ENDING}"
         if name in named:
             raise DataError(
-                f"photographs {named[name]} and {path} would have one class map, {name}; different names were expected; "
-                "rename one of them"
+                f"photographs {named[name]} and {path} would have one class map, {name}; different names were "
+                "expected; rename one of them"
             )
         named[name] = path
     return named

@@ -1,4 +1,4 @@
-"""The folder that `demo --web` writes: a page that runs one model in a browser, hosted from anywhere, with no build step.
+"""The folder that `demo --web` writes: a page that runs one model in a browser, hosted anywhere, with no build step.
 
 Page, contract, model, golden frames and runtime are plain files beside each other, and every path in them is relative.
 """
