@@ -107,6 +107,11 @@ class BrowserReplay:
             else:
                 self._take_account(content, agent)
 
+    def settle(self) -> None:
+        """End the replay once its account is answered."""
+        if self.replay is not None:
+            self.done.set()
+
     def _parts(self, path: str) -> tuple[str, str]:
         """Return the folder and the name that a path means below the token."""
         token, _, rest = path.partition("/")
@@ -150,7 +155,6 @@ class BrowserReplay:
             self.replay = read_replay(self._folder)
         except (ValueError, OutputError) as error:
             raise DataError(f"the account of the replay cannot be meant: {error}") from error
-        self.done.set()
 
     def _document(self, told: Fields, agent: str) -> dict[str, Any]:
         contract = self._task.site.contract

@@ -4,12 +4,14 @@ It serves files of that folder and nothing else, lists none, and by default is h
 """
 
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from socketserver import TCPServer
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from edge_deeplab.errors import DataError, OutputError
@@ -59,6 +61,9 @@ class Exchange(Protocol):
     def take(self, path: str, content: bytes, agent: str) -> None:
         """Take what a browser of that name sends; a DataError where it is not what was expected."""
 
+    def settle(self) -> None:
+        """Know that what was taken is answered."""
+
 
 def open_server(
     folder: Path, host: str, port: int, exchange: Exchange | None = None
@@ -75,8 +80,9 @@ def open_server(
         OutputError: when it cannot listen there.
     """
     handler = partial(_Handler, directory=str(folder), exchange=exchange)
+    kind = _Server6 if ":" in host else _Server
     try:
-        return _Server((host, port), handler)
+        return kind((host, port), handler)
     except OSError as error:
         raise OutputError(
             f"nothing can be served on {host}:{port} ({error.strerror or error}); a free port of an address of this "
@@ -87,21 +93,28 @@ def open_server(
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def server_bind(self) -> None:
+        """Bind without asking a name server what the address is called, which can take seconds."""
+        TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("a browser went away", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(SimpleHTTPRequestHandler):
     timeout = _SLOWEST_S
     server_version = "edge-deeplab"
     sys_version = ""
-    extensions_map: ClassVar[dict[str, str]] = {
-        **SimpleHTTPRequestHandler.extensions_map,
-        **_TYPES,
-    }
 
     def __init__(self, *arguments: Any, exchange: Exchange | None, **named: Any) -> None:
         self._exchange = exchange
+        self.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}
         super().__init__(*arguments, **named)
 
     def do_GET(self) -> None:
@@ -148,6 +161,7 @@ class _Handler(SimpleHTTPRequestHandler):
             raise DataError(f"{told or 'no number of'} bytes came; at most {most} were expected")
         exchange.take(path, self.rfile.read(int(told)), self.headers.get("User-Agent", ""))
         self._send(HTTPStatus.OK, "text/plain", b"")
+        exchange.settle()
 
     def _tell(self, status: HTTPStatus, sentence: str) -> None:
         self.close_connection = True  # what was not read may still come

@@ -11,7 +11,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.demo.pipeline import stopping_on_signals
 from edge_deeplab.demo.replay import name_class_maps
 from edge_deeplab.demo.sources import images_in
-from edge_deeplab.demo.web_address import LOOPBACK, address_of, is_loopback
+from edge_deeplab.demo.web_address import LOOPBACK, address_of, is_loopback, qr_code
 from edge_deeplab.demo.web_folder import SITE, WebSite, is_own, runtime_for, write_site
 from edge_deeplab.demo.web_packages import require_tarballs
 from edge_deeplab.demo.web_replay import BrowserReplay, BrowserTask
@@ -139,6 +139,10 @@ class WebTask:
                     pass
         assert exchange.replay is not None, "it is done"
         return exchange.replay
+
+    def draw(self, address: str) -> str:
+        """Return an address as a QR code; errors as for `qr_code`."""
+        return qr_code(address)
 
     def _found(self) -> Sequence[Path]:
         assert self.photographs is not None, "a replay was asked for"

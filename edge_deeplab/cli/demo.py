@@ -173,7 +173,8 @@ def demo(
             _check_recording(record)
         page = None
         if web is not None:
-            from edge_deeplab.demo.web_task import LOOPBACK, PORT, WebTask
+            from edge_deeplab.demo.web_address import LOOPBACK
+            from edge_deeplab.demo.web_task import PORT, WebTask
 
             served = host or LOOPBACK, PORT if port is None else port
             page = WebTask(web, runtime_dir, *served, replay, limit, output, max_pixels)

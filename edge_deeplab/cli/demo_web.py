@@ -33,7 +33,7 @@ def serve(task: "WebTask", site: "WebSite", *, qr: bool, as_json: bool) -> None:
     def tell(address: str) -> None:
         if as_json:
             print_json({**site.to_json(), "address": address})
-        _show_address(address, qr=qr, err=as_json)
+        _show_address(task, address, qr=qr, err=as_json)
         say("Ctrl-C ends it", err=as_json)
 
     _warn(task)
@@ -52,7 +52,7 @@ def replay(
     """Serve the page until a browser has replayed the photographs, and tell where their class maps lie."""
     _warn(task)
     done: Replay = task.replay(
-        site, lambda address: _show_address(address, qr=qr, err=True), progress
+        site, lambda address: _show_address(task, address, qr=qr, err=True), progress
     )
     if as_json:
         print_json({**site.to_json(), "masks": str(task.masks), **done.to_json()})
@@ -70,17 +70,12 @@ def _warn(task: "WebTask") -> None:
         say(task.warning, err=True)
 
 
-def _show_address(address: str, *, qr: bool, err: bool) -> None:
+def _show_address(task: "WebTask", address: str, *, qr: bool, err: bool) -> None:
+    """Tell an address, and draw it for a phone's camera, on stderr, where a person sees it and no script reads."""
     say(f"open {address}", err=err)
     if qr:
-        _draw(address)
+        from rich.text import Text
 
+        from edge_deeplab.cli.terminal import Terminal
 
-def _draw(address: str) -> None:
-    """Draw an address for a phone's camera, on stderr, where a person sees it and no script reads."""
-    from rich.text import Text
-
-    from edge_deeplab.cli.terminal import Terminal
-    from edge_deeplab.demo import web_address
-
-    Terminal(stderr=True).print(Text(web_address.qr_code(address), style="black on bright_white"))
+        Terminal(stderr=True).print(Text(task.draw(address), style="black on bright_white"))

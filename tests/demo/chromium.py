@@ -79,6 +79,11 @@ class Chromium:
         os.close(self._out)
         shutil.rmtree(self._profile, ignore_errors=True)
 
+    @property
+    def process(self) -> int:
+        """The number of its first process."""
+        return self._process.pid
+
     def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Call a method of the page, or with an empty `session` of the browser, and return its result."""
         self._last += 1

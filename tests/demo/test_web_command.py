@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -210,3 +213,34 @@ def test_port_in_use_is_one_sentence(folder: Path) -> None:
     refused = pytest.raises(OutputError, match=r"nothing can be served on 127.*--port")
     with open_server(folder, "127.0.0.1", 0) as first, refused:
         open_server(folder, "127.0.0.1", first.server_port)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on POSIX: Ctrl-C is sent")
+def test_served_page_tells_its_address_as_text_and_code_until_ctrl_c(
+    artifacts: dict[str, Path], make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    require_packages("onnx")
+    pytest.importorskip("segno")
+    asked = [artifacts["onnx"], "--web", tmp_path / "site", "--data", make_dataset("test", count=1)]
+    command = [
+        sys.executable,
+        "-m",
+        "edge_deeplab",
+        "demo",
+        *asked,
+        "--serve",
+        "--port",
+        "0",
+        "--qr",
+    ]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None
+        address = served.stdout.readline().removeprefix("open ").strip()
+        assert ask(address, "/site.json").status == 200
+        assert served.stdout.readline() == "Ctrl-C ends it\n"
+        served.send_signal(signal.SIGINT)
+        _, told = served.communicate(timeout=30)
+    assert served.returncode == 0, told
+    assert "█" in told

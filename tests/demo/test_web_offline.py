@@ -90,7 +90,10 @@ def test_new_version_is_offered_and_loaded_on_request(
 
 
 def test_manifest_makes_the_page_installable(sites: dict[str, WebSite]) -> None:
-    with answering(open_server(sites["onnx"].path, "127.0.0.1", 0)) as address, Chromium() as browser:
+    with (
+        answering(open_server(sites["onnx"].path, "127.0.0.1", 0)) as address,
+        Chromium() as browser,
+    ):
         opened(browser, address)
         manifest = browser.send("Page.getAppManifest")
         assert manifest["errors"] == []

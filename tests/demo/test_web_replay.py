@@ -1,11 +1,13 @@
 """A replay in a browser: what is given and taken, and the whole of it in headless Chromium."""
 
+import http.client
 import io
 import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from edge_deeplab.demo.web_task import WebTask
 from edge_deeplab.errors import DataError
 from edge_deeplab.formats.replay import read_replay
 from tests.demo.chromium import Chromium
-from tests.demo.web import NoiseDataset
+from tests.demo.web import NoiseDataset, Serve
 
 
 @pytest.fixture
@@ -86,6 +88,8 @@ def test_account_becomes_the_document_of_a_replay(exchange: BrowserReplay, tmp_p
         account(exchange),
         "X (Linux; Android 15; Pixel 8) Chrome/1",
     )
+    assert not exchange.done.is_set(), "it is not answered yet"
+    exchange.settle()
     assert exchange.done.is_set()
     replay = read_replay(tmp_path / "masks")
     assert replay == exchange.replay
@@ -154,7 +158,35 @@ def test_account_that_cannot_be_meant_ends_nothing(
     send_maps(exchange)
     with pytest.raises(DataError, match=reason):
         exchange.take(f"{exchange.token}/account.json", account(exchange, **changes), "")
+    exchange.settle()
     assert not exchange.done.is_set()
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "reason"),
+    [
+        ("{t}/maps/street%200.png", "99999999", "99999999 bytes came; at most"),
+        ("{t}/maps/street%200.png", "-1", "-1 bytes came"),
+        ("{t}/maps/street%200.png", "", "no number of bytes came"),
+        ("guess/maps/street%200.png", "9", "the token in the address"),
+    ],
+)
+def test_server_refuses_what_is_too_large_and_whoever_has_no_token(
+    exchange: BrowserReplay,
+    sites: dict[str, WebSite],
+    serve: Serve,
+    path: str,
+    length: str,
+    reason: str,
+) -> None:
+    port = urlsplit(serve(sites["onnx"].path, exchange)).port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest("PUT", f"/replay/{path.format(t=exchange.token)}")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, reason in answer.read().decode()) == (400, True)
+    connection.close()
 
 
 def test_account_before_all_class_maps_is_refused(exchange: BrowserReplay) -> None:

@@ -1,6 +1,7 @@
 // The legend: a button for every class that hides or shows it, with its share of the picture.
 
 import { CLASSES, PALETTE } from "../contract.js";
+import { element } from "./panels.js";
 
 /** Fill a list; returns what updates the shares. `onChange` is told when a class was hidden or shown. */
 export function fillLegend(list, hidden, onChange) {
@@ -29,8 +30,4 @@ export function fillLegend(list, hidden, onChange) {
       shares[id].closest("li").classList.toggle("absent", !value);
     });
   };
-}
-
-function element(tag, className, text = "") {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
 }

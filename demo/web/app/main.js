@@ -4,7 +4,7 @@ import { check, goldenFrames } from "./golden.js";
 import { fillLegend } from "./legend.js";
 import { openModel } from "./model.js";
 import { keepOffline } from "./offline.js";
-import { page, showMessage, showModel, showNote, showStatus, showTimes } from "./panels.js";
+import { page, showChecked, showMessage, showModel, showNote, showStatus, showTimes } from "./panels.js";
 import { Player } from "./player.js";
 import { replay } from "./replay.js";
 import { countCameras, openCamera, openPicture, openVideo } from "./sources.js";
@@ -57,6 +57,7 @@ function enable() {
 async function play(open) {
   try {
     showMessage(null);
+    if (player.source?.kind === "camera") player.stop(); // phones give one camera at a time
     const source = await open();
     times.clear();
     showSource(source);
@@ -77,12 +78,13 @@ function onFrame(ms) {
   document.body.dataset.frames = String(times.count);
 }
 
-async function showSource(source) {
+function showSource(source) {
   document.body.dataset.source = source.kind;
   page("stage").classList.toggle("mirrored", source.facing === "user");
   page("torch").hidden = !source.hasTorch;
   page("torch").setAttribute("aria-pressed", "false");
-  page("flip").disabled = source.kind !== "camera" || (await countCameras()) < 2;
+  page("flip").disabled = true;
+  if (source.kind === "camera") countCameras().then((count) => (page("flip").disabled = count < 2));
 }
 
 function playFile(file) {
@@ -95,6 +97,16 @@ function setSplit(share) {
   page("split-view").setAttribute("aria-pressed", String(share !== null));
   document.body.classList.toggle("split", share !== null);
   view.draw();
+}
+
+async function switchTorch() {
+  const on = page("torch").getAttribute("aria-pressed") !== "true";
+  try {
+    await player.source?.setTorch(on);
+    page("torch").setAttribute("aria-pressed", String(on));
+  } catch (error) {
+    showMessage(error);
+  }
 }
 
 async function saveSnapshot() {
@@ -111,10 +123,7 @@ async function checkGoldenFrames() {
   try {
     for (const frame of await goldenFrames()) {
       const { share, wrong } = await check(model, frame);
-      const item = document.createElement("li");
-      item.textContent = `${frame.name}: ${(100 * share).toFixed(3)} % of pixels as expected${wrong ? `; ${wrong}` : ""}`;
-      item.dataset.share = String(share);
-      page("checked").append(item);
+      showChecked(frame.name, share, wrong);
     }
   } catch (error) {
     showMessage(error);
@@ -166,11 +175,7 @@ function listen() {
   };
   page("split").oninput = ({ target }) => setSplit(target.value / 100);
   page("split-view").onclick = () => setSplit(view.split === null ? page("split").value / 100 : null);
-  page("torch").onclick = async ({ currentTarget: torch }) => {
-    const on = torch.getAttribute("aria-pressed") !== "true";
-    await player.source?.setTorch(on);
-    torch.setAttribute("aria-pressed", String(on));
-  };
+  page("torch").onclick = switchTorch;
   page("stage").onpointermove = (event) => {
     if (view.split === null || !event.buttons) return;
     const { left, width } = page("stage").getBoundingClientRect();

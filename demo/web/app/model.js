@@ -63,6 +63,7 @@ async function tryWebGpu(site) {
   if (!navigator.gpu) return { reason: "this browser has none, or only over https" };
   let model;
   try {
+    if (!(await navigator.gpu.requestAdapter())) return { reason: "the browser offers no GPU" };
     model = await opened(site, "webgpu");
     const { wrong } = model.got === "webgpu" ? await check(model) : { wrong: "it cannot run all of this model" };
     if (!wrong) return { model: Object.assign(model, { note: "The self-test passed on WebGPU." }) };
@@ -70,7 +71,7 @@ async function tryWebGpu(site) {
     return { reason: wrong };
   } catch (error) {
     model?.close();
-    return { reason: error.message.split("\n")[0] };
+    return { reason: error.message.split("\n")[0].replace(/\.+$/, "") };
   }
 }
 

@@ -42,3 +42,17 @@ export function showTimes(times, moves) {
   page("rate").hidden = !moves || !times.rate;
   page("rate").textContent = `${times.rate.toFixed(1)} fps`;
 }
+
+/** A golden frame, and how many of its pixels are as they should be. */
+export function showChecked(name, share, wrong) {
+  const item = document.createElement("li");
+  item.dataset.share = String(share);
+  item.append(element("span", "name", name), element("span", "share", `${(100 * share).toFixed(3)} % equal`));
+  if (wrong) item.append(element("span", "wrong", wrong));
+  page("checked").append(item);
+}
+
+/** An element with a class and a text. */
+export function element(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}

@@ -3,6 +3,7 @@
 
 import { crop } from "../contract.js";
 
+const named = (name, message) => Object.assign(new Error(message), { name });
 const whole = (width, height) => ({ x: 0, y: 0, width, height });
 
 /** A picture file; one frame, seen whole. */
@@ -11,7 +12,7 @@ export async function openPicture(file) {
   try {
     picture = await createImageBitmap(file);
   } catch {
-    throw Object.assign(new Error(file.name), { name: "PictureError" });
+    throw named("PictureError", file.name);
   }
   let seen = false;
   return {
@@ -32,7 +33,7 @@ export async function openVideo(file) {
     await started(video);
   } catch {
     URL.revokeObjectURL(address);
-    throw Object.assign(new Error(file.name), { name: "VideoError" });
+    throw named("VideoError", file.name);
   }
   return {
     kind: "video",
@@ -51,12 +52,15 @@ export async function openVideo(file) {
 
 /** The camera that looks at the world ("environment") or at the user ("user"), cropped to the model's proportions. */
 export async function openCamera(facing) {
-  if (!navigator.mediaDevices) throw Object.assign(new Error("mediaDevices"), { name: "InsecureContextError" });
+  if (!navigator.mediaDevices) throw named("InsecureContextError", "the browser has no mediaDevices here");
   const wish = { facingMode: { ideal: facing }, width: { ideal: 1280 }, height: { ideal: 720 } };
   const stream = await navigator.mediaDevices.getUserMedia({ video: wish, audio: false });
   const [track] = stream.getVideoTracks();
   const video = silentVideo({ srcObject: stream });
-  await started(video);
+  await started(video).catch((error) => {
+    track.stop();
+    throw error;
+  });
   return {
     kind: "camera",
     facing,
@@ -76,9 +80,9 @@ export async function openCamera(facing) {
   };
 }
 
-/** How many cameras there are; 0 where the browser does not tell. */
+/** How many cameras there are. */
 export async function countCameras() {
-  const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+  const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter((device) => device.kind === "videoinput").length;
 }
 

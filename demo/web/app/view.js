@@ -23,6 +23,7 @@ export class View {
   constructor(stage) {
     this.#stage = stage;
     this.#context = stage.getContext("2d");
+    this.#resize(WIDTH, HEIGHT);
   }
 
   /** Take a picture's part as the next frame; returns the RGBA bytes that the model sees. */
@@ -56,7 +57,7 @@ export class View {
   draw() {
     if (!this.#shown) return;
     const { width, height } = this.#shown;
-    if (this.#stage.width !== width || this.#stage.height !== height) Object.assign(this.#stage, { width, height });
+    if (this.#stage.width !== width || this.#stage.height !== height) this.#resize(width, height);
     this.#context.drawImage(this.#shown, 0, 0);
     this.#paintMask();
     const from = Math.round((this.split ?? 0) * width);
@@ -82,8 +83,9 @@ export class View {
     return new Promise((resolve) => this.#stage.toBlob(resolve, "image/png"));
   }
 
-  get empty() {
-    return this.#shown === null;
+  #resize(width, height) {
+    Object.assign(this.#stage, { width, height });
+    this.#stage.parentElement.style.setProperty("--aspect", `${width} / ${height}`);
   }
 
   #paintMask() {
@@ -96,7 +98,7 @@ export class View {
     this.#context.fillStyle = "white";
     this.#context.fillRect(x - line / 2, 0, line, height);
     this.#context.beginPath();
-    this.#context.arc(x, height / 2, 6 * line, 0, 2 * Math.PI);
+    this.#context.arc(x, height / 2, 5 * line, 0, 2 * Math.PI);
     this.#context.fill();
   }
 }
