@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +132,25 @@ def test_camera_is_segmented_frame_after_frame(
         )
         click(browser, "#snapshot")
         assert browser.wait_for("window.saved").startswith("edge-deeplab-2")
+
+
+def test_video_is_played_again_and_again_and_gives_way_to_a_picture(
+    browser: Chromium,
+    sites: dict[str, WebSite],
+    serve: Serve,
+    make_film: Callable[..., Path],
+    picture: Path,
+) -> None:
+    film = make_film(4)
+    opened(browser, serve(sites["onnx"].path)).choose("#file", film)
+    browser.wait_for("Number(document.body.dataset.frames) >= 6")
+    assert browser.evaluate("document.body.dataset.source") == "video"
+    red, green = pixel(browser, 0.2, 0.5), pixel(browser, 0.85, 0.5)
+    assert red[0] > 150 > 60 > red[1]
+    assert green[1] > 150 > 60 > green[0]
+    browser.choose("#file", picture)
+    browser.wait_for("document.body.dataset.source === 'picture' && rate.hidden")
+    browser.wait_for("document.body.dataset.frames === '1'")
 
 
 REFUSALS = {
