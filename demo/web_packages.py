@@ -165,7 +165,8 @@ def _fetch(package: NpmPackage) -> bytes:
     if npm is None:
         return _checked(package, _download(package), package.url)
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", "--ignore-scripts", f"{package.name}@{package.version}"]
+        command = [npm, "pack", "--ignore-scripts", "--fetch-retries=1"]
+        command.append(f"{package.name}@{package.version}")
         try:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, timeout=_LONGEST_S, check=False

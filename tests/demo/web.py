@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,19 @@ class NoiseDataset:
 
 def require_packages(target: str) -> None:
     """Skip a test where what runs that format in a browser cannot be had."""
-    for package in WEB_RUNTIMES[target].packages:
-        try:
+    if reason := lack_of_packages(target):
+        pytest.skip(f"npm's packages are absent: {reason}")
+
+
+@cache
+def lack_of_packages(target: str) -> str:
+    """Return why the packages cannot be had; nothing where they can. A registry is asked once."""
+    try:
+        for package in WEB_RUNTIMES[target].packages:
             read_package(package)
-        except ToolError as error:
-            pytest.skip(f"npm's packages are absent: {error}")
+    except ToolError as error:
+        return str(error)
+    return ""
 
 
 def site_of(file: Path, folder: Path) -> WebSite:

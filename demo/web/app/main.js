@@ -41,7 +41,7 @@ async function changeModel() {
   model?.close();
   showStatus(`Loading the model into ${accelerator === "webgpu" ? "WebGPU" : "WASM"} …`);
   model = await openModel(site, accelerator);
-  page("webgpu").checked &&= model.got === "webgpu";
+  if (model.got !== "webgpu") page("webgpu").checked = false;
   showModel(site, model);
   showNote(model.note);
   showStatus("Start the camera, or choose a photo or a video");
@@ -112,9 +112,9 @@ async function switchTorch() {
 async function saveSnapshot() {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await view.snapshot());
-  link.download = `edge-deeplab-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.png`;
+  link.download = `edge-deeplab-${new Date().toISOString().slice(0, 19).replace(/:/g, "-")}.png`;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 async function checkGoldenFrames() {

@@ -4,43 +4,42 @@ import { check } from "./golden.js";
 
 /** A worker that runs the model; one call at a time. */
 class Model {
-  #worker = new Worker(new URL("worker.js", import.meta.url));
-  #waiting = new Map();
-  #last = 0;
-
   constructor() {
-    this.#worker.onmessage = ({ data: { id, answer, error } }) => {
-      const { resolve, reject } = this.#waiting.get(id) ?? {};
-      this.#waiting.delete(id);
+    this._worker = new Worker(new URL("worker.js", import.meta.url));
+    this._waiting = new Map();
+    this._last = 0;
+    this._worker.onmessage = ({ data: { id, answer, error } }) => {
+      const { resolve, reject } = this._waiting.get(id) ?? {};
+      this._waiting.delete(id);
       if (error) reject?.(Object.assign(new Error(error.message), { name: error.name }));
       else resolve?.(answer);
     };
-    this.#worker.onerror = (event) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(event.message || "the worker could not start"));
-      this.#waiting.clear();
+    this._worker.onerror = (event) => {
+      for (const { reject } of this._waiting.values()) reject(new Error(event.message || "the worker could not start"));
+      this._waiting.clear();
     };
   }
 
   async open(site, accelerator) {
     const folder = new URL("../", import.meta.url).href;
-    const { got, threads, ms } = await this.#ask("open", { site, folder, accelerator });
+    const { got, threads, ms } = await this._ask("open", { site, folder, accelerator });
     Object.assign(this, { got, threads, ms });
   }
 
   /** The class map of a picture. `rgba` is taken, and comes back with `ids` and the times `ms`. */
   run(rgba) {
-    return this.#ask("run", { rgba }, [rgba.buffer]);
+    return this._ask("run", { rgba }, [rgba.buffer]);
   }
 
   close() {
-    this.#worker.terminate();
+    this._worker.terminate();
   }
 
-  #ask(verb, request, transfer = []) {
-    const id = ++this.#last;
+  _ask(verb, request, transfer = []) {
+    const id = ++this._last;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, verb, ...request }, transfer);
+      this._waiting.set(id, { resolve, reject });
+      this._worker.postMessage({ id, verb, ...request }, transfer);
     });
   }
 }

@@ -3,46 +3,43 @@
 
 /** Plays one source at a time. `onFrame(ms)` is told of every frame that is shown. */
 export class Player {
-  #view;
-  #onFrame;
-  #source = null;
-  #turn = 0;
-
   constructor(view, onFrame) {
-    this.#view = view;
-    this.#onFrame = onFrame;
+    this._view = view;
+    this._onFrame = onFrame;
+    this._source = null;
+    this._turn = 0;
   }
 
   get source() {
-    return this.#source;
+    return this._source;
   }
 
   /** Play a source until it ends or something else is played; the same source again begins anew. */
   play(source, model) {
-    if (this.#source !== source) this.stop();
-    this.#source = source;
+    if (this._source !== source) this.stop();
+    this._source = source;
     source.rewind?.();
-    return this.#run(source, model, ++this.#turn);
+    return this._run(source, model, ++this._turn);
   }
 
   /** End what plays; the last frame stays on the stage. */
   stop() {
-    this.#turn++;
-    this.#source?.close();
-    this.#source = null;
+    this._turn++;
+    this._source?.close();
+    this._source = null;
   }
 
-  async #run(source, model, turn) {
-    while ((await source.next()) && turn === this.#turn) {
+  async _run(source, model, turn) {
+    while ((await source.next()) && turn === this._turn) {
       const start = performance.now();
-      const rgba = this.#view.take(source.picture, source.part);
+      const rgba = this._view.take(source.picture, source.part);
       const taken = performance.now();
       const { ids, ms } = await model.run(rgba);
-      if (turn !== this.#turn) return;
+      if (turn !== this._turn) return;
       const came = performance.now();
-      this.#view.show(ids);
+      this._view.show(ids);
       const prepare = taken - start + ms.prepare;
-      this.#onFrame({ prepare, infer: ms.infer + ms.map, draw: performance.now() - came });
+      this._onFrame({ prepare, infer: ms.infer + ms.map, draw: performance.now() - came });
     }
   }
 }

@@ -11,7 +11,6 @@ export async function replay(token, site, model, view, onPhotograph) {
   if (wanted !== MODEL_SHA256 || version !== site.version) await startAnew();
   const images = [];
   for (const name of photographs) {
-    const start = performance.now();
     const photograph = await call(place, `photographs/${encodeURIComponent(name)}`).then((answer) => answer.blob());
     const rgba = await rgbaOf(photograph, WIDTH, HEIGHT);
     const { ids, rgba: seen, ms } = await model.run(rgba);
@@ -20,8 +19,9 @@ export async function replay(token, site, model, view, onPhotograph) {
     view.show(ids);
     const draw = performance.now() - ran;
     await call(place, `maps/${encodeURIComponent(name)}`, "PUT", await greyPng(ids, WIDTH, HEIGHT));
-    images.push({ file: name, ms: { prepare: ms.prepare, infer: ms.infer, draw } });
-    onPhotograph(images.length, photographs.length, { ...images.at(-1).ms, whole: performance.now() - start });
+    const stages = { prepare: ms.prepare, infer: ms.infer, draw };
+    images.push({ file: name, ms: stages });
+    onPhotograph(images.length, photographs.length, stages);
   }
   const accelerator = { asked: model.asked, got: model.got };
   const account = { model_sha256: MODEL_SHA256, runtime: site.runtime, version: site.runtime_version, accelerator, images };

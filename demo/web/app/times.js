@@ -4,34 +4,36 @@ const KEPT = 30;
 export const STAGES = ["prepare", "infer", "draw"];
 
 export class Times {
-  #frames = [];
-  #ends = [];
-  count = 0;
+  constructor() {
+    this.count = 0;
+    this._frames = [];
+    this._ends = [];
+  }
 
   add(ms) {
     this.count++;
-    this.#frames.push(ms);
-    this.#ends.push(performance.now());
-    if (this.#frames.length > KEPT) {
-      this.#frames.shift();
-      this.#ends.shift();
+    this._frames.push(ms);
+    this._ends.push(performance.now());
+    if (this._frames.length > KEPT) {
+      this._frames.shift();
+      this._ends.shift();
     }
   }
 
   clear() {
-    this.#frames.length = this.#ends.length = this.count = 0;
+    this._frames.length = this._ends.length = this.count = 0;
   }
 
   /** The median of a stage in milliseconds; NaN where nothing ran. */
   median(stage) {
-    const sorted = this.#frames.map((ms) => ms[stage]).sort((a, b) => a - b);
+    const sorted = this._frames.map((ms) => ms[stage]).sort((a, b) => a - b);
     return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
   }
 
   /** Frames a second; NaN before the second. */
   get rate() {
-    const [first] = this.#ends;
-    const last = this.#ends.at(-1);
-    return last > first ? (1000 * (this.#ends.length - 1)) / (last - first) : NaN;
+    const [first] = this._ends;
+    const last = this._ends[this._ends.length - 1];
+    return last > first ? (1000 * (this._ends.length - 1)) / (last - first) : NaN;
   }
 }
