@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,9 @@ _ALWAYS = (
     *("--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"),
 )
+_SILENT_S = 120
+"""How long an answer may take; a test fails then, and does not hang."""
+
 _NAME_PIPES = """
 import os, sys
 ends = [os.dup(os.dup(os.dup(int(end)))) for end in sys.argv[1:3]]  # above 4
@@ -100,6 +104,8 @@ class Chromium:
     def _read(self) -> dict[str, Any]:
         """Read a message, and note what it tells of requests and of the console."""
         while b"\0" not in self._buffer:
+            if not select.select([self._in], [], [], _SILENT_S)[0]:
+                raise EOFError(f"Chromium said nothing for {_SILENT_S} s")
             piece = os.read(self._in, 1 << 16)
             if not piece:
                 raise EOFError("Chromium ended")

@@ -216,6 +216,15 @@ def test_class_names_of_a_stranger_are_text(
     assert browser.evaluate("document.querySelectorAll('#legend img').length") == 0
 
 
+def test_model_for_which_there_is_no_memory_says_so(
+    sites: dict[str, WebSite], serve: Serve
+) -> None:
+    with Chromium("--js-flags=--wasm-max-mem-pages=64") as browser:
+        opened(browser, serve(sites["tflite"].path))
+        assert text(browser, "message-title") == "Out of memory"
+        assert "Cannot allocate Wasm memory" in text(browser, "message-detail")
+
+
 MESSAGES = """
 import { explain } from "./messages.js";
 const errors = [

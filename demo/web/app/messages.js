@@ -31,9 +31,6 @@ const UNKNOWN = ["The model cannot run here", "Load the page again; if that does
 /** Title, advice and the browser's own words of an error. */
 export function explain(error) {
   const detail = `${error.name}: ${error.message}`;
-  const [title, advice] =
-    error instanceof RangeError || MEMORY.test(error.message)
-      ? OUT_OF_MEMORY
-      : BY_NAME[error.name] ?? UNKNOWN;
+  const [title, advice] = MEMORY.test(error.message) ? OUT_OF_MEMORY : BY_NAME[error.name] ?? UNKNOWN;
   return { title, advice, detail };
 }
