@@ -37,6 +37,7 @@ class Chromium:
     """A browser with one page; `with` ends it. `requests` are the addresses that it asked for."""
 
     def __init__(self, *flags: str) -> None:
+        program = executable()
         self.requests: list[str] = []
         self.log: list[str] = []
         self._profile = tempfile.mkdtemp(prefix="chromium-")
@@ -44,7 +45,7 @@ class Chromium:
         self._in, theirs_out = os.pipe()
 
         command = [
-            executable(),
+            program,
             *_ALWAYS,
             f"--user-data-dir={self._profile}",
             *flags,
