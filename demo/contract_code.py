@@ -130,7 +130,13 @@ _SCORE = {
 def write_code(contract: Contract, folder: Path) -> None:
     """Write a contract's code in every language; an OutputError where it cannot be."""
     for language in LANGUAGES:
-        write_atomically(folder / language.file, _render(contract, language))
+        write_language(contract, language.folder, folder)
+
+
+def write_language(contract: Contract, name: str, folder: Path) -> None:
+    """Write a contract's code in one language, named as the folder of its templates; errors as for `write_code`."""
+    language = next(each for each in LANGUAGES if each.folder == name)
+    write_atomically(folder / language.file, _render(contract, language))
 
 
 def _render(contract: Contract, language: Language) -> str:

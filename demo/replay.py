@@ -58,7 +58,7 @@ def replay_photographs(
         DataError: when one cannot be read, or two have one name.
         OutputError: when the folder cannot be written, or holds something else.
     """
-    _refuse_shared_names(photographs)
+    name_class_maps(photographs)
     check_output(output)
     model_sha256 = content_sha256(runtime.path)
     progress.begin(f"replaying {len(photographs)} photographs", len(photographs), "pictures")
@@ -138,12 +138,19 @@ def _account(
     )
 
 
-def _refuse_shared_names(photographs: Sequence[Path]) -> None:
-    seen: dict[str, Path] = {}
+def name_class_maps(photographs: Sequence[Path]) -> dict[str, Path]:
+    """Return photographs by the names of their class maps.
+
+    Raises:
+        DataError: when two would have one.
+    """
+    named: dict[str, Path] = {}
     for path in photographs:
-        if path.stem in seen:
+        name = f"{path.stem}{ENDING}"
+        if name in named:
             raise DataError(
-                f"photographs {seen[path.stem]} and {path} would have one class map, {path.stem}{ENDING}; "
-                "different names were expected; rename one of them"
+                f"photographs {named[name]} and {path} would have one class map, {name}; different names were "
+                "expected; rename one of them"
             )
-        seen[path.stem] = path
+        named[name] = path
+    return named

@@ -20,6 +20,10 @@ LEGITIMATE = {
     r"needs a display": True,
     r"a C compiler is absent:": shutil.which("cc") is None,
     r"node is absent:": shutil.which("node") is None,
+    r"chromium is absent:": not any(
+        map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    ),
+    r"npm's packages are absent:": True,
     r"a vendor's tool is absent:": True,
     r"the Kotlin compiler is absent:": True,
     r"only on (Linux|POSIX):": os.name == "nt" or sys.platform == "darwin",

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli import demo_web
+from edge_deeplab.cli.demo_options import (
+    HostOption,
+    PortOption,
+    QrOption,
+    RuntimeDirOption,
+    ServeOption,
+    WebOption,
+    check_what_is_asked,
+    only_file,
+)
 from edge_deeplab.cli.options import (
     MaxPixelsOption,
     MemoryLimitOption,
@@ -86,9 +97,15 @@ def demo(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Photographs of --contract: a labelled folder; without it the rendered set.",
+            help="Photographs of --contract and --web: a labelled folder; without it the rendered set.",
         ),
     ] = None,
+    web: WebOption = None,
+    serve: ServeOption = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    qr: QrOption = False,
+    runtime_dir: RuntimeDirOption = None,
     split: SplitOption = "test",
     on: Annotated[
         str | None,
@@ -146,12 +163,19 @@ def demo(
     Replay: edge-deeplab demo exports/model.tflite --replay camvid --output masks
 
     For an app: edge-deeplab demo exports/model.tflite --contract contract --data camvid
+
+    In a browser: edge-deeplab demo exports/model.tflite --web site --serve
     """
     size_hw = parse_size(size)
-    path = _only_file(file, artifact)
-    _check_what_is_asked(
-        {"--source": source, "--replay": replay, "--contract": contract},
-        {"--output": output, "--on": on, "--record": record, "--data": data},
+    path = only_file(file, artifact)
+    tasks = {"--source": source, "--replay": replay, "--contract": contract, "--web": web}
+    check_what_is_asked(
+        tasks,
+        {
+            **{"--output": output, "--on": on, "--record": record, "--data": data},
+            **{"--serve": serve or None, "--host": host, "--port": port, "--qr": qr or None},
+            "--runtime-dir": runtime_dir,
+        },
     )
     if source is None:
         with ending_cleanly(as_json=as_json, debug=debug):
@@ -162,7 +186,15 @@ def demo(
                 "allowance": allowance(memory_limit, time_limit),
                 "max_pixels": max_pixels,
             }
-            if replay is not None and output is not None:
+            if web is not None:
+                from edge_deeplab.demo.web_address import LOOPBACK
+                from edge_deeplab.demo.web_task import PORT, WebTask
+
+                served = host or LOOPBACK, PORT if port is None else port
+                task = WebTask(web, runtime_dir, *served, replay, split, limit, output, max_pixels)
+                wishes = demo_web.Wishes(serve=serve, qr=qr, as_json=as_json)
+                demo_web.make_page(task, path, data, running, wishes)
+            elif replay is not None and output is not None:
                 running |= {"split": split, "limit": limit, "on": on}
                 _replay(path, replay, output, running, as_json=as_json)
             elif contract is not None:
@@ -210,54 +242,6 @@ def demo(
         stdout_console().print(_table(statistics, f"{path} on {frames.name}"))
         if record is not None:
             say(f"recorded: {record}")
-
-
-def _only_file(file: Path | None, artifact: Path | None) -> Path:
-    """Return the file that was named, in either way."""
-    named = [path for path in (file, artifact) if path is not None]
-    if len(named) != 1:
-        raise typer.BadParameter(
-            f"{len(named)} files came; one that edge-deeplab export wrote was expected; name it once",
-            param_hint="FILE",
-        )
-    return named[0]
-
-
-_BELONGS_TO = {
-    "--output": "--replay",
-    "--on": "--replay",
-    "--record": "--source",
-    "--data": "--contract",
-}
-
-
-def _check_what_is_asked(
-    tasks: Mapping[str, object | None], beside: Mapping[str, object | None]
-) -> None:
-    """Refuse several tasks at once, or none, and what belongs to another one than is asked for.
-
-    Args:
-        tasks: by option; None where it was not given.
-        beside: options that one of them takes, likewise.
-    """
-    asked = [option for option, value in tasks.items() if value is not None]
-    if len(asked) != 1:
-        raise typer.BadParameter(
-            f"{' and '.join(asked) or 'none'} came; one of {', '.join(tasks)} was expected: what is shown, photographs "
-            "whose class maps are written, or a folder for the contract; pass one of them",
-            param_hint="--source",
-        )
-    for option, task in _BELONGS_TO.items():
-        if beside[option] is not None and task not in asked:
-            raise typer.BadParameter(
-                f"it came with {asked[0]}; {task} was expected with it; leave it out",
-                param_hint=option,
-            )
-    if asked == ["--replay"] and beside["--output"] is None:
-        raise typer.BadParameter(
-            "--replay came without it; a folder for the class maps was expected; name one",
-            param_hint="--output",
-        )
 
 
 def _replay(

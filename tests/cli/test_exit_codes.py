@@ -132,6 +132,7 @@ CANNOT_BE_MEANT = {
         "--threads": ["0"],
         "--limit": ["0"],
         "--size": ["x", "0x16", "16", "-16x16"],
+        "--port": ["-1", "65536", "x"],
     },
 }
 NAMED_WRONGLY = {
@@ -202,6 +203,9 @@ NAMED_WRONGLY = {
         "--replay": ["absent", "file"],
         "--output": ["file", "file/below", "strange"],
         "--contract": ["file", "file/below", "strange"],
+        "--web": ["file", "file/below", "strange"],
+        "--runtime-dir": ["absent", "file"],
+        "--host": ["256.0.0.1", "nobody.invalid"],
         "--data": ["absent"],
         "--split": ["absent"],
     },
@@ -247,6 +251,9 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
     if verb == "demo" and option in ("--contract", "--data", "--split"):
         place = [] if option == "--contract" else ["--contract", "contract"]
         needed = ["a.onnx", *place, *(["--data", "data"] if option == "--split" else [])]
+    if verb == "demo" and option in ("--web", "--runtime-dir", "--host", "--port"):
+        place = [] if option == "--web" else ["--web", "site", "--serve"]
+        needed = ["a.onnx", *place]
     if option == "--output" and verb == "check":
         needed.append("--fix")
     result = CliRunner().invoke(app, [verb, *needed, option, value])

@@ -13,6 +13,9 @@ from edge_deeplab.demo.frames import Frame
 from edge_deeplab.demo.record import record
 from edge_deeplab.description import ClassInfo, Description, Normalisation
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
+from tests.demo.web import serve, sites
+
+__all__ = ["serve", "sites"]  # fixtures, which pytest finds by name in this file
 
 CLASSES = (
     ClassInfo("red", (200, 30, 20)),
@@ -104,14 +107,22 @@ def make_film(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def export_brightest(target: str, folder: Path) -> Path:
-    """Export a file that does what `BrightestChannel` does, with this project's converters."""
+def export_brightest(target: str, folder: Path, bias: float | None = None) -> Path:
+    """Export a file that does what `BrightestChannel` does, with this project's converters.
+
+    Args:
+        target: the format.
+        folder: where it is written.
+        bias: is added to every score.
+    """
     torch = pytest.importorskip("torch", reason="the converters need it")
     from edge_deeplab.converters.capture import capture
     from edge_deeplab.converters.export import export_graph, file_name
 
     description = replace(describe(), target=target)
-    network = torch.nn.Conv2d(3, len(CLASSES), 1, bias=False).eval()
+    network = torch.nn.Conv2d(3, len(CLASSES), 1, bias=bias is not None).eval()
+    if bias is not None:
+        torch.nn.init.constant_(network.bias, bias)
     torch.nn.init.dirac_(network.weight)  # each class scores what its channel holds
     graph = capture(network, description.normalisation, description.size_hw, "classes")
     return export_graph(graph, description, folder / file_name(description)).path

@@ -136,12 +136,15 @@ def test_replay_command_prints_its_account_and_how_to_score_it(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["a.onnx"], "none came; one of --source, --replay, --contract was expected"),
+        (["a.onnx"], "none came; one of --source, --replay, --contract, --web was expected"),
         (["a.onnx", "--source", "x", "--replay", "y"], "--source and --replay came; one of"),
         (["a.onnx", "--replay", "x"], "a folder for the class maps was expected"),
         (["a.onnx", "--source", "x", "--output", "y"], "--replay was expected with it"),
         (["a.onnx", "--replay", "x", "--output", "y", "--record", "z"], "--source was expected"),
-        (["a.onnx", "--replay", "x", "--output", "y", "--data", "z"], "--contract was expected"),
+        (
+            ["a.onnx", "--replay", "x", "--output", "y", "--data", "z"],
+            "--contract or --web was expected",
+        ),
         (["--source", "x"], "0 files came"),
         (["a.onnx", "--artifact", "a.onnx", "--source", "x"], "2 files came"),
     ],
