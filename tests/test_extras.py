@@ -24,6 +24,8 @@ DISTRIBUTIONS = {
     "coreai": "coreai-core",
 }
 """Distributions whose modules have other names than they."""
+OF_THE_SYSTEM = ("picamera2",)
+"""Modules that a board's own system brings, and pip does not."""
 IMPORTERS = ("require", "import_module", "find_spec")
 
 
@@ -45,7 +47,7 @@ def test_every_imported_distribution_is_declared() -> None:
     extras = [optional[extra] for extra in optional if extra not in ("all", "dev")]
     lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
     declared = {re.split(r"[<>=\[]", line)[0] for line in lines}
-    own = {*sys.stdlib_module_names, "edge_deeplab"}
+    own = {*sys.stdlib_module_names, "edge_deeplab", *OF_THE_SYSTEM}
     for file in (file for folder in FOLDERS for file in (REPOSITORY / folder).rglob("*.py")):
         if file.parent == WORKERS:  # they run in their tools' own environments
             continue
