@@ -134,7 +134,9 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
         report = {"path": str(path), "profiles": [{"profile": "cpu", "verdicts": verdicts}]}
         return type("Report", (), {"to_json": lambda self: report})()
 
-    def open_artifact(path: Path, *, threads: int | None = None) -> Runtime:
+    def open_artifact(
+        path: Path, *, threads: int | None = None, size_hw: tuple[int, int] | None = None
+    ) -> Runtime:
         return TorchRuntime(checkpoint)
 
     def measure_latency(runtimes: Sequence[Runtime], **_: Any) -> list[Latency]:

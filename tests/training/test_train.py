@@ -415,7 +415,12 @@ def test_load_recipe_wrong_value_is_refused(tmp_path: Path, text: str, message: 
 def test_load_recipe_shipped_recipes_are_valid() -> None:
     recipes = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
     assert recipes
-    kinds = {"int8": QatRecipe, "pruned": PruneRecipe, "compress": CompressRecipe}
+    kinds = {
+        "int8": QatRecipe,
+        "pruned": PruneRecipe,
+        "nano": PruneRecipe,
+        "compress": CompressRecipe,
+    }
     for path in recipes:
         kind = kinds.get(path.stem.rpartition("-")[2], Recipe)
         recipe = load_recipe_as(kind, path)
