@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_deeplab.errors import ConversionError
+from edge_deeplab.converters.size_parts import differing
 from edge_deeplab.formats.coreml import load_proto_module, operations_within
 from edge_deeplab.formats.coreml_package import locate_model, read_stored
 
 
-def unite_sizes(parts: Sequence[Path], path: Path) -> None:
+def unite_coreml(parts: Sequence[Path], path: Path) -> None:
     """Write the package that does what each of several packages of one network does at its size.
 
     Core ML is told of every size (`EnumeratedShapes`; with a range it would keep off the Neural Engine); the first is
@@ -75,16 +75,9 @@ def _check_same(one: Any, other: Any) -> None:
     """Refuse programs that differ, shapes aside."""
     for mine, its in zip(_operations(one), _operations(other), strict=False):
         if mine != its:
-            raise _differing(f"{mine.type} {mine.outputs[0].name}")
+            raise differing("Core ML", f"{mine.type} {mine.outputs[0].name}")
     if one.mlProgram != other.mlProgram:
-        raise _differing("the number of operators")
-
-
-def _differing(what: str) -> ConversionError:
-    return ConversionError(
-        f"Core ML programs of several sizes differ in {what}; programs that are the same but for their shapes were "
-        "expected; export each size into a file of its own"
-    )
+        raise differing("Core ML", "the number of operators")
 
 
 def _check_weights(folders: Sequence[Path]) -> None:
@@ -93,7 +86,7 @@ def _check_weights(folders: Sequence[Path]) -> None:
         for folder in folders
     ]
     if any(other != files[0] for other in files[1:]):
-        raise _differing("their weights")
+        raise differing("Core ML", "their weights")
 
 
 def _picture(model: Any) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from edge_deeplab.converters.onnx_file import add_metadata
-from edge_deeplab.errors import ConversionError, require
+from edge_deeplab.converters.size_parts import differing
+from edge_deeplab.errors import require
 from edge_deeplab.formats.onnx import parse_onnx
 from edge_deeplab.formats.onnx_shapes import declare_missing
 from edge_deeplab.formats.onnx_sizes import HEIGHT, SIZES_KEY, WIDTH
@@ -50,19 +51,12 @@ def _picture(model: Any) -> tuple[int, int]:
     """Return height and width of the picture that a model takes."""
     shape = _shape(model.graph.input[0])
     if len(model.graph.input) != 1 or len(shape) != 4 or shape[::3] != [1, 3]:
-        raise _differing(f"their input {model.graph.input[0].name} of shape {shape}")
+        raise differing("ONNX", f"their input {model.graph.input[0].name} of shape {shape}")
     return shape[1], shape[2]
 
 
 def _shape(value: Any) -> list[int]:
     return [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
-
-
-def _differing(what: str) -> ConversionError:
-    return ConversionError(
-        f"ONNX programs of several sizes differ in {what}; programs that are the same but for their shapes were "
-        "expected; export each size into a file of its own"
-    )
 
 
 def _shapes(model: Any, part: Path) -> dict[str, list[int]]:
@@ -84,7 +78,7 @@ def _resize_by_ratio(graph: Any, shapes: Mapping[str, list[int]]) -> None:
         before = np.array(shapes.get(node.input[0], []))
         after = numpy_helper.to_array(size) if size is not None else np.array([])
         if not len(before) or len(before) != len(after) or not before.all() or any(after % before):
-            raise _differing(f"Resize {node.name}, which has no whole ratio")
+            raise differing("ONNX", f"Resize {node.name}, which has no whole ratio")
         scales = (after // before).astype(np.float32)
         graph.initializer.append(numpy_helper.from_array(scales, f"{node.name}_scales"))
         node.input[:] = [node.input[0], "", f"{node.name}_scales"]
@@ -130,9 +124,9 @@ def _check_same(one: Any, other: Any) -> None:
     """Refuse graphs that differ."""
     for mine, its in zip(one.node, other.node, strict=False):
         if mine != its:
-            raise _differing(f"{mine.op_type} {mine.name}")
+            raise differing("ONNX", f"{mine.op_type} {mine.name}")
     for mine, its in zip(one.initializer, other.initializer, strict=False):
         if mine != its:
-            raise _differing(f"what they store as {mine.name}")
+            raise differing("ONNX", f"what they store as {mine.name}")
     if one != other:
-        raise _differing("the number of operators, or in what goes in and out")
+        raise differing("ONNX", "the number of operators, or in what goes in and out")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.converters.coreml_sizes import unite_sizes
+from edge_deeplab.converters.coreml_sizes import unite_coreml
 from edge_deeplab.converters.exported import ExportedArtifact
 from edge_deeplab.converters.onnx_sizes import unite_onnx
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
@@ -19,7 +19,7 @@ from edge_deeplab.targets import TargetName
 from edge_deeplab.text import size_text
 
 UNITED: Mapping[TargetName, Callable[[Sequence[Path], Path], None]] = {
-    "coreml": unite_sizes,
+    "coreml": unite_coreml,
     "tflite": unite_tflite,
     "onnx": unite_onnx,
 }

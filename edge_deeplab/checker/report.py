@@ -19,7 +19,8 @@ from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.formats.read import Size, read_graph, sizes_of
+from edge_deeplab.formats.read import read_graph, sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.text import size_text
 

@@ -25,7 +25,8 @@ from edge_deeplab.evaluation.reference import find_reference
 from edge_deeplab.evaluation.taps import LayerValues, tap
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import file_sha256
-from edge_deeplab.formats.read import Size, sizes_of
+from edge_deeplab.formats.read import sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.picture import normalise, to_batch
 from edge_deeplab.models.quantization import IMAGE

@@ -21,11 +21,12 @@ from edge_deeplab.evaluation.plots import check_plot
 from edge_deeplab.evaluation.reference import find_reference, open_reference
 from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
-from edge_deeplab.evaluation.trial import Size, Trial
+from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import check_writable
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.read import sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 

@@ -14,11 +14,13 @@ from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
 from edge_deeplab.evaluation.replayed import DeviceReplay, ReplayedMasks
 from edge_deeplab.evaluation.scores import Evaluation
-from edge_deeplab.evaluation.trial import Size, Trial
+from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ArtifactParity
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.formats.replay import Replay, read_replay
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import Progress
+from edge_deeplab.text import size_text
 
 
 class ReplayedContestant(Contestant):
@@ -142,7 +144,7 @@ def _same_file(folder: Path, account: Replay, files: Sequence[Trial]) -> Trial |
 
 def _check_size(folder: Path, account: Replay, same: Trial) -> None:
     if same.contestant is not None and same.contestant.size_hw != account.size_hw:
-        found, wanted = (f"{h}x{w}" for h, w in (account.size_hw, same.contestant.size_hw))
+        found, wanted = map(size_text, (account.size_hw, same.contestant.size_hw))
         raise DataError(
             f"{folder} says that its class maps are {found}, and {same.path} takes {wanted}; the model's own size was "
             "expected; enlarge class maps that the model gives smaller, and do not resize them to the photograph"

@@ -20,13 +20,11 @@ from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.text import first_line
 
 log = logging.getLogger(__name__)
-
-Size = tuple[int, int]
-"""Input height and width in pixels."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ import numpy as np
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.formats.coreml_package import EXPECTED, read_stored
-from edge_deeplab.formats.coreml_sizes import Size, inferred_shape, listed_sizes, picture_shape
+from edge_deeplab.formats.coreml_sizes import inferred_shape, listed_sizes, picture_shape
 from edge_deeplab.formats.graph import (
     Attribute,
     Convolution,
@@ -29,6 +29,7 @@ from edge_deeplab.formats.graph import (
     height_and_width,
 )
 from edge_deeplab.formats.operator_names import find_module
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,

@@ -8,12 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_deeplab.formats.graph import Attribute, Convolution, Shape, height_and_width
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-MOST_SIZES = 128
-"""Core ML enumerates no more."""
+from edge_deeplab.formats.sizes import Size, check_count
 
 _WINDOWS = ("conv", "max_pool", "avg_pool")
 _SCALINGS = ("upsample_bilinear", "upsample_nearest_neighbor")
@@ -43,8 +38,7 @@ def listed_sizes(model: Any) -> tuple[Size, ...]:
         array = kind.multiArrayType
         listed = [_height_and_width(each.shape) for each in array.enumeratedShapes.shapes]
         default = _height_and_width(array.shape)
-    if len(listed) > MOST_SIZES:
-        raise ValueError(f"it lists {len(listed)} sizes, and Core ML takes at most {MOST_SIZES}")
+    check_count(len(listed))
     if any(side < 1 for size in listed for side in size):
         raise ValueError("it lists a size that is not above 0")
     first = [default] if default in listed else []

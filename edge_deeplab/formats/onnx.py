@@ -20,8 +20,9 @@ from edge_deeplab.formats.graph import (
     height_and_width,
 )
 from edge_deeplab.formats.onnx_shapes import declare_missing
-from edge_deeplab.formats.onnx_sizes import Size, fix_size, sizes_in
+from edge_deeplab.formats.onnx_sizes import fix_size, sizes_in
 from edge_deeplab.formats.operator_names import find_module
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,

@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_deeplab.description import METADATA_KEY
+from edge_deeplab.formats.sizes import Size, check_count
 from edge_deeplab.formats.source import read_bytes, unreadable
 from edge_deeplab.formats.wire import sized_fields
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 SIZES_KEY = f"{METADATA_KEY}_sizes"
 """Key of the metadata that lists them: "368x480,512x512", the default first."""
 HEIGHT, WIDTH = "height", "width"
 """Names of the picture's free dimensions."""
-MOST_ONNX_SIZES = 128
-"""More are not read, as Core ML does not take more."""
 
 _SIZE = r"[1-9]\d{0,5}x[1-9]\d{0,5}"
 _SIZES = re.compile(rf"{_SIZE}(,{_SIZE})*")
@@ -65,8 +61,7 @@ def parse_sizes(text: str) -> tuple[Size, ...]:
     if not _SIZES.fullmatch(text):
         raise ValueError(f"it lists sizes as {text[:40]!r}; 368x480,512x512 was expected")
     found = [(int(h), int(w)) for h, w in (size.split("x") for size in text.split(","))]
-    if len(found) > MOST_ONNX_SIZES:
-        raise ValueError(f"it lists {len(found)} sizes, and at most {MOST_ONNX_SIZES} are read")
+    check_count(len(found))
     return tuple(dict.fromkeys(found))
 
 

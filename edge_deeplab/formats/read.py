@@ -6,10 +6,8 @@ from pathlib import Path
 
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError
 from edge_deeplab.formats.graph import FileGraph
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.targets import TargetName, endings, target_of
-
-Size = tuple[int, int]
-"""Height and width of the picture in pixels."""
 
 
 def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:

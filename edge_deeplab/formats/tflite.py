@@ -25,6 +25,7 @@ from edge_deeplab.formats.graph import (
     TensorSpec,
 )
 from edge_deeplab.formats.operator_names import find_module
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import (
     ENTRY_BYTES,
     LONGEST_SETTING,
@@ -33,7 +34,7 @@ from edge_deeplab.formats.source import (
     read_bytes,
     unreadable,
 )
-from edge_deeplab.formats.tflite_sizes import Size, listed_sizes
+from edge_deeplab.formats.tflite_sizes import listed_sizes
 from edge_deeplab.text import size_text
 
 _IDENTIFIER = b"TFL3"

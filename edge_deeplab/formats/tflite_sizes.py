@@ -8,14 +8,9 @@ import re
 import struct
 from pathlib import Path
 
+from edge_deeplab.formats.sizes import Size, check_count
 from edge_deeplab.formats.source import RECORD_BYTES, ReadingBudget, read_bytes, unreadable
 from edge_deeplab.formats.tflite_tables import TFLiteTable, edited, root_table
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-MOST_SIZES = 128
-"""More are not read, as Core ML does not take more."""
 
 _IDENTIFIER = b"TFL3"
 _MODEL_GRAPHS, _MODEL_SIGNATURES = 2, 7
@@ -59,8 +54,7 @@ def listed_sizes(content: bytes) -> dict[Size, int]:
         found = _follow(root_table(content))
     except (struct.error, IndexError):
         return {}
-    if len(found) > MOST_SIZES:
-        raise ValueError(f"it lists {len(found)} sizes, and at most {MOST_SIZES} are read")
+    check_count(len(found))
     return dict(sorted(found.items(), key=lambda entry: entry[1] > 0))
 
 

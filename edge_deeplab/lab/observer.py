@@ -15,7 +15,7 @@ from edge_deeplab.checker.rules import Profile
 from edge_deeplab.documents import Fields
 from edge_deeplab.errors import ToolError
 from edge_deeplab.formats.graph import FileGraph, Operator
-from edge_deeplab.formats.read import Size
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.lab.asking import ask_tool, bounds
 from edge_deeplab.lab.devices import Device, find_device
 from edge_deeplab.lab.environments import ToolStatus, inspect_tool

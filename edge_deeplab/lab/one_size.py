@@ -5,7 +5,8 @@ from pathlib import Path
 
 from edge_deeplab.formats.onnx import parse_onnx
 from edge_deeplab.formats.onnx_sizes import fix_size
-from edge_deeplab.formats.read import Size, sizes_of
+from edge_deeplab.formats.read import sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.tflite_sizes import size_alone
 from edge_deeplab.targets import TargetName, target_of
 

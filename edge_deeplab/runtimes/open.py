@@ -6,7 +6,8 @@ from pathlib import Path
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, checking, require, unknown_choice
-from edge_deeplab.formats.read import Size, sizes_of
+from edge_deeplab.formats.read import sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.targets import (
     TARGETS,

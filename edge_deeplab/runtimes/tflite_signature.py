@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.tflite import read_tflite
-from edge_deeplab.formats.tflite_sizes import Size
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 from edge_deeplab.runtimes.interpreter import (
     Details,

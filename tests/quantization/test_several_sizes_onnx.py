@@ -15,8 +15,9 @@ from edge_deeplab.converters.onnx_sizes import unite_onnx
 from edge_deeplab.converters.several_sizes import NO_SIZE
 from edge_deeplab.errors import ArtifactError, ConversionError
 from edge_deeplab.evaluation.taps import tap
-from edge_deeplab.formats.onnx_sizes import MOST_ONNX_SIZES, SIZES_KEY
+from edge_deeplab.formats.onnx_sizes import SIZES_KEY
 from edge_deeplab.formats.read import read_graph, sizes_of
+from edge_deeplab.formats.sizes import MOST_SIZES
 from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.lab.one_size import of_one_size
 from edge_deeplab.models.quantization import Quantization
@@ -175,7 +176,7 @@ def test_parts_that_differ_in_more_than_shapes_are_refused_and_nothing_is_writte
         ("8x", "it lists sizes as '8x'"),
         ("0x8", "it lists sizes as"),
         ("x" * 5000, "it lists sizes as 'x{40}';"),
-        (",".join(f"{8 + n}x8" for n in range(MOST_ONNX_SIZES + 1)), "129 sizes, and at most 128"),
+        (",".join(f"{8 + n}x8" for n in range(MOST_SIZES + 1)), "129 sizes, and at most 128"),
     ],
 )
 def test_a_list_that_is_none_is_refused(
@@ -214,4 +215,4 @@ def test_damaged_bytes_list_sizes_or_are_refused(whole: Path, tmp_path: Path) ->
         for place in random.integers(len(content) - 3000, len(content), 4):
             damaged[place] = random.integers(256)
         path.write_bytes(damaged)
-        assert len(sizes_of(path)) <= MOST_ONNX_SIZES
+        assert len(sizes_of(path)) <= MOST_SIZES

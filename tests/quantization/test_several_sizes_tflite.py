@@ -21,8 +21,9 @@ from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.explain import _sized
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.formats.read import read_graph, sizes_of
+from edge_deeplab.formats.sizes import MOST_SIZES
 from edge_deeplab.formats.stored.read import compare_stored
-from edge_deeplab.formats.tflite_sizes import MOST_SIZES, listed_sizes, size_alone
+from edge_deeplab.formats.tflite_sizes import listed_sizes, size_alone
 from edge_deeplab.lab.one_size import of_one_size
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.runtimes import open_artifact

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from edge_deeplab.data.rendered.scene import LARGEST_PX, SMALLEST_PX, render_scene
 from edge_deeplab.errors import ArtifactError, require
-from edge_deeplab.formats.tflite_sizes import Size, listed_sizes, size_alone
+from edge_deeplab.formats.sizes import Size
+from edge_deeplab.formats.tflite_sizes import listed_sizes, size_alone
 
 RANDOM_INPUTS = 3
 _SEED = 20261121

@@ -13,9 +13,9 @@ from typing import Any
 
 from edge_deeplab.errors import require
 from edge_deeplab.formats.graph import Attribute
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.formats.tflite import ModelReader, reading_flatbuffer
-from edge_deeplab.formats.tflite_sizes import Size
 
 Fact = int | bool | str
 _ABSENT = "none"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_deeplab.errors import require
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.formats.tflite import ModelReader, reading_flatbuffer
-from edge_deeplab.formats.tflite_sizes import Size
 
 CONSEQUENCE = "LiteRT's CompiledModel (Kotlin, Swift, Python and LiteRT.js) does not run the file by this signature"
 _ENDS: Mapping[str, str] = {"Inputs": "input", "Outputs": "output"}

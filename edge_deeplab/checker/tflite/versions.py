@@ -19,7 +19,7 @@ from edge_deeplab.checker.tflite.operator_signatures import (
     Signature,
     read_signatures,
 )
-from edge_deeplab.formats.tflite_sizes import Size
+from edge_deeplab.formats.sizes import Size
 
 VersionRow = Mapping[str, Any]
 _UNKNOWN = 0

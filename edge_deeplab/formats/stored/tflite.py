@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.formats.source import read_bytes
 from edge_deeplab.formats.stored.comparison import compare_tensor
 from edge_deeplab.formats.stored.flatbuffer import FlatModel, FlatOperator
@@ -23,7 +24,7 @@ from edge_deeplab.formats.stored.tensor import (
     product_of,
     signed,
 )
-from edge_deeplab.formats.tflite_sizes import Size, listed_sizes, size_alone
+from edge_deeplab.formats.tflite_sizes import listed_sizes, size_alone
 from edge_deeplab.text import size_text
 
 _CONVOLUTIONS = {

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError, UnsupportedOperatorError, require
 from edge_deeplab.formats.coreml_package import StoredModel, read_stored
-from edge_deeplab.formats.coreml_sizes import Size, listed_sizes
+from edge_deeplab.formats.coreml_sizes import listed_sizes
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.runtimes.mil.operators import OPERATORS
 from edge_deeplab.runtimes.mil.program import (
     Argument,

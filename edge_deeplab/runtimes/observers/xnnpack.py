@@ -21,7 +21,8 @@ from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ChildError, missing, require
 from edge_deeplab.formats.graph import FileGraph
-from edge_deeplab.formats.tflite_sizes import Size, size_alone
+from edge_deeplab.formats.sizes import Size
+from edge_deeplab.formats.tflite_sizes import size_alone
 from edge_deeplab.text import printable
 
 ALONE = (
