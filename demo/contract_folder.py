@@ -42,8 +42,13 @@ def write_contract(
         folder.mkdir()
         write_golden(runtime, dataset, indices, folder / GOLDEN, progress)
         write_code(contract, folder)
-        write_atomically(folder / CONTRACT, json.dumps(contract.to_json(), indent=1) + "\n")
+        write_document(contract, folder)
     return contract
+
+
+def write_document(contract: Contract, folder: Path) -> None:
+    """Write `contract.json` into a folder; an OutputError where it cannot be."""
+    write_atomically(folder / CONTRACT, json.dumps(contract.to_json(), indent=1) + "\n")
 
 
 def check_output(folder: Path) -> None:

@@ -11,7 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.images import write_grey
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.errors import DataError
 from edge_deeplab.files import file_sha256, write_atomically
 from edge_deeplab.formats.manifest import content_sha256
@@ -22,6 +25,18 @@ from edge_deeplab.runtimes.base import Runtime
 GOLDEN = "golden"
 FORMAT = "edge-deeplab-golden/1"
 FRAMES = 8
+
+
+def golden_images(
+    data: Path | None, split: str, max_pixels: int = MAX_PIXELS
+) -> SegmentationDataset:
+    """Return the images that golden frames are taken from: a split of labelled data, without any the rendered set.
+
+    Raises:
+        DataError: when there is no such data or split.
+    """
+    folder = None if data is None else DataFolder(data, max_pixels)
+    return resolve_dataset(folder, split)
 
 
 def spread(count: int) -> list[int]:

@@ -25,6 +25,7 @@ from edge_deeplab.demo.statistics import DemoStatistics, Stopwatch
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.text import size_text
 
 LONGEST_SIDE = 1280
 """Larger pictures are shown and recorded reduced to this, so that drawing never costs more than inference."""
@@ -140,8 +141,7 @@ def require_description(runtime: Runtime) -> Description:
 
 def caption(description: Description) -> str:
     """Return the line that says what runs, for example "tflite fp32, 368x480"."""
-    height, width = description.size_hw
-    return f"{description.target} {description.precision}, {height}x{width}"
+    return f"{description.target} {description.precision}, {size_text(description.size_hw)}"
 
 
 def fit_longest_side(image_hwc: ImageHWC, longest: int) -> ImageHWC:

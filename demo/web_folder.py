@@ -14,8 +14,9 @@ from typing import Any
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.demo.contract import Contract, read_contract
 from edge_deeplab.demo.contract_code import LANGUAGES, write_language
-from edge_deeplab.demo.contract_folder import CONTRACT
+from edge_deeplab.demo.contract_folder import CONTRACT, write_document
 from edge_deeplab.demo.golden import GOLDEN, spread, write_golden
+from edge_deeplab.demo.pipeline import caption, require_description
 from edge_deeplab.demo.web_packages import (
     LITERT,
     LITERT_LOADER,
@@ -147,10 +148,10 @@ def write_site(
         page_bytes = _bytes_below(folder)
         write_golden(runtime, dataset, indices, folder / GOLDEN, progress)
         write_language(contract, "javascript", folder)
-        write_atomically(folder / CONTRACT, json.dumps(contract.to_json(), indent=1) + "\n")
+        write_document(contract, folder)
         _write_runtime(packages, folder / "runtime")
         (folder / f"model{runtime.path.suffix}").write_bytes(runtime.path.read_bytes())
-        version = _finish(folder, web, contract)
+        version = _finish(folder, web, caption(require_description(runtime)))
         total_bytes = _bytes_below(folder)
     return WebSite(output, contract, web, version, page_bytes, total_bytes)
 
@@ -203,18 +204,17 @@ def _without_bare_import(module: bytes) -> bytes:
     return changed
 
 
-def _finish(folder: Path, web: WebRuntime, contract: Contract) -> str:
-    """Write what page and service worker must know of the folder; return the version."""
+def _finish(folder: Path, web: WebRuntime, told: str) -> str:
+    """Write what page and service worker must know of the folder, what is told of it included; return the version."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = hashlib.sha256()
     for path in paths:
         hashes.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     version = hashes.hexdigest()[:16]
-    height, width = contract.size_hw
     site = {
         "format": FORMAT,
         "version": version,
-        "caption": f"{contract.target} {contract.precision}, {height}x{width}",
+        "caption": told,
         "model": next(path.name for path in folder.glob("model.*")),
         "engine": web.engine,
         "runtime": web.name,

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.data.rendered_set import resolve_dataset
+from edge_deeplab.demo.golden import golden_images
 from edge_deeplab.demo.pipeline import stopping_on_signals
 from edge_deeplab.demo.replay import check_output, find_photographs, name_class_maps
 from edge_deeplab.demo.web_address import LOOPBACK, address_of, is_loopback, qr_code
@@ -91,13 +90,8 @@ class WebTask:
             check_output(self.masks)
 
     def golden_images(self, data: Path | None) -> SegmentationDataset:
-        """Return the images of golden frames: a split of labelled data, without any the rendered set.
-
-        Raises:
-            DataError: when there is no such data or split.
-        """
-        folder = None if data is None else DataFolder(data, self.max_pixels)
-        return resolve_dataset(folder, self.split)
+        """Return the images of golden frames; errors as for `golden.golden_images`."""
+        return golden_images(data, self.split, self.max_pixels)
 
     def write(
         self, runtime: Runtime, dataset: SegmentationDataset, progress: Progress = SILENT

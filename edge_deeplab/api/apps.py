@@ -89,14 +89,12 @@ def write_contract(
         split: of the folder.
         progress: told of each frame.
     """
-    from edge_deeplab.data.folder import DataFolder
-    from edge_deeplab.data.rendered_set import resolve_dataset
     from edge_deeplab.demo import contract_folder
+    from edge_deeplab.demo.golden import golden_images
 
     place, labelled = to_path("output", output), to_path_or_none("data", data)
     contract_folder.check_output(place)
-    folder = None if labelled is None else DataFolder(labelled, max_pixels)
-    dataset = resolve_dataset(folder, split)
+    dataset = golden_images(labelled, split, max_pixels)
     file = to_path("artifact", artifact)
     progress.begin(f"opening {file.name}")
     opened = open_artifact(

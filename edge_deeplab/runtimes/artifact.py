@@ -4,6 +4,7 @@ An engine (ONNX Runtime, LiteRT, Core ML, the MIL evaluator) knows how to load a
 pictures or classes; so they cannot disagree on preprocessing. It runs in a bounded child (`child_engine`).
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -47,7 +48,10 @@ class ArtifactRuntime(Runtime):
         self._image = engine.image if size_hw is None else engine.image.resized(size_hw)
         self.size_hw = self._image.size_hw
         text = engine.description_text
-        self.description = None if text is None else parse_description(text, path=str(path))
+        told = None if text is None else parse_description(text, path=str(path))
+        self.description = (
+            told if told is None or size_hw is None else replace(told, size_hw=size_hw)
+        )
         self._engine = engine
         self._normalisation = normalisation if self.description is None else None
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from edge_deeplab.checker.report import check_artifacts
 from edge_deeplab.converters.capture import capture
-from edge_deeplab.converters.coreml_sizes import unite_sizes
+from edge_deeplab.converters.coreml_sizes import unite_coreml
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.several_sizes import NO_SIZE
 from edge_deeplab.description import Normalisation
@@ -56,7 +56,7 @@ def parts(
 def whole(parts: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package that takes all of them."""
     path = tmp_path_factory.mktemp("whole") / "small.mlpackage"
-    unite_sizes(parts, path)
+    unite_coreml(parts, path)
     return path
 
 
@@ -68,7 +68,7 @@ def test_it_lists_every_size_the_first_as_its_default(whole: Path, parts: list[P
 def test_it_is_the_same_bytes_each_time_and_hardly_more_than_one_size(
     whole: Path, parts: list[Path], tmp_path: Path
 ) -> None:
-    unite_sizes(parts, tmp_path / "again.mlpackage")
+    unite_coreml(parts, tmp_path / "again.mlpackage")
     assert content_sha256(tmp_path / "again.mlpackage") == content_sha256(whole)
     assert content_bytes(whole) <= 1.1 * content_bytes(parts[0])
 
@@ -81,6 +81,8 @@ def test_at_each_size_it_gives_the_class_map_of_that_size_alone(
     picture = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
     found = open_here(whole, size_hw=size)
     assert found.size_hw == size
+    assert found.description is not None
+    assert found.description.size_hw == size
     assert np.array_equal(found.predict(picture), open_here(parts[index]).predict(picture))
 
 
@@ -121,7 +123,7 @@ def test_programs_that_differ_in_more_than_shapes_are_refused_and_nothing_is_wri
     other = Normalisation((120.0, 127.0, 127.0), (128.0, 128.0, 128.0))
     odd = write_part(model, quantization, (64, 96), tmp_path, other)
     with pytest.raises(ConversionError, match=r"several sizes differ in .*; export each size"):
-        unite_sizes([parts[0], odd], tmp_path / "whole.mlpackage")
+        unite_coreml([parts[0], odd], tmp_path / "whole.mlpackage")
     assert not (tmp_path / "whole.mlpackage").exists()
 
 
