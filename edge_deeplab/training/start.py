@@ -14,6 +14,7 @@ from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo
 from edge_deeplab.models.classifier import Rows
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.fitting import fit_pruned
 from edge_deeplab.models.folded_weights import load_folded_weights, restore_batch_norm
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.models.wrapped_spec import WrappedSpec
@@ -39,13 +40,18 @@ def name_start(
     return " and ".join(f"{option} with sha256 {digest}" for option, digest in hashes.items())
 
 
-def of_imported(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
-    """Return what a run says of itself: what starts from an imported network trains that, whatever the recipe names.
+def started_from(info: CheckpointInfo, init: Checkpoint | None) -> CheckpointInfo:
+    """Return what a run says of itself by what it starts from.
+
+    What starts from an imported network trains that, whatever the recipe names; from a pruned one, in its widths.
 
     Raises:
         ConfigError: when that is a wrapped module of other classes, or of another order.
     """
-    if init is None or not init.info.is_imported:
+    if init is None:
+        return info
+    info = replace(info, pruning=init.info.pruning)
+    if not init.info.is_imported:
         return info
     spec = init.info.spec
     if isinstance(spec, WrappedSpec):
@@ -65,9 +71,14 @@ def _check_same_classes(init: Checkpoint, classes: Sequence[ClassInfo]) -> None:
         )
 
 
-def build_to_restore(info: CheckpointInfo) -> nn.Module:
-    """Return the network of a run whose state holds the weights; none are fetched."""
-    return build_model(info.spec, len(info.classes), pretrained=False)
+def build_to_restore(info: CheckpointInfo, init: Checkpoint | None) -> nn.Module:
+    """Return the network of a run whose state holds the weights; none are fetched.
+
+    Raises:
+        CheckpointError: when `init` is pruned and its layers do not fit together.
+    """
+    model = build_model(info.spec, len(info.classes), pretrained=False)
+    return model if init is None else _narrow(model, with_classes(init, model, info.classes))
 
 
 def choose_spec(section: ModelSection) -> ModelSpec:
@@ -104,13 +115,23 @@ def build_started(
     pretrained = pretrained and init is None and backbone_weights is None
     model = build_model(info.spec, len(info.classes), pretrained=pretrained)
     if init is not None:
-        load_initial_weights(model, with_classes(init, model, info.classes))
+        start = with_classes(init, model, info.classes)
+        load_initial_weights(_narrow(model, start), start)
     if backbone_weights is not None:
         load_folded_weights(model.get_submodule("backbone"), backbone_weights, info.normalisation)
         shown = min(_STATISTICS_CROPS, len(crops))
         restore_batch_norm(
             model.get_submodule("backbone"), (crops[index][0] for index in range(shown))
         )
+    return model
+
+
+def _narrow(model: nn.Module, start: Checkpoint) -> nn.Module:
+    """Give a model the widths of what it starts from, in place, where that is pruned; its weights are not set."""
+    if start.info.pruning is not None:
+        training = model.training
+        fit_pruned(model.eval(), start.tensors, start.path, start.info.probe_hw)
+        model.train(training)
     return model
 
 
@@ -139,9 +160,11 @@ def load_initial_weights(model: nn.Module, init: Checkpoint) -> None:
 def with_classes(init: Checkpoint, model: nn.Module, classes: Sequence[ClassInfo]) -> Checkpoint:
     """Return a checkpoint whose classifier has the rows of a model's classes: its own by name, else the model's.
 
+    Rows that the checkpoint lacks are small random ones where it is pruned in what its classifier reads.
+
     Args:
         init: the checkpoint.
-        model: of the same network.
+        model: of the same network, in its full widths.
         classes: that the model tells apart.
     """
     rows = Rows.by_name([c.name for c in init.info.classes], [c.name for c in classes])
@@ -149,11 +172,9 @@ def with_classes(init: Checkpoint, model: nn.Module, classes: Sequence[ClassInfo
         return init
     own, parts, scored = model.state_dict(), init.info.spec.parts, len(init.info.classes)
     replaced = {
-        name: rows.take(tensor, own[name])
+        name: rows.take(tensor, own[name] if own[name].shape[1:] == tensor.shape[1:] else None)
         for name, tensor in init.tensors.items()
-        if parts.in_classifier(name)
-        and name in own
-        and tensor.shape == (scored, *own[name].shape[1:])
+        if parts.in_classifier(name) and name in own and len(tensor) == scored
     }
     return replace(init, tensors={**init.tensors, **replaced})
 

@@ -34,7 +34,7 @@ from edge_deeplab.training.start import (
     build_to_restore,
     choose_spec,
     name_start,
-    of_imported,
+    started_from,
 )
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
@@ -100,7 +100,7 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
     crops = build_crops(sources, recipe, info)
     progress.begin(f"building {info.model}")
     model = (
-        build_to_restore(info)
+        build_to_restore(info, request.init)
         if options.resume
         else build_started(
             info,
@@ -178,7 +178,7 @@ def describe_run(
         licence=with_terms(recipe.licence or first.licence, origins_of(provenance)),
         provenance=provenance,
     )
-    return of_imported(info, init)
+    return started_from(info, init)
 
 
 def _check_classes(sources: Sequence[SegmentationDataset]) -> None:

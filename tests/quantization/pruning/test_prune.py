@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe
+from edge_deeplab.config import ModelSection, PruneRecipe, QatRecipe, Recipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.cost import count_network
@@ -17,7 +18,9 @@ from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
 from edge_deeplab.quantization.sparsity import sparse_weights
 from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.loop import RunOptions
+from edge_deeplab.training.train import TrainRequest, train
 from tests.progress import Heard
+from tests.quantization.conftest import DATA
 from tests.slow import or_slow
 
 SIZE_HW = (32, 48)
@@ -279,3 +282,42 @@ def test_sparsity_needs_no_budget_and_keeps_every_channel(
     assert all(sparse.tensors[n].shape == t.shape for n, t in checkpoint.tensors.items())
     assert sparse.info.pruning is not None
     assert sparse.info.pruning["removed"] == {}
+
+
+@pytest.mark.parametrize("names", [("left", "right"), ("right", "sky", "left")])
+def test_training_starts_from_a_pruned_network_in_its_widths_and_resumes_in_them(
+    names: tuple[str, ...],
+    checkpoint: Checkpoint,
+    folder: Path,
+    tmp_path: Path,
+    prune_recipe: MakeRecipe,
+) -> None:
+    chosen = prune_recipe(macs=0.5, importance="magnitude")
+    small = prune(checkpoint, chosen, [open_dataset(folder, "train")])
+    classes = [f'[[classes]]\nname = "{name}"\ncolor = [0, 0, 0]\n' for name in names]
+    (folder / "dataset.toml").write_text('name = "Tiny"\n' + "".join(classes))
+    source = open_dataset(folder, "train")
+    recipe = Recipe.model_validate(
+        {
+            "model": {"name": checkpoint.info.model, "pretrained": False},
+            "data": DATA,
+            "optimiser": {"epochs": 2, "batch_size": 2, "precision": "fp32"},
+        }
+    )
+
+    def run_training(output: Path, **options: object) -> Checkpoint:
+        request = TrainRequest(recipe, [source], output, init=small)
+        run_options = RunOptions(workers=0, **options)  # type: ignore[arg-type]
+        return load_checkpoint(train(request, run_options).checkpoint)
+
+    whole = run_training(tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        run_training(tmp_path / "parts", progress=stop_in_second_epoch())
+    resumed = run_training(tmp_path / "parts", resume=True)
+    assert whole.info.pruning == small.info.pruning
+    assert whole.tensors.keys() == small.tensors.keys()
+    assert all(torch.equal(tensor, resumed.tensors[n]) for n, tensor in whole.tensors.items())
+    kept = [n for n in whole.tensors if not checkpoint.info.spec.parts.in_classifier(n)]
+    assert all(whole.tensors[n].shape == small.tensors[n].shape for n in kept)
+    assert any(small.tensors[n].shape != checkpoint.tensors[n].shape for n in kept)
+    assert whole.build()(torch.zeros(1, 3, *SIZE_HW)).shape[1] == len(names)
