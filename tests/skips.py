@@ -25,7 +25,7 @@ LEGITIMATE = {
     ),
     r"npm's packages are absent:": True,
     r"a vendor's tool is absent:": True,
-    r"the Kotlin compiler is absent:": True,
+    r"the (Kotlin|Swift) compiler is absent:": True,
     r"only on (Linux|POSIX):": os.name == "nt" or sys.platform == "darwin",
     r"not on a Mac:": sys.platform == "darwin",
 }

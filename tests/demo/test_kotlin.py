@@ -66,6 +66,12 @@ def compile_and_run(folder: Path, sources: list[Path]) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def rgba(pixels_hwc: np.ndarray) -> bytes:
+    """Return the RGBA bytes of an opaque picture."""
+    opaque = np.full((*pixels_hwc.shape[:2], 1), 255, np.uint8)
+    return np.concatenate([pixels_hwc, opaque], -1).tobytes()
+
+
 def argb(pixels_hwc: np.ndarray) -> bytes:
     """Return the bytes of a picture's opaque ARGB integers."""
     opaque = np.full((*pixels_hwc.shape[:2], 1), 255, np.uint8)

@@ -20,6 +20,11 @@ struct DemoApp: App {
                     Button("CPU") { demo.open(.cpuOnly) }
                     Button("GPU") { demo.open(.cpuAndGPU) }
                     Button("Neural Engine") { demo.open(.cpuAndNeuralEngine) }
+                    #if canImport(CoreAI)
+                    if #available(iOS 27, *) {
+                        Button("Core AI") { demo.openInCoreAI() }
+                    }
+                    #endif
                     Button("Replay") { demo.choosesFolder = true }
                 }
                 .buttonStyle(.bordered)
@@ -43,7 +48,8 @@ struct OverlayView: UIViewRepresentable {
     func updateUIView(_ view: MTKView, context: Context) {}
 }
 
-/// Camera, model and what is said of them. The model is used on one queue alone.
+/// Camera, model and what is said of them. What is private is touched on one queue alone; a frame that comes while
+/// the model runs is dropped.
 final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBufferDelegate {
     @Published var status = "opening the model"
     @Published var choosesFolder = false
@@ -53,7 +59,8 @@ final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBuff
     private let queue = DispatchQueue(label: "model")
     private let session = AVCaptureSession()
     private let pictures = Pictures()
-    private var segmenter: Segmenter?
+    private var segmenter: (any Segmenting)?
+    private var busy = false
 
     /// https://developer.apple.com/documentation/avfoundation/capture-setup
     func start() async {
@@ -85,28 +92,56 @@ final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBuff
         }
     }
 
+    #if canImport(CoreAI)
+    @available(iOS 27, *)
+    func openInCoreAI() {
+        guard let asset = Bundle.main.url(forResource: "model", withExtension: "aimodel") else {
+            return say("model.aimodel is not in the app: README.md says how it gets there")
+        }
+        say("Core AI prepares the model for this device")
+        working {
+            let opened = try await CoreAISegmenter(asset: asset, preferring: .neuralEngine)
+            self.queue.async { self.segmenter = opened }
+        }
+    }
+    #endif
+
     func captureOutput(_ output: AVCaptureOutput, didOutput sample: CMSampleBuffer, from connection: AVCaptureConnection) {
-        guard let segmenter, let frame = sample.imageBuffer, let picture = pictures.modelPicture(ofFrame: frame) else { return }
-        trying {
-            let segmented = try segmenter.segment(picture)
-            renderer?.show(picture, segmented.ids)
-            say(String(format: "%.1f ms, asked for units %ld", segmented.seconds * 1000, segmenter.asked.rawValue))
+        guard !busy, let segmenter, let frame = sample.imageBuffer, let picture = pictures.modelPicture(ofFrame: frame) else { return }
+        busy = true
+        working {
+            defer { self.queue.async { self.busy = false } }
+            let segmented = try await segmenter.segment(picture)
+            self.renderer?.show(picture, segmented.ids)
+            self.say(String(format: "%.1f ms, \(segmenter.runtime), asked for \(segmenter.asked)", segmented.seconds * 1000))
         }
     }
 
     func replay(in chosen: Result<URL, Error>) {
         queue.async {
-            self.trying {
-                let folder = try chosen.get()
-                guard let segmenter = self.segmenter, folder.startAccessingSecurityScopedResource() else { return }
-                defer { folder.stopAccessingSecurityScopedResource() }
-                let photographs = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-                    .filter { ["jpg", "jpeg", "png", "heic"].contains($0.pathExtension.lowercased()) }
-                    .sorted { $0.path < $1.path }
-                try EdgeDeepLabDemo.replay(
-                    photographs: photographs, with: segmenter, device: UIDevice.current.model, into: folder.appending(path: "masks")
-                ) { self.say("replaying \($0) of \(photographs.count)") }
-                self.say("class maps are in the folder's masks: score them with edge-deeplab parity --masks")
+            guard let segmenter = self.segmenter else { return self.say("no model is open") }
+            self.working { try await self.replay(in: chosen.get(), with: segmenter) }
+        }
+    }
+
+    private func replay(in folder: URL, with segmenter: any Segmenting) async throws {
+        guard folder.startAccessingSecurityScopedResource() else { return say("the folder cannot be read") }
+        defer { folder.stopAccessingSecurityScopedResource() }
+        let photographs = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .filter { ["jpg", "jpeg", "png", "heic"].contains($0.pathExtension.lowercased()) }
+            .sorted { $0.path < $1.path }
+        try await EdgeDeepLabDemo.replay(
+            photographs: photographs, with: segmenter, device: UIDevice.current.model, into: folder.appending(path: "masks")
+        ) { self.say("replaying \($0) of \(photographs.count)") }
+        say("class maps are in the folder's masks: score them with edge-deeplab parity --masks")
+    }
+
+    private func working(_ action: @escaping () async throws -> Void) {
+        Task {
+            do {
+                try await action()
+            } catch {
+                say("\(error)")
             }
         }
     }

@@ -43,6 +43,24 @@ public final class Pictures {
     }
 }
 
+/// The RGBA bytes of a 32BGRA picture, without the padding of its rows, as the contract's `prepare` takes them.
+public func rgba(of picture: CVPixelBuffer) -> [UInt8] {
+    // https://developer.apple.com/documentation/corevideo/cvpixelbufferlockbaseaddress(_:_:)
+    CVPixelBufferLockBaseAddress(picture, .readOnly)
+    defer { CVPixelBufferUnlockBaseAddress(picture, .readOnly) }
+    guard let base = CVPixelBufferGetBaseAddress(picture) else { return [] }
+    let stride = CVPixelBufferGetBytesPerRow(picture)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * Contract.width * Contract.height)
+    for y in 0..<Contract.height {
+        let row = (base + y * stride).assumingMemoryBound(to: UInt8.self)
+        for x in 0..<Contract.width {
+            bytes += [row[4 * x + 2], row[4 * x + 1], row[4 * x], row[4 * x + 3]]
+        }
+    }
+    return bytes
+}
+
 /// A class map as a PNG file: 8-bit grey, each sample a class id.
 public func greyPNG(_ ids: [UInt8], width: Int, height: Int) -> Data? {
     precondition(ids.count == width * height)

@@ -39,8 +39,8 @@ public struct Replay: Codable {
 
 /// Runs photographs through the model and writes their class maps and `replay.json` into a new folder.
 public func replay(
-    photographs: [URL], with segmenter: Segmenter, device: String, into masks: URL, progress: (Int) -> Void
-) throws {
+    photographs: [URL], with segmenter: any Segmenting, device: String, into masks: URL, progress: (Int) -> Void
+) async throws {
     let pictures = Pictures()
     try FileManager.default.createDirectory(at: masks, withIntermediateDirectories: false)
     var images: [Replay.Image] = []
@@ -51,7 +51,7 @@ public func replay(
             throw CocoaError(.fileReadCorruptFile, userInfo: [NSFilePathErrorKey: photograph.path])
         }
         let prepared = (ContinuousClock.now - start) / .milliseconds(1)
-        let segmented = try segmenter.segment(picture)
+        let segmented = try await segmenter.segment(picture)
         guard let png = greyPNG(segmented.ids, width: Contract.width, height: Contract.height) else {
             throw CocoaError(.fileWriteUnknown)
         }
@@ -62,18 +62,9 @@ public func replay(
     }
     let system = ProcessInfo.processInfo.operatingSystemVersionString
     let account = Replay(
-        device: device, os: system, runtime: "Core ML", version: system,
-        accelerator: .init(asked: name(of: segmenter.asked), got: "not told"),
+        device: device, os: system, runtime: segmenter.runtime, version: system,
+        accelerator: .init(asked: segmenter.asked, got: "not told"),
         modelSHA256: Contract.modelSHA256, sizeHW: [Contract.height, Contract.width], images: images, classes: Contract.classes
     )
     try JSONEncoder().encode(account).write(to: masks.appending(path: "replay.json"))
-}
-
-private func name(of units: MLComputeUnits) -> String {
-    switch units {
-    case .cpuOnly: "cpu"
-    case .cpuAndGPU: "cpu and gpu"
-    case .cpuAndNeuralEngine: "cpu and neural engine"
-    default: "all"
-    }
 }

@@ -7,6 +7,15 @@ public struct Segmented {
     public let seconds: Double
 }
 
+/// A model in one of the device's runtimes, with what was asked of it.
+public protocol Segmenting {
+    var runtime: String { get }
+    var asked: String { get }
+
+    /// Segments a picture of the model's size, 32BGRA.
+    func segment(_ picture: CVPixelBuffer) async throws -> Segmented
+}
+
 public enum SegmenterError: Error, CustomStringConvertible {
     case noClassMap(String)
 
@@ -19,9 +28,10 @@ public enum SegmenterError: Error, CustomStringConvertible {
 }
 
 /// The model in Core ML: https://developer.apple.com/documentation/coreml/mlmodel
-public final class Segmenter {
+public final class Segmenter: Segmenting {
+    public let runtime = "Core ML"
     /// What was asked for; Core ML does not tell which of these units ran the model.
-    public let asked: MLComputeUnits
+    public let asked: String
 
     private let model: MLModel
     private let output: String
@@ -32,7 +42,7 @@ public final class Segmenter {
         let configuration = MLModelConfiguration()
         configuration.computeUnits = units
         model = try MLModel(contentsOf: compiled, configuration: configuration)
-        asked = units
+        asked = name(of: units)
         guard let name = model.modelDescription.outputDescriptionsByName.keys.first else {
             throw SegmenterError.noClassMap("nothing")
         }
@@ -71,3 +81,12 @@ private func values<From: BinaryInteger, To: BinaryInteger>(_ elements: [From]) 
 private func values<From: BinaryFloatingPoint, To: BinaryFloatingPoint>(_ elements: [From]) -> [To] { elements.map(To.init) }
 private func values<From: BinaryInteger, To: BinaryFloatingPoint>(_ elements: [From]) -> [To] { elements.map(To.init) }
 private func values<From: BinaryFloatingPoint, To: BinaryInteger>(_ elements: [From]) -> [To] { elements.map(To.init) }
+
+private func name(of units: MLComputeUnits) -> String {
+    switch units {
+    case .cpuOnly: "cpu"
+    case .cpuAndGPU: "cpu and gpu"
+    case .cpuAndNeuralEngine: "cpu and neural engine"
+    default: "all"
+    }
+}
