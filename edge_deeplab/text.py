@@ -27,6 +27,14 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
 
 
+def markdown_code(text: str) -> str:
+    """Return a stranger's text as code in one line of Markdown, also in a table: nothing in it is linked or read."""
+    shown = printable(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    space = " " if shown[:1] in ("`", " ") or shown[-1:] in ("`", " ") else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
 def size_text(size_hw: tuple[int, int]) -> str:
     """Return a picture's size as people write it, height first."""
     return f"{size_hw[0]}x{size_hw[1]}"

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         low, high = entry.delta_interval
         print(
             f"{entry.path.name}: {entry.miou:.2f} mIoU, {entry.delta_miou:+.3f} ({low:+.3f} to {high:+.3f}), "
-            f"{entry.pixel_agreement:.4f} of the pixels agree: {'passed' if entry.passed else 'FAILED'}"
+            f"{entry.pixel_agreement:.4f} of the pixels agree: {entry.verdict}"
         )
 
     draw_classes(proof, asked.output / "classes.png")

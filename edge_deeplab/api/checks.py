@@ -26,6 +26,7 @@ def check(
     merge: str | Path | None = None,
     fix: bool = False,
     output: str | Path | None = None,
+    junit: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> "tuple[types.CheckResult, ...]":
     """Return the operator report of each file: verdicts by profile, and what tools were seen to do beside them.
@@ -38,6 +39,7 @@ def check(
         fix: also write NAME.fixed.tflite, in which each operator has the lowest opcode version that it needs; kept
             only when its outputs equal the original's in every bit.
         output: where that copy of one file is written instead.
+        junit: write what was found as JUnit XML.
         progress: told of each file.
 
     Returns:
@@ -49,17 +51,21 @@ def check(
         ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
             several files, an observer that all were to be asked and is not available, or nothing to fix.
         MissingDependencyError: when the package that knows a format is not installed.
-        OutputError: when a copy cannot be written.
+        OutputError: when a copy or the JUnit file cannot be written.
     """
+    from edge_deeplab.checker.ci import check_junit
     from edge_deeplab.checker.mac.bundle import only_package
     from edge_deeplab.checker.report import check_artifacts
-    from edge_deeplab.files import check_writable
+    from edge_deeplab.files import check_writable, write_atomically
     from edge_deeplab.lab.observers import available_observers, demand_observers
     from edge_deeplab.runtimes.observers.mac import MacAnswer
 
     profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)
     output = to_path_or_none("output", output)
+    junit = to_path_or_none("junit", junit)
     _check_choices(profiles, observe)
+    if junit is not None:
+        check_writable(junit, "file")
     if output is not None:
         if not fix:
             raise ConfigError(
@@ -73,7 +79,10 @@ def check(
         demand_observers(paths, profiles, answer)
     observers = {} if observe == "none" else available_observers(answer)
     results = check_artifacts(paths, profiles, observers, progress=progress)
-    return (*(_with_fixes(results, output, progress) if fix else results), *unread)
+    found = (*(_with_fixes(results, output, progress) if fix else results), *unread)
+    if junit is not None:
+        write_atomically(junit, check_junit(found))
+    return found
 
 
 @checked

@@ -71,7 +71,9 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
         ("any_size", "canonical", "decoder", "explain", "fix", "flip", "resume"), _FLAG
     ),
-    **dict.fromkeys(("accept_licence", "allow_pickle", "unsafe_pickle"), _FLAG),
+    **dict.fromkeys(
+        ("accept_licence", "allow_pickle", "fail_inconclusive", "unsafe_pickle"), _FLAG
+    ),
     "allowance": _optional(_ALLOWANCE),
     "ignore_index": (
         lambda value: value is None or (_count(0)[0](value) and value <= 255),

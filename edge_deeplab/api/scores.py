@@ -98,6 +98,9 @@ def parity(
     explain: bool = False,
     plot: str | Path | None = None,
     on: str | None = None,
+    junit: str | Path | None = None,
+    markdown: str | Path | None = None,
+    fail_inconclusive: bool = False,
     progress: Progress = SILENT,
 ) -> "types.ParityReport":
     """Score exported files against the checkpoint that they were exported from, on the same images.
@@ -128,6 +131,9 @@ def parity(
         allowance=allowance,
         explain=explain,
         plot=to_path_or_none("plot", plot),
+        junit=to_path_or_none("junit", junit),
+        markdown=to_path_or_none("markdown", markdown),
+        fail_inconclusive=fail_inconclusive,
     )
     return layer.parity(request, progress)
 

@@ -10,6 +10,7 @@ import typer
 from edge_deeplab import api
 from edge_deeplab.cli.check_explain import show_rule
 from edge_deeplab.cli.check_same import show_comparison
+from edge_deeplab.cli.options import JunitOption
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -98,6 +99,7 @@ def check(
             "those of all profiles or it is an error, or none.",
         ),
     ] = "auto",
+    junit: JunitOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -127,6 +129,7 @@ def check(
                 "--fix": fix,
                 "--output": output is not None,
                 "--observe": observe != "auto",
+                "--junit": junit is not None,
             },
         )
         if explain_rule is not None:
@@ -146,6 +149,7 @@ def check(
                     merge=merge,
                     fix=fix,
                     output=output,
+                    junit=junit,
                     progress=progress,
                 )
             _show(results, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
+from edge_deeplab.cli.options import FailInconclusiveOption, LabelMapOption, MaxPixelsOption
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
@@ -36,13 +36,15 @@ def compress(
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
+    fail_inconclusive: FailInconclusiveOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Prune, fine-tune, train quantizers, export, check, score and time: one table and one Pareto plot of all stages.
 
     Killed anywhere, the same command goes on where it was; a step whose inputs have not changed is not done again.
-    Exit code 1 when a file loses more than the recipe allows or a profile rejects it.
+    Exit code 1 when a file loses more than the recipe allows or a profile rejects it; a loss whose interval crosses the
+    limit is inconclusive.
 
     Example: edge-deeplab compress camvid-efficientnet-lite0 --data camvid
     --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
@@ -60,12 +62,12 @@ def compress(
                 progress=progress,
             )
         _show(report, output, as_json=as_json)
-        if not report.passed:
+        if report.failures or (fail_inconclusive and report.doubts):
             raise typer.Exit(1)
 
 
 def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:
-    """Print the report on stdout and one sentence for each failure on stderr."""
+    """Print the report on stdout, and on stderr one sentence for all that failed or is left open."""
     from edge_deeplab.cli.terminal import stdout_console
 
     if as_json:
@@ -76,6 +78,8 @@ def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:
         say(f"checkpoints, exports and reports: {output}")
     for sentence in report.failures:
         say(f"failed: {sentence}", err=True)
+    for sentence in report.doubts:
+        say(f"inconclusive: {sentence}", err=True)
 
 
 def report_table(report: "ChainReport") -> "Table":
@@ -85,6 +89,7 @@ def report_table(report: "ChainReport") -> "Table":
     from edge_deeplab.compress.tables import (
         NUMBER_HEADERS,
         TEXT_HEADERS,
+        VERDICT_HEADER,
         file_cells,
         report_title,
     )
@@ -92,6 +97,7 @@ def report_table(report: "ChainReport") -> "Table":
     table = Table(*TEXT_HEADERS, title=report_title(report))
     for header in NUMBER_HEADERS:
         table.add_column(header, justify="right")
+    table.add_column(VERDICT_HEADER)
     for file in report.files:
         table.add_row(*file_cells(file))
     return table

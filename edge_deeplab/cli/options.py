@@ -54,6 +54,19 @@ MaxPixelsOption = Annotated[
         help="Largest image that is read, in pixels; a small file can stand for one that fills the memory.",
     ),
 ]
+JunitOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit", metavar="FILE", help="Also write JUnit XML, which CI systems show as tests."
+    ),
+]
+FailInconclusiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--fail-inconclusive",
+        help="Exit code 1 also where the images settle nothing: the interval crosses the limit.",
+    ),
+]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(

@@ -9,6 +9,8 @@ from edge_deeplab import api
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
+    FailInconclusiveOption,
+    JunitOption,
     LabelMapOption,
     LimitOption,
     MaxPixelsOption,
@@ -98,6 +100,14 @@ def parity(
             help="Run the files on a device of the lab, by its profile: its simulator or accelerator (lab --tools).",
         ),
     ] = None,
+    junit: JunitOption = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a short page of Markdown, for a pull request."
+        ),
+    ] = None,
+    fail_inconclusive: FailInconclusiveOption = False,
     memory_limit: MemoryLimitOption = None,
     time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
@@ -107,8 +117,10 @@ def parity(
 
     Each difference comes with a 95 % interval (paired bootstrap over images),
     the share of pixels that agree, the mIoU near label boundaries, and the
-    median latency. Every failure is collected before the verdict; the exit
-    code is 1 when one file fails.
+    median latency. A file passes where the whole interval is within
+    --max-drop, fails where none of it is, and is inconclusive between. Every
+    failure is collected before the verdict; the exit code is 1 when one file
+    fails.
 
     Example: edge-deeplab parity exports/*.onnx exports/*.tflite --data camvid --max-drop 0.05
 
@@ -135,6 +147,9 @@ def parity(
                 explain=explain,
                 plot=plot,
                 on=on,
+                junit=junit,
+                markdown=markdown,
+                fail_inconclusive=fail_inconclusive,
                 progress=progress,
             )
         if as_json:
@@ -150,7 +165,9 @@ def parity(
         failures = report.failures()
         for failure in failures:
             say(f"failed: {failure}", err=True)
-        if failures:
+        for doubt in report.doubts:
+            say(f"inconclusive: {doubt}", err=True)
+        if failures or (fail_inconclusive and report.doubts):
             raise typer.Exit(1)
 
 

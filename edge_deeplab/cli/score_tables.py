@@ -9,10 +9,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edge_deeplab.evaluation.deciding import ParityVerdict
 from edge_deeplab.evaluation.drift import DRIFT_DB, DriftChain
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
 from edge_deeplab.text import size_text
+
+_VERDICTS = {
+    ParityVerdict.PASSED: ("passed", "green"),
+    ParityVerdict.FAILED: ("FAILED", "bold red"),
+    ParityVerdict.INCONCLUSIVE: ("inconclusive", "yellow"),
+}
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -126,7 +133,7 @@ def _reference_row(report: ParityReport, reference: Evaluation) -> list[str]:
 
 
 def _artifact_row(artifact: ArtifactParity) -> list[RenderableType]:
-    verdict = Text("passed", "green") if artifact.passed else Text("FAILED", "bold red")
+    verdict = Text(*_VERDICTS[artifact.verdict])
     name, runtime = artifact.path.name, artifact.runtime or ""
     evaluation = artifact.evaluation
     if evaluation is None:
@@ -138,7 +145,7 @@ def _artifact_row(artifact: ArtifactParity) -> list[RenderableType]:
         runtime,
         _points(evaluation.miou),
         _difference(artifact.delta_miou),
-        f"{_difference(low)} to {_difference(high)}",
+        f"{_difference(low)} to {_difference(high)}" if isfinite(low) else "-",
         f"{artifact.pixel_agreement:.5f}",
         _points(evaluation.boundary_miou),
         f"{evaluation.latency_ms:.1f}",

@@ -252,8 +252,9 @@ def _scores(report: ParityReport, targets: Sequence[str]) -> Document:
 
 
 def _without_times(document: Document) -> Document:
-    """Return a document without what two runs do not share; `passed` is the reader's to say."""
-    return {key: value for key, value in document.items() if key not in (*_TIMES, "passed")}
+    """Return a document without what two runs do not share, and without the verdict, which is the reader's to say."""
+    left_out = (*_TIMES, "passed", "verdict", "more_images")
+    return {key: value for key, value in document.items() if key not in left_out}
 
 
 def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[Document]:

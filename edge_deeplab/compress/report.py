@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_deeplab.checker.verdicts import Verdict
+from edge_deeplab.evaluation.deciding import ParityVerdict
 from edge_deeplab.targets import TargetName
 
 CHECKPOINTS_FOLDER, EXPORTS_FOLDER = "checkpoints", "exports"
@@ -107,7 +108,7 @@ class FileReport:
         operators: how many are ok, slow, fallback and rejected, each by the worst that a profile says.
         scores: empty where it was not scored.
         times: None where it was not timed.
-        passed: whether it lost no more than the recipe allows; None where nothing was scored.
+        verdict: whether it loses no more than the recipe allows, chance aside; None where nothing was scored.
     """
 
     stage: StageReport
@@ -118,7 +119,12 @@ class FileReport:
     operators: Mapping[Verdict, int]
     scores: Scores
     times: Times | None
-    passed: bool | None
+    verdict: ParityVerdict | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it surely loses no more than that; None where nothing was scored."""
+        return None if self.verdict is None else self.verdict is ParityVerdict.PASSED
 
     def to_json(self) -> dict[str, Any]:
         """Return the file's entry."""
@@ -136,6 +142,7 @@ class FileReport:
             "latency_ms": times and {"median": times.median_ms, "p95": times.p95_ms},
             "ratio_to_reference": times and times.ratio_to_first,
             "threads": times and times.threads,
+            "verdict": self.verdict,
             "passed": self.passed,
         }
 
@@ -151,6 +158,7 @@ class ChainReport:
         files: every file.
         steps: name and key of every step, in order.
         failures: one sentence for everything that is wrong.
+        doubts: one sentence for each file of which the images settle nothing.
     """
 
     stages: Sequence[StageReport]
@@ -159,6 +167,7 @@ class ChainReport:
     files: Sequence[FileReport]
     steps: Sequence[tuple[str, str]]
     failures: Sequence[str]
+    doubts: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -167,8 +176,8 @@ class ChainReport:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.failures
+        """Whether nothing is wrong, and nothing left open."""
+        return not self.failures and not self.doubts
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -183,5 +192,6 @@ class ChainReport:
             "files": [file.to_json() for file in self.files],
             "steps": [{"step": step, "key": key} for step, key in self.steps],
             "failures": list(self.failures),
+            "inconclusive": list(self.doubts),
             "passed": self.passed,
         }

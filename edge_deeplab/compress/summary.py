@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from edge_deeplab.compress.stages import Stage
 from edge_deeplab.compress.steps import Finished
 from edge_deeplab.config import ParitySection
 from edge_deeplab.evaluation.cost import count_network
+from edge_deeplab.evaluation.deciding import ParityVerdict, ScoreDifference
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.targets import TargetName
 from edge_deeplab.training.run_folder import LOG_FILE
@@ -60,19 +62,28 @@ def summarise(
         finished: the steps, in order.
     """
     described = {stage.name: _describe_stage(stage) for stage in stages}
-    files = [
-        _describe_file(part, target, described[part.exported.stage.name], section)
+    found = [
+        (_difference(part, target, section), part, target)
         for part in measured
         for target in part.exported.files
+    ]
+    files = [
+        (_describe_file(part, target, described[part.exported.stage.name], difference), difference)
+        for difference, part, target in found
     ]
     scored = next((part.scores for part in measured if part.scores is not None), None)
     return ChainReport(
         stages=tuple(described.values()),
         miou=None if scored is None else scored.reference_miou,
         images=None if scored is None else scored.images,
-        files=files,
+        files=[file for file, _ in files],
         steps=[(step.step, step.key) for step in finished],
-        failures=[sentence for file in files for sentence in _failures(file, section)],
+        failures=[sentence for file in files for sentence in _failures(*file)],
+        doubts=[
+            f"{file.path} {difference.doubt}"
+            for file, difference in files
+            if difference is not None and difference.verdict is ParityVerdict.INCONCLUSIVE
+        ],
     )
 
 
@@ -100,12 +111,23 @@ def _training_time(folder: Path) -> TrainingTime:
     return TrainingTime(len(rows), round(sum(float(row["seconds"]) for row in rows) / 60, 1))
 
 
+def _difference(
+    part: Measured, target: TargetName, section: ParitySection | None
+) -> ScoreDifference | None:
+    """Return what is known of a file's loss; None where nothing was scored."""
+    if section is None or part.scores is None:
+        return None
+    scores = part.scores.files[target]
+    delta = nan if scores.delta_miou is None else scores.delta_miou
+    low, high = (nan if v is None else v for v in scores.delta_interval or (None, None))
+    return ScoreDifference(delta, (low, high), part.scores.images, section.max_drop)
+
+
 def _describe_file(
-    part: Measured, target: TargetName, stage: StageReport, section: ParitySection | None
+    part: Measured, target: TargetName, stage: StageReport, difference: ScoreDifference | None
 ) -> FileReport:
     path = part.exported.files[target]
     scores = Scores() if part.scores is None else part.scores.files[target]
-    delta = scores.delta_miou
     return FileReport(
         stage=stage,
         target=target,
@@ -115,11 +137,11 @@ def _describe_file(
         operators=part.verdicts[target],
         scores=scores,
         times=part.times.get(target),
-        passed=None if section is None else delta is not None and delta >= -section.max_drop,
+        verdict=None if difference is None else difference.verdict,
     )
 
 
-def _failures(file: FileReport, section: ParitySection | None) -> list[str]:
+def _failures(file: FileReport, difference: ScoreDifference | None) -> list[str]:
     """Return one sentence for everything that is wrong with a file."""
     sentences = []
     if rejected := file.operators[Verdict.REJECTED]:
@@ -127,9 +149,9 @@ def _failures(file: FileReport, section: ParitySection | None) -> list[str]:
             f"{file.path} has {rejected} operators that a profile rejects; none was expected; "
             "edge-deeplab check names them"
         )
-    if section is not None and not file.passed:
+    if difference is not None and difference.verdict is ParityVerdict.FAILED:
         sentences.append(
-            f"{file.path} differs from the reference by {file.scores.delta_miou:+.3f} mIoU points; a loss of at most "
-            f"{section.max_drop:g} was expected; train longer, compress less, or set parity.max_drop"
+            f"{file.path} differs from the reference by {difference.delta:+.3f} mIoU points; a loss of at most "
+            f"{difference.max_drop:g} was expected; train longer, compress less, or set parity.max_drop"
         )
     return sentences

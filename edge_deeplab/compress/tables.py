@@ -7,6 +7,7 @@ TEXT_HEADERS, NUMBER_HEADERS = (
     ("stage", "target", "precision"),
     ("mIoU", "difference", "95 % interval", "MB", "multiply-adds, G", "ms", "time, of fp32"),
 )
+VERDICT_HEADER = "verdict"
 _NOTE = (
     "time, of fp32: over the unpruned fp32 file of the same target, in one interleaved run; "
     "nothing is timed where only the MIL reference evaluator runs a file."
@@ -16,8 +17,8 @@ _NOTE = (
 def report_markdown(report: ChainReport) -> str:
     """Return the table and what failed, as Markdown."""
     rows = [
-        [*TEXT_HEADERS, *NUMBER_HEADERS],
-        [*["---"] * len(TEXT_HEADERS), *["---:"] * len(NUMBER_HEADERS)],
+        [*TEXT_HEADERS, *NUMBER_HEADERS, VERDICT_HEADER],
+        [*["---"] * len(TEXT_HEADERS), *["---:"] * len(NUMBER_HEADERS), "---"],
         *(map(markdown, file_cells(file)) for file in report.files),
     ]
     title = markdown(report_title(report))
@@ -25,6 +26,7 @@ def report_markdown(report: ChainReport) -> str:
     for stage in report.stages:
         lines += ["", markdown(_stage_line(stage))]
     lines += [f"\nfailed: {markdown(sentence)}" for sentence in report.failures]
+    lines += [f"\ninconclusive: {markdown(sentence)}" for sentence in report.doubts]
     return "\n".join(lines) + "\n"
 
 
@@ -45,7 +47,7 @@ def _stage_line(stage: StageReport) -> str:
 
 
 def file_cells(file: FileReport) -> list[str]:
-    """Return a file's row, under `TEXT_HEADERS` and `NUMBER_HEADERS`."""
+    """Return a file's row, under `TEXT_HEADERS`, `NUMBER_HEADERS` and `VERDICT_HEADER`."""
     scores, times = file.scores, file.times
     low, high = scores.delta_interval or (None, None)
     return [
@@ -59,6 +61,7 @@ def file_cells(file: FileReport) -> list[str]:
         f"{file.stage.multiply_adds / 1e9:.2f}",
         _number(None if times is None else times.median_ms, ".2f"),
         _number(None if times is None else times.ratio_to_first, ".3f"),
+        file.verdict or "-",
     ]
 
 

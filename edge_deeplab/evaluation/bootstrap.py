@@ -21,6 +21,8 @@ from edge_deeplab.evaluation.metrics import (
     mean_of_present,
 )
 
+FEWEST_IMAGES = 2
+"""Images without which there is no interval."""
 RESAMPLES = 2000
 SEED = 0
 
@@ -43,9 +45,12 @@ def bootstrap_interval(
         seed: of the draws; one seed gives one interval.
 
     Returns:
-        (low, high) in mIoU points; nan for both when no resample has a score.
+        (low, high) in mIoU points; nan for both of a single image, which tells nothing of others, and when no resample
+        has a score.
     """
     images = len(reference)
+    if images < FEWEST_IMAGES:
+        return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
     weights = draws.astype(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.description import Description
 from edge_deeplab.errors import DataError, checking
+from edge_deeplab.evaluation.ci import parity_junit, parity_markdown
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.drift import plot
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
@@ -23,7 +24,7 @@ from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ParityReport
-from edge_deeplab.files import check_writable
+from edge_deeplab.files import check_writable, write_atomically
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.formats.sizes import Size
@@ -51,11 +52,14 @@ class ParityRequest(ScoringRequest):
         max_drop: largest loss of mIoU points that passes.
         explain: also follow, layer by layer on the first image, where the difference arises.
         plot: draw what that found to this .png, .svg or .pdf file, which asks for `explain`.
+        junit: write what was found as JUnit XML.
+        markdown: write it as a short page of Markdown, for a pull request.
+        fail_inconclusive: what is inconclusive is a failure in the JUnit file, not a skipped test.
 
     Raises:
         ConfigError: for an unknown runtime, or when the plot's ending is none of these.
         MissingDependencyError: when a plot is asked for without matplotlib.
-        OutputError: when it could not be written.
+        OutputError: when it, or one of the files, could not be written.
     """
 
     artifacts: tuple[Path, ...] | None = None
@@ -65,13 +69,18 @@ class ParityRequest(ScoringRequest):
     max_drop: float = MAX_DROP
     explain: bool = False
     plot: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    fail_inconclusive: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.plot is not None:
             with checking("plot"):
                 check_plot(self.plot)
-            check_writable(self.plot, "file")
+        for path in (self.plot, self.junit, self.markdown):
+            if path is not None:
+                check_writable(path, "file")
 
 
 def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
@@ -87,6 +96,7 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
         CheckpointError: when the reference is not found.
         DataError: when the set is empty, or an image or mask cannot be read.
         MissingDependencyError: without torch, which runs the reference.
+        OutputError: when a file that was asked for cannot be written.
     """
     alone = request.artifacts is None and request.masks
     paths = [] if alone else expand_artifacts(request.artifacts)
@@ -108,7 +118,13 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
         return open_reference(reference, size_hw, canonical=request.canonical)
 
     report = measure_parity(trials, checkpoint, open_at, dataset, request.max_drop, progress)
-    return _explained(report, request, dataset, progress)
+    report = _explained(report, request, dataset, progress)
+    if request.junit is not None:
+        fails = request.fail_inconclusive
+        write_atomically(request.junit, parity_junit(report, fail_inconclusive=fails))
+    if request.markdown is not None:
+        write_atomically(request.markdown, parity_markdown(report))
+    return report
 
 
 def _reference_of(

@@ -1,7 +1,7 @@
 """What parity found: each artifact's numbers beside the reference's, and the verdict.
 
-An artifact passes when it was measured and lost no more than the allowed points; one that could not be measured fails
-with its error, and every failure is kept.
+An artifact passes where the whole interval of its difference is within the allowed points, and fails where none of it
+is (`deciding.py`); one that could not be measured fails with its error, and every failure is kept.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
 from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.evaluation.deciding import ParityVerdict, ScoreDifference, worst_verdict
 from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.replayed import DeviceReplay
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
@@ -68,13 +69,31 @@ class ArtifactParity:
         }
 
     @property
+    def difference(self) -> ScoreDifference:
+        """What is known of `delta_miou`, and what follows."""
+        images = 0 if self.evaluation is None else self.evaluation.images
+        return ScoreDifference(self.delta_miou, self.delta_interval, images, self.max_drop)
+
+    @property
+    def verdict(self) -> ParityVerdict:
+        """Whether it keeps the reference's score, chance aside."""
+        return self.difference.verdict
+
+    @property
     def passed(self) -> bool:
-        """Whether it was measured and lost at most `max_drop` points."""
-        return bool(self.delta_miou >= -self.max_drop)
+        """Whether it was measured and the whole interval of its difference is within `max_drop` points."""
+        return self.verdict is ParityVerdict.PASSED
+
+    @property
+    def doubt(self) -> str | None:
+        """What is not settled and what would settle it, in one sentence; None where it passed or failed."""
+        if self.verdict is not ParityVerdict.INCONCLUSIVE:
+            return None
+        return f"{self.path} {self.difference.doubt}"
 
     def failure(self) -> EdgeDeepLabError | None:
-        """Return what is wrong, in one sentence; None when it passed."""
-        if self.passed:
+        """Return what is wrong, in one sentence; None when it did not fail."""
+        if self.verdict is not ParityVerdict.FAILED:
             return None
         if self.error is not None:
             return EdgeDeepLabError(self.error)
@@ -104,7 +123,9 @@ class ArtifactParity:
             "pixel_agreement": finite_or_none(self.pixel_agreement),
             "boundary_miou": finite_or_none(own.boundary_miou) if own else None,
             "latency_ms": finite_or_none(own.latency_ms) if own else None,
+            "verdict": self.verdict,
             "passed": self.passed,
+            "more_images": self.difference.more_images,
             "error": self.error,
             **({} if self.replay is None else self.replay.to_json()),
         }
@@ -184,10 +205,15 @@ class ParityReport:
         return tuple(cost for cost in costs if cost.delta_interval[1] < 0)
 
     def failures(self) -> list[EdgeDeepLabError]:
-        """Return one sentence for each artifact that did not pass, and for each that could not be followed."""
+        """Return one sentence for each artifact that failed, and for each that could not be followed."""
         failures = [error for a in self.artifacts if (error := a.failure()) is not None]
         unexplained = [EdgeDeepLabError(c.error) for c in self.chains if c.error is not None]
         return failures + unexplained
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """One sentence for each artifact of which the images settle nothing."""
+        return tuple(a.doubt for a in self.artifacts if a.doubt is not None)
 
     @property
     def replays(self) -> tuple[ArtifactParity, ...]:
@@ -204,6 +230,7 @@ class ParityReport:
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
             "images": self.images,
             "passed": self.passed,
+            "verdict": worst_verdict(artifact.verdict for artifact in self.artifacts),
         }
         if costs := self.size_costs:
             document["size_costs"] = [cost.to_json() for cost in costs]

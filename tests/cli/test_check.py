@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -103,6 +104,27 @@ def test_check_unreadable_file_is_told_and_the_others_are_reported(run, tmp_path
     assert good["profiles"][0]["verdicts"]
     assert "No such file" in absent["error"]
     assert result.stderr.count("error: ") == 2
+
+
+def test_check_writes_junit_in_which_rejected_and_unreadable_files_fail(run, tmp_path):
+    write_onnx("good.onnx")
+    write_onnx("odd.onnx", kind="NoSuchThing")
+    (tmp_path / "bad.onnx").write_bytes(b"\xff\xff")
+    result = run("good.onnx", "odd.onnx", "bad.onnx", "--junit", "check.xml", "--json")
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)["artifacts"]) == 3
+    good, odd, bad = ElementTree.parse(tmp_path / "check.xml").getroot()[0]
+    assert (good.get("classname"), good[-1].tag) == ("check.onnx-cpu", "system-out")
+    assert odd[-1].get("message") == "onnx-cpu rejects 1 operators; none was expected"
+    assert "no operator NoSuchThing" in odd[-1].text
+    assert bad[-1].tag == "error"
+
+
+def test_check_junit_beside_what_takes_the_reports_place_is_refused(run):
+    write_onnx("a.onnx")
+    result = run("a.onnx", "a.onnx", "--same-quantization", "--junit", "check.xml")
+    assert result.exit_code == 1
+    assert "--junit came with --same-quantization" in result.stderr
 
 
 def test_check_unknown_profile_lists_the_choices(run):

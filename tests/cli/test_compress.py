@@ -101,6 +101,28 @@ def test_file_that_loses_too_much_is_named_and_ends_with_1(
     )
 
 
+def test_loss_whose_interval_crosses_the_limit_is_inconclusive_and_not_passed(
+    command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("edge_deeplab.compress.chain.parity", _lose_nine_points)
+    export = '[export]\ntargets = ["onnx"]\nprecisions = ["fp32"]\n'
+    arguments = command(f'{export}[parity]\nsplit = "train"\nmax_drop = 9.5')
+    result = runner.invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    (file,) = document["files"]
+    assert (file["verdict"], file["passed"], document["passed"]) == ("inconclusive", False, False)
+    assert document["failures"] == []
+    (doubt,) = document["inconclusive"]
+    assert doubt.startswith("exports/tiny-fp32.onnx differs from the reference by -9.000 mIoU")
+    assert "about 6 more images like these would settle it" in doubt
+    assert f"inconclusive: {doubt}" in result.stderr
+    page = (tmp_path / "run" / "report.md").read_text()
+    assert "| inconclusive |" in page
+    assert "\ninconclusive: exports/tiny-fp32.onnx differs" in page
+    assert runner.invoke(app, [*arguments, "--fail-inconclusive"]).exit_code == 1
+
+
 def _lose_nine_points(*_: object) -> ExportScores:
     scores = Scores(miou=1.0, delta_miou=-9.0, delta_interval=(-10.0, -8.0))
     return ExportScores(reference_miou=10.0, images=2, files={"onnx": scores})

@@ -166,7 +166,12 @@ NAMED_WRONGLY = {
         "--keep-float": ["neck"],
     },
     "export": {"--calibrate": ["absent"], "--output": ["file", "file/below", "strange"]},
-    "check": {"--output": ["file/below"], "--mac-script": ["file/below"], "--merge": ["absent"]},
+    "check": {
+        "--output": ["file/below"],
+        "--mac-script": ["file/below"],
+        "--merge": ["absent"],
+        "--junit": ["file/below", "strange"],
+    },
     "parity": {
         "--masks": ["absent", "file", "strange"],
         "--reference": ["absent"],
@@ -175,6 +180,8 @@ NAMED_WRONGLY = {
         "--split": ["absent"],
         "--class-map": ["absent.toml"],
         "--plot": ["file/below.png"],
+        "--junit": ["file/below", "strange"],
+        "--markdown": ["file/below", "strange"],
     },
     "lab": {
         "--data": ["absent"],

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -128,6 +129,34 @@ def test_parity_of_a_faithful_artifact_exits_0_and_holds_the_contract_keys(invok
     assert artifact["latency_ms"] >= 0
     keys = {"target", "precision", "runtime", "miou", "boundary_miou", "passed"}
     assert keys <= set(artifact)
+
+
+def test_parity_writes_junit_and_markdown_of_files_that_pass_fail_and_settle_nothing(
+    invoke, masks, folder
+):
+    asked = ("good.onnx", "bad.tflite", "gone.onnx", "--masks", "from-phone", "--max-drop", "0")
+    result = invoke(*asked, "--junit", "out/tests.xml", "--markdown", "out/parity.md", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    verdicts = [entry["verdict"] for entry in document["artifacts"]]
+    assert verdicts == ["passed", "failed", "failed", "inconclusive"]
+    assert (document["verdict"], document["passed"]) == ("failed", False)
+    assert document["artifacts"][3]["more_images"] >= 1
+    suite = ElementTree.parse(folder / "out" / "tests.xml").getroot()[0]
+    counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+    assert counts == ["4", "1", "1", "1"]
+    told = (folder / "out" / "parity.md").read_text()
+    assert told.startswith("### Parity: 1 passed, 2 failed, 1 inconclusive\n")
+    invoke(*asked, "--junit", "out/tests.xml", "--fail-inconclusive")
+    suite = ElementTree.parse(folder / "out" / "tests.xml").getroot()[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("2", "0")
+
+
+def test_parity_refuses_a_junit_file_that_cannot_be_written_before_it_measures(invoke, folder):
+    (folder / "taken").mkdir()
+    result = invoke("good.onnx", "--junit", "taken", "--json")
+    assert result.exit_code == 1
+    assert "taken is a folder" in json.loads(result.stdout)["error"]
 
 
 def test_parity_runs_the_files_in_the_runtime_that_is_named(invoke):
@@ -312,10 +341,16 @@ def test_parity_of_a_devices_class_maps_is_a_row_beside_the_files(invoke, masks)
     )
 
 
-def test_parity_of_a_devices_class_maps_fails_as_a_file_does(invoke, masks):
-    result = invoke("good.onnx", "--masks", "from-phone", "--max-drop", "0")
+def test_parity_of_a_devices_class_maps_gets_a_verdict_as_a_file_does(invoke, masks):
+    """One of three images lost a pixel, so that resamples without it lost nothing."""
+    asked = ("good.onnx", "--masks", "from-phone", "--max-drop", "0")
+    result = invoke(*asked)
+    assert result.exit_code == 0, result.stderr
+    assert "inconclusive: from-phone differs from the reference by" in result.stderr
+    assert "more images like these would settle it" in result.stderr
+    result = invoke(*asked, "--fail-inconclusive")
     assert result.exit_code == 1
-    assert "failed: from-phone scores" in result.stderr
+    assert "inconclusive: from-phone differs" in result.stderr
     assert "class maps of devices" in result.stdout
     assert "cpu (gpu was asked)" in " ".join(result.stdout.split())
 

@@ -19,6 +19,7 @@ from edge_deeplab.compress.report import (
     TrainingTime,
 )
 from edge_deeplab.compress.tables import report_markdown
+from edge_deeplab.evaluation.deciding import ParityVerdict
 from edge_deeplab.targets import TargetName
 
 REFERENCE = StageReport("reference", "street", "0" * 64, 4_000_000, 2_000_000_000, (32, 48), None)
@@ -43,7 +44,7 @@ def pruned_file(target: TargetName, miou: float, latency_ms: float | None) -> Fi
         operators={"ok": 1, "slow": 0, "fallback": 0, "rejected": 0},
         scores=Scores(miou, miou - 60, (-1.0, 0.5), 0.99, 50.0, "some runtime"),
         times=None if latency_ms is None else Times(latency_ms, latency_ms, 1, latency_ms / 8),
-        passed=True,
+        verdict=ParityVerdict.PASSED,
     )
 
 
@@ -75,9 +76,9 @@ def test_front_holds_the_points_that_no_other_beats(points: Any, front: Any) -> 
 
 def test_markdown_has_a_row_a_file_and_the_cost_of_each_training(report: ChainReport) -> None:
     text = report_markdown(report)
-    row = "| pruned | tflite | fp32 | 59.50 | -0.50 | -1.00 to +0.50 | 2.50 | 1.25 | 4.00 | 0.500 |"
+    row = "| pruned | tflite | fp32 | 59.50 | -0.50 | -1.00 to +0.50 | 2.50 | 1.25 | 4.00 | 0.500 | passed |"
     assert row in text
-    assert "| 59.00 | -1.00 | -1.00 to +0.50 | 2.50 | 1.25 | - | - |" in text
+    assert "| 59.00 | -1.00 | -1.00 to +0.50 | 2.50 | 1.25 | - | - | passed |" in text
     assert "20 epochs in 81.5 minutes" in text
     assert "failed: a.tflite is bad" in text
 
