@@ -88,7 +88,7 @@ class ScoreDifference:
             return f"{self.images} image gives no interval; {FEWEST_IMAGES} or more do"
         if self.more_images is None:
             return "the difference lies at the limit, which no number of images settles; set another max_drop"
-        return f"about {self.more_images} more images like these would settle it"
+        return f"about {self.more_images:,} more images like these would settle it"
 
 
 def _two_digits(number: int) -> int:

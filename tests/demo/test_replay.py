@@ -168,14 +168,16 @@ def test_replay_of_an_exported_file_is_scored_as_the_file_itself(
     from edge_deeplab.runtimes.open import open_artifact
     from tests.evaluation.conftest import SpelledDataset
 
-    dataset = SpelledDataset([np.kron([[0, 1], [2, 0]], np.ones((16, 24), np.uint8))])
+    mask = np.kron([[0, 1], [2, 0]], np.ones((16, 24), np.uint8))
+    dataset = SpelledDataset([mask, mask.T.reshape(mask.shape)])
     dataset.classes = CLASSES
-    photograph = tmp_path / "photographs" / "image-0.png"
-    photograph.parent.mkdir()
-    Image.fromarray(dataset[0].image_hwc).save(photograph)
+    photographs = [tmp_path / "photographs" / f"{name}.png" for name in dataset.names]
+    photographs[0].parent.mkdir()
+    for index, path in enumerate(photographs):
+        Image.fromarray(dataset[index].image_hwc).save(path)
     file = artifacts["onnx"]
     with api.open_artifact(file) as opened:
-        replay_photographs(opened, [photograph], tmp_path / "masks")
+        replay_photographs(opened, photographs, tmp_path / "masks")
     files = open_trials([file], open_artifact, dataset)
     replays = open_replays([tmp_path / "masks"], files, dataset, None, SILENT)
     report = measure_parity(

@@ -61,9 +61,9 @@ def test_parity_on_a_device_scores_what_its_tool_gives(score, fake):
     assert (artifact["error"], artifact["pixel_agreement"], artifact["miou"]) == (None, 1, 100)
     assert artifact["runtime"] == "fake-compiler 1.0 for fake-1"
     fake.runs("np.zeros(given.shape[:3], np.int32)")
-    done = score("--on", DEVICE, "--limit", "1")
+    done = score("--on", DEVICE, "--limit", "2")
     assert done.exit_code == 1
-    assert "parity on 1 images" in done.stdout
+    assert "parity on 2 images" in done.stdout
     assert re.search(rf"halves.tflite on {DEVICE}: \d+\.\d\d s a picture here", done.stdout)
 
 
