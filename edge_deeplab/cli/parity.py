@@ -158,10 +158,8 @@ def parity(
             _show(report, per_class=per_class)
             if on is not None:
                 _tell_seconds(report, on)
-        for artifact in report.replays:
-            lost = None if artifact.replay is None else artifact.replay.no_class
-            if lost is not None and lost.pixels:
-                say(f"warning: {artifact.path}: {lost.reason}", err=True)
+        for warning in report.warnings:
+            say(f"warning: {warning}", err=True)
         failures = report.failures()
         for failure in failures:
             say(f"failed: {failure}", err=True)

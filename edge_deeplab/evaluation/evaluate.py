@@ -205,6 +205,7 @@ class Contestant:
         self, runtime: Runtime, dataset: SegmentationDataset, class_map: ClassMap | None = None
     ) -> None:
         self.runtime = runtime
+        self.class_names = tuple(each.name for each in dataset.classes)
         self._lookup = class_lookup(
             runtime.description,
             dataset.classes,

@@ -12,6 +12,14 @@ from edge_deeplab.errors import DataError
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
+from edge_deeplab.evaluation.mistakes import (
+    MISTAKES,
+    SHOWN,
+    Compared,
+    Suspicion,
+    made_on_device,
+    suspect,
+)
 from edge_deeplab.evaluation.replayed import DeviceReplay, ReplayedMasks
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.trial import Trial
@@ -53,12 +61,14 @@ class ReplayTrial(Trial):
         same: that one; None without files.
         device: what the row says beside the scores; None where the replay's document cannot be read.
         shares: fraction of pixels that agree with that file on this machine, one an image.
+        beside: the first images, with what the device gave and that file gives here.
     """
 
     files: Sequence[Trial] = ()
     same: Trial | None = None
     device: DeviceReplay | None = None
     shares: list[float] = field(default_factory=list)
+    beside: list[Compared] = field(default_factory=list)
 
     def read(self, dataset: SegmentationDataset, class_map: ClassMap | None) -> None:
         """Check the whole replay, in place, before anything is scored; a failure becomes the trial's result."""
@@ -88,6 +98,8 @@ class ReplayTrial(Trial):
             return
         if self.ids is not None and self.same.ids is not None:
             self.shares.append(pixel_agreement(self.ids, self.same.ids))
+            if len(self.beside) < SHOWN:
+                self.beside.append(Compared(sample.image_hwc, self.ids, self.same.ids))
 
     def against(self, references: Mapping[Size, Evaluation], max_drop: float) -> ArtifactParity:
         """Return the result; arguments as for `Trial.against`."""
@@ -97,6 +109,20 @@ class ReplayTrial(Trial):
         whole = self.same is not None and self.same.contestant is not None and self.shares
         agreement = float(np.mean(self.shares)) if whole else nan
         return replace(result, replay=replace(self.device, runtime_agreement=agreement))
+
+    def suspect(self, contestant: Contestant) -> Suspicion | None:
+        """Return what would explain class maps that differ: from what the same file gives here, else the reference."""
+        same = None if self.same is None else self.same.contestant
+        if same is None:
+            return suspect(self.compared, contestant.class_names, (), lambda *_: 0.0)
+        return suspect(
+            self.beside,
+            contestant.class_names,
+            MISTAKES,
+            lambda mistake, each: made_on_device(
+                mistake, each, lambda image: same.predict(image)[0]
+            ),
+        )
 
 
 def open_replays(

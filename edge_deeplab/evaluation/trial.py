@@ -18,6 +18,14 @@ from edge_deeplab.evaluation.bootstrap import bootstrap_interval
 from edge_deeplab.evaluation.class_map import ClassMap
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids, pixel_agreement
+from edge_deeplab.evaluation.mistakes import (
+    SHOWN,
+    SWAPPED,
+    Compared,
+    Suspicion,
+    made_in_file,
+    suspect,
+)
 from edge_deeplab.evaluation.scores import Evaluation
 from edge_deeplab.evaluation.verdict import ArtifactParity
 from edge_deeplab.formats.sizes import Size
@@ -40,6 +48,7 @@ class Trial:
         description: what it says of itself.
         agreements: fraction of pixels that agree with the reference, one an image.
         ids: what it predicts for the image that was run last.
+        compared: the first images, with what it and the reference predict.
         error: why it ended.
     """
 
@@ -51,6 +60,7 @@ class Trial:
     description: Description | None = None
     agreements: list[float] = field(default_factory=list)
     ids: Ids | None = None
+    compared: list[Compared] = field(default_factory=list)
     error: str | None = None
 
     def open(
@@ -79,6 +89,15 @@ class Trial:
             reference = reference_ids[self.contestant.size_hw]
             self.agreements.append(pixel_agreement(self.ids, reference))
             self.tally.add(sample, self.ids, latency_ms)
+            if len(self.compared) < SHOWN:
+                self.compared.append(Compared(sample.image_hwc, self.ids, reference))
+
+    def _suspect_or_not(self, contestant: Contestant) -> Suspicion | None:
+        try:
+            return self.suspect(contestant)
+        except Exception:  # of a third-party runtime; the scores stand
+            log.debug("%s failed while it was looked into", self.path, exc_info=True)
+            return None
 
     @contextmanager
     def _keeping_failure(self) -> Iterator[None]:
@@ -102,6 +121,7 @@ class Trial:
                 self.path, self.description, self.runtime, max_drop, error=self.error
             )
         own = self.tally.evaluation(self.contestant)
+        suspicion = self._suspect_or_not(self.contestant)
         reference = references[own.size_hw]
         return ArtifactParity(
             self.path,
@@ -112,6 +132,18 @@ class Trial:
             evaluation=own,
             pixel_agreement=float(np.mean(self.agreements)),
             delta_interval=bootstrap_interval(reference.confusions, own.confusions),
+            suspicion=suspicion,
+        )
+
+    def suspect(self, contestant: Contestant) -> Suspicion | None:
+        """Return what would explain class maps that differ from the reference's; runs the artifact where they do."""
+        return suspect(
+            self.compared,
+            contestant.class_names,
+            (SWAPPED,),
+            lambda mistake, each: made_in_file(
+                mistake, each, lambda image: contestant.predict(image)[0]
+            ),
         )
 
 

@@ -4,7 +4,7 @@ An artifact passes where the whole interval of its difference is within the allo
 is (`deciding.py`); one that could not be measured fails with its error, and every failure is kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from edge_deeplab.errors import EdgeDeepLabError, ParityError
 from edge_deeplab.evaluation.bootstrap import bootstrap_interval
 from edge_deeplab.evaluation.deciding import ParityVerdict, ScoreDifference, worst_verdict
 from edge_deeplab.evaluation.drift import DriftChain
+from edge_deeplab.evaluation.mistakes import Suspicion
 from edge_deeplab.evaluation.replayed import DeviceReplay
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.targets import target_of
@@ -35,6 +36,7 @@ class ArtifactParity:
         delta_interval: 95 % paired-bootstrap interval of `delta_miou`.
         error: why it could not be measured; None when it was.
         replay: what a device says of itself, where its class maps were scored; `path` is their folder then.
+        suspicion: what would explain class maps that differ much from what they should be.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ArtifactParity:
     delta_interval: tuple[float, float] = (nan, nan)
     error: str | None = None
     replay: DeviceReplay | None = None
+    suspicion: Suspicion | None = None
 
     @property
     def miou(self) -> float:
@@ -91,6 +94,16 @@ class ArtifactParity:
             return None
         return f"{self.path} {self.difference.doubt}"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with its class maps whatever they score, a sentence each."""
+        lost = None if self.replay is None else self.replay.no_class
+        found = (
+            lost.reason if lost is not None and lost.pixels else None,
+            None if self.suspicion is None else self.suspicion.sentence(),
+        )
+        return tuple(f"{self.path}: {each}" for each in found if each is not None)
+
     def failure(self) -> EdgeDeepLabError | None:
         """Return what is wrong, in one sentence; None when it did not fail."""
         if self.verdict is not ParityVerdict.FAILED:
@@ -127,6 +140,7 @@ class ArtifactParity:
             "passed": self.passed,
             "more_images": self.difference.more_images,
             "error": self.error,
+            "suspicion": None if self.suspicion is None else asdict(self.suspicion),
             **({} if self.replay is None else self.replay.to_json()),
         }
 
@@ -203,6 +217,11 @@ class ParityReport:
             if best is not None and own is not best
         ]
         return tuple(cost for cost in costs if cost.delta_interval[1] < 0)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with class maps whatever they score, a sentence each."""
+        return tuple(warning for artifact in self.artifacts for warning in artifact.warnings)
 
     def failures(self) -> list[EdgeDeepLabError]:
         """Return one sentence for each artifact that failed, and for each that could not be followed."""

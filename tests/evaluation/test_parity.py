@@ -224,3 +224,28 @@ def test_no_size_is_named_where_the_reference_scores_alike(runtime, dataset, ref
     report = measure(runtimes, dataset, reference)
     assert report.size_costs == ()
     assert "size_costs" not in report.to_json()
+
+
+def test_file_whose_class_maps_a_usual_mistake_explains_is_warned_of(runtime, dataset, reference):
+    class Permuted(type(runtime())):
+        def predict(self, images):
+            return np.array([1, 2, 0], np.uint8)[super().predict(images)]
+
+    permuted = Permuted(**vars(runtime("permuted.onnx")))
+    report = measure(by_path(permuted, runtime("right.onnx")), dataset, reference)
+    first, second = report.artifacts
+    assert first.suspicion.explained == 1.0
+    (warning,) = report.warnings
+    assert warning.startswith("permuted.onnx: it looks as if the classes were in another order")
+    assert "(sky for car, road for sky, car for road)" in warning
+    assert report.to_json()["artifacts"][0]["suspicion"]["images"] == 4
+    assert second.suspicion is None
+
+
+def test_file_that_fails_while_it_is_looked_into_keeps_its_scores(runtime, dataset, reference):
+    wrong = runtime("wrong.onnx", wrong_rows=4, fails_at=len(dataset))
+    report = measure(by_path(wrong), dataset, reference)
+    (artifact,) = report.artifacts
+    assert len(wrong.seen) == len(dataset)
+    assert artifact.error is None
+    assert artifact.suspicion is None

@@ -289,3 +289,20 @@ def test_folder_without_an_account_or_with_links_out_of_it_is_refused(
     assert "leads out of" in measure(masks, dataset, runtime, file=model).error
     (masks / "replay.json").unlink()
     assert "holds no replay.json" in measure(masks, dataset, runtime, file=model).error
+
+
+def test_replay_of_pictures_that_were_turned_is_named_as_such(masks, dataset, runtime, model):
+    for path in masks.glob("*.png"):
+        Image.fromarray(np.asarray(Image.open(path))[::-1, ::-1]).save(path)
+    change(masks)
+    row = measure(masks, dataset, runtime, file=model)
+    assert row.suspicion.said == "the picture was turned by 180 degrees"
+    assert row.warnings == (f"{masks}: {row.suspicion.sentence()}",)
+
+
+def test_replay_without_its_file_is_held_against_the_reference(masks, dataset, runtime):
+    for path in masks.glob("*.png"):
+        Image.fromarray(np.array([2, 0, 1], np.uint8)[np.asarray(Image.open(path))]).save(path)
+    change(masks, classes=["sky", "road", "car"])
+    row = measure(masks, dataset, runtime)
+    assert row.suspicion.said.startswith("the classes were in another order")

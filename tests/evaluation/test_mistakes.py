@@ -1,0 +1,108 @@
+"""Which mistake explains class maps that differ; each is made on purpose around a model that is right."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.evaluation.mistakes import (
+    MISTAKES,
+    SWAPPED,
+    Compared,
+    Mistake,
+    made_in_file,
+    made_on_device,
+    suspect,
+)
+
+CLASSES = ("red", "green", "blue", "dark")
+SIZE_HW = (24, 32)
+
+
+def segment(image_hwc: np.ndarray) -> np.ndarray:
+    """A model: the brightest channel of each pixel, or dark."""
+    image = resize_image(image_hwc, SIZE_HW)
+    return np.where(image.max(-1) < 40, 3, image.argmax(-1)).astype(np.uint8)
+
+
+@pytest.fixture
+def pictures() -> list[np.ndarray]:
+    """Blocks of colours, higher than the model's proportions, no symmetry in them."""
+    noise = np.random.default_rng(0)
+    blocks = noise.integers(0, 256, (3, 9, 8, 3), np.uint8)
+    return list(blocks.repeat(10, axis=1).repeat(10, axis=2))
+
+
+def on_device(
+    pictures: list[np.ndarray], run: Callable[[np.ndarray], np.ndarray]
+) -> list[Compared]:
+    return [Compared(each, run(each), segment(each)) for each in pictures]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.said)
+def test_mistake_of_a_device_is_named(mistake: Mistake, pictures: list[np.ndarray]) -> None:
+    compared = on_device(pictures, lambda image: segment(mistake.make(image, SIZE_HW)))
+    found = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    assert found is not None
+    assert (found.said, found.explained, found.images) == (mistake.said, 1.0, 3)
+    assert found.agreement < 0.99
+    assert found.sentence().startswith(
+        f"it looks as if {mistake.said}: so 1.000 of the pixels of 3"
+    )
+
+
+def test_file_that_takes_blue_first_is_named(pictures: list[np.ndarray]) -> None:
+    def file(image_hwc: np.ndarray) -> np.ndarray:
+        return segment(image_hwc[..., ::-1])
+
+    found = suspect(
+        on_device(pictures, file), CLASSES, [SWAPPED], lambda m, each: made_in_file(m, each, file)
+    )
+    assert found is not None
+    assert found.said == "red and blue were swapped"
+
+
+def test_other_order_of_the_classes_is_named_class_by_class(pictures: list[np.ndarray]) -> None:
+    order = np.array([1, 2, 0, 3], np.uint8)
+    compared = on_device(pictures, lambda image: order[segment(image)])
+    found = suspect(compared, CLASSES, [], lambda *_: 0.0)
+    assert found is not None
+    assert found.said == (
+        "the classes were in another order (red for blue, green for red, blue for green)"
+    )
+    assert found.explained == 1.0
+
+
+def test_what_differs_in_few_pixels_is_explained_too(pictures: list[np.ndarray]) -> None:
+    sky = np.zeros((90, 800, 3), np.uint8)
+    sky[..., 1] = 200  # which no swap changes
+    wide = [np.concatenate([sky, each], axis=1) for each in pictures]
+    compared = on_device(wide, lambda image: segment(image[..., ::-1]))
+    found = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    assert found is not None
+    assert found.said == "red and blue were swapped"
+    assert 0.9 < found.agreement < found.explained == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01])
+def test_class_maps_that_hardly_differ_are_not_suspected(
+    share: float, pictures: list[np.ndarray]
+) -> None:
+    def noisy(image: np.ndarray) -> np.ndarray:
+        ids = segment(image)
+        ids[: int(share * len(ids))] = 0
+        return ids
+
+    assert suspect(on_device(pictures, noisy), CLASSES, MISTAKES, lambda *_: 1.0) is None
+    assert suspect([], CLASSES, MISTAKES, lambda *_: 1.0) is None
+
+
+def test_what_no_mistake_explains_is_not_explained(pictures: list[np.ndarray]) -> None:
+    noise = np.random.default_rng(1)
+    compared = on_device(pictures, lambda _: noise.integers(0, 4, SIZE_HW).astype(np.uint8))
+    look = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    assert look is None
+    one_class = on_device(pictures, lambda _: np.zeros(SIZE_HW, np.uint8))
+    look = suspect(one_class, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    assert look is None
