@@ -56,7 +56,13 @@ class Panel:
         self._width_at = lru_cache(maxsize=8)(self._measure_width)
 
     def beside(
-        self, picture_hwc: ImageHWC, mask_ids: MaskIds, *, fps: float, inference_ms: float
+        self,
+        picture_hwc: ImageHWC,
+        mask_ids: MaskIds,
+        *,
+        fps: float,
+        inference_ms: float,
+        smoothing_ms: float | None = None,
     ) -> ImageHWC:
         """Return the picture with the panel at its right.
 
@@ -65,6 +71,7 @@ class Panel:
             mask_ids: (h, w) uint8 class ids, of any size.
             fps: frames a second, end to end.
             inference_ms: time of one inference.
+            smoothing_ms: what smoothing it over time took; None where it is not.
 
         Returns:
             (H, W + panel, 3) uint8 RGB; the panel's width depends on H and the artifact alone, so it is the same for
@@ -73,7 +80,8 @@ class Panel:
         rows = legend_rows(np.bincount(mask_ids.ravel(), minlength=256), self._classes)
         text = text_height_for(picture_hwc.shape[0])
         panel = Image.new("RGB", (self._width_at(text), picture_hwc.shape[0]), _BACKGROUND)
-        details = (f"inference {inference_ms:.1f} ms", self._caption)
+        smoothed = () if smoothing_ms is None else (f"smoothing {smoothing_ms:.1f} ms",)
+        details = (f"inference {inference_ms:.1f} ms", *smoothed, self._caption)
         top = _draw_status(ImageDraw.Draw(panel), f"{fps:.1f} fps", details, text)
         _paste_legend(panel, rows, top, text)
         return np.hstack([picture_hwc, np.asarray(panel)])

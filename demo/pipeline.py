@@ -24,7 +24,8 @@ from edge_deeplab.demo.record import Sink
 from edge_deeplab.demo.statistics import DemoStatistics, Stopwatch
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import ArtifactError, DataError
-from edge_deeplab.runtimes.base import Runtime
+from edge_deeplab.runtimes.base import ImagesNHWC, Runtime
+from edge_deeplab.runtimes.smoothing import Smoothing, check_smoothing, frame_for, ids_of
 from edge_deeplab.text import size_text
 
 LONGEST_SIDE = 1280
@@ -40,24 +41,38 @@ class DemoView:
         runtime: a loaded artifact that describes itself.
         opacity: how much of the class colours covers the picture, 0 to 1.
         with_panel: put frame rate and legend beside the picture.
+        smoothing: steadies class maps from frame to frame; None shows each as it is.
 
     Raises:
-        ArtifactError: when the artifact does not describe itself.
+        ArtifactError: when the artifact does not describe itself, or gives class ids where scores are smoothed.
         ConfigError: when the opacity is not 0 to 1.
     """
 
-    def __init__(self, runtime: Runtime, *, opacity: float = 0.5, with_panel: bool = True) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        opacity: float = 0.5,
+        with_panel: bool = True,
+        smoothing: Smoothing | None = None,
+    ) -> None:
         description = require_description(runtime)
-        self._runtime = runtime
+        if smoothing is not None:
+            check_smoothing(smoothing, runtime)
+        self._runtime, self._smoothing = runtime, smoothing
+        self._shape: tuple[int, ...] = ()
         self._overlay = Overlay(description.classes, opacity=opacity)
         self._panel = Panel(description.classes, caption(description)) if with_panel else None
 
     def warm_up(self) -> None:
-        """Run once on a black picture: first inferences allocate and would spoil the statistics."""
-        self._runtime.predict(np.zeros((1, *self._runtime.size_hw, 3), np.uint8))
+        """Run once on a black picture: first inferences allocate and would spoil the statistics. A source begins."""
+        self._segment(np.zeros((1, *self._runtime.size_hw, 3), np.uint8), Stopwatch())
+        self._forget()
 
     def draw(self, image_hwc: ImageHWC, watch: Stopwatch) -> ImageHWC:
-        """Return what is shown for an image.
+        """Return what is shown for an image, the next of its source.
+
+        Smoothing begins anew where the images' size changes.
 
         Args:
             image_hwc: (H, W, 3) uint8 RGB, of any size.
@@ -66,14 +81,38 @@ class DemoView:
         with watch.measure("resize"):
             picture = fit_longest_side(image_hwc, LONGEST_SIDE)
             pixels = np.array(resize_image(image_hwc, self._runtime.size_hw))[None]  # writable
-        with watch.measure("inference"):
-            mask_ids: MaskIds = self._runtime.predict(pixels)[0]
+        if image_hwc.shape != self._shape:
+            self._forget()
+            self._shape = image_hwc.shape
+        mask_ids = self._segment(pixels, watch)
         with watch.measure("overlay"):
             drawn = self._overlay.draw(picture, mask_ids)
             if self._panel is None:
                 return drawn
-            speed = {"fps": watch.fps, "inference_ms": watch.recent_ms("inference")}
-            return self._panel.beside(drawn, mask_ids, **speed)
+            return self._panel.beside(
+                drawn,
+                mask_ids,
+                fps=watch.fps,
+                inference_ms=watch.recent_ms("inference"),
+                smoothing_ms=None if self._smoothing is None else watch.recent_ms("smoothing"),
+            )
+
+    def _segment(self, pixels: ImagesNHWC, watch: Stopwatch) -> MaskIds:
+        """Return the class map of a picture; the argmax of smoothed scores is inference, as without smoothing."""
+        smoothing = self._smoothing
+        with watch.measure("inference"):
+            if smoothing is None:
+                ids: MaskIds = self._runtime.predict(pixels)[0]
+                return ids
+            frame = frame_for(smoothing, self._runtime, pixels)
+        with watch.measure("smoothing"):
+            smoothed = smoothing.smooth(frame)
+        with watch.measure("inference"):
+            return ids_of(smoothed)
+
+    def _forget(self) -> None:
+        if self._smoothing is not None:
+            self._smoothing.reset()
 
 
 def run_demo(

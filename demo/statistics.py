@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Stage = Literal["resize", "inference", "overlay", "output"]
+Stage = Literal["resize", "inference", "smoothing", "overlay", "output"]
 
 _WINDOW = 15
 """Frames that the displayed numbers average over: steady enough to read, quick enough to follow."""
@@ -67,6 +67,7 @@ class Stopwatch:
         self.frames = 0
         self._started = time.perf_counter()
         self._times_ms: defaultdict[Stage, list[float]] = defaultdict(list)
+        self._frame_of: dict[Stage, int] = {}
         self._frame_starts: deque[float] = deque(maxlen=_WINDOW)
 
     def start_frame(self) -> None:
@@ -76,10 +77,15 @@ class Stopwatch:
 
     @contextmanager
     def measure(self, stage: Stage) -> Iterator[None]:
-        """Time the block as one frame's `stage`."""
+        """Time the block as the frame's `stage`; blocks of one stage and frame add up."""
         started = time.perf_counter()
         yield
-        self._times_ms[stage].append((time.perf_counter() - started) * 1e3)
+        took_ms = (time.perf_counter() - started) * 1e3
+        if self._frame_of.get(stage) == self.frames:
+            self._times_ms[stage][-1] += took_ms
+        else:
+            self._times_ms[stage].append(took_ms)
+            self._frame_of[stage] = self.frames
 
     @property
     def fps(self) -> float:

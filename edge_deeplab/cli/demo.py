@@ -16,6 +16,7 @@ from edge_deeplab.cli.demo_options import (
     QrOption,
     RuntimeDirOption,
     ServeOption,
+    SmoothOption,
     WebOption,
     check_what_is_asked,
     only_file,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
     from edge_deeplab.demo.statistics import DemoStatistics
+    from edge_deeplab.runtimes.smoothing import Smoothing
 
 
 def demo(
@@ -135,6 +137,7 @@ def demo(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; without it every CPU.")
     ] = None,
+    smooth: SmoothOption = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many pictures.")
     ] = None,
@@ -173,6 +176,7 @@ def demo(
         tasks,
         {
             **{"--output": output, "--on": on, "--record": record, "--data": data},
+            "--smooth": smooth,
             **{"--serve": serve or None, "--host": host, "--port": port, "--qr": qr or None},
             "--runtime-dir": runtime_dir,
         },
@@ -206,6 +210,7 @@ def demo(
 
         if record is not None:
             _check_recording(record)
+        smoothing = _read_smoothing(smooth)
         progress = stack.enter_context(drawn_progress())
         progress.begin(f"opening {path.name}")
         with naming_options({"size_hw": "--size"}):
@@ -216,7 +221,7 @@ def demo(
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
             )
-        view = DemoView(opened, opacity=opacity, with_panel=panel)
+        view = DemoView(opened, opacity=opacity, with_panel=panel, smoothing=smoothing)
         refuse_recording_over_source(record, source)
         frames = open_source(source, max_pixels=max_pixels)
         stop = threading.Event()
@@ -232,6 +237,7 @@ def demo(
                 "artifact": str(path),
                 "runtime": opened.name,
                 "source": frames.name,
+                "smoothing": None if smoothing is None else smoothing.name,
                 **statistics.to_json(),
                 "recorded": None if record is None else str(record),
             }
@@ -239,7 +245,8 @@ def demo(
             return
         from edge_deeplab.cli.terminal import stdout_console
 
-        stdout_console().print(_table(statistics, f"{path} on {frames.name}"))
+        steadied = "" if smoothing is None else f", {smoothing.name}"
+        stdout_console().print(_table(statistics, f"{path} on {frames.name}{steadied}"))
         if record is not None:
             say(f"recorded: {record}")
 
@@ -283,6 +290,16 @@ def _write_contract(
         return
     names = sorted(path.name for path in folder.iterdir())
     say(f"{folder}: the contract of {written.model}: {', '.join(names)}")
+
+
+def _read_smoothing(text: str | None) -> "Smoothing | None":
+    """Return the smoothing that was asked for; what cannot be meant ends with exit code 2."""
+    if text is None:
+        return None
+    from edge_deeplab.runtimes.smoothing import parse_smoothing
+
+    with reading_option("--smooth"):
+        return parse_smoothing(text)
 
 
 def _check_recording(record: Path) -> None:

@@ -38,11 +38,21 @@ RuntimeDirOption = Annotated[
         help="Tarballs of the browser's runtime, as npm pack writes them, for machines without a network.",
     ),
 ]
+SmoothOption = Annotated[
+    str | None,
+    typer.Option(
+        "--smooth",
+        metavar="KIND[:NUMBER]",
+        help="Steady class maps from frame to frame: exponential[:ALPHA] averages scores (of a file with head logits), "
+        "majority[:FRAMES] takes the most frequent class; both lag under motion. Off without it.",
+    ),
+]
 
 _BELONGS_TO = {
     "--output": ("--replay",),
     "--on": ("--replay",),
     "--record": ("--source",),
+    "--smooth": ("--source",),
     "--data": ("--contract", "--web"),
     "--serve": ("--web",),
     "--runtime-dir": ("--web",),

@@ -133,6 +133,7 @@ CANNOT_BE_MEANT = {
         "--limit": ["0"],
         "--size": ["x", "0x16", "16", "-16x16"],
         "--port": ["-1", "65536", "x"],
+        "--smooth": ["", "median", "exponential:0", "exponential:nan", "majority:2", "majority:x"],
     },
 }
 NAMED_WRONGLY = {

@@ -91,7 +91,9 @@ def test_demo_without_torch_records_every_picture_of_a_folder(
         assert np.abs(picture[32, border + 6] - half_way((0, 220, 0), CLASSES[1].color)).max() < 14
 
 
+@pytest.mark.parametrize("smooth", [(), ("--smooth", "majority")])
 def test_demo_without_torch_film_in_film_out(
+    smooth: tuple[str, ...],
     board: dict[str, str],
     artifacts: dict[str, Path],
     make_film: Callable[..., Path],
@@ -99,7 +101,8 @@ def test_demo_without_torch_film_in_film_out(
 ) -> None:
     source, film = make_film(4), tmp_path / "out.mp4"
     demo = ("-m", "edge_deeplab", "demo", "--artifact", str(artifacts["tflite"]))
-    run = run_python(board, *demo, "--source", str(source), "--headless", "--record", str(film))
+    drawn = ("--source", str(source), "--headless", "--record", str(film))
+    run = run_python(board, *demo, *drawn, *smooth)
     assert run.returncode == 0, run.stderr
     with av.open(str(film)) as container:
         times = [frame.time for frame in container.decode(video=0)]
