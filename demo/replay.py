@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab.data.dataset import is_data_folder, open_dataset
-from edge_deeplab.data.images import read_image, write_grey
+from edge_deeplab.data.images import images_in, read_image, write_grey
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.transforms import resize_image
-from edge_deeplab.demo.sources import images_in
 from edge_deeplab.errors import DataError
 from edge_deeplab.files import check_replaceable, check_writable, file_sha256, replace_when_complete
 from edge_deeplab.formats.manifest import content_sha256

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.data.images import IMAGE_ENDINGS, read_image
+from edge_deeplab.data.images import IMAGE_ENDINGS, images_in, read_image
 from edge_deeplab.data.pixel_limit import MAX_PIXELS, check_pixels
 from edge_deeplab.demo.camera import CameraSource
 from edge_deeplab.demo.frames import Frame, FrameSource, to_upright_rgb
@@ -138,23 +138,3 @@ class VideoSource:
             f"{self.name} cannot be read as a video ({reason}); a complete video file was expected; "
             "copy it again or convert it to mp4"
         )
-
-
-def images_in(folder: Path) -> list[Path]:
-    """Return the image files of a folder, sorted by name.
-
-    Raises:
-        DataError: when it holds none or cannot be listed.
-    """
-    try:
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
-    except OSError as error:
-        raise DataError(
-            f"folder {folder} cannot be listed ({error.strerror}); check its permissions"
-        ) from error
-    if not paths:
-        raise DataError(
-            f"folder {folder} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected; "
-            "pass another folder, a video file or 'camera'"
-        )
-    return paths

@@ -36,6 +36,26 @@ _LABEL_STEPS = {"L;2": 85, "L;4": 17}
 _PILLOW_LIMIT = threading.RLock()
 
 
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder, sorted by name.
+
+    Raises:
+        DataError: when it holds none or cannot be listed.
+    """
+    try:
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+    except OSError as error:
+        raise DataError(
+            f"folder {folder} cannot be listed ({error.strerror}); check its permissions"
+        ) from error
+    if not paths:
+        raise DataError(
+            f"folder {folder} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected; "
+            "pass another folder"
+        )
+    return paths
+
+
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHWC:
     """Return an image file as (H, W, 3) uint8 RGB, turned as its camera was held (EXIF orientation).
 

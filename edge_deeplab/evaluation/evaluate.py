@@ -193,7 +193,7 @@ class Contestant:
 
     Args:
         runtime: a loaded artifact or checkpoint.
-        dataset: whose ids it is to speak.
+        dataset: whose ids it is to speak; None where nothing is labelled, and its own ids stay.
         class_map: what the runtime's ids mean, where its self-description does not tell.
 
     Raises:
@@ -202,9 +202,16 @@ class Contestant:
     """
 
     def __init__(
-        self, runtime: Runtime, dataset: SegmentationDataset, class_map: ClassMap | None = None
+        self,
+        runtime: Runtime,
+        dataset: SegmentationDataset | None,
+        class_map: ClassMap | None = None,
     ) -> None:
         self.runtime = runtime
+        self.class_names: tuple[str, ...] = ()
+        if dataset is None:
+            self._lookup = np.arange(256, dtype=np.uint8)
+            return
         self.class_names = tuple(each.name for each in dataset.classes)
         self._lookup = class_lookup(
             runtime.description,
@@ -236,7 +243,11 @@ class Contestant:
         start = time.perf_counter()
         (ids,) = self.runtime.predict(images)
         latency_ms = (time.perf_counter() - start) * 1000
-        return self._lookup[resize_ids(ids, self.size_hw)], latency_ms
+        return self.translate(ids), latency_ms
+
+    def translate(self, ids: Ids) -> Ids:
+        """Return the data set's ids, (H, W) uint8 at the runtime's input size, that the runtime's ids mean."""
+        return self._lookup[resize_ids(ids, self.size_hw)]
 
 
 def _count_scores(runtime: Runtime) -> int | None:

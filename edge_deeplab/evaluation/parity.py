@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.data.dataset import SegmentationDataset
-from edge_deeplab.description import Description
 from edge_deeplab.errors import DataError, checking
 from edge_deeplab.evaluation.ci import parity_junit, parity_markdown
 from edge_deeplab.evaluation.class_map import ClassMap
@@ -19,7 +18,7 @@ from edge_deeplab.evaluation.drift import plot
 from edge_deeplab.evaluation.evaluate import Contestant, Tally
 from edge_deeplab.evaluation.metrics import Ids
 from edge_deeplab.evaluation.plots import check_plot
-from edge_deeplab.evaluation.reference import find_reference, open_reference
+from edge_deeplab.evaluation.reference import choose_reference, open_reference
 from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Trial
@@ -110,7 +109,7 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
         if trial.contestant is not None and trial.description is not None
     }
     is_any_open = any(trial.contestant is not None for trial in trials)
-    reference = _reference_of(request, named, progress) if is_any_open else None
+    reference = choose_reference(request.reference, named, progress) if is_any_open else None
     checkpoint = reference if isinstance(reference, Path | None) else reference.path
 
     def open_at(size_hw: Size) -> Runtime:
@@ -125,16 +124,6 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     if request.markdown is not None:
         write_atomically(request.markdown, parity_markdown(report))
     return report
-
-
-def _reference_of(
-    request: ParityRequest, named: Mapping[Path, Description], progress: Progress
-) -> "Path | Checkpoint":
-    """Return the checkpoint that files are held against: the one that was given, or the file that is meant."""
-    given = request.reference
-    if given is None or isinstance(given, str):
-        return find_reference(given, named, progress)
-    return given
 
 
 def _explained(
@@ -173,7 +162,7 @@ def open_trials(
         class_map: what the ids of files without self-description mean.
         progress: told of each that is opened.
     """
-    trials = [Trial(path, Tally(dataset), size) for path in paths for size in sizes_of(path)]
+    trials = [Trial(path, Tally(dataset), listed_hw=size) for path in paths for size in sizes_of(path)]
     for trial in trials:
         progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)

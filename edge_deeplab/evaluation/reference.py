@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
 
 
+def choose_reference(
+    given: "str | Checkpoint | None",
+    descriptions: Mapping[Path, Description],
+    progress: Progress = SILENT,
+) -> "Path | Checkpoint":
+    """Return the checkpoint that artifacts are held against: the one that was given, or the file that is meant.
+
+    Arguments and errors are those of `find_reference`.
+    """
+    if given is None or isinstance(given, str):
+        return find_reference(given, descriptions, progress)
+    return given
+
+
 def find_reference(
     argument: str | None, descriptions: Mapping[Path, Description], progress: Progress = SILENT
 ) -> Path:

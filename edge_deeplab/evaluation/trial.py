@@ -1,4 +1,4 @@
-"""One artifact on its way through the images of a parity run.
+"""One artifact on its way through the images of a measurement.
 
 Whatever goes wrong with it ends it and becomes its result, so that the others go on.
 """
@@ -6,7 +6,7 @@ Whatever goes wrong with it ends it and becomes its result, so that the others g
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,37 +36,30 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Trial:
+class Entrant:
     """One artifact; its first failure ends it and is kept.
 
     Args:
         path: the artifact.
-        tally: its counts.
         listed_hw: the size that it is run at, of an artifact that lists several.
         contestant: the opened artifact; None once it failed.
         runtime: name of what executes it.
         description: what it says of itself.
-        agreements: fraction of pixels that agree with the reference, one an image.
-        ids: what it predicts for the image that was run last.
-        compared: the first images, with what it and the reference predict.
         error: why it ended.
     """
 
     path: Path
-    tally: Tally
+    _: KW_ONLY
     listed_hw: Size | None = None
     contestant: Contestant | None = None
     runtime: str | None = None
     description: Description | None = None
-    agreements: list[float] = field(default_factory=list)
-    ids: Ids | None = None
-    compared: list[Compared] = field(default_factory=list)
     error: str | None = None
 
     def open(
         self,
         open_file: Callable[..., Runtime],
-        dataset: SegmentationDataset,
+        dataset: SegmentationDataset | None,
         class_map: ClassMap | None,
     ) -> None:
         """Open the artifact, in place; a failure becomes the trial's result."""
@@ -74,6 +67,33 @@ class Trial:
             runtime = open_file(self.path, size_hw=self.listed_hw)
             self.runtime, self.description = runtime.name, runtime.description
             self.contestant = Contestant(runtime, dataset, class_map)
+
+    @contextmanager
+    def _keeping_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Whatever a third-party runtime raises is this artifact's result, not the command's end.
+            log.debug("%s failed", self.path, exc_info=True)
+            self.contestant = None
+            self.error = _sentence(self.path, error)
+
+
+@dataclass
+class Trial(Entrant):
+    """One artifact of a parity run; `Entrant` says the rest.
+
+    Args:
+        tally: its counts.
+        agreements: fraction of pixels that agree with the reference, one an image.
+        ids: what it predicts for the image that was run last.
+        compared: the first images, with what it and the reference predict.
+    """
+
+    tally: Tally
+    agreements: list[float] = field(default_factory=list)
+    ids: Ids | None = None
+    compared: list[Compared] = field(default_factory=list)
 
     def run(self, sample: Sample, reference_ids: Mapping[Size, Ids]) -> None:
         """Predict and count one image, in place; a failure becomes the trial's result.
@@ -98,16 +118,6 @@ class Trial:
         except Exception:  # of a third-party runtime; the scores stand
             log.debug("%s failed while it was looked into", self.path, exc_info=True)
             return None
-
-    @contextmanager
-    def _keeping_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            # Whatever a third-party runtime raises is this artifact's result, not the command's end.
-            log.debug("%s failed", self.path, exc_info=True)
-            self.contestant = None
-            self.error = _sentence(self.path, error)
 
     def against(self, references: Mapping[Size, Evaluation], max_drop: float) -> ArtifactParity:
         """Return the result.
