@@ -28,6 +28,7 @@ __all__ = [
     "lab",
     "lab_tools",
     "load",
+    "measure_flicker",
     "models",
     "open_artifact",
     "parity",

@@ -77,6 +77,7 @@ BASE: dict[str, dict[str, Any]] = {
     "install_lab_tools": {"names": "nothing"},
     "lab": {"artifacts": "absent.onnx"},
     "load": {"source": "absent"},
+    "measure_flicker": {"artifacts": "absent.onnx", "data": "absent"},
     "open_artifact": {"path": "absent.onnx"},
     "parity": {"artifacts": "absent.onnx", "data": "absent"},
     "prune": {"data": "absent", "output": "run"},

@@ -13,7 +13,15 @@ from edge_deeplab.api.checks import (
     write_mac_script,
 )
 from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact, wrap
-from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
+from edge_deeplab.api.scores import (
+    bench,
+    compress,
+    doctor,
+    evaluate,
+    measure_flicker,
+    models,
+    parity,
+)
 from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
@@ -31,6 +39,7 @@ __all__ = [
     "lab",
     "lab_tools",
     "load",
+    "measure_flicker",
     "models",
     "open_artifact",
     "parity",

@@ -139,6 +139,46 @@ def parity(
 
 
 @checked
+def measure_flicker(
+    artifacts: Artifacts | None = None,
+    *,
+    reference: "str | Path | types.Checkpoint | None" = None,
+    data: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    label_map: "types.NamedLabelMap" = None,
+    class_map: "types.ClassMap | str | Path | None" = None,
+    normalisation: "types.Normalisation | None" = None,
+    runtime: str | None = None,
+    allowance: "types.Allowance | None" = None,
+    progress: Progress = SILENT,
+) -> "types.FlickerReport":
+    """Measure how class maps of exported files flicker from frame to frame, as they are and smoothed over time.
+
+    Keywords are the fields of `evaluation.flicker.FlickerRequest`; results and errors are those of
+    `evaluation.flicker.measure_flicker`. `data` may be a folder of photographs without labels, which then give no mIoU.
+    A file that fails is an entry of the result, not an exception.
+    """
+    from edge_deeplab.evaluation import flicker as layer
+
+    request = layer.FlickerRequest(
+        artifacts=None if artifacts is None else to_paths(artifacts),
+        reference=_named(reference),
+        data=to_path_or_none("data", data),
+        split=split,
+        limit=limit,
+        max_pixels=max_pixels,
+        label_map=label_map,
+        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
+        normalisation=normalisation,
+        runtime=runtime,
+        allowance=allowance,
+    )
+    return layer.measure_flicker(request, progress)
+
+
+@checked
 def bench(
     artifacts: Artifacts,
     *,

@@ -21,6 +21,7 @@ from edge_deeplab.evaluation.class_map import ClassMap as ClassMap
 from edge_deeplab.evaluation.cost import ModelList as ModelList
 from edge_deeplab.evaluation.dense_crf import DenseCrf as DenseCrf
 from edge_deeplab.evaluation.doctor import Diagnosis as Diagnosis
+from edge_deeplab.evaluation.flicker_report import FlickerReport as FlickerReport
 from edge_deeplab.evaluation.importing import Imported as Imported
 from edge_deeplab.evaluation.latency import BenchReport as BenchReport
 from edge_deeplab.evaluation.pruned import Pruned as Pruned

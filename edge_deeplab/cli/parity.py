@@ -30,12 +30,16 @@ from edge_deeplab.cli.output import (
     naming_options,
     print_json,
 )
+from edge_deeplab.cli.parity_video import refuse_scoring, show_flicker
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
     from edge_deeplab.evaluation.verdict import ParityReport
+
+
+MAX_DROP = 0.5
 
 
 def parity(
@@ -69,14 +73,27 @@ def parity(
         ),
     ] = False,
     data: DataOption = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="In place of a score: how class maps flicker from frame to frame, and what smoothing them (demo "
+            "--smooth) changes, on photographs moved by known shifts. DIR holds them, or is a labelled folder.",
+        ),
+    ] = None,
     split: SplitOption = "test",
     limit: LimitOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
     max_drop: Annotated[
-        float,
-        typer.Option(min=0.0, callback=finite, help="Largest loss of mIoU points that passes."),
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0.0,
+            callback=finite,
+            show_default=str(MAX_DROP),
+            help="Largest loss of mIoU points that passes.",
+        ),
+    ] = None,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
     runtime: RuntimeOption = None,
@@ -125,8 +142,33 @@ def parity(
     Example: edge-deeplab parity exports/*.onnx exports/*.tflite --data camvid --max-drop 0.05
 
     From a phone: edge-deeplab parity exports/model.tflite --masks from-phone --data camvid
+
+    Flicker: edge-deeplab parity exports/model.tflite --video camvid --limit 20
     """
     foreign_pixels = parse_normalisation(normalisation)
+    if video is not None:
+        scored = {"--masks": masks, "--canonical": canonical, "--data": data, "--on": on}
+        shown = {"--per-class": per_class, "--explain": explain, "--plot": plot}
+        judged = {"--max-drop": max_drop is not None}
+        refuse_scoring({**scored, **shown, **judged})
+        with ending_cleanly(as_json=as_json, debug=debug):
+            with naming_options({"data": "--video"}), drawn_progress() as progress:
+                found = api.measure_flicker(
+                    artifacts or None,
+                    reference=reference,
+                    data=video,
+                    split=split,
+                    limit=limit,
+                    max_pixels=max_pixels,
+                    label_map=label_map,
+                    class_map=class_map,
+                    normalisation=foreign_pixels,
+                    runtime=runtime,
+                    allowance=allowance(memory_limit, time_limit),
+                    progress=progress,
+                )
+            show_flicker(found, as_json=as_json)
+        return
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options({}), drawn_progress() as progress:
             report = api.parity(
@@ -139,7 +181,7 @@ def parity(
                 limit=limit,
                 max_pixels=max_pixels,
                 label_map=label_map,
-                max_drop=max_drop,
+                max_drop=MAX_DROP if max_drop is None else max_drop,
                 class_map=class_map,
                 normalisation=foreign_pixels,
                 runtime=runtime,

@@ -1,4 +1,4 @@
-"""How sure a difference in mIoU is: a paired bootstrap over images.
+"""How sure a difference in mIoU, or a share of pixels, is: a paired bootstrap over images.
 
 Both models are scored on the same resampled images, so that what is hard for both cancels and a small difference can
 be told from chance. Intersections and unions add up over images, so a resample is a vector of weights and all of them
@@ -48,23 +48,55 @@ def bootstrap_interval(
         (low, high) in mIoU points; nan for both of a single image, which tells nothing of others, and when no resample
         has a score.
     """
-    images = len(reference)
-    if images < FEWEST_IMAGES:
+    if len(reference) < FEWEST_IMAGES:
         return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
-    weights = draws.astype(
-        np.float64
-    )  # (resamples, images): whole numbers still, but a BLAS product
+    weights = _draw_weights(len(reference), resamples, seed)
     present = weights @ is_present(reference) > 0  # (resamples, K)
     differences = _weighted_miou(weights, candidate, present) - _weighted_miou(
         weights, reference, present
     )
-    differences = differences[~np.isnan(differences)]
-    if not len(differences):
+    return _percentiles(differences, confidence)
+
+
+def share_interval(
+    hits: npt.NDArray[np.int64],
+    totals: npt.NDArray[np.int64],
+    other_hits: npt.NDArray[np.int64] | None = None,
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a share over images, or of the difference of two shares of the same.
+
+    Args:
+        hits: (N,) pixels that count, of N images.
+        totals: (N,) pixels of each.
+        other_hits: (N,) what is subtracted from `hits`, for a difference: another count of the same pixels.
+
+    Returns:
+        (low, high), fractions; nan for both of a single image, and when no resample has a pixel.
+    """
+    if len(hits) < FEWEST_IMAGES:
+        return float("nan"), float("nan")
+    weights = _draw_weights(len(hits), RESAMPLES, SEED)
+    counted = hits if other_hits is None else hits - other_hits
+    seen = weights @ totals
+    shares = np.full(len(weights), np.nan)
+    np.divide(weights @ counted, seen, out=shares, where=seen > 0)
+    return _percentiles(shares, 0.95)
+
+
+def _draw_weights(images: int, resamples: int, seed: int) -> Floats:
+    """Return how often each image is in each resample, (resamples, images)."""
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    return draws.astype(np.float64)  # whole numbers still, but a BLAS product
+
+
+def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
+    """Return the bounds that this share of the values, nan aside, lies between; nan where there is none."""
+    known = values[~np.isnan(values)]
+    if not len(known):
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
-    low, high = np.quantile(differences, [tail, 1 - tail])
+    low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -162,7 +162,9 @@ def open_trials(
         class_map: what the ids of files without self-description mean.
         progress: told of each that is opened.
     """
-    trials = [Trial(path, Tally(dataset), listed_hw=size) for path in paths for size in sizes_of(path)]
+    trials = [
+        Trial(path, Tally(dataset), listed_hw=size) for path in paths for size in sizes_of(path)
+    ]
     for trial in trials:
         progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)

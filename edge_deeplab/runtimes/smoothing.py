@@ -15,9 +15,9 @@ import numpy.typing as npt
 from edge_deeplab.errors import ArtifactError, ConfigError
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 
-ALPHA = 0.4
+ALPHA = 0.6
 """Weight of the newest frame where none is asked for."""
-FRAMES = 5
+FRAMES = 3
 """Frames among which the majority is taken where no number is asked for."""
 _MOST_FRAMES = 15
 """The work of a majority grows with the square of its frames."""
@@ -31,7 +31,7 @@ class Smoothing(Protocol):
     """What steadies the frames of one film, one after the other.
 
     Attributes:
-        name: as it is asked for, with its number: "exponential:0.4".
+        name: as it is asked for, with its number: "exponential:0.6".
         reads: what `smooth` takes and gives: scores (C, H, W) float32, or class ids (H, W) uint8.
     """
 
@@ -155,7 +155,7 @@ def _majority(newest_first: list[ClassIds]) -> ClassIds:
 
 
 def parse_smoothing(text: str) -> Smoothing:
-    """Return the smoothing that text means: "exponential", "exponential:0.4", "majority" or "majority:5".
+    """Return the smoothing that text means: "exponential", "exponential:0.6", "majority" or "majority:3".
 
     Raises:
         ConfigError: when it means none.
@@ -206,7 +206,8 @@ def frame_for(
         runtime: the file.
         images: (1, H, W, 3) uint8 RGB of the file's size.
     """
-    return runtime.logits(images)[0] if smoothing.reads == "scores" else runtime.predict(images)[0]
+    seen = runtime.logits(images) if smoothing.reads == "scores" else runtime.predict(images)
+    return np.asarray(seen[0])
 
 
 def ids_of(frame: npt.NDArray[np.generic]) -> ClassIds:

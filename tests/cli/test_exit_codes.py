@@ -175,6 +175,7 @@ NAMED_WRONGLY = {
     },
     "parity": {
         "--masks": ["absent", "file", "strange"],
+        "--video": ["absent", "file", "strange"],
         "--reference": ["absent"],
         "--data": ["absent"],
         "--label-map": ["absent.toml", "file"],

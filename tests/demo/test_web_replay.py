@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from edge_deeplab import api
+from edge_deeplab.data.images import images_in
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.demo.replay import name_class_maps, replay_photographs
-from edge_deeplab.data.images import images_in
 from edge_deeplab.demo.web_folder import WebSite
 from edge_deeplab.demo.web_replay import BrowserReplay, BrowserTask
 from edge_deeplab.demo.web_task import WebTask

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.evaluation.bootstrap import bootstrap_interval, share_interval
 from edge_deeplab.evaluation.metrics import Counts, mean_iou
 
 
@@ -85,3 +85,22 @@ def test_interval_of_a_class_in_one_image_averages_both_sides_over_the_same_clas
     low, high = bootstrap_interval(reference, candidate)
     # with the class: its union grows by at most 11 of 1000; without it: a pixel of 1000 is lost
     assert -2 < low <= high < 0
+
+
+def test_interval_of_a_share_holds_it_and_follows_how_images_differ() -> None:
+    totals = np.full(40, 100)
+    low, high = share_interval(np.full(40, 7), totals)
+    assert (low, high) == (0.07, 0.07)
+    hits = np.random.default_rng(0).integers(0, 20, 40)
+    low, high = share_interval(hits, totals)
+    assert low < hits.sum() / totals.sum() < high
+
+
+def test_interval_of_the_difference_of_shares_is_paired() -> None:
+    totals, hits = np.full(40, 100), np.random.default_rng(0).integers(5, 50, 40)
+    assert share_interval(hits, totals, hits - 3) == (0.03, 0.03)
+
+
+def test_interval_of_a_share_of_nothing_is_nan() -> None:
+    nothing = np.zeros(3, np.int64)
+    assert np.isnan(share_interval(nothing, nothing)).all()

@@ -130,9 +130,9 @@ def test_reset_forgets_every_frame(smoothing, old, new) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "reads"),
     [
-        ("exponential", "exponential:0.4", "scores"),
+        ("exponential", "exponential:0.6", "scores"),
         ("exponential:0.25", "exponential:0.25", "scores"),
-        ("majority", "majority:5", "ids"),
+        ("majority", "majority:3", "ids"),
         ("majority:9", "majority:9", "ids"),
     ],
 )

@@ -1,0 +1,123 @@
+"""What `edge-deeplab parity --video` shows: how files flicker, what smoothing them changes, and what it costs."""
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import typer
+
+from edge_deeplab.cli.output import print_json
+from edge_deeplab.cli.terminal import say, stdout_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edge_deeplab.evaluation.flicker_report import (
+        FileFlicker,
+        FlickerReport,
+        SmoothedFlicker,
+        Stretch,
+    )
+
+_TITLES: "Mapping[Stretch, str]" = {
+    "still": "standing still",
+    "moving": "moving by known shifts, undone before frames are compared",
+}
+
+
+def refuse_scoring(options: Mapping[str, object]) -> None:
+    """Refuse what asks for a score, and so cannot come with the measurement of flicker.
+
+    Args:
+        options: as they are spelled; what was not given is false.
+    """
+    for option in (option for option, value in options.items() if value):
+        raise typer.BadParameter(
+            "it came with --video, which measures flicker and no difference in score; leave one of the two out",
+            param_hint=option,
+        )
+
+
+def show_flicker(report: "FlickerReport", *, as_json: bool) -> None:
+    """Print what was found; ends with code 1 where a file could not be measured."""
+    if as_json:
+        print_json(report.to_json())
+    else:
+        console = stdout_console()
+        for stretch in _TITLES:
+            console.print(_stretch_table(report, stretch))
+        console.print(_cost_table(report))
+        for artifact in report.artifacts:
+            if artifact.smoothed and not artifact.gives_scores:
+                say(
+                    f"{artifact.path.name} gives class ids; export --head logits gives scores to average"
+                )
+    failures = report.failures()
+    for failure in failures:
+        say(f"failed: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _rows(report: "FlickerReport") -> "Iterator[tuple[str, FileFlicker]]":
+    for reference in report.references:
+        yield f"reference: {reference.path.name}", reference
+    for artifact in report.artifacts:
+        yield artifact.path.name, artifact
+
+
+def _stretch_table(report: "FlickerReport", stretch: "Stretch") -> "Table":
+    """Return, for each file and smoothing, the share of pixels that flip and the mIoU of every frame."""
+    from rich.table import Table
+
+    several = "" if report.sequences == 1 else "s"
+    table = Table(title=f"{report.sequences} photograph{several}, {_TITLES[stretch]}")
+    table.add_column("file", overflow="fold")
+    table.add_column("smoothing", no_wrap=True)
+    headers = ("flips", "95 % interval")
+    for header in (*headers, *(("mIoU", "against off") if report.labelled else ())):
+        table.add_column(header, justify="right")
+    for name, file in _rows(report):
+        for number, own in enumerate(file.smoothed):
+            cells = _stretch_cells(own, file.smoothed[0], stretch, labelled=report.labelled)
+            last = number == len(file.smoothed) - 1
+            table.add_row("" if number else name, own.smoothing, *cells, end_section=last)
+        if not file.smoothed:
+            table.add_row(name, "-", *("-" for _ in table.columns[2:]), end_section=True)
+    return table
+
+
+def _stretch_cells(
+    own: "SmoothedFlicker", off: "SmoothedFlicker", stretch: "Stretch", *, labelled: bool
+) -> list[str]:
+    counts = own.stretches[stretch]
+    low, high = counts.flips_interval
+    cells = [_percent(counts.flips), f"{_percent(low)} to {_percent(high)}"]
+    if not labelled:
+        return cells
+    lost = "" if own is off else f"{counts.miou_against(off.stretches[stretch])[0]:+.2f}"
+    return [*cells, f"{counts.miou:.2f}", lost]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if isfinite(share) else "-"
+
+
+def _cost_table(report: "FlickerReport") -> "Table":
+    """Return what a frame costs on this machine."""
+    from rich.table import Table
+
+    table = Table(title="ms a frame on this machine")
+    table.add_column("file", overflow="fold")
+    names = list(dict.fromkeys(s.smoothing for _, file in _rows(report) for s in file.smoothed))
+    for header in ("size", "class map", *names[1:]):
+        table.add_column(header, justify="right")
+    for name, file in _rows(report):
+        if file.size_hw is None:
+            table.add_row(name, *("-" for _ in table.columns[1:]))
+            continue
+        size = "x".join(map(str, file.size_hw))
+        found = (file.smoothed_by(each) for each in names[1:])
+        costs = ("-" if each is None else f"{each.smoothing_ms:.1f}" for each in found)
+        table.add_row(name, size, f"{file.latency_ms:.1f}", *costs)
+    return table
