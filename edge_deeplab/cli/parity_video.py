@@ -67,23 +67,22 @@ def _rows(report: "FlickerReport") -> "Iterator[tuple[str, FileFlicker]]":
 
 
 def _stretch_table(report: "FlickerReport", stretch: "Stretch") -> "Table":
-    """Return, for each file and smoothing, the share of pixels that flip and the mIoU of every frame."""
+    """Return the share of pixels that flip and the mIoU of every frame: of a file as it is, and smoothed below it."""
     from rich.table import Table
 
     several = "" if report.sequences == 1 else "s"
     table = Table(title=f"{report.sequences} photograph{several}, {_TITLES[stretch]}")
-    table.add_column("file", overflow="fold")
-    table.add_column("smoothing", no_wrap=True)
-    headers = ("flips", "95 % interval")
-    for header in (*headers, *(("mIoU", "against off") if report.labelled else ())):
-        table.add_column(header, justify="right")
+    table.add_column("file, and smoothed", overflow="fold")
+    headers = ("flips, %", "95 % interval", *(("mIoU", "against off") if report.labelled else ()))
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
     for name, file in _rows(report):
-        for number, own in enumerate(file.smoothed):
+        for own in file.smoothed:
+            label = name if own is file.smoothed[0] else f"  {own.smoothing}"
             cells = _stretch_cells(own, file.smoothed[0], stretch, labelled=report.labelled)
-            last = number == len(file.smoothed) - 1
-            table.add_row("" if number else name, own.smoothing, *cells, end_section=last)
+            table.add_row(label, *cells, end_section=own is file.smoothed[-1])
         if not file.smoothed:
-            table.add_row(name, "-", *("-" for _ in table.columns[2:]), end_section=True)
+            table.add_row(name, *("-" for _ in headers), end_section=True)
     return table
 
 
@@ -100,7 +99,7 @@ def _stretch_cells(
 
 
 def _percent(share: float) -> str:
-    return f"{share:.2%}" if isfinite(share) else "-"
+    return f"{100 * share:.2f}" if isfinite(share) else "-"
 
 
 def _cost_table(report: "FlickerReport") -> "Table":
