@@ -149,7 +149,8 @@ def parity(
     if video is not None:
         scored = {"--masks": masks, "--canonical": canonical, "--data": data, "--on": on}
         shown = {"--per-class": per_class, "--explain": explain, "--plot": plot}
-        judged = {"--max-drop": max_drop is not None}
+        judged = {"--max-drop": max_drop is not None, "--fail-inconclusive": fail_inconclusive}
+        shown |= {"--junit": junit, "--markdown": markdown}
         refuse_scoring({**scored, **shown, **judged})
         with ending_cleanly(as_json=as_json, debug=debug):
             with naming_options({"data": "--video"}), drawn_progress() as progress:

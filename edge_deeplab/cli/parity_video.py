@@ -91,7 +91,8 @@ def _stretch_cells(
 ) -> list[str]:
     counts = own.stretches[stretch]
     low, high = counts.flips_interval
-    cells = [_percent(counts.flips), f"{_percent(low)} to {_percent(high)}"]
+    between = f"{_percent(low)} to {_percent(high)}" if isfinite(low) else "-"
+    cells = [_percent(counts.flips), between]
     if not labelled:
         return cells
     lost = "" if own is off else f"{counts.miou_against(off.stretches[stretch])[0]:+.2f}"

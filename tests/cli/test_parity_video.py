@@ -1,6 +1,7 @@
 """`edge-deeplab parity --video`: its tables, its document, its exit codes, and what does not go with it."""
 
 import json
+import re
 
 import pytest
 import typer
@@ -36,7 +37,16 @@ def test_folder_of_photographs_alone_has_no_score(invoke, folder) -> None:
     result = invoke("good.onnx", "--video", folder / "data" / "test" / "images", "--limit", 2)
     assert result.exit_code == 0, result.stderr
     assert "2 photographs, standing still" in result.stdout
+    assert re.search(r"\d to \d", result.stdout)
     assert "mIoU" not in result.stdout
+
+
+def test_single_photograph_has_no_interval(invoke) -> None:
+    result = invoke("good.onnx", "--video", "data", "--limit", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "1 photograph, standing still" in result.stdout
+    assert "nan" not in result.stdout
+    assert not re.search(r"\d to \d", result.stdout)
 
 
 def test_tables_tell_both_stretches_the_cost_and_whose_scores_are_not_averaged(invoke) -> None:
@@ -61,6 +71,9 @@ def test_file_that_fails_is_told_and_the_exit_code_is_1(invoke) -> None:
         ("--max-drop", "0.5"),
         ("--plot", "a.png"),
         ("--on", "litert-gpu"),
+        ("--junit", "a.xml"),
+        ("--markdown", "a.md"),
+        ("--fail-inconclusive",),
         *(("--canonical",), ("--explain",), ("--per-class",)),
     ],
 )

@@ -262,6 +262,7 @@ def test_plain_folder_of_photographs_has_flicker_and_no_score(measure, photograp
     off = document["artifacts"][0]["smoothings"][0]
     assert off["still"]["flips"] >= 0
     assert off["still"]["miou"] is None
+    assert off["still"]["flips_interval"] == [None, None], "of a single photograph"
     assert off["moving"]["against_off"]["miou_interval"] == [None, None]
 
 
