@@ -21,13 +21,11 @@ from edge_deeplab.data.images import (
     read_image,
     read_labels,
 )
-from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
+from edge_deeplab.data.labelled_files import NOT_A_LABEL, LabelledFiles, missing_split
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import DataError
-
-_NOT_A_LABEL = -1
 
 
 @dataclass(frozen=True)
@@ -82,20 +80,20 @@ class FolderDataset:
     Args:
         files: what the layout's reader found.
         max_pixels: a larger image or mask is refused before it is decoded.
+
+    Raises:
+        DataError: when a mask is missing, two images share one, or the list of images is wrong.
     """
 
     def __init__(self, files: LabelledFiles, max_pixels: int = MAX_PIXELS) -> None:
+        files.check()
         self.name = files.name
         self.licence = files.licence
         self.classes = files.classes
         self.ignore_index = files.ignore_index
         self._files = files
         self._max_pixels = max_pixels
-        self._labels = files.class_of_label or tuple(range(len(files.classes)))
-        self._class_of_label = np.full(256, _NOT_A_LABEL, np.int16)
-        self._class_of_label[: len(self._labels)] = self._labels
-        if files.ignore_index is not None:
-            self._class_of_label[files.ignore_index] = files.ignore_index
+        self._class_of_label = files.class_lookup()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,14 +132,14 @@ class FolderDataset:
 
     def _classes_of(self, labels: npt.NDArray[np.uint8], path: Path) -> MaskIds:
         ids = self._class_of_label[labels]  # (H, W)
-        wrong = ids == _NOT_A_LABEL
+        wrong = ids == NOT_A_LABEL
         if wrong.any():
             row, column = divmod(int(wrong.argmax()), labels.shape[1])  # the first
             ignored = "" if self.ignore_index is None else f" or {self.ignore_index} (ignored)"
             listed = "" if self._files.description is None else " or list the class in dataset.toml"
             raise DataError(
                 f"mask {path} holds label {labels[row, column]} at row {row}, column {column}; "
-                f"0 to {len(self._labels) - 1}{ignored} was expected; mend the mask{listed}"
+                f"0 to {len(self._files.labels) - 1}{ignored} was expected; mend the mask{listed}"
             )
         return ids.astype(np.uint8)
 
@@ -157,7 +155,7 @@ def open_dataset(root: Path, split: str, *, max_pixels: int = MAX_PIXELS) -> Fol
     Raises:
         DataError: when the folder, its description, the split, an image or a mask is missing.
     """
-    return FolderDataset(_find_files(root, split), max_pixels)
+    return FolderDataset(find_files(root, split), max_pixels)
 
 
 def is_data_folder(root: Path) -> bool:
@@ -165,7 +163,12 @@ def is_data_folder(root: Path) -> bool:
     return (root / FILE).is_file() or find_voc(root) is not None or is_cityscapes(root)
 
 
-def _find_files(root: Path, split: str) -> LabelledFiles:
+def find_files(root: Path, split: str) -> LabelledFiles:
+    """Find the images and masks of one split of a data folder; nothing is read, and faults are not raised.
+
+    Raises:
+        DataError: when the folder, its description or the split is missing, or it holds no images.
+    """
     if not root.is_dir():
         raise DataError(
             f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"

@@ -1,13 +1,32 @@
 """The files of one labelled split, in whatever layout they lie: what a layout's reader finds and a data set reads."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import DataError
 from edge_deeplab.files import file_sha256
+
+NOT_A_LABEL = -1
+"""Stands in `LabelledFiles.class_lookup` for labels that mean nothing."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is wrong with a data set, on which reading would end.
+
+    Args:
+        path: the file or folder that it is about.
+        sentence: what came, what was expected, what to do.
+    """
+
+    path: Path
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -19,12 +38,10 @@ class LabelledFiles:
         licence: licence of the images.
         classes: classes in id order.
         ignore_index: id of pixels that are not scored, or None. As a label it means itself.
-        pairs: image and mask of each sample, in order.
+        pairs: image and mask of each sample, in order; of those with a fault the mask may be absent or another's too.
         class_of_label: class id, or ignore index, of each label from 0; None where labels are class ids.
         description: file that says all this, or None where the layout itself does.
-
-    Raises:
-        DataError: when a mask is missing, or two images share one.
+        listing_faults: what is wrong with the list that the images stand in, where there is one.
     """
 
     name: str
@@ -34,20 +51,34 @@ class LabelledFiles:
     pairs: tuple[tuple[Path, Path], ...]
     class_of_label: tuple[int, ...] | None = None
     description: Path | None = None
+    listing_faults: tuple[Fault, ...] = ()
 
-    def __post_init__(self) -> None:
-        image_of: dict[Path, Path] = {}
-        for image, mask in self.pairs:
-            if mask in image_of:
-                raise DataError(
-                    f"images {image_of[mask]} and {image} share the mask {mask}, which would count twice; one image a "
-                    "mask was expected; remove or rename one of them"
-                )
-            image_of[mask] = image
-            if not mask.is_file():
-                raise DataError(
-                    f"image {image} has no mask; {mask} was expected; add it or remove the image"
-                )
+    def faults(self) -> Iterator[Fault]:
+        """Give what is wrong with the list, images that share a mask, and images without one."""
+        yield from self.listing_faults
+        yield from _pair_faults(self.pairs)
+
+    def check(self) -> None:
+        """Check that there is nothing wrong.
+
+        Raises:
+            DataError: for the first fault.
+        """
+        for fault in self.faults():
+            raise DataError(fault.sentence)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The class id, or ignore index, of each label from 0."""
+        return self.class_of_label or tuple(range(len(self.classes)))
+
+    def class_lookup(self) -> npt.NDArray[np.int16]:
+        """Return the (256,) int16 class id, or ignore index, of every label; `NOT_A_LABEL` where it means nothing."""
+        lookup = np.full(256, NOT_A_LABEL, np.int16)
+        lookup[: len(self.labels)] = self.labels
+        if self.ignore_index is not None:
+            lookup[self.ignore_index] = self.ignore_index
+        return lookup
 
     def content_sha256(self) -> str:
         """Return the hash of the classes and of all images and masks, names included.
@@ -70,6 +101,23 @@ class LabelledFiles:
                 ) from error
             digest.update(f"{path.name}\0{content}\n".encode())
         return digest.hexdigest()
+
+
+def _pair_faults(pairs: Sequence[tuple[Path, Path]]) -> Iterator[Fault]:
+    image_of: dict[Path, Path] = {}
+    for image, mask in pairs:
+        if mask in image_of:
+            yield Fault(
+                image,
+                f"images {image_of[mask]} and {image} share the mask {mask}, which would count twice; one image a "
+                "mask was expected; remove or rename one of them",
+            )
+        elif not mask.is_file():
+            yield Fault(
+                image,
+                f"image {image} has no mask; {mask} was expected; add it or remove the image",
+            )
+        image_of.setdefault(mask, image)
 
 
 def missing_split(root: Path, split: str, lacking: str, found: Iterable[str]) -> DataError:

@@ -4,9 +4,10 @@ What that file says of other data is fixed here: names, colours, what is ignored
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from edge_deeplab.data.labelled_files import LabelledFiles, missing_split
+from edge_deeplab.data.labelled_files import Fault, LabelledFiles, missing_split
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import DataError
 
@@ -96,10 +97,15 @@ def read_voc(root: Path, split: str) -> LabelledFiles:
         split: a list in the last of these; the masks of `trainaug` are those of `SegmentationClassAug`.
 
     Raises:
-        DataError: when the split, an image or a mask is missing.
+        DataError: when the split is missing, or names no images.
     """
     masks = root / ("SegmentationClassAug" if split == VOC_AUGMENTED_SPLIT else "SegmentationClass")
-    pairs = tuple((image, masks / f"{image.stem}.png") for image in _listed_voc_images(root, split))
+    stems = _listed_voc_stems(root, split)
+    faults = _voc_faults(root, split, stems)
+    proper = [stem for stem in dict.fromkeys(stems) if _is_voc_image(root, stem)]
+    pairs = tuple(
+        (root / "JPEGImages" / f"{stem}.jpg", masks / f"{stem}.png") for stem in proper
+    )
     folder = root.resolve()  # "." has no name
     year = folder.name.removeprefix("VOC") if folder.match(_VOC_FOLDER) else ""
     return LabelledFiles(
@@ -108,6 +114,7 @@ def read_voc(root: Path, split: str) -> LabelledFiles:
         classes=tuple(ClassInfo(name, voc_colour(i)) for i, name in enumerate(VOC_CLASSES)),
         ignore_index=IGNORE_INDEX,
         pairs=pairs,
+        listing_faults=faults,
     )
 
 
@@ -124,7 +131,7 @@ def read_cityscapes(root: Path, split: str) -> LabelledFiles:
         split: a folder in both.
 
     Raises:
-        DataError: when the split, its images or a mask is missing.
+        DataError: when the split or its images are missing.
     """
     images = root / "leftImg8bit" / split
     if not images.is_dir():
@@ -156,8 +163,8 @@ def _is_voc(root: Path) -> bool:
     return (root / "JPEGImages").is_dir() and (root / "ImageSets" / "Segmentation").is_dir()
 
 
-def _listed_voc_images(root: Path, split: str) -> list[Path]:
-    listing = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+def _listed_voc_stems(root: Path, split: str) -> list[str]:
+    listing = _voc_listing(root, split)
     if not listing.is_file():
         found = (path.stem for path in listing.parent.glob("*.txt"))
         raise missing_split(root, split, f"ImageSets/Segmentation/{split}.txt", found)
@@ -166,20 +173,35 @@ def _listed_voc_images(root: Path, split: str) -> list[Path]:
     stems = [line.strip() for line in lines if line.strip()]
     if not stems:
         raise DataError(f"{listing} names no images; a stem in each line was expected; mend it")
-    for stem, count in Counter(stems).items():
-        if count > 1:
-            raise DataError(
-                f"{listing} names {stem!r} {count} times; each image once was expected; remove lines"
-            )
-    images = [root / "JPEGImages" / f"{stem}.jpg" for stem in stems]
-    for stem, image in zip(stems, images, strict=True):
+    return stems
+
+
+def _voc_listing(root: Path, split: str) -> Path:
+    return root / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+
+def _is_voc_image(root: Path, stem: str) -> bool:
+    return Path(stem).name == stem and (root / "JPEGImages" / f"{stem}.jpg").is_file()
+
+
+def _voc_faults(root: Path, split: str, stems: Sequence[str]) -> tuple[Fault, ...]:
+    """Return what is wrong with a list of stems: those that stand there twice first."""
+    listing = _voc_listing(root, split)
+    counts = Counter(stems)
+    sentences = [
+        f"{listing} names {stem!r} {count} times; each image once was expected; remove lines"
+        for stem, count in counts.items()
+        if count > 1
+    ]
+    for stem in counts:
         if Path(stem).name != stem:
-            raise DataError(
+            sentences.append(
                 f"{listing} names {stem!r}, which leads elsewhere; one image stem in each line was expected; mend it"
             )
-        if not image.is_file():
-            raise DataError(
+        elif not _is_voc_image(root, stem):
+            image = root / "JPEGImages" / f"{stem}.jpg"
+            sentences.append(
                 f"{listing} names {stem!r} but {image} does not exist; one image stem in each line was expected; "
                 "add the image or remove the line"
             )
-    return images
+    return tuple(Fault(listing, sentence) for sentence in sentences)
