@@ -19,6 +19,7 @@ __all__ = [
     "check",
     "compare_quantization",
     "compress",
+    "data",
     "doctor",
     "evaluate",
     "explain_rule",
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class _Verb(ModuleType):
-    # A subpackage with a verb's name (`compress`, `models`): import binds it here, and to callers it stays the verb.
+    # A subpackage with a verb's name (`compress`, `data`, `models`): import binds it here; to callers it is the verb.
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]

@@ -70,6 +70,7 @@ BASE: dict[str, dict[str, Any]] = {
     "check": {"artifacts": "absent.onnx"},
     "compare_quantization": {"artifacts": "absent.onnx"},
     "compress": {"data": "absent", "recipe": {}, "output": "run"},
+    "data": {"folder": "absent"},
     "evaluate": {"model": "absent", "data": "absent"},
     "explain_rule": {"rule": "nothing"},
     "export": {"model": "absent", "calibrate": "absent", "targets": "onnx"},

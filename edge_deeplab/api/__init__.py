@@ -12,6 +12,7 @@ from edge_deeplab.api.checks import (
     rewrites,
     write_mac_script,
 )
+from edge_deeplab.api.data import data
 from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact, wrap
 from edge_deeplab.api.scores import (
     bench,
@@ -30,6 +31,7 @@ __all__ = [
     "check",
     "compare_quantization",
     "compress",
+    "data",
     "doctor",
     "evaluate",
     "explain_rule",

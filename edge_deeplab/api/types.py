@@ -14,6 +14,7 @@ from edge_deeplab.config import CompressRecipe, Recipe
 from edge_deeplab.converters.exported import ExportedArtifact as ExportedArtifact
 from edge_deeplab.converters.rewrites.catalogue import RewriteList as RewriteList
 from edge_deeplab.data.folder import NamedLabelMap as NamedLabelMap
+from edge_deeplab.data.inspection.summary import DataSummary as DataSummary
 from edge_deeplab.demo.contract import Contract as Contract
 from edge_deeplab.description import ClassInfo as ClassInfo
 from edge_deeplab.description import Normalisation as Normalisation

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from edge_deeplab.cli.bench import bench
 from edge_deeplab.cli.check import check
 from edge_deeplab.cli.compress import compress
+from edge_deeplab.cli.data import data
 from edge_deeplab.cli.demo import demo
 from edge_deeplab.cli.doctor import doctor
 from edge_deeplab.cli.evaluate import evaluate
@@ -84,6 +85,7 @@ app = typer.Typer(
 
 VERBS: dict[str, Callable[..., Any]] = {
     "models": models,
+    "data": data,
     "train": train,
     "evaluate": evaluate,
     "prune": prune,

@@ -193,12 +193,17 @@ def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
         licence=document.licence,
         classes=document.classes,
         ignore_index=document.ignore_index,
-        pairs=_pair_files(root, split),
+        pairs=pair_files(root, split),
         description=root / FILE,
     )
 
 
-def _pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
+def pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
+    """Return the images of a split of a folder of this project's own layout, each with where its mask belongs.
+
+    Raises:
+        DataError: when there is no such split, or no image in it.
+    """
     images = root / split / "images"
     if not images.is_dir():
         found = (path.parent.name for path in root.glob("*/images"))

@@ -103,9 +103,7 @@ def read_voc(root: Path, split: str) -> LabelledFiles:
     stems = _listed_voc_stems(root, split)
     faults = _voc_faults(root, split, stems)
     proper = [stem for stem in dict.fromkeys(stems) if _is_voc_image(root, stem)]
-    pairs = tuple(
-        (root / "JPEGImages" / f"{stem}.jpg", masks / f"{stem}.png") for stem in proper
-    )
+    pairs = tuple((root / "JPEGImages" / f"{stem}.jpg", masks / f"{stem}.png") for stem in proper)
     folder = root.resolve()  # "." has no name
     year = folder.name.removeprefix("VOC") if folder.match(_VOC_FOLDER) else ""
     return LabelledFiles(

@@ -14,6 +14,7 @@ from edge_deeplab.cli.app import app
 
 FLAGS = {"--help", "--json", "--debug"}
 REQUIRED = {
+    "data": ["data"],
     "train": ["--data", "data", "--output", "run"],
     "prune": ["--data", "data", "--output", "run", "--macs", "0.5"],
     "qat": ["--data", "data", "--output", "run"],
@@ -29,6 +30,7 @@ REPLAYING = {"--replay": "pictures", "--output": "masks"}
 """What the demo takes in place of a source."""
 CANNOT_BE_MEANT = {
     "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
+    "data": {"--max-pixels": ["0", "x"], "--workers": ["-1", "x"], "--sheet": ["sheet.jpg"]},
     "models": {
         "--size": ["0x1", "x", "31x512", "99999999999999999999x512"],
         "--output-stride": ["7", "x"],
@@ -137,6 +139,7 @@ CANNOT_BE_MEANT = {
     },
 }
 NAMED_WRONGLY = {
+    "data": {"--sheet": ["file/below.png"]},
     "train": {
         "--data": ["absent"],
         "--label-map": ["absent.toml", "file"],
