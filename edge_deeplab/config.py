@@ -31,6 +31,11 @@ def _without_folders(split: str) -> str:
     return split
 
 
+def _none_is_empty(split: str | None) -> str:
+    """Return a split's name; nothing where there is none, because a recipe's file has no other way to say it."""
+    return split or ""
+
+
 SplitName = Annotated[str, AfterValidator(_without_folders)]
 """A part of the data folder; a recipe reads no other folder than the one that was named."""
 
@@ -90,7 +95,7 @@ class DataSection(_Section):
     """
 
     splits: Annotated[tuple[SplitName, ...], Field(min_length=1)] = ("train",)
-    validation_split: SplitName | None = "val"
+    validation_split: Annotated[SplitName | None, AfterValidator(_none_is_empty)] = "val"
     size_hw: tuple[int, int] = (368, 480)
     crop_hw: tuple[int, int] | None = None
     scale: tuple[Positive, Positive] = (0.5, 2.0)

@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from tomli_w import dumps
 
 from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ConfigError
+
+_HEAD = """\
+# What this run was told, defaults included: with the same data and the same start it repeats the run.
+"""
 
 AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
 
@@ -61,6 +66,20 @@ def recipe_from(
         )
     document = given.model_dump() if isinstance(given, BaseModel) else dict(given)
     return _validate(kind, _with_sections(document, sections), "the recipe")
+
+
+def recipe_text(recipe: BaseModel) -> str:
+    """Return a recipe as its file would say it in full: read back, it is the same recipe."""
+    return f"{_HEAD}{dumps(_without_none(recipe.model_dump(mode='json')))}"
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without what is None, which TOML cannot say and which reading puts back."""
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }
 
 
 def _with_sections(

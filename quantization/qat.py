@@ -41,7 +41,7 @@ from edge_deeplab.training.loop import (
 )
 from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import check_sources, identity_after, provenance_after
-from edge_deeplab.training.run_folder import RunFolder, check_unused
+from edge_deeplab.training.run_folder import RunFolder, check_unused, keep_recipe
 from edge_deeplab.training.state import OnEpoch
 
 _RANKING_IMAGES = 4
@@ -96,6 +96,8 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
         check_unused(request.output)
     quantization = _start(request, options)
     accelerator = build_accelerator(request.recipe)
+    if accelerator.is_main_process and not options.resume:
+        keep_recipe(request.output, request.recipe)
     before = score(checkpoint, options, accelerator)
     info = describe_quantized(checkpoint, request.recipe, request.sources)
     if trains:

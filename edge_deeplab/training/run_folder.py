@@ -1,4 +1,4 @@
-"""A run's folder: the last and the best checkpoint, the state to resume from, and a log with a row an epoch.
+"""A run's folder: its recipe, the last and the best checkpoint, the state to resume from, a log and its curves.
 
 Whatever is trained, an epoch is kept in the same way: the caller says how its checkpoint is written.
 """
@@ -12,9 +12,12 @@ from edge_deeplab.config import Recipe
 from edge_deeplab.errors import OutputError
 from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.recipes import recipe_text
+from edge_deeplab.training.curve import CURVE_FILE, draw_curve
 from edge_deeplab.training.state import TrainingState
 
 LOG_FILE = "log.csv"
+RECIPE_FILE = "recipe.toml"
 
 Validator = Callable[[Path | Checkpoint], float]
 """Scores a checkpoint or its file: mIoU in points."""
@@ -49,7 +52,7 @@ class RunFolder:
     def keep_epoch(
         self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
     ) -> str:
-        """Save the last checkpoint, validate it when due, keep it where it is the best, log the epoch, save the state.
+        """Save the last checkpoint, validate it when due, keep it where it is the best, log and draw, save the state.
 
         The state comes last: an epoch that it does not know of is done again, and then replaces its row in the log.
 
@@ -69,6 +72,7 @@ class RunFolder:
         scored = "" if miou is None else f"{miou:.3f}"
         seconds = f"{time.monotonic() - started:.1f}"
         _log_epoch(self.path / LOG_FILE, state.epoch, f"{mean_loss:.5f}", scored, seconds)
+        draw_curve(self.path / LOG_FILE, self.path / CURVE_FILE)
         state.save(self.state, self.identity)
         return self._tell_epoch(state, mean_loss, miou)
 
@@ -101,6 +105,19 @@ def check_unused(path: Path) -> None:
             f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
             "expected; resume it with its own options, or choose another output"
         )
+
+
+def keep_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a run's recipe, defaults included, into its folder: passed as it is, it repeats the run.
+
+    Args:
+        path: the folder.
+        recipe: of the run, with the size of its crops.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    write_atomically(path / RECIPE_FILE, recipe_text(recipe))
 
 
 def _is_best(state: TrainingState, miou: float | None) -> bool:

@@ -28,7 +28,7 @@ from edge_deeplab.training.loop import (
 )
 from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import identity, provenance_of
-from edge_deeplab.training.run_folder import RunFolder, check_unused
+from edge_deeplab.training.run_folder import RunFolder, check_unused, keep_recipe
 from edge_deeplab.training.start import (
     build_started,
     build_to_restore,
@@ -118,6 +118,8 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
         parts=info.spec.parts,
     )
     folder = RunFolder(request.output, recipe, belongs_to, options.validate)
+    if accelerator.is_main_process and not options.resume:
+        keep_recipe(request.output, recipe)
     trained = run_training(training, folder, accelerator, options)
     trained.tell(progress)
     return trained

@@ -47,7 +47,7 @@ from edge_deeplab.training.loop import (
 )
 from edge_deeplab.training.loss import Objective, build_loss
 from edge_deeplab.training.provenance import check_sources, identity_after
-from edge_deeplab.training.run_folder import RunFolder, check_unused
+from edge_deeplab.training.run_folder import RunFolder, check_unused, keep_recipe
 
 PRUNED_FILE = "pruned.safetensors"
 """The pruned network before any fine-tuning."""
@@ -212,6 +212,7 @@ def _save_pruned(
         progress=progress,
     )
     if accelerator.is_main_process:
+        keep_recipe(request.output, request.recipe)
         save_checkpoint(request.output / PRUNED_FILE, pruned.build(), pruned.info)
     accelerator.wait_for_everyone()
 

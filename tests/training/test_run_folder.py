@@ -1,0 +1,60 @@
+"""What lies in a run's folder: the recipe that repeats it, and its curves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import edge_deeplab as ed
+from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
+from edge_deeplab.recipes import load_recipe_as, recipe_text
+from edge_deeplab.training.curve import draw_curve
+from edge_deeplab.training.run_folder import RECIPE_FILE
+from tests.shallow import NAME
+
+MakeDataset = Callable[..., Path]
+TINY = {
+    "model": {"name": NAME, "pretrained": False},
+    "data": {"size_hw": (32, 48), "validation_split": None},
+    "optimiser": {"epochs": 2, "batch_size": 2, "warmup_steps": 0, "precision": "fp32"},
+}
+
+
+@pytest.mark.usefixtures("shallow")
+def test_recipe_of_a_run_repeats_it_byte_for_byte(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data = make_dataset()
+    first = ed.train(data, tmp_path / "first", recipe=TINY, workers=0)
+    kept = tmp_path / "first" / RECIPE_FILE
+    again = ed.train(data, tmp_path / "again", recipe=kept, workers=0)
+    assert again.checkpoint.read_bytes() == first.checkpoint.read_bytes()
+    assert (tmp_path / "again" / RECIPE_FILE).read_bytes() == kept.read_bytes()
+    with Image.open(tmp_path / "first" / "curve.png") as curve:
+        assert curve.size == (960, 540)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(),
+        Recipe.model_validate({"model": {"options": {"rates": [6, 12]}}, "licence": 'a "b"\\'}),
+        QatRecipe.model_validate({"optimiser": {"epochs": 0, "relative_rates": True}}),
+        PruneRecipe.model_validate({"pruning": {"macs": 0.5, "sparsity": "2:4"}}),
+    ],
+)
+def test_recipe_that_is_written_reads_as_itself(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(recipe))
+    assert load_recipe_as(type(recipe), path) == recipe
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_curve_is_drawn_of_a_log_with_and_without_scores(scored: bool, tmp_path: Path) -> None:
+    rows = [f"{n},{1 / n:.3f},{50 + n if scored and n % 2 else ''},1.0" for n in range(1, 9)]
+    log, path = tmp_path / "log.csv", tmp_path / "curve.png"
+    log.write_text("\n".join(["epoch,loss,validation_miou,seconds", *rows, "torn"]))
+    draw_curve(log, path)
+    colours = {color for _, color in Image.open(path).convert("RGB").getcolors(1 << 20) or []}
+    assert ((255, 127, 14) in colours) == scored, "matplotlib's second colour"
