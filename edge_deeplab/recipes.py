@@ -64,7 +64,8 @@ def recipe_from(
         raise ConfigError(
             f"a recipe came as {given!r:.60}; a {kind.__name__}, a mapping of its sections or a TOML file was expected"
         )
-    document = given.model_dump() if isinstance(given, BaseModel) else dict(given)
+    # what was not said stays unsaid: a start may say it
+    document = given.model_dump(exclude_unset=True) if isinstance(given, BaseModel) else dict(given)
     return _validate(kind, _with_sections(document, sections), "the recipe")
 
 

@@ -117,11 +117,19 @@ def to_classes(
         ) from error
 
 
-def to_folder(data: str | Path, max_pixels: int, label_map: "types.NamedLabelMap") -> "DataFolder":
-    """Return the labelled images that were named; errors as for `to_path` and `DataFolder.named`."""
+def to_folder(
+    data: str | Path,
+    max_pixels: int,
+    label_map: "types.NamedLabelMap",
+    classes: "Sequence[str | ClassInfo] | str | Path | None" = None,
+) -> "DataFolder":
+    """Return the labelled images that were named; errors as for `to_path`, `to_classes` and `DataFolder.named`."""
+    from edge_deeplab.data.class_list import ClassList
     from edge_deeplab.data.folder import DataFolder
 
-    return DataFolder.named(to_path("data", data), max_pixels, label_map)
+    told = to_classes(classes)
+    listed = None if told is None else ClassList(told)
+    return DataFolder.named(to_path("data", data), max_pixels, label_map, listed)
 
 
 def to_sizes(given: Sequence[int] | Sequence[Sequence[int]] | None) -> tuple[tuple[int, int], ...]:

@@ -3,18 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_deeplab.api.files import load
 from edge_deeplab.api.keywords import checked
-from edge_deeplab.api.named import to_folder, to_names, to_path, to_path_or_none, types
+from edge_deeplab.api.named import (
+    to_folder,
+    to_names,
+    to_path,
+    to_path_or_none,
+    to_size,
+    types,
+)
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, checking
 from edge_deeplab.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edge_deeplab.config import Recipe
     from edge_deeplab.data.folder import DataFolder, LabelledFolder
+    from edge_deeplab.training.choosing import Given
     from edge_deeplab.training.loop import RunOptions
 
 Chosen = TypeVar("Chosen", bound="Recipe")
@@ -28,6 +36,9 @@ def train(
     recipe: "types.NamedRecipe" = None,
     model: str | None = None,
     epochs: int | None = None,
+    size_hw: tuple[int, int] | None = None,
+    batch_size: int | None = None,
+    classes: "Sequence[str | types.ClassInfo] | str | Path | None" = None,
     init: "types.NamedCheckpoint" = None,
     backbone_weights: str | Path | None = None,
     teacher: "types.NamedCheckpoint" = None,
@@ -42,11 +53,16 @@ def train(
     Args:
         data: a folder with dataset.toml, PASCAL VOC or Cityscapes.
         output: the run's folder: checkpoints, state, log.csv.
-        recipe: a `Recipe`, what its file would hold, its path, or None for the defaults.
+        recipe: a `Recipe`, what its file would hold, its path, or None: size, crops, batch, rates and epochs are chosen
+            by the data and the machine, and told. The run's folder holds what it was in recipe.toml.
         model: trains this model instead of the recipe's.
         epochs: in place of the recipe's.
-        init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights. An imported
-            network is what is trained, whatever the recipe names.
+        size_hw: of the checkpoint, in place of the recipe's.
+        batch_size: crops a step, in place of the recipe's.
+        classes: what the ids in the masks mean, in their order, for a folder that does not say it: names, or their file
+            as for `import_checkpoint`; 255 is ignored.
+        init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights. Its network
+            and size are taken where neither recipe nor keyword names others; an imported network always.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
         teacher: a checkpoint, as for `load`, of any model with the same classes, whose opinion is followed too.
         resume: goes on where the run in `output` stopped.
@@ -63,18 +79,23 @@ def train(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import Recipe
-    from edge_deeplab.recipes import recipe_from
+    from edge_deeplab.training.start import started_recipe
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
 
-    chosen = with_model(recipe_from(Recipe, recipe, optimiser={"epochs": epochs}), model)
+    with_model(Recipe(), model)  # a name that cannot be meant is refused before anything is read
     start = None if init is None else load(init)
+    folder = to_folder(data, max_pixels, label_map, classes)
+    given = _given(epochs, size_hw, batch_size, start)
+    if recipe is None and size_hw is None and start is not None:
+        given = replace(given, size_hw=start.info.size_hw)
+    named = _named_recipe(recipe, given, folder, progress)
+    chosen = with_model(started_recipe(named, start, takes_model=model is None), model)
     if model is not None and start is not None and start.info.is_imported:
         raise ConfigError(
             f"model {model} came with {start.name}, an imported network, which is what is trained; one of the two was "
             "expected; leave the model out"
         )
-    folder = to_folder(data, max_pixels, label_map)
     request = TrainRequest(
         chosen,
         _open_splits(folder, chosen),
@@ -253,6 +274,41 @@ def rank_quantizers(
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     return run(request, progress)
+
+
+def _given(
+    epochs: int | None,
+    size_hw: tuple[int, int] | None,
+    batch_size: int | None,
+    start: "types.Checkpoint | None",
+) -> "Given":
+    from edge_deeplab.training.choosing import Given
+
+    with checking("size_hw"):
+        size = to_size(size_hw)
+    return Given(epochs, size, batch_size, starts_trained=start is not None)
+
+
+def _named_recipe(
+    recipe: "types.NamedRecipe", given: "Given", folder: "DataFolder", progress: Progress
+) -> "Recipe":
+    """Return the recipe of a run: the one that was named, or one that is chosen, and then told."""
+    from edge_deeplab.config import Recipe
+    from edge_deeplab.recipes import recipe_from
+    from edge_deeplab.training.choosing import Machine, choose_recipe, tell_choice
+
+    said: dict[str, dict[str, Any]] = {
+        "data": {"size_hw": given.size_hw},
+        "optimiser": {"epochs": given.epochs, "batch_size": given.batch_size},
+    }
+    if recipe is not None:
+        return recipe_from(Recipe, recipe, **said)
+    recipe_from(Recipe, None, **said)  # what cannot be meant is refused before anything is read
+    images, machine = folder.open("train").photographs, Machine.here()
+    validated = len(folder.open("val")) if folder.has("val") else None
+    sections = choose_recipe(images, validated, given, machine)
+    progress.note(tell_choice(sections, len(images), machine))
+    return recipe_from(Recipe, None, **sections)
 
 
 def _opened(

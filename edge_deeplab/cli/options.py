@@ -135,6 +135,24 @@ def parse_scales(text: str) -> tuple[float, ...]:
     return scales
 
 
+def parse_classes(text: str | None) -> Path | tuple[str, ...] | None:
+    """Return the names of "person,background", or the file that the text names; None stays None.
+
+    Raises:
+        typer.BadParameter: when a name is empty, or two are one.
+    """
+    if text is None or (text and Path(text).is_file()):
+        return None if text is None else Path(text)
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len({*names}) < len(names):
+        raise typer.BadParameter(
+            f"classes {text!r} are neither a file nor different names with commas between them; write for example "
+            "background,person",
+            param_hint="--classes",
+        )
+    return names
+
+
 def parse_widths(text: str | None) -> tuple[int, ...]:
     """Return the widths of "1,5,10"; none of None.
 

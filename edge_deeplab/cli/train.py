@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption
+from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption, parse_classes
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
     naming_options,
+    parse_size,
     print_json,
     speaks,
 )
@@ -34,11 +35,28 @@ def train(
         str | None, typer.Option(help="Model name (edge-deeplab models lists them).")
     ] = None,
     recipe: RecipeOption = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Times that it goes over the images.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Pixels that the checkpoint is scored and exported at."),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of a folder without dataset.toml: what the ids in the masks mean from 0, with commas between them, "
+            "or a file with one name a line. 255 is ignored.",
+        ),
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            help="Start from these weights; default: ImageNet's for the backbone.",
+            help="Start from this one: its weights and, unless others are named, its network and size; default: "
+            "ImageNet's weights for the backbone.",
         ),
     ] = None,
     backbone_weights: Annotated[
@@ -64,15 +82,23 @@ def train(
 ) -> None:
     """Train a DeepLabV3+; on several GPUs with: torchrun --nproc-per-node 4 -m edge_deeplab train ...
 
+    Without a recipe, size, crops, batch, rates and epochs follow from the data and the machine and are printed;
+    recipe.toml in the run's folder repeats it.
+
     Example: edge-deeplab train --data camvid --recipe recipes/camvid-efficientnet-lite0.toml --output runs/camvid
     """
+    size_hw, told = parse_size(size), parse_classes(classes)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with naming_options({}), resumable_progress(output) as progress:
+        with naming_options({"size_hw": "--size"}), resumable_progress(output) as progress:
             trained = api.train(
                 data,
                 output,
                 recipe=recipe,
                 model=model,
+                epochs=epochs,
+                size_hw=size_hw,
+                batch_size=batch,
+                classes=told,
                 init=init,
                 backbone_weights=backbone_weights,
                 teacher=teacher,

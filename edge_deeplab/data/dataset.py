@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.class_list import ClassList
 from edge_deeplab.data.dataset_toml import FILE, read_dataset_toml
 from edge_deeplab.data.images import (
     IMAGE_ENDINGS,
@@ -25,7 +26,7 @@ from edge_deeplab.data.labelled_files import NOT_A_LABEL, LabelledFiles, missing
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
 from edge_deeplab.description import ClassInfo
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -144,18 +145,26 @@ class FolderDataset:
         return ids.astype(np.uint8)
 
 
-def open_dataset(root: Path, split: str, *, max_pixels: int = MAX_PIXELS) -> FolderDataset:
-    """Open one split of a data folder: one with a `dataset.toml`, PASCAL VOC or Cityscapes.
+UNDESCRIBED_IGNORE = 255
+"""What is ignored in the masks of a folder whose classes were told and nothing else."""
+
+
+def open_dataset(
+    root: Path, split: str, *, max_pixels: int = MAX_PIXELS, classes: ClassList | None = None
+) -> FolderDataset:
+    """Open one split of a data folder: one with a `dataset.toml`, PASCAL VOC, Cityscapes, or of classes that are told.
 
     Args:
         root: the folder; a `dataset.toml` in it is believed before its layout.
         split: name of the split.
         max_pixels: a larger image or mask is refused when it is read.
+        classes: what the ids in the masks mean, for a folder that does not say it.
 
     Raises:
+        ConfigError: when classes are told of a folder that says its own.
         DataError: when the folder, its description, the split, an image or a mask is missing.
     """
-    return FolderDataset(find_files(root, split), max_pixels)
+    return FolderDataset(find_files(root, split, classes), max_pixels)
 
 
 def is_data_folder(root: Path) -> bool:
@@ -163,16 +172,24 @@ def is_data_folder(root: Path) -> bool:
     return (root / FILE).is_file() or find_voc(root) is not None or is_cityscapes(root)
 
 
-def find_files(root: Path, split: str) -> LabelledFiles:
+def find_files(root: Path, split: str, classes: ClassList | None = None) -> LabelledFiles:
     """Find the images and masks of one split of a data folder; nothing is read, and faults are not raised.
 
+    Args:
+        root: the folder.
+        split: name of the split.
+        classes: as for `open_dataset`.
+
     Raises:
+        ConfigError: as for `open_dataset`.
         DataError: when the folder, its description or the split is missing, or it holds no images.
     """
     if not root.is_dir():
         raise DataError(
             f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
         )
+    if classes is not None:
+        return _read_told_folder(root, split, classes)
     if (root / FILE).is_file():
         return _read_toml_folder(root, split)
     if (voc := find_voc(root)) is not None:
@@ -195,6 +212,22 @@ def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
         ignore_index=document.ignore_index,
         pairs=pair_files(root, split),
         description=root / FILE,
+    )
+
+
+def _read_told_folder(root: Path, split: str, told: ClassList) -> LabelledFiles:
+    if is_data_folder(root):
+        raise ConfigError(
+            f"classes came with {root}, which says itself what its masks mean; one of the two was expected; leave the "
+            "classes out"
+        )
+    ignored = UNDESCRIBED_IGNORE if len(told.classes) <= UNDESCRIBED_IGNORE else None
+    return LabelledFiles(
+        name=f"{root.resolve().name} {split}",
+        licence="",
+        classes=told.classes,
+        ignore_index=ignored if told.ignore_index is None else told.ignore_index,
+        pairs=pair_files(root, split),
     )
 
 

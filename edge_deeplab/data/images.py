@@ -4,6 +4,7 @@ The idea to hold: a file is read as its camera was held (EXIF orientation), in 8
 said that it is no larger than allowed: a few kilobytes can stand for gigabytes of pixels.
 """
 
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "Y
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """Tags of TIFF 6.0; photometric interpretation 1 says that 0 is black."""
+_ORIENTATION, _ON_ITS_SIDE = 274, (5, 6, 7, 8)
+"""The tag of EXIF, and its values of pictures that are stored lying on a side."""
 _LABEL_STEPS = {"L;2": 85, "L;4": 17}
 """By how much Pillow spreads the samples of grey PNGs of fewer than 8 bits, which in a mask are the labels."""
 
@@ -82,6 +85,17 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHWC:
             return np.repeat(grey[..., None], 3, axis=2)
         file.info.pop("transparency", None)  # of a palette; Pillow warns that RGB cannot hold it
         return np.asarray(file.convert("RGB"), np.uint8)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return the height and width of an image, turned as its camera was held; only the file's header is read.
+
+    Raises:
+        DataError: when it is no image.
+    """
+    with _opened(path, _IMAGE_FORMATS, sys.maxsize // 2) as file:
+        turned = file.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        return (file.width, file.height) if turned else (file.height, file.width)
 
 
 def read_labels(path: Path, *, max_pixels: int = MAX_PIXELS) -> MaskIds:

@@ -140,6 +140,11 @@ class RelabelledDataset:
         """The source's."""
         return self._source.names
 
+    @property
+    def photographs(self) -> tuple[Path, ...]:
+        """The source's."""
+        return self._source.photographs
+
     def __len__(self) -> int:
         return len(self._source)
 

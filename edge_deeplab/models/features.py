@@ -4,23 +4,29 @@ The idea to hold: `output_stride` turns the last strided convolutions into atrou
 weights can be run at stride 8, 16 or 32. timm says where, but for VGG; what a spec asks beyond that is set afterwards.
 """
 
+import contextlib
 import functools
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from torch import nn
 
 from edge_deeplab.errors import CheckpointError, require
-from edge_deeplab.models.backbones import get_backbone
+from edge_deeplab.models.backbones import BACKBONES, get_backbone
 from edge_deeplab.models.padded_convolution import SAME, PaddedConv2d
+from edge_deeplab.models.shipped_files import shipped_checkpoints
 from edge_deeplab.models.spec import ModelSpec
 from edge_deeplab.models.torchvision_without_operators import load_timm
 
 _COARSEST = 32
+_PATIENCE_S = 3.0
+"""Seconds that a server has to answer."""
 
 
 def build_backbone(spec: ModelSpec) -> nn.Module:
@@ -62,13 +68,48 @@ def load_imagenet_weights(network: nn.Module, spec: ModelSpec) -> None:
         _load_in_order(network, _read_packaged_weights(backbone.weights_package))
         return
     try:
-        source = _create(spec, _COARSEST, pretrained=True)
+        with _without_retries():
+            source = _create(spec, _COARSEST, pretrained=True)
     except Exception as error:  # timm and the hub raise whatever the network stack raises
+        packaged = [name for name, each in BACKBONES.items() if each.weights_package is not None]
         raise CheckpointError(
             f"ImageNet weights of {spec.backbone} could not be downloaded ({type(error).__name__}); a network "
-            "connection was expected; set pretrained = false in the recipe or start from a checkpoint (init)"
+            "connection was expected; start from a checkpoint (init), whose network is taken with its weights, as the "
+            f"shipped {', '.join(_shipped_starts())}, or train a model whose ImageNet weights are installed "
+            f"({', '.join(packaged)}), or set pretrained = false in the recipe"
         ) from error
     network.load_state_dict(source.state_dict())
+
+
+def _shipped_starts() -> list[str]:
+    return [name for name in shipped_checkpoints() if not name.endswith("-int8")]
+
+
+@contextlib.contextmanager
+def _without_retries() -> Iterator[None]:
+    """Let the hub's client read what it has kept and ask nobody while the block lasts, where no hub answers.
+
+    It would try again for a minute.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _answers(address: str) -> bool:
+    """Return whether a server, or the proxy before it, answers at all."""
+    try:
+        with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE_S):
+            return True
+    except HTTPError:
+        return True  # it does, though not with the page
+    except (OSError, ValueError):
+        return False
 
 
 def _create(spec: ModelSpec, output_stride: int, *, pretrained: bool = False) -> nn.Module:

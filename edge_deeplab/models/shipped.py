@@ -1,11 +1,11 @@
 """The checkpoints inside the package, and how a CHECKPOINT argument is resolved; needs torch only to load one."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_deeplab.errors import CheckpointError, require
 from edge_deeplab.files import BEST_FILE
+from edge_deeplab.models.shipped_files import shipped_checkpoints as shipped_checkpoints
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 DEFAULT_CHECKPOINT = "camvid-efficientnet-lite0"
 DEFAULT_QUANTIZED = "camvid-efficientnet-lite0-int8"
 """What is exported to int8 where no checkpoint is named."""
-
-
-def shipped_checkpoints() -> dict[str, Path]:
-    """Return the shipped checkpoints by name."""
-    folder = Path(str(files("edge_deeplab.weights")))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
 def resolve_checkpoint(argument: str | None) -> Path:

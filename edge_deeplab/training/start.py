@@ -1,12 +1,13 @@
 """What a training starts from: random weights, ImageNet's, a checkpoint's, or folded convolutions in the backbone."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from edge_deeplab.config import ModelSection
+from edge_deeplab.config import DataSection, ModelSection, Recipe
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.files import file_sha256
@@ -90,6 +91,48 @@ def choose_spec(section: ModelSection) -> ModelSpec:
     said = {"output_stride": section.output_stride, "separable": section.separable}
     given = {key: value for key, value in said.items() if value is not None}
     return find_spec(section.name).with_options({**section.options, **given})
+
+
+def started_recipe(recipe: Recipe, init: Checkpoint | None, *, takes_model: bool) -> Recipe:
+    """Return a recipe with the network and the size of what a run starts from, where it says neither itself.
+
+    Args:
+        recipe: the run.
+        init: what it starts from; an imported network is taken elsewhere, whatever the recipe says (`started_from`).
+        takes_model: whether its network may be taken.
+    """
+    if init is None:
+        return recipe
+    update: dict[str, ModelSection | DataSection] = {}
+    if takes_model and "model" not in recipe.model_fields_set and not init.info.is_imported:
+        assert isinstance(init.info.spec, ModelSpec)
+        update["model"] = section_of(init.info.spec)
+    if "size_hw" not in recipe.data.model_fields_set:
+        update["data"] = recipe.data.model_copy(update={"size_hw": init.info.size_hw})
+    return recipe.model_copy(update=update)
+
+
+def section_of(spec: ModelSpec) -> ModelSection:
+    """Return what a recipe says of a network of the family, so that `choose_spec` gives it back.
+
+    Args:
+        spec: its name is one of the family's.
+    """
+    base = find_spec(spec.name).at_stride(spec.output_stride)
+    standing, own = asdict(base), asdict(spec)
+    options = {
+        key: _as_option(value)
+        for key, value in own.items()
+        if key not in ("name", "backbone", "factory") and value != standing[key]
+    }
+    return ModelSection(name=spec.name, output_stride=spec.output_stride, options=options)
+
+
+def _as_option(value: Any) -> Any:
+    """Return a field's value as a recipe's file has it."""
+    if isinstance(value, dict):
+        return {key: _as_option(each) for key, each in value.items()}
+    return list(value) if isinstance(value, tuple) else "none" if value is None else value
 
 
 def build_started(

@@ -29,7 +29,15 @@ REQUIRED = {
 REPLAYING = {"--replay": "pictures", "--output": "masks"}
 """What the demo takes in place of a source."""
 CANNOT_BE_MEANT = {
-    "train": {"--max-pixels": ["0", "x"], "--model": ["resnet9000"], "--workers": ["-1", "x"]},
+    "train": {
+        "--max-pixels": ["0", "x"],
+        "--model": ["resnet9000"],
+        "--workers": ["-1", "x"],
+        "--epochs": ["0", "x"],
+        "--size": ["x", "0x16", "16"],
+        "--batch": ["0", "x"],
+        "--classes": ["", "a,a", "a,,b"],
+    },
     "data": {"--max-pixels": ["0", "x"], "--workers": ["-1", "x"], "--sheet": ["sheet.jpg"]},
     "models": {
         "--size": ["0x1", "x", "31x512", "99999999999999999999x512"],

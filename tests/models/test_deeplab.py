@@ -1,9 +1,14 @@
 """DeepLabV3+: the paper's structure, the same for every backbone."""
 
+from pathlib import Path
+from urllib.error import URLError
+
 import pytest
 import torch
+from huggingface_hub import constants
 
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import CheckpointError, ConfigError
+from edge_deeplab.models import features
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import FAMILY, find_spec
 
@@ -63,6 +68,26 @@ def test_imagenet_weights_from_the_package_change_the_backbone() -> None:
     stem = "backbone.conv_stem.weight"
     assert trained.state_dict()[stem].abs().sum() != fresh.state_dict()[stem].abs().sum()
     assert trained.state_dict()["backbone.bn1.running_var"].std() > 0
+
+
+def test_imagenet_weights_without_a_network_are_not_asked_for_again_and_starts_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise URLError("no route")
+
+    asked = []
+    monkeypatch.setattr(features, "urlopen", unreachable)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda *address, **_: asked.append(address) or unreachable()
+    )
+    named = r"shipped camvid-efficientnet-lite0, .*\(efficientnet_lite0"
+    with pytest.raises(CheckpointError, match=named) as told:
+        build_model("mobilenetv2_100", 5, pretrained=True)
+    assert "-int8" not in str(told.value)
+    assert asked == []
+    assert constants.HF_HUB_OFFLINE is False
 
 
 def test_build_model_unknown_name_lists_the_choices() -> None:

@@ -1,0 +1,10 @@
+"""Where the checkpoints inside the package lie."""
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def shipped_checkpoints() -> dict[str, Path]:
+    """Return the shipped checkpoints by name."""
+    folder = Path(str(files("edge_deeplab.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}

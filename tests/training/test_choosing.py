@@ -1,0 +1,129 @@
+"""A first run without a recipe: what is chosen for which data and machine, and what a start brings with it."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import edge_deeplab as ed
+from edge_deeplab.config import Recipe
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.family import FAMILY, find_spec
+from edge_deeplab.training.choosing import Given, Machine, choose_recipe, fit_size, tell_choice
+from edge_deeplab.training.start import choose_spec, section_of, started_recipe
+from tests.progress import Heard
+from tests.shallow import NAME
+
+MakeDataset = Callable[..., Path]
+TWO_CORES, GPU = Machine("cpu", 8.0), Machine("cuda", 24.0)
+
+
+def images(folder: Path, count: int, size_hw: tuple[int, int]) -> list[Path]:
+    path = folder / "one.jpg"
+    Image.new("RGB", size_hw[::-1]).save(path)
+    return [path] * count
+
+
+@pytest.mark.parametrize(
+    ("own_hw", "size_hw"),
+    [
+        ((360, 480), (368, 480)),
+        ((3000, 4000), (368, 480)),
+        ((4000, 3000), (480, 368)),
+        ((1024, 2048), (304, 592)),
+        ((100, 100), (96, 96)),
+    ],
+)
+def test_size_follows_the_pictures_in_multiples_of_16(
+    own_hw: tuple[int, int], size_hw: tuple[int, int]
+) -> None:
+    assert fit_size(own_hw) == size_hw
+
+
+def test_choice_is_a_recipe_whose_crops_and_batch_follow_the_machine(tmp_path: Path) -> None:
+    paths = images(tmp_path, 160, (720, 960))
+    small, large = (choose_recipe(paths, 40, Given(), machine) for machine in (TWO_CORES, GPU))
+    assert Recipe.model_validate(small).data.validation_split == "val"
+    assert (small["data"]["crop_hw"], small["optimiser"]["batch_size"]) == ((256, 256), 8)
+    assert (large["data"]["crop_hw"], large["optimiser"]["batch_size"]) == ((352, 352), 16)
+    assert large["optimiser"]["learning_rate"] > small["optimiser"]["learning_rate"]
+    assert small["data"]["scale"] == pytest.approx((0.253, 1.01)), "photographs are twice the size"
+    tight = choose_recipe(paths, None, Given(), Machine("cuda", 3.0))
+    assert tight["optimiser"]["batch_size"] == 2
+    assert tight["data"]["validation_split"] == ""
+    assert "no split val" in tell_choice(tight, 160, GPU)
+    shared = choose_recipe(paths, 40, Given(), Machine("cuda", 24.0, processes=4))
+    assert shared["optimiser"]["batch_size"] % 4 == 0
+
+
+def test_what_is_said_is_not_chosen(tmp_path: Path) -> None:
+    given = Given(epochs=3, size_hw=(64, 96), batch_size=4)
+    sections = choose_recipe(images(tmp_path, 9, (360, 480)), 9, given, TWO_CORES)
+    assert sections["data"]["size_hw"] == (64, 96)
+    assert (sections["optimiser"]["epochs"], sections["optimiser"]["batch_size"]) == (3, 4)
+    assert sections["optimiser"]["warmup_steps"] == 0
+
+
+@pytest.mark.usefixtures("shallow")
+def test_bare_run_tells_what_it_chose_and_keeps_it(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data, heard = make_dataset("val", count=2), Heard()
+    make_dataset("train", count=4)
+    (data / "dataset.toml").unlink()
+    start = ed.train(
+        data,
+        tmp_path / "first",
+        model=NAME,
+        classes=("a", "b"),
+        epochs=1,
+        size_hw=(32, 48),
+        batch_size=2,
+        recipe={"model": {"pretrained": False}},
+        workers=0,
+    )
+    ed.train(
+        data,
+        tmp_path / "run",
+        init=start.checkpoint,
+        classes=("a", "b"),
+        epochs=1,
+        workers=0,
+        progress=heard,
+    )
+    assert heard.notes[0].startswith("chosen for 4 images and ")
+    kept = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
+    assert kept["model"]["name"] == NAME, "the start's network"
+    assert kept["data"]["size_hw"] == [32, 48], "the start's size"
+    assert kept["optimiser"]["batch_size"] == 2
+    trained = ed.load(tmp_path / "run")
+    assert [c.name for c in trained.info.classes] == ["a", "b"]
+
+
+def test_classes_beside_a_description_are_refused(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="says itself what its masks mean"):
+        ed.train(make_dataset(), tmp_path / "run", classes=("a", "b"))
+
+
+@pytest.mark.parametrize("name", [*FAMILY])
+def test_network_of_a_start_is_what_the_recipe_then_names(name: str) -> None:
+    for options in ({}, {"output_stride": 16}, {"output_stride": 8, "align_corners": True}):
+        spec = find_spec(name).with_options(options)
+        assert choose_spec(section_of(spec)) == spec
+    if spec.decoder is not None:
+        spec = spec.with_options({"decoder": "none", "aspp": {"rates": [2, 3], "pooling": "none"}})
+        recipe = Recipe.model_validate({"model": section_of(spec).model_dump()})
+        assert choose_spec(recipe.model) == spec
+
+
+def test_recipe_that_names_a_network_and_a_size_keeps_them() -> None:
+    start = ed.load("camvid-mobilenetv2")
+    said = Recipe.model_validate({"model": {"name": "resnet50"}, "data": {"size_hw": (64, 64)}})
+    assert started_recipe(said, start, takes_model=True) == said
+    unsaid = started_recipe(Recipe(), start, takes_model=True)
+    assert choose_spec(unsaid.model) == start.info.spec
+    assert unsaid.data.size_hw == start.info.size_hw
