@@ -281,6 +281,7 @@ def compress(
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import Job
     from edge_deeplab.config import CompressRecipe
+    from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
@@ -288,6 +289,9 @@ def compress(
     folder = to_path("output", output)
     check_writable(folder, "folder")
     labelled = to_folder(data, max_pixels, label_map)
+    trained = [split for each in (chosen.prune, chosen.qat) if each for split in each.data.splits]
+    if trained:
+        tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
     return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
 
 

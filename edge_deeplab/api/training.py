@@ -326,7 +326,10 @@ def _open_splits(folder: "DataFolder", recipe: "Recipe") -> "list[LabelledFolder
 def _run_options(
     folder: "DataFolder", recipe: "Recipe", resume: bool, workers: int, progress: Progress
 ) -> "RunOptions":
+    from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.evaluation.validation import open_validator
     from edge_deeplab.training.loop import RunOptions
 
+    if not resume:
+        tell_data(folder, recipe.data.splits, progress)
     return RunOptions(resume, workers, open_validator(folder, recipe, progress), progress)

@@ -127,6 +127,11 @@ class FolderDataset:
             )
         return Sample(image, mask, image_path.stem)
 
+    def read_mask(self, index: int) -> MaskIds:
+        """Read one mask alone, (H, W) uint8 class ids or the ignore index; errors as for a sample's."""
+        path = self._files.pairs[index][1]
+        return self._classes_of(read_labels(path, max_pixels=self._max_pixels), path)
+
     def content_sha256(self) -> str:
         """Return the hash of the classes and of all images and masks, names included."""
         return self._files.content_sha256()

@@ -1,6 +1,6 @@
 """The labelled images that a command was given: a folder, how large an image may be, and the words of its labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -62,3 +62,7 @@ class DataFolder:
         except DataError:
             return False
         return True
+
+    def held_out(self, trained: Sequence[str]) -> tuple[str, ...]:
+        """Return the usual splits that are there and not among those that are trained on."""
+        return tuple(split for split in ("val", "test") if split not in trained and self.has(split))

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_deeplab.data.dataset import FolderDataset, Sample
 from edge_deeplab.data.dataset_toml import check_keys, parse_classes
+from edge_deeplab.data.images import MaskIds
 from edge_deeplab.description import ClassInfo, classes_from_json
 from edge_deeplab.documents import Fields, read_toml
 from edge_deeplab.errors import ConfigError, unknown_choice
@@ -152,6 +153,10 @@ class RelabelledDataset:
         """Read one image and its mask, mapped; errors are the source's."""
         sample = self._source[index]
         return Sample(sample.image_hwc, self._label_of[sample.mask_ids], sample.name)
+
+    def read_mask(self, index: int) -> MaskIds:
+        """Read one mask alone, mapped; errors are the source's."""
+        return self._label_of[self._source.read_mask(index)]
 
     def content_sha256(self) -> str:
         """Return the hash of the source's content and of the map."""
