@@ -15,6 +15,7 @@ from edge_deeplab.api.named import (
     to_size,
     types,
 )
+from edge_deeplab.api.resuming import Beginning
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError, checking
 from edge_deeplab.progress import SILENT, Progress
@@ -30,8 +31,8 @@ Chosen = TypeVar("Chosen", bound="Recipe")
 
 @checked
 def train(
-    data: str | Path,
-    output: str | Path,
+    data: str | Path | None = None,
+    output: str | Path | None = None,
     *,
     recipe: "types.NamedRecipe" = None,
     model: str | None = None,
@@ -65,14 +66,16 @@ def train(
             and size are taken where neither recipe nor keyword names others; an imported network always.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.
         teacher: a checkpoint, as for `load`, of any model with the same classes, whose opinion is followed too.
-        resume: goes on where the run in `output` stopped.
+        resume: goes on where the run in `output` stopped; data, recipe, start and what else is not named is as its
+            folder says, and without an output it is the one run with epochs left in this folder or its `runs`.
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
         label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
 
     Raises:
-        ConfigError: when the recipe cannot be used, or the loss or its gradient is no longer finite.
+        ConfigError: when data or output is not named, the recipe cannot be used, or the loss or its gradient is no
+            longer finite.
         DataError: when a split is missing or does not fit.
         CheckpointError: when a checkpoint cannot be read or does not fit, or there is nothing to resume.
         OutputError: when the folder cannot be written, or a new run finds the state of another.
@@ -84,12 +87,15 @@ def train(
     from edge_deeplab.training.train import train as run
 
     with_model(Recipe(), model)  # a name that cannot be meant is refused before anything is read
-    start = None if init is None else load(init)
-    folder = to_folder(data, max_pixels, label_map, classes)
+    begun = Beginning(data, output, recipe, init, backbone_weights, teacher, label_map, classes)
+    begun = begun.resumed(progress) if resume else begun
+    data, output = begun.checked()
+    start = None if begun.init is None else load(begun.init)
+    folder = to_folder(data, max_pixels, begun.label_map, begun.classes)
     given = _given(epochs, size_hw, batch_size, start)
-    if recipe is None and size_hw is None and start is not None:
+    if begun.recipe is None and size_hw is None and start is not None:
         given = replace(given, size_hw=start.info.size_hw)
-    named = _named_recipe(recipe, given, folder, progress)
+    named = _named_recipe(begun.recipe, given, folder, progress)
     chosen = with_model(started_recipe(named, start, takes_model=model is None), model)
     if model is not None and start is not None and start.info.is_imported:
         raise ConfigError(
@@ -101,8 +107,9 @@ def train(
         _open_splits(folder, chosen),
         to_path("output", output),
         start,
-        to_path_or_none("backbone_weights", backbone_weights),
-        None if teacher is None else load(teacher),
+        to_path_or_none("backbone_weights", begun.backbone_weights),
+        None if begun.teacher is None else load(begun.teacher),
+        begun.told(chosen.optimiser.epochs),
     )
     return run(request, _run_options(folder, chosen, resume, workers, progress))
 

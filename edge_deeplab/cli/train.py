@@ -19,9 +19,6 @@ from edge_deeplab.cli.output import (
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import (
     RecipeOption,
-    ResumeOption,
-    RunOption,
-    TrainingDataOption,
     WorkersOption,
     resumable_progress,
 )
@@ -29,8 +26,17 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 
 def train(
-    data: TrainingDataOption,
-    output: RunOption,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with dataset.toml, PASCAL VOC or Cityscapes."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            help="Folder of the run: checkpoints, state, recipe.toml, log.csv, curve.png.",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model name (edge-deeplab models lists them).")
     ] = None,
@@ -73,7 +79,14 @@ def train(
             help="Follow the opinion of this one beside the labels (knowledge distillation); any model, same classes.",
         ),
     ] = None,
-    resume: ResumeOption = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where the run in --output stopped, or the only one with epochs left here or in runs; "
+            "what else it needs stands in its folder.",
+        ),
+    ] = False,
     workers: WorkersOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
@@ -88,6 +101,9 @@ def train(
     Example: edge-deeplab train --data camvid --recipe recipes/camvid-efficientnet-lite0.toml --output runs/camvid
     """
     size_hw, told = parse_size(size), parse_classes(classes)
+    for option, value in (("--data", data), ("--output", output)):
+        if value is None and not resume:
+            raise typer.BadParameter("it is missing; name a folder", param_hint=option)
     with ending_cleanly(as_json=as_json, debug=debug):
         with naming_options({"size_hw": "--size"}), resumable_progress(output) as progress:
             trained = api.train(

@@ -57,11 +57,11 @@ def recipe_with_options(
 
 
 @contextmanager
-def resumable_progress(output: Path) -> Iterator["Progress"]:
+def resumable_progress(output: Path | None) -> Iterator["Progress"]:
     """Give what a run tells its progress to; one that is stopped says how to go on.
 
     Args:
-        output: the run's folder.
+        output: the run's folder; None of one that is resumed by itself.
     """
     from edge_deeplab.cli.progress import drawn_progress
 
@@ -69,6 +69,6 @@ def resumable_progress(output: Path) -> Iterator["Progress"]:
         with drawn_progress() as progress:
             yield progress
     except KeyboardInterrupt:
-        if speaks() and any(output.rglob(STATE_FILE)):
+        if speaks() and (output is None or any(output.rglob(STATE_FILE))):
             say("stopped; the same command with --resume goes on", err=True)
         raise

@@ -36,6 +36,7 @@ from edge_deeplab.training.start import (
     name_start,
     started_from,
 )
+from edge_deeplab.training.started import StartedWith
 from edge_deeplab.training.teacher import build_teacher, check_teacher, told_of
 
 
@@ -51,6 +52,7 @@ class TrainRequest:
             imported network is what is trained, whatever model the recipe names.
         backbone_weights: start the backbone from this archive of folded convolutions instead (`models.folded_weights`).
         teacher: its opinion is followed beside the labels, as far as the recipe's `teacher` section says.
+        started: what the run was named with, kept in its folder; None keeps nothing.
 
     Raises:
         ConfigError: when the recipe names no model that there is, or options that it cannot have.
@@ -65,6 +67,7 @@ class TrainRequest:
     init: Checkpoint | None = None
     backbone_weights: Path | None = None
     teacher: Checkpoint | None = None
+    started: StartedWith | None = None
 
     def __post_init__(self) -> None:
         check_writable(self.output, "folder")
@@ -120,6 +123,8 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
     folder = RunFolder(request.output, recipe, belongs_to, options.validate)
     if accelerator.is_main_process and not options.resume:
         keep_recipe(request.output, recipe)
+        if request.started is not None:
+            request.started.write(request.output)
     trained = run_training(training, folder, accelerator, options)
     trained.tell(progress)
     return trained
