@@ -69,7 +69,8 @@ _KINDS: Mapping[str, Kind] = {
         _optional(_TEXT),
     ),
     **dict.fromkeys(
-        ("any_size", "canonical", "decoder", "explain", "fix", "flip", "resume"), _FLAG
+        ("any_size", "canonical", "decoder", "explain", "fix", "flip", "resume", "tensorboard"),
+        _FLAG,
     ),
     **dict.fromkeys(
         ("accept_licence", "allow_pickle", "fail_inconclusive", "unsafe_pickle"), _FLAG

@@ -45,6 +45,7 @@ def train(
     teacher: "types.NamedCheckpoint" = None,
     resume: bool = False,
     workers: int = 1,
+    tensorboard: bool = False,
     max_pixels: int = MAX_PIXELS,
     label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
@@ -69,6 +70,7 @@ def train(
         resume: goes on where the run in `output` stopped; data, recipe, start and what else is not named is as its
             folder says, and without an output it is the one run with epochs left in this folder or its `runs`.
         workers: processes that draw crops.
+        tensorboard: also writes the numbers for TensorBoard, into the folder `tensorboard` (extra `tensorboard`).
         max_pixels: a larger image is refused.
         label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
@@ -82,6 +84,7 @@ def train(
     """
     progress.begin("loading torch")
     from edge_deeplab.config import Recipe
+    from edge_deeplab.training.loop import RunOptions
     from edge_deeplab.training.start import started_recipe
     from edge_deeplab.training.train import TrainRequest, with_model
     from edge_deeplab.training.train import train as run
@@ -111,7 +114,8 @@ def train(
         None if begun.teacher is None else load(begun.teacher),
         begun.told(chosen.optimiser.epochs),
     )
-    return run(request, _run_options(folder, chosen, resume, workers, progress))
+    own = RunOptions(resume, workers, tensorboard=tensorboard)
+    return run(request, _run_options(folder, chosen, own, progress))
 
 
 @checked
@@ -127,6 +131,7 @@ def prune(
     recipe: "types.NamedRecipe" = None,
     resume: bool = False,
     workers: int = 1,
+    tensorboard: bool = False,
     max_pixels: int = MAX_PIXELS,
     label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
@@ -144,6 +149,7 @@ def prune(
         recipe: a `PruneRecipe`; budgets stand in its pruning section, as {"pruning": {"macs": 0.5}}.
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
+        tensorboard: also writes the numbers for TensorBoard, into the folder `tensorboard` (extra `tensorboard`).
         max_pixels: a larger image is refused.
         label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
@@ -161,6 +167,7 @@ def prune(
     from edge_deeplab.quantization.sparsity import say_who_gains_nothing
     from edge_deeplab.recipes import recipe_from
     from edge_deeplab.targets import STABLE
+    from edge_deeplab.training.loop import RunOptions
 
     budgets = {"macs": macs, "params": params, "latency": latency}
     chosen = recipe_from(PruneRecipe, recipe, pruning=budgets, optimiser={"epochs": epochs})
@@ -168,7 +175,8 @@ def prune(
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     original, section = request.checkpoint, chosen.pruning
     check_unstarted(request, resume=resume)
-    options = _run_options(folder, chosen, resume, workers, progress)
+    own = RunOptions(resume, workers, tensorboard=tensorboard)
+    options = _run_options(folder, chosen, own, progress)
     if section.sparsity is not None and (warning := say_who_gains_nothing(STABLE)):
         progress.note(warning)
     if section.latency is not None:
@@ -217,6 +225,7 @@ def quantize(
     keep_float: Sequence[str] = (),
     resume: bool = False,
     workers: int = 1,
+    tensorboard: bool = False,
     max_pixels: int = MAX_PIXELS,
     label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
@@ -232,6 +241,7 @@ def quantize(
         keep_float: paths of modules to leave in float.
         resume: goes on where the run in `output` stopped.
         workers: processes that draw crops.
+        tensorboard: also writes the numbers for TensorBoard, into the folder `tensorboard` (extra `tensorboard`).
         max_pixels: a larger image is refused.
         label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
@@ -245,12 +255,14 @@ def quantize(
     from edge_deeplab.config import QatRecipe
     from edge_deeplab.quantization.qat import QuantizeRequest, train_quantized
     from edge_deeplab.recipes import recipe_from
+    from edge_deeplab.training.loop import RunOptions
 
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
     folder = to_folder(data, max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
-    options = _run_options(folder, chosen, resume, workers, progress)
+    own = RunOptions(resume, workers, tensorboard=tensorboard)
+    options = _run_options(folder, chosen, own, progress)
     return train_quantized(request, options)
 
 
@@ -331,12 +343,16 @@ def _open_splits(folder: "DataFolder", recipe: "Recipe") -> "list[LabelledFolder
 
 
 def _run_options(
-    folder: "DataFolder", recipe: "Recipe", resume: bool, workers: int, progress: Progress
+    folder: "DataFolder", recipe: "Recipe", own: "RunOptions", progress: Progress
 ) -> "RunOptions":
+    """Return how a run is done: what its caller has said, with what scores it."""
     from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.evaluation.validation import open_validator
-    from edge_deeplab.training.loop import RunOptions
+    from edge_deeplab.training.tracking import check_tensorboard
 
-    if not resume:
+    if own.tensorboard:
+        check_tensorboard()
+    if not own.resume:
         tell_data(folder, recipe.data.splits, progress)
-    return RunOptions(resume, workers, open_validator(folder, recipe, progress), progress)
+    validate = open_validator(folder, recipe, progress)
+    return replace(own, validate=validate, progress=progress)

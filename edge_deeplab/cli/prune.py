@@ -20,6 +20,7 @@ from edge_deeplab.cli.training import (
     RecipeOption,
     ResumeOption,
     RunOption,
+    TensorboardOption,
     TrainingDataOption,
     WorkersOption,
     recipe_with_options,
@@ -92,6 +93,7 @@ def prune(
     ] = False,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
+    tensorboard: TensorboardOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
     as_json: JsonOption = False,
@@ -124,7 +126,7 @@ def prune(
             run = (
                 api.sweep_groups
                 if sensitivity
-                else partial(api.prune, resume=resume, workers=workers)
+                else partial(api.prune, resume=resume, workers=workers, tensorboard=tensorboard)
             )
             result: Pruned | Sweep = run(
                 checkpoint,

@@ -20,6 +20,7 @@ from edge_deeplab.cli.training import (
     RecipeOption,
     ResumeOption,
     RunOption,
+    TensorboardOption,
     TrainingDataOption,
     WorkersOption,
     recipe_with_options,
@@ -67,6 +68,7 @@ def qat(
     ] = False,
     resume: ResumeOption = False,
     workers: WorkersOption = 1,
+    tensorboard: TensorboardOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
     as_json: JsonOption = False,
@@ -91,7 +93,7 @@ def qat(
             run = (
                 api.rank_quantizers
                 if sensitivity
-                else partial(api.quantize, resume=resume, workers=workers)
+                else partial(api.quantize, resume=resume, workers=workers, tensorboard=tensorboard)
             )
             result: Ranking | Trained = run(
                 checkpoint,

@@ -19,6 +19,7 @@ from edge_deeplab.cli.output import (
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import (
     RecipeOption,
+    TensorboardOption,
     WorkersOption,
     resumable_progress,
 )
@@ -88,6 +89,7 @@ def train(
         ),
     ] = False,
     workers: WorkersOption = 1,
+    tensorboard: TensorboardOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
     as_json: JsonOption = False,
@@ -120,6 +122,7 @@ def train(
                 teacher=teacher,
                 resume=resume,
                 workers=workers,
+                tensorboard=tensorboard,
                 max_pixels=max_pixels,
                 label_map=label_map,
                 progress=progress,

@@ -30,6 +30,12 @@ RecipeOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
 ]
+TensorboardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard", help="Also write the numbers for TensorBoard, into the run's folder."
+    ),
+]
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw crops.")]
 
 

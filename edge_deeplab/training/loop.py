@@ -44,6 +44,7 @@ from edge_deeplab.training.optimiser import (
 )
 from edge_deeplab.training.run_folder import RunFolder, Validator
 from edge_deeplab.training.state import OnEpoch, TrainingState
+from edge_deeplab.training.tracking import open_tracker
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,14 @@ class RunOptions:
         workers: processes that draw crops.
         validate: scores a checkpoint file; without it the last model is the best.
         progress: told every stage, and a line an epoch.
+        tensorboard: whether the run's numbers are written for TensorBoard too.
     """
 
     resume: bool = False
     workers: int = 1
     validate: Validator | None = None
     progress: Progress = SILENT
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def run_training(
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when the run is to be resumed and the folder holds no state of it.
         ConfigError: when the loss or its gradient is no longer finite.
+        MissingDependencyError: when numbers are to be written for TensorBoard, which is not installed.
     """
     if folder.recipe.optimiser.precision == "bf16" and accelerator.mixed_precision == "no":
         options.progress.note("this processor has no bf16: training in fp32, which is faster on it")
@@ -215,6 +219,8 @@ class _Loop:
 
     def run(self) -> Trained:
         """Train every epoch that is left."""
+        if self.options.tensorboard and self.accelerator.is_main_process:
+            self.accelerator.trackers = [open_tracker(self.folder.path)]
         self.training.crops.remember(progress=self.progress)
         began, first = time.monotonic(), self.state.epoch
         try:
@@ -227,6 +233,9 @@ class _Loop:
             done, every = self.state.epoch, self.section.epochs
             self.progress.note(f"stopped; epochs that are done and kept: {done} of {every}")
             raise
+        finally:
+            for tracker in self.accelerator.trackers:
+                tracker.finish()
         return Trained(self.folder.best, self.state.best_miou, self.state.best_epoch)
 
     def _keep_epoch(self, began: float, mean_loss: float) -> str:
@@ -235,9 +244,11 @@ class _Loop:
         if self.accelerator.is_main_process:
             state = self.state
             kept = state.model if state.average is None else state.average.module
-            line = self.folder.keep_epoch(
+            line, miou = self.folder.keep_epoch(
                 state, lambda path: self.training.save(kept, path), mean_loss, began
             )
+            scored = {} if miou is None else {"validation mIoU": miou}
+            self.accelerator.log({"training loss": mean_loss, **scored}, step=state.epoch)
         self.accelerator.wait_for_everyone()
         return line
 

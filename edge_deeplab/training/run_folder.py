@@ -51,7 +51,7 @@ class RunFolder:
 
     def keep_epoch(
         self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
-    ) -> str:
+    ) -> tuple[str, float | None]:
         """Save the last checkpoint, validate it when due, keep it where it is the best, log and draw, save the state.
 
         The state comes last: an epoch that it does not know of is done again, and then replaces its row in the log.
@@ -63,7 +63,7 @@ class RunFolder:
             started: `time.monotonic()` at the epoch's start.
 
         Returns:
-            What the epoch gave, in one line for people.
+            What the epoch gave, in one line for people, and its validation mIoU, in points, where it was due.
         """
         write(self.path / LAST_FILE)
         miou = self._validate_if_due(state)
@@ -74,7 +74,7 @@ class RunFolder:
         _log_epoch(self.path / LOG_FILE, state.epoch, f"{mean_loss:.5f}", scored, seconds)
         draw_curve(self.path / LOG_FILE, self.path / CURVE_FILE)
         state.save(self.state, self.identity)
-        return self._tell_epoch(state, mean_loss, miou)
+        return self._tell_epoch(state, mean_loss, miou), miou
 
     def _validate_if_due(self, state: TrainingState) -> float | None:
         """Return the last checkpoint's validation mIoU, in points; None in epochs that are not validated."""

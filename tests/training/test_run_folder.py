@@ -1,5 +1,6 @@
 """What lies in a run's folder: the recipe that repeats it, and its curves."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 import edge_deeplab as ed
 from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
+from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.recipes import load_recipe_as, recipe_text
 from edge_deeplab.training.curve import draw_curve
 from edge_deeplab.training.run_folder import RECIPE_FILE
@@ -33,6 +35,26 @@ def test_recipe_of_a_run_repeats_it_byte_for_byte(
     assert (tmp_path / "again" / RECIPE_FILE).read_bytes() == kept.read_bytes()
     with Image.open(tmp_path / "first" / "curve.png") as curve:
         assert curve.size == (960, 540)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_numbers_are_written_for_tensorboard(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    recipe = {**TINY, "data": {"size_hw": (32, 48), "validation_split": "train"}}
+    ed.train(make_dataset(), tmp_path / "run", recipe=recipe, workers=0, tensorboard=True)
+    read = events.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [each.step for each in read.Scalars("training loss")] == [1, 2]
+    assert [each.step for each in read.Scalars("validation mIoU")] == [2]
+
+
+@pytest.mark.usefixtures("shallow")
+def test_tensorboard_that_is_absent_is_said_before_any_work(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(MissingDependencyError, match=r"edge-deeplab\[tensorboard\]"):
+        ed.train(make_dataset(), tmp_path / "run", recipe=TINY, workers=0, tensorboard=True)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
