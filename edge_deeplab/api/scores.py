@@ -279,7 +279,7 @@ def compress(
     """
     progress.begin("loading torch")
     from edge_deeplab.compress.chain import compress as run
-    from edge_deeplab.compress.job import Job
+    from edge_deeplab.compress.job import STEPS_FOLDER, Job
     from edge_deeplab.config import CompressRecipe
     from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.files import check_writable
@@ -290,7 +290,7 @@ def compress(
     check_writable(folder, "folder")
     labelled = to_folder(data, max_pixels, label_map)
     trained = [split for each in (chosen.prune, chosen.qat) if each for split in each.data.splits]
-    if trained:
+    if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it
         tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
     return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
 
