@@ -2,7 +2,7 @@
 
 Frames of one film look alike within a split, and that is no fault; across splits they make a score too good. Between
 CamVid's splits no two pictures are nearer than 10 of 64 bits, while a picture and its copy that was compressed again,
-halved, brightened by a fifth or cut by 3 % in all are at most 6 apart.
+halved, brightened by a fifth or cut by 3 % in all are at most 6 apart (24 pictures of test).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
