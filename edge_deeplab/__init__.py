@@ -37,6 +37,7 @@ __all__ = [
     "quantize",
     "rank_quantizers",
     "replay",
+    "report",
     "rewrites",
     "sweep_groups",
     "train",

@@ -84,6 +84,7 @@ BASE: dict[str, dict[str, Any]] = {
     "prune": {"data": "absent", "output": "run"},
     "quantize": {"data": "absent", "output": "run"},
     "rank_quantizers": {"data": "absent", "output": "run"},
+    "report": {"files": "absent.onnx", "data": "absent", "output": "page.html"},
     "replay": {"artifact": "absent.onnx", "photographs": "absent", "output": "masks"},
     "sweep_groups": {"data": "absent", "output": "run"},
     "train": {"data": "absent", "output": "run"},

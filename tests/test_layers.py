@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation",),
     ("lab",),
     ("compress",),
+    ("report",),
     ("demo",),
     ("api",),
     ("cli",),

@@ -23,6 +23,8 @@ from edge_deeplab.api.scores import (
     models,
     parity,
 )
+from edge_deeplab.api.pages import report
+from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
 from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 
@@ -49,6 +51,7 @@ __all__ = [
     "quantize",
     "rank_quantizers",
     "replay",
+    "report",
     "rewrites",
     "sweep_groups",
     "train",

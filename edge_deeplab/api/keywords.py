@@ -54,6 +54,7 @@ _NORMALISATION = _instance(Normalisation, "a Normalisation (edge_deeplab.descrip
 _KINDS: Mapping[str, Kind] = {
     "workers": _count(0),
     "rounds": _count(1),
+    "drift_images": _count(0),
     "max_pixels": _count(1),
     "limit": _optional(_count(1)),
     "threads": _optional(_count(1)),

@@ -101,6 +101,7 @@ def parity(
     junit: str | Path | None = None,
     markdown: str | Path | None = None,
     fail_inconclusive: bool = False,
+    html: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> "types.ParityReport":
     """Score exported files against the checkpoint that they were exported from, on the same images.
@@ -108,7 +109,8 @@ def parity(
     Keywords are the fields of `evaluation.parity.ParityRequest`; results and errors are those of
     `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception. `on` names a device of
     the lab, by its profile, whose simulator or accelerator runs the files (`lab.scoring.DeviceParityRequest`).
-    `masks` are folders of class maps that devices made, each a row of the result.
+    `masks` are folders of class maps that devices made, each a row of the result. `html` is where the result is also
+    written as one page (`report.writing.parity_page`).
     """
     from edge_deeplab.evaluation import parity as layer
     from edge_deeplab.lab.scoring import DeviceParityRequest
@@ -135,7 +137,11 @@ def parity(
         markdown=to_path_or_none("markdown", markdown),
         fail_inconclusive=fail_inconclusive,
     )
-    return layer.parity(request, progress)
+    if html is None:
+        return layer.parity(request, progress)
+    from edge_deeplab.report.writing import parity_with_page
+
+    return parity_with_page(request, to_path("html", html), progress)
 
 
 @checked
@@ -255,6 +261,7 @@ def compress(
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     label_map: "types.NamedLabelMap" = None,
+    html: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> "types.ChainReport":
     """Prune, quantize, export, check, score and time in steps that are never done twice; stopped anywhere it goes on.
@@ -268,6 +275,7 @@ def compress(
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
         label_map: as for `train`.
+        html: where `report` of the folder is also written as one page, on the images that the recipe scores.
         progress: told a line a step, and what a step tells.
 
     Raises:
@@ -282,6 +290,8 @@ def compress(
     from edge_deeplab.compress.job import STEPS_FOLDER, Job
     from edge_deeplab.config import CompressRecipe
     from edge_deeplab.data.inspection.glance import tell_data
+    from edge_deeplab.compress.job import Job
+    from edge_deeplab.config import CompressRecipe, ParitySection
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
@@ -293,6 +303,28 @@ def compress(
     if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it
         tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
     return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
+    page = to_path_or_none("html", html)
+    if page is not None:
+        check_writable(page, "file")
+    labelled, start = to_folder(data, max_pixels, label_map), load(checkpoint)
+    chain = run(start, chosen, Job(labelled, folder, workers, progress))
+    if page is not None:
+        from edge_deeplab.api.pages import report
+
+        scored = chosen.parity or ParitySection()
+        report(
+            folder,
+            output=page,
+            data=data,
+            split=scored.split,
+            limit=scored.limit,
+            max_pixels=max_pixels,
+            label_map=label_map,
+            reference=start.path,
+            max_drop=scored.max_drop,
+            progress=progress,
+        )
+    return chain
 
 
 def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":

@@ -25,6 +25,7 @@ from edge_deeplab.cli.output import interruptible, print_json
 from edge_deeplab.cli.parity import parity
 from edge_deeplab.cli.prune import prune
 from edge_deeplab.cli.qat import qat
+from edge_deeplab.cli.report import report
 from edge_deeplab.cli.rewrites import rewrites
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.train import train
@@ -98,6 +99,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "bench": bench,
     "compress": compress,
     "lab": lab,
+    "report": report,
     "demo": demo,
     "doctor": doctor,
 }

@@ -37,6 +37,12 @@ def compress(
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     label_map: LabelMapOption = None,
     fail_inconclusive: FailInconclusiveOption = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="PAGE", help="Also write one page of the folder, as `report` does."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -59,6 +65,7 @@ def compress(
                 workers=workers,
                 max_pixels=max_pixels,
                 label_map=label_map,
+                html=html,
                 progress=progress,
             )
         _show(report, output, as_json=as_json)

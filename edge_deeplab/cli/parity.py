@@ -110,6 +110,10 @@ def parity(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what --explain found (.png, .svg, .pdf)."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="PAGE", help="Also write the result as one page."),
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option(
@@ -193,6 +197,7 @@ def parity(
                 junit=junit,
                 markdown=markdown,
                 fail_inconclusive=fail_inconclusive,
+                html=html,
                 progress=progress,
             )
         if as_json:

@@ -30,6 +30,7 @@ from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
+MakeTrial = Callable[[Path, Tally, Size | None], Trial]
 MAX_DROP = 0.5
 """Largest loss of mIoU points that passes where nothing else is asked for."""
 
@@ -82,12 +83,15 @@ class ParityRequest(ScoringRequest):
                 check_writable(path, "file")
 
 
-def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
+def parity(
+    request: ParityRequest, progress: Progress = SILENT, make_trial: MakeTrial = Trial
+) -> ParityReport:
     """Score exported files against their reference, on the same images.
 
     Args:
         request: what is asked for.
         progress: told of each file that is opened and of each prediction.
+        make_trial: what a file becomes on its way, for who also wants to see its class maps.
 
     Raises:
         ConfigError: when a folder lists no artifacts, artifacts were exported from different checkpoints and no
@@ -100,7 +104,7 @@ def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
     alone = request.artifacts is None and request.masks
     paths = [] if alone else expand_artifacts(request.artifacts)
     dataset, class_map = request.open_data(), request.read_class_map()
-    files = open_trials(paths, request.open_file, dataset, class_map, progress)
+    files = open_trials(paths, request.open_file, dataset, class_map, progress, make_trial)
     replays = open_replays(request.masks, files, dataset, class_map, progress)
     trials: list[Trial] = [*files, *replays]
     named = {
@@ -150,6 +154,7 @@ def open_trials(
     dataset: SegmentationDataset,
     class_map: ClassMap | None = None,
     progress: Progress = SILENT,
+    make_trial: MakeTrial = Trial,
 ) -> list[Trial]:
     """Open artifacts, each at every size that it lists.
 
@@ -161,10 +166,9 @@ def open_trials(
         dataset: what they will be measured on.
         class_map: what the ids of files without self-description mean.
         progress: told of each that is opened.
+        make_trial: as for `parity`.
     """
-    trials = [
-        Trial(path, Tally(dataset), listed_hw=size) for path in paths for size in sizes_of(path)
-    ]
+    trials = [make_trial(path, Tally(dataset), size) for path in paths for size in sizes_of(path)]
     for trial in trials:
         progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)

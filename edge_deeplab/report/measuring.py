@@ -1,0 +1,188 @@
+"""A page's measurements: parity once over the images, bench, check, drift and the lab; each fails alone.
+
+What cannot be measured is a sentence in the page, and the rest goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from edge_deeplab.checker.report import CheckResult, UnreadArtifact, check_artifacts
+from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.errors import EdgeDeepLabError
+from edge_deeplab.evaluation.bench import BenchRequest, bench
+from edge_deeplab.evaluation.drift import DriftChain
+from edge_deeplab.evaluation.evaluate import evaluate_runtime
+from edge_deeplab.evaluation.explain import explain_report
+from edge_deeplab.evaluation.latency import BenchReport
+from edge_deeplab.evaluation.parity import measure_parity, open_trials
+from edge_deeplab.evaluation.reference import open_reference
+from edge_deeplab.evaluation.trial import Trial
+from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+from edge_deeplab.extras import missing_dependency
+from edge_deeplab.formats.sizes import Size
+from edge_deeplab.lab.matrix import LabRequest, run_lab
+from edge_deeplab.lab.observers import available_observers
+from edge_deeplab.lab.report import LabReport
+from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.shipped import resolve_checkpoint
+from edge_deeplab.progress import Progress
+from edge_deeplab.report.bands import WIDTHS_PX
+from edge_deeplab.report.filling import data_facts, fill, join, mean_chain, scored_by
+from edge_deeplab.report.known import Page, Scored, Timing
+from edge_deeplab.report.lineage import story_of
+from edge_deeplab.report.models import Checkpoints, describe_checkpoint
+from edge_deeplab.report.named import Named
+from edge_deeplab.report.request import ReportRequest
+from edge_deeplab.report.watching import Watcher
+from edge_deeplab.runtimes.base import Runtime
+
+Found = TypeVar("Found")
+
+
+def measure(request: ReportRequest, named: Named, progress: Progress) -> Page:
+    """Return all that a page shows.
+
+    Args:
+        request: what is asked for.
+        named: what its paths mean.
+        progress: told of every stage.
+
+    Raises:
+        CheckpointError: when the reference that was asked for is not found or cannot be read.
+        DataError: when the labelled images cannot be read, or there are none.
+        MissingDependencyError: without torch.
+    """
+    dataset, class_map = request.open_data(), request.read_class_map()
+    watcher, checkpoints = Watcher(dataset), Checkpoints()
+    for path in named.checkpoints:
+        checkpoints.add(path)
+    trials = open_trials(
+        named.artifacts, request.open_file, dataset, class_map, progress, watcher.trial
+    )
+    checkpoints.find({t.path: t.description for t in trials if t.description is not None})
+    reference = checkpoints.reference(request.reference, given=named.checkpoints)
+    if reference is None:
+        reference = checkpoints.add(resolve_checkpoint(None))
+    assert reference is not None, "the shipped checkpoint can be read"
+    scores = _score(request, trials, reference, dataset, progress)
+    measured = fill(scores, watcher)
+    times = _bench(request, named.artifacts, checkpoints.notes, progress)
+    checks = _check(named.artifacts, progress)
+    chains = _drift(request, scores, dataset, checkpoints.notes, progress)
+    about = [reference, *(c for c in checkpoints if c.sha256 != reference.sha256)]
+    return Page(
+        title=reference.name,
+        max_drop=request.max_drop,
+        models=tuple(describe_checkpoint(c) for c in about),
+        stories=tuple(story_of(c) for c in about),
+        curves=named.curves,
+        data=data_facts(dataset),
+        references=measured.references or _alone(reference, dataset, progress),
+        entries=join(measured.entries, times, checks, chains),
+        timing=None if times is None else Timing(times.rounds, times.threads),
+        lab=_lab(request, named.artifacts, checkpoints.notes, progress),
+        notes=tuple(dict.fromkeys(checkpoints.notes)),
+    )
+
+
+def _score(
+    request: ReportRequest,
+    trials: Sequence[Trial],
+    reference: Checkpoint,
+    dataset: SegmentationDataset,
+    progress: Progress,
+) -> ParityReport:
+    def open_at(size_hw: Size) -> Runtime:
+        return open_reference(reference, size_hw)
+
+    drop = request.max_drop
+    return measure_parity(trials, reference.path, open_at, dataset, drop, progress)
+
+
+def _alone(
+    reference: Checkpoint, dataset: SegmentationDataset, progress: Progress
+) -> tuple[Scored, ...]:
+    """Return the scores of the reference, where no file is held against it."""
+    progress.begin(f"loading {reference.name}")
+    runtime = open_reference(reference, reference.info.size_hw)
+    evaluation = evaluate_runtime(runtime, dataset, trimap=WIDTHS_PX, progress=progress)
+    return (scored_by(evaluation, bands=evaluation.trimap),)
+
+
+def _bench(
+    request: ReportRequest, paths: Sequence[Path], notes: list[str], progress: Progress
+) -> BenchReport | None:
+    if not paths:
+        return None
+    asked = BenchRequest(
+        artifacts=tuple(paths),
+        threads=request.threads,
+        rounds=request.rounds,
+        runtime=request.runtime,
+        allowance=request.allowance,
+    )
+    return _or_note(lambda: bench(asked, progress), notes)
+
+
+def _check(paths: Sequence[Path], progress: Progress) -> list[CheckResult]:
+    """Return what becomes of each file's operators; one that cannot be read has the reason instead."""
+    observers, found = available_observers(), list[CheckResult]()
+    for path in paths:
+        failed: list[str] = []
+
+        def ask(path: Path = path) -> Sequence[CheckResult]:
+            return check_artifacts([path], (), observers, progress=progress)
+
+        found += _or_note(ask, failed) or ()
+        found += [UnreadArtifact(path, sentence) for sentence in failed]
+    return found
+
+
+def _drift(
+    request: ReportRequest,
+    report: ParityReport,
+    dataset: SegmentationDataset,
+    notes: list[str],
+    progress: Progress,
+) -> list[DriftChain]:
+    """Return each file's chain of steps, a mean over the first images; those of one checkpoint go together."""
+    images = range(min(request.drift_images, len(dataset)))
+    groups: dict[str, list[ArtifactParity]] = {}
+    for artifact in report.artifacts:
+        if artifact.description is not None and artifact.evaluation is not None:
+            groups.setdefault(artifact.description.checkpoint_sha256, []).append(artifact)
+    chains: list[DriftChain] = []
+    for group in groups.values():
+        part = replace(report, artifacts=tuple(group))
+
+        def follow(part: ParityReport = part) -> list[DriftChain]:
+            several = [explain_report(part, dataset[i].image_hwc, progress) for i in images]
+            return [mean_chain(same) for same in zip(*several, strict=True)]
+
+        chains += _or_note(follow, notes) or []
+    return chains
+
+
+def _lab(
+    request: ReportRequest, paths: Sequence[Path], notes: list[str], progress: Progress
+) -> LabReport | None:
+    if not request.devices or not paths:
+        return None
+    asked = LabRequest(artifacts=tuple(paths), devices=request.devices)
+    return _or_note(lambda: run_lab(asked, progress), notes)
+
+
+def _or_note(work: Callable[[], Found], notes: list[str]) -> Found | None:
+    """Return what work gives; where it fails its sentence is noted, and None returned."""
+    try:
+        return work()
+    except EdgeDeepLabError as error:
+        notes.append(str(error))
+    except ModuleNotFoundError as error:
+        missing = missing_dependency(error)
+        if missing is None:
+            raise
+        notes.append(str(missing))
+    return None

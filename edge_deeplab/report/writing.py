@@ -1,0 +1,79 @@
+"""The page from its request to its file, and its plots as pictures beside it."""
+
+from pathlib import Path
+
+from edge_deeplab.evaluation.parity import ParityRequest, parity
+from edge_deeplab.evaluation.verdict import ParityReport
+from edge_deeplab.files import check_writable, write_atomically
+from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.report.filling import data_facts, fill, join
+from edge_deeplab.report.known import Page, WrittenReport
+from edge_deeplab.report.measuring import measure
+from edge_deeplab.report.named import find_named
+from edge_deeplab.report.png import write_plots
+from edge_deeplab.report.render import render
+from edge_deeplab.report.request import ReportRequest
+from edge_deeplab.report.watching import Watcher
+
+
+def write_report(request: ReportRequest, progress: Progress = SILENT) -> WrittenReport:
+    """Measure what a page is about, and write it; a file that fails is an entry that says why.
+
+    Args:
+        request: what is asked for.
+        progress: told of every stage.
+
+    Raises:
+        ConfigError: when the paths mean nothing that a page can be about.
+        CheckpointError: when the reference that was asked for is not found or cannot be read.
+        DataError: when the labelled images cannot be read, or there are none.
+        MissingDependencyError: without torch or jinja2.
+        OutputError: when the page or a plot cannot be written.
+    """
+    named = find_named(request.paths)
+    page = measure(request, named, progress)
+    progress.begin(f"writing {request.output.name}")
+    content = render(page).encode()
+    write_atomically(request.output, content)
+    plots = () if request.png is None else write_plots(page, request.png)
+    return WrittenReport(request.output, len(content), page.entries, page.notes, plots)
+
+
+def parity_with_page(
+    request: ParityRequest, output: Path, progress: Progress = SILENT
+) -> ParityReport:
+    """Run parity, write its result as a page too, and return it; no file is opened or run again.
+
+    Args:
+        request: what is asked for.
+        output: the page.
+        progress: told of each file that is opened and of each prediction.
+
+    Raises:
+        OutputError: when the page cannot be written.
+        EdgeDeepLabError: as for `parity`.
+    """
+    check_writable(output, "file")
+    watcher = Watcher(request.open_data())
+    found = parity(request, progress, watcher.trial)
+    write_atomically(output, render(parity_page(found, watcher, request.max_drop)))
+    return found
+
+
+def parity_page(found: ParityReport, watcher: Watcher, max_drop: float) -> Page:
+    """Return the page of a run of parity alone.
+
+    Args:
+        found: what it found.
+        watcher: that saw it.
+        max_drop: largest loss of mIoU points that passes.
+    """
+    measured, path = fill(found, watcher), found.reference_path
+    return Page(
+        title="parity" if path is None else path.stem,
+        max_drop=max_drop,
+        data=data_facts(watcher.dataset),
+        references=measured.references,
+        entries=join(measured.entries, None, (), found.chains),
+        notes=tuple(cost.sentence() for cost in found.size_costs),
+    )
