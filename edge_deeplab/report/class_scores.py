@@ -5,7 +5,7 @@ from math import nan
 
 import numpy as np
 
-from edge_deeplab.evaluation.bootstrap import SEED
+from edge_deeplab.evaluation.bootstrap import FEWEST_IMAGES, SEED
 from edge_deeplab.evaluation.metrics import (
     Counts,
     Floats,
@@ -61,8 +61,10 @@ def class_scores(candidate: Counts, reference: Counts | None = None) -> tuple[Cl
 
 
 def _resampled(confusions: Counts) -> Floats:
-    """Return the (resamples, K) IoU of resampled images; the same draws for every model of the same images."""
+    """Return the (resamples, K) IoU of resampled images, the same draws for every model; nan for too few images."""
     images = len(confusions)
+    if images < FEWEST_IMAGES:
+        return np.full((1, confusions.shape[1]), np.nan)
     rng = np.random.default_rng(SEED)
     draws = rng.multinomial(images, np.full(images, 1 / images), size=_RESAMPLES)
     weights = draws.astype(np.float64)

@@ -298,8 +298,8 @@ def whiskers(page: Page) -> dict[int, Whisker]:
         return round(_MARGIN + (value - low) * scale, 1)
 
     return {
-        number: Whisker(*map(place, values), place(0.0), place(-page.max_drop))
-        for number, values in told.items()
+        number: Whisker(place(least), place(delta), place(most), place(0.0), place(-page.max_drop))
+        for number, (least, delta, most) in told.items()
     }
 
 

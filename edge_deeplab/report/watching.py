@@ -4,6 +4,7 @@ Kept are counts near boundaries and, of each file, the few images at which it ag
 at once, so that memory does not grow with the data.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class WatchedTrial(Trial):
     bands: BandCounts | None = None
     kept: list[KeptImage] = field(default_factory=list)
 
-    def run(self, sample: Sample, reference_ids: dict[Size, Ids]) -> None:  # type: ignore[override]
+    def run(self, sample: Sample, reference_ids: Mapping[Size, Ids]) -> None:
         """Predict, count and show one image, in place; a failure becomes the trial's result."""
         super().run(sample, reference_ids)
         if self.contestant is None or self.ids is None or self.watcher is None:

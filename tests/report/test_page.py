@@ -1,0 +1,151 @@
+"""The page: nothing of a file is markup, nothing is loaded, and a person can sort, filter and compare in it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_deeplab.lab.report import Cell, LabReport
+from edge_deeplab.report import views
+from edge_deeplab.report.known import ModelCard, Page
+from edge_deeplab.report.lineage import Ancestor, Detail, Story
+from edge_deeplab.report.render import LONGEST_TEXT, render, told
+from tests.demo.chromium import Chromium
+from tests.report.conftest import SCRIPT, page_of
+
+HOSTILE = (
+    SCRIPT,
+    "a\x1b[2Jb\u202e",
+    "x" * 2_000_000,
+    '"><img src=http://evil.invalid/a onerror=alert(1)>',
+)
+
+
+def hostile_page() -> Page:
+    """A page in which every text that comes from files is hostile."""
+    files = {Path(f"{name[:80]}.onnx"): 2 for name in HOSTILE}
+    page = page_of(HOSTILE, files, title=SCRIPT)
+    details = tuple(Detail(text, text) for text in HOSTILE)
+    step = Ancestor(SCRIPT, SCRIPT, SCRIPT, details, HOSTILE)
+    cell = Cell(SCRIPT, Path(SCRIPT), "predicted", error=HOSTILE[3], notes=HOSTILE)
+    return replace(
+        page,
+        models=(ModelCard(SCRIPT, details, page.references[0] and page.class_infos, details),),
+        stories=(Story(SCRIPT, (step,)),),
+        data=details,
+        problems=HOSTILE,
+        lab=LabReport((cell,)),
+        notes=HOSTILE,
+    )
+
+
+def test_page_of_hostile_texts_has_no_markup_of_theirs_and_is_small() -> None:
+    text = render(hostile_page())
+    assert text.count("<script") == 1
+    assert "<img src=http" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert len(text) < 1_000_000
+    assert "&lt;script&gt;" in text
+
+
+def test_page_loads_nothing(page: Page) -> None:
+    text = render(page)
+    addresses = re.findall(r'(?:src|href|action)="([^"]*)"', text)
+    assert addresses
+    assert {a for a in addresses if not a.startswith(("data:", "#"))} == set()
+    assert "default-src &#39;none&#39;" in text
+    assert not re.search(r"\bstyle=|\bon[a-z]+=\"|@import|url\(", text)
+
+
+def test_page_shows_scores_intervals_and_verdicts(page: Page) -> None:
+    text = render(page)
+    assert "b.tflite" in text
+    assert "✓ passed" in text
+    for section in ("artifacts", "classes", "confusion", "boundary", "disagreement", "data"):
+        assert f'id="{section}"' in text
+
+
+def test_page_of_nothing_but_an_error_is_a_page() -> None:
+    page = Page("ref", 0.5, notes=("a.onnx cannot be read",))
+    assert "a.onnx cannot be read" in render(page)
+
+
+def test_told_text_is_one_short_line() -> None:
+    assert told("a\nb") == "a\N{REPLACEMENT CHARACTER}b"
+    assert len(told("x" * 10**6)) == LONGEST_TEXT
+
+
+def test_pictures_are_left_out_before_the_page_grows(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, left_out = views.cards(page)
+    assert (len(shown), left_out) == (3, 0)
+    monkeypatch.setattr(views, "LARGEST_IMAGES", 4000)
+    fewer, left_out = views.cards(page)
+    assert len(fewer) < 3
+    assert len(fewer) + left_out == 3
+    assert "left out, to keep the page small" in render(page)
+
+
+def test_matrix_of_many_classes_is_its_worst_pairs(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert views.matrices(page)[0].rows
+    monkeypatch.setattr(views, "MOST_CLASSES", 2)
+    assert not views.matrices(page)[0].rows
+    assert views.matrices(page)[1].pairs[0].percent > 0
+
+
+def test_hostile_page_runs_nothing_and_asks_for_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(render(hostile_page()))
+    with Chromium() as browser:
+        browser.open(path.as_uri())
+        assert browser.evaluate("document.title").startswith("<script>")
+        assert browser.evaluate("document.scripts.length") == 1
+        assert (
+            browser.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
+        )
+        assert [r for r in browser.requests if not r.startswith("data:")] == [path.as_uri()]
+        assert browser.log == []
+        for width in (390, 1440):
+            browser.look((width, 900))
+            assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_page_sorts_filters_and_compares(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(render(page))
+    with Chromium() as browser:
+        browser.open(path.as_uri())
+
+        def first() -> str:
+            return str(browser.evaluate("document.querySelector('#artifacts tbody th').innerText"))
+
+        button = "document.querySelectorAll('#artifacts thead button')[2]"
+        browser.evaluate(f"{button}.click()")
+        assert first().startswith("a.onnx")
+        browser.evaluate(f"{button}.click()")
+        assert first().startswith("b.tflite")
+        assert browser.evaluate(f"{button}.closest('th').ariaSort") == "descending"
+
+        browser.evaluate("document.querySelector('[data-class-choice=\"1\"]').click()")
+        assert browser.evaluate("document.querySelector('.byclass tr[data-class=\"1\"]').hidden")
+        assert browser.evaluate("document.querySelector('[data-count]').innerText") == "2 of 3"
+
+        seen = (
+            "[...document.querySelector('.photo').querySelectorAll('[data-layer]')]"
+            ".map(layer => Number(layer.style.opacity) > 0)"
+        )
+        assert browser.evaluate(seen)[3:] == [True, True]
+        browser.evaluate("document.querySelector('.photo [data-stop=\"1\"]').click()")
+        assert browser.evaluate(seen) == [True, True, False, False, False]
+        slider = "document.querySelector('.photo input[type=range]')"
+        assert browser.evaluate(f"{slider}.getAttribute('aria-valuetext')") == "ground truth"
+        browser.evaluate(f"{slider}.focus()")
+        browser.send("Input.dispatchKeyEvent", type="keyDown", key="End", code="End",
+                     windowsVirtualKeyCode=35)  # fmt: skip
+        assert browser.evaluate(f"{slider}.value") == "3"
+        assert browser.log == []

@@ -1,0 +1,126 @@
+import json
+from itertools import pairwise
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_deeplab.errors import ConfigError
+from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
+from edge_deeplab.models.shipped import open_checkpoint
+from edge_deeplab.report.class_scores import class_scores
+from edge_deeplab.report.curves import read_curves
+from edge_deeplab.report.filling import mean_chain
+from edge_deeplab.report.lineage import ancestors_of, story_of
+from edge_deeplab.report.named import find_named
+from edge_deeplab.report.plots import Plot, Series
+from edge_deeplab.report.svg import draw, nice_ticks
+
+
+def test_class_scores_of_the_same_counts_differ_by_nothing() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 50, (20, 3, 4))
+    for score in class_scores(counts, counts):
+        low, high = score.interval
+        assert low <= score.iou <= high
+        assert (score.delta, score.delta_interval, score.is_other) == (0, (0, 0), False)
+
+
+def test_class_scores_tell_a_loss_from_chance() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(40, 50, (20, 3, 4))
+    worse = counts.copy()
+    worse[:, 0, 0] -= 30
+    worse[:, 0, 3] += 30
+    lost, kept, _ = class_scores(worse, counts)
+    assert lost.is_other
+    assert lost.delta < 0
+    assert not kept.is_other
+
+
+def test_class_scores_of_one_image_or_an_absent_class_have_no_interval() -> None:
+    counts = np.zeros((1, 2, 3), np.int64)
+    counts[0, 0, 0] = 5
+    present, absent = class_scores(counts, counts)
+    assert present.iou == 100
+    assert isnan(present.interval[0])
+    assert isnan(absent.iou)
+
+
+def test_story_of_a_quantized_checkpoint_goes_back_to_the_first_training() -> None:
+    checkpoint = open_checkpoint("camvid-efficientnet-lite0-int8")
+    parent = open_checkpoint("camvid-efficientnet-lite0")
+    story = story_of(checkpoint)
+    assert [step.made_by for step in story.steps] == [
+        "quantization-aware training",
+        "training",
+        "training",
+    ]
+    assert story.steps[1].sha256 == parent.sha256
+    assert parent.sha256 in ancestors_of(checkpoint)
+    assert "epochs = 2" in story.steps[0].recipe
+
+
+def test_story_of_a_pruned_checkpoint_has_its_budgets() -> None:
+    story = story_of(open_checkpoint("camvid-efficientnet-lite0-pruned-int8"))
+    told = {detail.name: detail.value for step in story.steps for detail in step.facts}
+    assert told["budget: macs"] == "50.0% asked, 49.8% met"
+
+
+def test_curves_are_read_and_what_is_no_log_is_left_out(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "deep").mkdir(parents=True)
+    (run / "log.csv").write_text(
+        "epoch,loss,validation_miou,seconds\n1,2.5,,3\n2,nan,60.5,4\nx,1,1,1\n"
+    )
+    (run / "deep" / "log.csv").write_bytes(b"\xff\xfe\x00nothing")
+    (curve,) = read_curves(run)
+    assert (curve.name, curve.loss, curve.miou) == ("run", ((1, 2.5),), ((2, 60.5),))
+    assert curve.seconds == 7
+
+
+def test_named_folders_are_runs_chains_and_exports(tmp_path: Path) -> None:
+    exports, run = tmp_path / "exports", tmp_path / "run"
+    exports.mkdir()
+    run.mkdir()
+    manifest = {"format": "edge-deeplab-manifest/1", "artifacts": [{"file": "a.onnx"}]}
+    (exports / "manifest.json").write_text(json.dumps(manifest))
+    (run / "best.safetensors").touch()
+    found = find_named([exports, run, Path("camvid-mobilenetv2"), exports / "a.onnx"])
+    assert found.artifacts == (exports / "a.onnx",)
+    assert [path.name for path in found.checkpoints] == [
+        "best.safetensors",
+        "camvid-mobilenetv2.safetensors",
+    ]
+    with pytest.raises(ConfigError, match="is no folder that a page can be about"):
+        find_named([tmp_path])
+
+
+def test_mean_chain_is_the_mean_of_its_images() -> None:
+    chains = [
+        DriftChain(Path("a"), ("file",), (LayerDrift("m", "o", {"file": db}),))
+        for db in (20.0, float("inf"))
+    ]
+    assert mean_chain(chains).layers[0].snr_db == {"file": 60.0}
+    failed = DriftChain(Path("a"), error="no")
+    assert mean_chain([chains[0], failed]) is failed
+
+
+def test_numbers_in_a_plot_do_not_stand_on_each_other() -> None:
+    series = tuple(
+        Series(str(n), ((1.0, 5.0), (2.0, 5.0 + n / 1000)), tone=0, number=n) for n in range(1, 9)
+    )
+    drawn = draw(Plot("p", "P", "x", "y", series))
+    heights = sorted(s.beside[1] for s in drawn.series)
+    assert min(b - a for a, b in pairwise(heights)) >= 12
+
+
+def test_plot_of_one_value_has_axes() -> None:
+    drawn = draw(Plot("p", "P", "x", "y", (Series("s", ((3.0, 0.0),), "dots", number=1),)))
+    assert drawn.x_ticks
+    assert drawn.y_ticks
+
+
+def test_ticks_are_round() -> None:
+    assert [label for _, label in nice_ticks(-0.31, 0.02)] == ["−0.3", "−0.2", "−0.1", "0.0"]
