@@ -56,7 +56,7 @@ def report(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            help="What files are held against; without it the float checkpoint that they go back to.",
+            help="What files are held against; without it the checkpoint they were exported from.",
         ),
     ] = None,
     max_drop: Annotated[

@@ -4,7 +4,7 @@ Each tensor's signal-to-noise ratio is taken against the step before, so a drift
 quantization, on the rewrites, or on the converter and runtime of one format.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,13 @@ from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
 
 def explain_report(
-    report: ParityReport, image_hwc: ImageHWC, progress: Progress = SILENT
-) -> list[DriftChain]:
-    """Return the chain of every file that was measured and describes itself, by checkpoint and size.
+    report: ParityReport, images: Sequence[ImageHWC], progress: Progress = SILENT
+) -> list[tuple[DriftChain, ...]]:
+    """Return the chains of every file that was measured and describes itself, one an image; by checkpoint and size.
 
     Args:
         report: what parity found.
-        image_hwc: (H, W, 3) uint8 of any size, the picture to follow.
+        images: (H, W, 3) uint8 of any size, the pictures to follow.
         progress: told of each step.
 
     Raises:
@@ -62,11 +62,11 @@ def explain_report(
             if source is None or reference_sha256 != description.checkpoint_sha256:
                 source = find_reference(None, {artifact.path: description})
             groups.setdefault((source, own.size_hw), []).append(artifact.path)
-    chains: list[DriftChain] = []
+    chains: list[tuple[DriftChain, ...]] = []
     for (source, size_hw), paths in groups.items():
-        image = resize_image(image_hwc, size_hw)
-        found = explain(load_checkpoint(source), paths, image, progress)
-        chains += [_sized(chain, size_hw) for chain in found]
+        resized = [resize_image(image, size_hw) for image in images]
+        found = explain_images(load_checkpoint(source), paths, resized, progress)
+        chains += [tuple(_sized(chain, size_hw) for chain in same) for same in found]
     return chains
 
 
@@ -78,20 +78,40 @@ def _sized(chain: DriftChain, size_hw: Size) -> DriftChain:
 def explain(
     checkpoint: Checkpoint, paths: Sequence[Path], image_hwc: ImageHWC, progress: Progress = SILENT
 ) -> list[DriftChain]:
-    """Return the chain of each file on one picture; a file that cannot be tapped has an error instead.
+    """Return the chain of each file on one picture; as `explain_images`."""
+    return [chain for (chain,) in explain_images(checkpoint, paths, [image_hwc], progress)]
+
+
+def explain_images(
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
+    images: Sequence[ImageHWC],
+    progress: Progress = SILENT,
+) -> list[tuple[DriftChain, ...]]:
+    """Return the chains of each file, one a picture; a file that cannot be tapped has an error instead.
 
     Args:
         checkpoint: what the files were exported from.
-        paths: the files, all of the picture's size.
-        image_hwc: (H, W, 3) uint8.
+        paths: the files, all of the pictures' size.
+        images: (H, W, 3) uint8, all of one size.
         progress: told of each step.
 
     Raises:
         CaptureError: when the checkpoint cannot be captured.
         ConfigError: when its network cannot be traced module by module.
     """
+    if not images:
+        return []
     progress.begin(f"following {checkpoint.name} layer by layer")
-    steps, operators = _model_steps(checkpoint, image_hwc)
+    follow = _model_steps(checkpoint, (images[0].shape[0], images[0].shape[1]))
+    several = [_explain_image(follow, paths, image, progress) for image in images]
+    return list(zip(*several, strict=True))
+
+
+def _explain_image(
+    follow: "_Follow", paths: Sequence[Path], image_hwc: ImageHWC, progress: Progress
+) -> list[DriftChain]:
+    steps, operators = follow(image_hwc)
     found = []
     for path in paths:
         progress.begin(f"reading the values inside {path.name}")
@@ -105,21 +125,19 @@ def explain(
     return found
 
 
-def _model_steps(
-    checkpoint: Checkpoint, image_hwc: ImageHWC
-) -> tuple[dict[str, LayerValues], dict[str, str]]:
-    """Return the values of each step before the files by tensor name, and the operator of each tensor."""
+_Follow = Callable[[ImageHWC], tuple[dict[str, LayerValues], dict[str, str]]]
+"""From a picture to the values of each step before the files by tensor name, and the operator of each tensor."""
+
+
+def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> _Follow:
+    """Return what follows pictures of a size through a checkpoint, which is captured once."""
     info, quantization = checkpoint.info, checkpoint.quantization
     model = checkpoint.build()
-    size_hw = (image_hwc.shape[0], image_hwc.shape[1])
     graph = capture(model, info.normalisation, size_hw, "logits", quantization)
-    normalised = normalise(image_hwc, info.normalisation)
     network = Network(model)
-    steps = {"float": _run_network(network, normalised)}
+    simulated = None if quantization is None else fake_quantized(model, quantization)
     if quantization is not None:
         carriers = {name for q in quantization.activations for name in q.tensors}
-        simulated = fake_quantized(model, quantization)
-        steps["fake-quantized"] = _run_fake_quantized(simulated, network, normalised)
     else:
         carriers = {
             network.name(node) for node in network.values() if not _is_folded(node, network)
@@ -137,11 +155,20 @@ def _model_steps(
                 operators[name] = find_operator(nodes, name).name
             except CaptureError:  # a rewrite has taken it away
                 continue
-    values = _run_graph(graph.program.module(), to_batch(image_hwc))
-    steps["canonical"] = {
-        name: values[operator] for name, operator in operators.items() if operator in values
-    }
-    return steps, operators
+    canonical = graph.program.module()
+
+    def follow(image_hwc: ImageHWC) -> tuple[dict[str, LayerValues], dict[str, str]]:
+        normalised = normalise(image_hwc, info.normalisation)
+        steps = {"float": _run_network(network, normalised)}
+        if simulated is not None:
+            steps["fake-quantized"] = _run_fake_quantized(simulated, network, normalised)
+        values = _run_graph(canonical, to_batch(image_hwc))
+        steps["canonical"] = {
+            name: values[operator] for name, operator in operators.items() if operator in values
+        }
+        return steps, operators
+
+    return follow
 
 
 def _is_folded(node: fx.Node, network: Network) -> bool:

@@ -141,7 +141,8 @@ def _explained(
         return report
     from edge_deeplab.evaluation.explain import explain_report
 
-    chains = tuple(explain_report(report, dataset[0].image_hwc, progress))
+    found = explain_report(report, [dataset[0].image_hwc], progress)
+    chains = tuple(chain for (chain,) in found)
     if request.plot is not None and chains:
         progress.begin(f"drawing {request.plot.name}")
         plot(chains, request.plot)

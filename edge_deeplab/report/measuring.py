@@ -148,7 +148,9 @@ def _drift(
     progress: Progress,
 ) -> list[DriftChain]:
     """Return each file's chain of steps, a mean over the first images; those of one checkpoint go together."""
-    images = range(min(request.drift_images, len(dataset)))
+    pictures = [dataset[i].image_hwc for i in range(min(request.drift_images, len(dataset)))]
+    if not pictures:
+        return []
     groups: dict[str, list[ArtifactParity]] = {}
     for artifact in report.artifacts:
         if artifact.description is not None and artifact.evaluation is not None:
@@ -158,8 +160,8 @@ def _drift(
         part = replace(report, artifacts=tuple(group))
 
         def follow(part: ParityReport = part) -> list[DriftChain]:
-            several = [explain_report(part, dataset[i].image_hwc, progress) for i in images]
-            return [mean_chain(same) for same in zip(*several, strict=True)]
+            followed = explain_report(part, pictures, progress)
+            return [mean_chain(same) for same in followed]
 
         chains += _or_note(follow, notes) or []
     return chains

@@ -1,7 +1,6 @@
 """Checkpoints of a page: which ones it is about, which is the reference, and what each one is."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -62,30 +61,16 @@ class Checkpoints:
         if named is not None:
             checkpoint = load_checkpoint(resolve_checkpoint(named))
             return self._loaded.setdefault(checkpoint.sha256, checkpoint)
-        own = [c for c in self._loaded.values() if c.path in given] or [*self._loaded.values()]
-        if not own:
-            return None
         roots = [ancestors_of(c) for c in self._loaded.values()]
-        with suppress(EdgeDeepLabError):
-            for digest in {h for root in roots for h in root}:
-                self._find_shipped(digest)
         return max(
             self._loaded.values(),
             key=lambda c: (
                 sum(c.sha256 in root for root in roots),
                 c.info.quantization is None,
-                c in own,
+                c.path in given,
             ),
+            default=None,
         )
-
-    def _find_shipped(self, sha256: str) -> None:
-        """Load a shipped checkpoint of a hash, if there is one: what a run that came alone starts from."""
-        from edge_deeplab.files import file_sha256
-        from edge_deeplab.models.shipped import shipped_checkpoints
-
-        for path in shipped_checkpoints().values():
-            if sha256 not in self._loaded and file_sha256(path) == sha256:
-                self.add(path)
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> ModelCard:

@@ -18,8 +18,8 @@ class ReportRequest(ScoringRequest):
         paths: folders of runs, of chains and of exports, exported files, checkpoints.
         output: the page.
         png: a folder for the plots alone; None for none.
-        reference: a checkpoint's path or shipped name; None for the first one that came, else for what the files were
-            exported from.
+        reference: a checkpoint's path or shipped name; None for what the files were exported from, of several the one
+            that most others start from.
         max_drop: largest loss of mIoU points that passes.
         rounds: how often each file is timed.
         threads: CPU threads; None for all that are available.

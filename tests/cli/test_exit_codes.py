@@ -21,6 +21,7 @@ REQUIRED = {
     "check": ["a.onnx"],
     "parity": ["a.onnx"],
     "bench": ["a.onnx"],
+    "report": ["a.onnx"],
     "lab": ["a.onnx"],
     "compress": ["--data", "data", "--recipe", "recipe.toml", "--output", "run"],
     "import": ["a.tflite", "--output", "a.safetensors"],
@@ -115,6 +116,19 @@ CANNOT_BE_MEANT = {
         "--threads": ["0", "x"],
         "--rounds": ["0"],
     },
+    "report": {
+        "--max-pixels": ["0", "x"],
+        "--runtime": ["xnnpack", ""],
+        "--memory-limit": ["0", "-1", "nan", "x"],
+        "--time-limit": ["0", "nan", "x"],
+        "--limit": ["0"],
+        "--max-drop": ["-1", "nan", "inf", "x"],
+        "--normalisation": ["1"],
+        "--rounds": ["0", "x"],
+        "--threads": ["0", "x"],
+        "--drift-images": ["-1", "x"],
+        "--device": ["ethos-u5", ""],
+    },
     "lab": {
         "--device": ["ethos-u5", ""],
         "--limit": ["0"],
@@ -185,6 +199,7 @@ NAMED_WRONGLY = {
         "--junit": ["file/below", "strange"],
     },
     "parity": {
+        "--html": ["file/below", "strange"],
         "--masks": ["absent", "file", "strange"],
         "--video": ["absent", "file", "strange"],
         "--reference": ["absent"],
@@ -195,6 +210,15 @@ NAMED_WRONGLY = {
         "--plot": ["file/below.png"],
         "--junit": ["file/below", "strange"],
         "--markdown": ["file/below", "strange"],
+    },
+    "report": {
+        "--data": ["absent"],
+        "--label-map": ["absent.toml", "file"],
+        "--split": ["absent"],
+        "--class-map": ["absent.toml", "file"],
+        "--reference": ["absent"],
+        "--output": ["file/below", "strange"],
+        "--png": ["file", "file/below"],
     },
     "lab": {
         "--data": ["absent"],
@@ -211,6 +235,7 @@ NAMED_WRONGLY = {
         "--split": ["absent"],
     },
     "compress": {
+        "--html": ["file/below"],
         "--data": ["absent"],
         "--label-map": ["absent.toml", "file"],
         "--recipe": ["absent.toml", "file"],
@@ -259,7 +284,7 @@ def invoke(verb: str, option: str, value: str) -> tuple[int, str]:
         del needed[at : at + 2]
     if verb in ("prune", "qat", "export", "evaluate"):
         needed.append("camvid-mobilenetv2")
-    scoring = verb in ("evaluate", "parity") and option == "--label-map"
+    scoring = verb in ("evaluate", "parity", "report") and option == "--label-map"
     if option == "--split" or scoring or (verb, option) == ("lab", "--class-map"):
         needed += ["--data", "data"]
     if option == "--explain":

@@ -8,11 +8,12 @@ import pytest
 
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
-from edge_deeplab.models.shipped import open_checkpoint
+from edge_deeplab.models.shipped import open_checkpoint, shipped_checkpoints
 from edge_deeplab.report.class_scores import class_scores
 from edge_deeplab.report.curves import read_curves
 from edge_deeplab.report.filling import mean_chain
 from edge_deeplab.report.lineage import ancestors_of, story_of
+from edge_deeplab.report.models import Checkpoints
 from edge_deeplab.report.named import find_named
 from edge_deeplab.report.plots import Plot, Series
 from edge_deeplab.report.svg import draw, nice_ticks
@@ -60,6 +61,33 @@ def test_story_of_a_quantized_checkpoint_goes_back_to_the_first_training() -> No
     assert story.steps[1].sha256 == parent.sha256
     assert parent.sha256 in ancestors_of(checkpoint)
     assert "epochs = 2" in story.steps[0].recipe
+
+
+def test_reference_is_what_the_others_start_from() -> None:
+    shipped = shipped_checkpoints()
+    quantized, float_one, other = (
+        shipped[f"camvid-{name}"]
+        for name in ("efficientnet-lite0-int8", "efficientnet-lite0", "mobilenetv2")
+    )
+    checkpoints = Checkpoints()
+    for path in (other, quantized, float_one):
+        checkpoints.add(path)
+    found = checkpoints.reference(None, given=(other,))
+    assert found is not None
+    assert found.name == "camvid-efficientnet-lite0"
+    alone = Checkpoints()
+    alone.add(quantized)
+    assert alone.reference(None, given=()) in list(alone)
+    named = alone.reference("camvid-mobilenetv2", given=())
+    assert named is not None
+    assert named.name == "camvid-mobilenetv2"
+
+
+def test_checkpoint_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
+    checkpoints = Checkpoints()
+    assert checkpoints.add(tmp_path / "absent.safetensors") is None
+    assert checkpoints.reference(None, given=()) is None
+    assert "does not exist" in checkpoints.notes[0]
 
 
 def test_story_of_a_pruned_checkpoint_has_its_budgets() -> None:
