@@ -42,8 +42,6 @@ def render(page: Page) -> str:
     Raises:
         MissingDependencyError: without jinja2.
     """
-    from markupsafe import Markup
-
     style, script = _own("style.css"), _own("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -61,8 +59,8 @@ def render(page: Page) -> str:
         .render(
             page=page,
             policy=policy,
-            style=Markup(style),
-            script=Markup(script),
+            style=style,
+            script=script,
             version=__version__,
             training=[draw(plot) for plot in training_plots(page)],
             boundary=[draw(plot) for plot in boundary_plots(page)],
