@@ -91,6 +91,7 @@
         if (place > 0) opacity *= marks.checked && at > 2 ? 0.3 : 0.85;
         if (isOther) opacity = 0;
         layer.style.opacity = opacity;
+        if (place === 0) layer.style.filter = marks.checked && at > 2 ? `grayscale(${at - 2})` : "none";
         layer.setAttribute("aria-hidden", String(opacity === 0));
       }
       for (const told of every(".differs [data-variant]", photo)) told.hidden = told.dataset.variant !== variant;
