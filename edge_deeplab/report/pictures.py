@@ -23,58 +23,82 @@ _DIFFERS = (255, 0, 190)
 
 
 @dataclass(frozen=True)
-class Layers:
-    """One photograph as one artifact saw it: addresses (`data:`) of pictures of one size.
+class SharedLayers:
+    """One photograph at one input size: addresses (`data:`) of pictures of one size.
 
     Args:
-        photograph: at the artifact's input size, or smaller.
+        photograph: at the input size, or smaller.
         truth: what the mask says; void is transparent.
         reference: what the reference says.
-        artifact: what the artifact says.
-        differences: the pixels at which the last two differ.
         size_hw: height and width of all of them.
     """
 
     photograph: str
     truth: str
     reference: str
-    artifact: str
-    differences: str
     size_hw: Size
 
     @property
     def bytes(self) -> int:
-        """How much of the page the artifact's own two take; the others may be shared."""
-        return len(self.artifact) + len(self.differences)
-
-    @property
-    def shared_bytes(self) -> int:
-        """How much of the page the others take."""
+        """How much of the page they take."""
         return len(self.photograph) + len(self.truth) + len(self.reference)
 
 
-def draw_layers(
-    sample: Sample, reference_ids: Ids, artifact_ids: Ids, classes: Sequence[ClassInfo]
-) -> Layers:
-    """Return the pictures of one image.
+@dataclass(frozen=True)
+class Layers:
+    """One photograph as one artifact saw it.
+
+    Args:
+        shared: what all artifacts of its input size have.
+        artifact: address of what the artifact says.
+        differences: address of the pixels at which it and the reference differ.
+    """
+
+    shared: SharedLayers
+    artifact: str
+    differences: str
+
+    @property
+    def bytes(self) -> int:
+        """How much of the page the artifact's own two take."""
+        return len(self.artifact) + len(self.differences)
+
+
+def draw_shared(sample: Sample, reference_ids: Ids, classes: Sequence[ClassInfo]) -> SharedLayers:
+    """Return the pictures that the artifacts of an input size share.
 
     Args:
         sample: the labelled image, of any size.
-        reference_ids: (H, W) uint8, at the artifact's input size.
+        reference_ids: (H, W) uint8, at the input size.
+        classes: the data set's, in id order.
+    """
+    shown_hw = shown_size((reference_ids.shape[0], reference_ids.shape[1]))
+    colours = [c.color for c in classes]
+    return SharedLayers(
+        photograph=_photograph(resize_image(sample.image_hwc, shown_hw)),
+        truth=_class_map(resize_ids(sample.mask_ids, shown_hw), colours),
+        reference=_class_map(resize_ids(reference_ids, shown_hw), colours),
+        size_hw=shown_hw,
+    )
+
+
+def draw_layers(
+    shared: SharedLayers, reference_ids: Ids, artifact_ids: Ids, classes: Sequence[ClassInfo]
+) -> Layers:
+    """Return the pictures of one image as an artifact saw it.
+
+    Args:
+        shared: of the image, at the artifact's input size.
+        reference_ids: (H, W) uint8, at that size.
         artifact_ids: the same of the artifact.
         classes: the data set's, in id order.
     """
-    shown_hw = shown_size((artifact_ids.shape[0], artifact_ids.shape[1]))
-    colours = [c.color for c in classes]
-    truth = resize_ids(sample.mask_ids, shown_hw)
-    differs = resize_ids((reference_ids != artifact_ids).astype(np.uint8), shown_hw)
+    differs = resize_ids((reference_ids != artifact_ids).astype(np.uint8), shared.size_hw)
+    marked = np.where(differs == 1, 0, NO_CLASS).astype(np.uint8)
     return Layers(
-        photograph=_photograph(resize_image(sample.image_hwc, shown_hw)),
-        truth=_class_map(truth, colours),
-        reference=_class_map(resize_ids(reference_ids, shown_hw), colours),
-        artifact=_class_map(resize_ids(artifact_ids, shown_hw), colours),
-        differences=_class_map(np.where(differs == 1, 0, NO_CLASS).astype(np.uint8), [_DIFFERS]),
-        size_hw=shown_hw,
+        shared,
+        _class_map(resize_ids(artifact_ids, shared.size_hw), [c.color for c in classes]),
+        _class_map(marked, [_DIFFERS]),
     )
 
 
@@ -98,7 +122,7 @@ def _class_map(ids: Ids, colours: Sequence[tuple[int, int, int]]) -> str:
     flat = [channel for colour in colours for channel in colour]
     picture.putpalette([*flat, *[0] * (768 - len(flat))])
     file = BytesIO()
-    picture.save(file, "PNG", transparency=NO_CLASS, optimize=True)
+    picture.save(file, "PNG", transparency=NO_CLASS)
     return _address("image/png", file)
 
 

@@ -155,7 +155,7 @@ def cards(page: Page) -> tuple[list[Card], int]:
     found, total, left_out = [], 0, 0
     for group in sorted(groups.values(), key=lambda g: min(e.images[p].agreement for e, p in g)):
         layers = [entry.images[place].layers for entry, place in group]
-        size = layers[0].shared_bytes + sum(each.bytes for each in layers)
+        size = layers[0].shared.bytes + sum(each.bytes for each in layers)
         if total + size > LARGEST_IMAGES:
             left_out += 1
             continue
@@ -178,7 +178,7 @@ def _card(group: Sequence[tuple[Entry, int]]) -> Card:
         )
         for entry, image in sorted(images, key=lambda pair: pair[1].agreement)
     ]
-    shared = first.layers
+    shared = first.layers.shared
     return Card(
         first.name,
         shared.size_hw,

@@ -18,7 +18,7 @@ from edge_deeplab.evaluation.scores import TrimapBand
 from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.formats.sizes import Size
 from edge_deeplab.report.bands import BandCounts, MaskBands
-from edge_deeplab.report.pictures import Layers, draw_layers
+from edge_deeplab.report.pictures import Layers, SharedLayers, draw_layers, draw_shared
 
 KEPT = 3
 """Images of each file that are kept."""
@@ -80,6 +80,7 @@ class Watcher:
         self._kept = kept
         self._masks = MaskBands()
         self._references: dict[Size, tuple[BandCounts, list[Sample]]] = {}
+        self._shared: dict[Size, tuple[Sample, SharedLayers]] = {}
 
     def trial(self, path: Path, tally: Tally, size_hw: Size | None = None) -> WatchedTrial:
         """Return a trial that is watched."""
@@ -127,11 +128,20 @@ class Watcher:
             name=sample.name,
             agreement=agreement,
             classes=tuple(c for c in classes if c < len(self.dataset.classes)),
-            layers=draw_layers(sample, reference_ids, ids, self.dataset.classes),
+            layers=self._draw(sample, reference_ids, ids),
         )
         trial.kept.append(image)
         trial.kept.sort(key=lambda kept: kept.agreement)
         del trial.kept[self._kept :]
+
+    def _draw(self, sample: Sample, reference_ids: Ids, ids: Ids) -> Layers:
+        """Return an image's pictures; those that files share are drawn once."""
+        classes, size_hw = self.dataset.classes, (ids.shape[0], ids.shape[1])
+        drawn = self._shared.get(size_hw)
+        if drawn is None or drawn[0] is not sample:
+            drawn = sample, draw_shared(sample, reference_ids, classes)
+            self._shared[size_hw] = drawn
+        return draw_layers(drawn[1], reference_ids, ids, classes)
 
     def _counts(self) -> BandCounts:
         return BandCounts(len(self.dataset.classes), self.dataset.ignore_index)

@@ -88,3 +88,24 @@ def test_page_that_cannot_be_written_leaves_what_was_there(
                                       "--output", str(page)])  # fmt: skip
     assert result.exit_code == 1
     assert page.read_text() == "before"
+
+
+def test_compress_writes_the_page_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_dataset: Callable[..., Path]
+) -> None:
+    """The chain itself is tested where it stands; here it is done already."""
+    from edge_deeplab.api import pages
+    from edge_deeplab.compress import chain
+
+    asked = []
+    monkeypatch.setattr(chain, "compress", lambda *_: "done")
+    monkeypatch.setattr(pages, "report", lambda folder, **how: asked.append((folder, how)))
+    recipe = {"export": {"precisions": ["fp32"]}, "parity": {"split": "test", "max_drop": 2.0}}
+    data, page = make_dataset("test", count=1), tmp_path / "page.html"
+    output = tmp_path / "run"
+    done = ed.compress("camvid-mobilenetv2", data=data, recipe=recipe, output=output, html=page)
+    assert done == "done"
+    ((folder, how),) = asked
+    assert folder == output
+    assert (how["output"], how["max_drop"], how["data"]) == (page, 2.0, data)
+    assert how["reference"].name == "camvid-mobilenetv2.safetensors"

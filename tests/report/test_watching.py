@@ -8,7 +8,7 @@ from PIL import Image
 from edge_deeplab.evaluation.evaluate import Tally
 from edge_deeplab.report import watching
 from edge_deeplab.report.bands import WIDTHS_PX, BandCounts, MaskBands
-from edge_deeplab.report.pictures import MOST_PIXELS, draw_layers, shown_size
+from edge_deeplab.report.pictures import MOST_PIXELS, draw_layers, draw_shared, shown_size
 from tests.report.conftest import Spelled, measured
 
 NAMES = ("sky", "road", "car")
@@ -63,10 +63,11 @@ def test_layers_are_pictures_of_one_size_and_differences_are_marked() -> None:
     ids = dataset[0].mask_ids % 255
     other = ids.copy()
     other[:5] = 2
-    layers = draw_layers(dataset[0], ids, other, dataset.classes)
-    found = [layers.photograph, layers.truth, layers.reference, layers.artifact, layers.differences]
+    shared = draw_shared(dataset[0], ids, dataset.classes)
+    layers = draw_layers(shared, ids, other, dataset.classes)
+    found = [shared.photograph, shared.truth, shared.reference, layers.artifact, layers.differences]
     assert {picture(address).size for address in found} == {(32, 24)}
-    truth = np.asarray(picture(layers.truth).convert("RGBA"))
+    truth = np.asarray(picture(shared.truth).convert("RGBA"))
     assert truth[0, 0, 3] == 0  # void
     assert tuple(truth[5, 2, :3]) == dataset.classes[0].color
     marked = np.asarray(picture(layers.differences).convert("RGBA"))[..., 3] > 0
