@@ -273,23 +273,24 @@ def test_expand_artifacts_of_a_folder_without_a_usable_manifest_names_it(tmp_pat
 def test_parity_explains_the_files_of_one_checkpoint_and_size_together(invoke, monkeypatch):
     asked = []
 
-    def explain(checkpoint, paths, image_hwc, progress):
-        asked.append((Path(checkpoint).stem, [path.name for path in paths], image_hwc.shape))
+    def explain(checkpoint, paths, images, progress):
+        shapes = [image.shape for image in images]
+        asked.append((Path(checkpoint).stem, [path.name for path in paths], shapes))
         return []
 
-    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain_images", explain)
     result = invoke("good.onnx", "good.tflite", "--explain")
     assert result.exit_code == 0, result.stderr
-    assert asked == [("camvid-efficientnet-lite0", ["good.onnx", "good.tflite"], (8, 8, 3))]
+    assert asked == [("camvid-efficientnet-lite0", ["good.onnx", "good.tflite"], [(8, 8, 3)])]
 
 
 def test_parity_keeps_its_scores_when_a_file_cannot_be_explained(invoke, monkeypatch):
     from edge_deeplab.evaluation.drift import DriftChain
 
-    def explain(checkpoint, paths, image_hwc, progress):
-        return [DriftChain(path, error=f"{path} crashed") for path in paths]
+    def explain(checkpoint, paths, images, progress):
+        return [(DriftChain(path, error=f"{path} crashed"),) for path in paths]
 
-    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain", explain)
+    monkeypatch.setattr("edge_deeplab.evaluation.explain.explain_images", explain)
     result = invoke("good.onnx", "--explain", "--json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
