@@ -14,6 +14,7 @@ from edge_deeplab.api.checks import (
 )
 from edge_deeplab.api.data import data
 from edge_deeplab.api.files import export, import_checkpoint, load, open_artifact, wrap
+from edge_deeplab.api.pages import report
 from edge_deeplab.api.scores import (
     bench,
     compress,
@@ -23,8 +24,6 @@ from edge_deeplab.api.scores import (
     models,
     parity,
 )
-from edge_deeplab.api.pages import report
-from edge_deeplab.api.scores import bench, compress, doctor, evaluate, models, parity
 from edge_deeplab.api.tools import install_lab_tools, lab, lab_tools, try_lab_tools
 from edge_deeplab.api.training import prune, quantize, rank_quantizers, sweep_groups, train
 

@@ -8,7 +8,7 @@ as its result and the others go on; the verdict comes last.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.errors import DataError, checking
@@ -30,13 +30,18 @@ from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
-MakeTrial = Callable[[Path, Tally, Size | None], Trial]
 MAX_DROP = 0.5
 """Largest loss of mIoU points that passes where nothing else is asked for."""
 
 
 if TYPE_CHECKING:
     from edge_deeplab.models.checkpoint import Checkpoint
+
+
+class MakeTrial(Protocol):
+    """Makes a trial of a file, at one of its sizes where it lists several."""
+
+    def __call__(self, path: Path, tally: Tally, *, listed_hw: Size | None = None) -> Trial: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +174,11 @@ def open_trials(
         progress: told of each that is opened.
         make_trial: as for `parity`.
     """
-    trials = [make_trial(path, Tally(dataset), size) for path in paths for size in sizes_of(path)]
+    trials = [
+        make_trial(path, Tally(dataset), listed_hw=size)
+        for path in paths
+        for size in sizes_of(path)
+    ]
     for trial in trials:
         progress.begin(f"opening {trial.path.name}")
         trial.open(open_file, dataset, class_map)

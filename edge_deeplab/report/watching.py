@@ -82,9 +82,9 @@ class Watcher:
         self._references: dict[Size, tuple[BandCounts, list[Sample]]] = {}
         self._shared: dict[Size, tuple[Sample, SharedLayers]] = {}
 
-    def trial(self, path: Path, tally: Tally, size_hw: Size | None = None) -> WatchedTrial:
+    def trial(self, path: Path, tally: Tally, *, listed_hw: Size | None = None) -> WatchedTrial:
         """Return a trial that is watched."""
-        trial = WatchedTrial(path, tally, size_hw, watcher=self, bands=self._counts())
+        trial = WatchedTrial(path, tally, listed_hw=listed_hw, watcher=self, bands=self._counts())
         self.trials.append(trial)
         return trial
 
