@@ -139,6 +139,15 @@ def _draw_series(series: Series, x: _Scale, y: _Scale) -> DrawnSeries:
     )
 
 
+def _raise_above(placed: dict[int, tuple[float, float]], lowest: float) -> None:
+    """Move the numbers that stand below the axis up, and those in their way, in place."""
+    moved: list[tuple[float, float]] = []
+    for number, (x, y) in sorted(placed.items(), key=lambda item: -item[1][1]):
+        above = [b - _LABEL_GAP for a, b in moved if abs(a - x) < _LABEL_REACH]
+        placed[number] = (x, round(min([y, lowest, *above]), 1))
+        moved.append(placed[number])
+
+
 def _spread(drawn: Sequence[DrawnSeries]) -> list[DrawnSeries]:
     """Return the series with numbers moved up and down until none stands on another."""
     dots = [dot for s in drawn if s.kind == "dots" for dot in s.dots]
@@ -153,4 +162,5 @@ def _spread(drawn: Sequence[DrawnSeries]) -> list[DrawnSeries]:
         while taken := [b for b in near if abs(b - y) < _LABEL_GAP - 0.5]:
             y = round(max(taken) + _LABEL_GAP, 1)
         placed[series.number or 0] = (x, y)
+    _raise_above(placed, float(HEIGHT - _BOTTOM))
     return [s if s.number is None else replace(s, beside=placed[s.number]) for s in drawn]

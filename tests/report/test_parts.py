@@ -142,6 +142,7 @@ def test_numbers_in_a_plot_do_not_stand_on_each_other() -> None:
     drawn = draw(Plot("p", "P", "x", "y", series))
     heights = sorted(s.beside[1] for s in drawn.series)
     assert min(b - a for a, b in pairwise(heights)) >= 12
+    assert heights[-1] <= drawn.bottom
 
 
 def test_plot_of_one_value_has_axes() -> None:
