@@ -288,25 +288,22 @@ def compress(
     progress.begin("loading torch")
     from edge_deeplab.compress.chain import compress as run
     from edge_deeplab.compress.job import STEPS_FOLDER, Job
-    from edge_deeplab.config import CompressRecipe
-    from edge_deeplab.data.inspection.glance import tell_data
-    from edge_deeplab.compress.job import Job
     from edge_deeplab.config import CompressRecipe, ParitySection
+    from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.files import check_writable
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)
     check_writable(folder, "folder")
+    page = to_path_or_none("html", html)
+    if page is not None:
+        check_writable(page, "file")
     labelled = to_folder(data, max_pixels, label_map)
     trained = [split for each in (chosen.prune, chosen.qat) if each for split in each.data.splits]
     if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it
         tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
-    return run(load(checkpoint), chosen, Job(labelled, folder, workers, progress))
-    page = to_path_or_none("html", html)
-    if page is not None:
-        check_writable(page, "file")
-    labelled, start = to_folder(data, max_pixels, label_map), load(checkpoint)
+    start = load(checkpoint)
     chain = run(start, chosen, Job(labelled, folder, workers, progress))
     if page is not None:
         from edge_deeplab.api.pages import report
