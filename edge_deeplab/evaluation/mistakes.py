@@ -166,7 +166,7 @@ def _other_classes(compared: Sequence[Compared], classes: Sequence[str]) -> tupl
     given, meant = np.flatnonzero(counts.sum(axis=0)), counts.argmax(axis=0)
     if len(set(meant[given])) < len(given):
         return 0.0, ""
-    others = [f"{classes[i]} for {classes[meant[i]]}" for i in given if i != meant[i]]
+    others = [f"{classes[int(i)]} for {classes[int(meant[i])]}" for i in given if i != meant[i]]
     said = f"the classes were in another order ({', '.join(others[:3])}{', ...' if others[3:] else ''})"
     pixels = sum(each.given.size for each in compared)
     return float(counts[meant[given], given].sum()) / pixels, said

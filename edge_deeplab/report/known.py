@@ -8,6 +8,7 @@ from typing import Any
 from edge_deeplab.checker.judging import count_worst
 from edge_deeplab.checker.report import ArtifactReport, CheckResult, UnreadArtifact
 from edge_deeplab.checker.verdicts import Verdict
+from edge_deeplab.data.inspection.summary import DataSummary
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.latency import Failed, Latency, Row
@@ -153,7 +154,7 @@ class Page:
         stories: where each of them comes from.
         curves: of runs.
         data: what is known of the labelled images.
-        problems: of the labelled images, a sentence each.
+        summary: what the whole data set holds and all that is wrong with it; None where it was not read.
         references: the reference's scores by input size, the first file's first.
         entries: the files.
         timing: how they were timed.
@@ -167,7 +168,7 @@ class Page:
     stories: tuple[Story, ...] = ()
     curves: tuple[Curve, ...] = ()
     data: tuple[Detail, ...] = ()
-    problems: tuple[str, ...] = ()
+    summary: DataSummary | None = None
     references: tuple[Scored, ...] = ()
     entries: tuple[Entry, ...] = ()
     timing: Timing | None = None

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from edge_deeplab.checker.report import CheckResult, UnreadArtifact, check_artifacts
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
+from edge_deeplab.data.inspection.summary import DataSummary
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.evaluation.bench import BenchRequest, bench
 from edge_deeplab.evaluation.drift import DriftChain
@@ -79,6 +81,7 @@ def measure(request: ReportRequest, named: Named, progress: Progress) -> Page:
         stories=tuple(story_of(c) for c in about),
         curves=named.curves,
         data=data_facts(dataset),
+        summary=_inspect(request, checkpoints.notes, progress),
         references=measured.references or _alone(reference, dataset, progress),
         entries=join(measured.entries, times, checks, chains),
         timing=None if times is None else Timing(times.rounds, times.threads),
@@ -165,6 +168,13 @@ def _drift(
 
         chains += _or_note(follow, notes) or []
     return chains
+
+
+def _inspect(request: ReportRequest, notes: list[str], progress: Progress) -> DataSummary | None:
+    if request.data is None:
+        return None
+    asked = InspectRequest(request.data, max_pixels=request.max_pixels)
+    return _or_note(lambda: inspect(asked, progress), notes)
 
 
 def _lab(

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
+from edge_deeplab.data.inspection.problem import Problem
+from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.report import views
 from edge_deeplab.report.known import ModelCard, Page
 from edge_deeplab.report.lineage import Ancestor, Detail, Story
 from edge_deeplab.report.render import LONGEST_TEXT, render, told
+from tests.conftest import write_dataset
 from tests.demo.chromium import Chromium
 from tests.report.conftest import SCRIPT, page_of
 
@@ -28,13 +32,17 @@ def hostile_page() -> Page:
     page = page_of(HOSTILE, files, title=SCRIPT)
     details = tuple(Detail(text, text) for text in HOSTILE)
     step = Ancestor(SCRIPT, SCRIPT, SCRIPT, details, HOSTILE)
+    shares = dict.fromkeys(HOSTILE, 0.2)
+    split = SplitSummary(3, 3, shares, dict.fromkeys(HOSTILE, 1), 0.0, {(8, 8): 3})
+    problems = tuple(Problem.of("label", Path(text[:80]), text) for text in HOSTILE)
+    summary = DataSummary(Path(SCRIPT), {SCRIPT: split}, problems, not_looked_for=HOSTILE)
     cell = Cell(SCRIPT, Path(SCRIPT), "predicted", error=HOSTILE[3], notes=HOSTILE)
     return replace(
         page,
         models=(ModelCard(SCRIPT, details, page.references[0] and page.class_infos, details),),
         stories=(Story(SCRIPT, (step,)),),
         data=details,
-        problems=HOSTILE,
+        summary=summary,
         lab=LabReport((cell,)),
         notes=HOSTILE,
     )
@@ -149,3 +157,20 @@ def test_page_sorts_filters_and_compares(page: Page, tmp_path: Path) -> None:
                      windowsVirtualKeyCode=35)  # fmt: skip
         assert browser.evaluate(f"{slider}.value") == "3"
         assert browser.log == []
+
+
+def test_page_of_a_data_folder_shows_its_splits_and_what_is_wrong(
+    page: Page, tmp_path: Path
+) -> None:
+    folder = write_dataset(tmp_path / "data", count=2)
+    write_dataset(tmp_path / "data", "test", count=2)
+    (folder / "test" / "masks" / "1.png").write_bytes(b"broken")
+    text = render(replace(page, data=(), summary=inspect(InspectRequest(folder))))
+    assert 'id="data"' not in text, "without facts there is no section"
+    text = render(
+        replace(page, data=(Detail("name", "x"),), summary=inspect(InspectRequest(folder)))
+    )
+    section = text[text.index('id="data"') :]
+    assert "train<small>2 images</small>" in section
+    assert re.search(r"<b>1\.png</b>: .*cannot be read", section)
+    assert 'data-value="left"' in section
