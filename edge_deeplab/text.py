@@ -1,8 +1,6 @@
 """Text for people: what came from strangers or third-party errors, fit for a line or a Markdown page, and durations."""
 
 import re
-from collections.abc import Iterable
-from os.path import commonprefix
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|]")
@@ -57,16 +55,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min" if minutes >= 2 else f"{minutes * 60 + rest} s"
-
-
-def shared_beginning(names: Iterable[str]) -> str:
-    """Return what all names begin with, up to a folder's or a word's end: what follows it tells them apart.
-
-    Args:
-        names: of files; of a single one the folder is returned.
-    """
-    several = {*names}
-    common = commonprefix([*several])  # noqa: RUF071  (words of a name, too)
-    if common in several:
-        common = common[:-1]  # something must be left of each
-    return common[: max(common.rfind(end) for end in ("/-_ " if len(several) > 1 else "/")) + 1]

@@ -24,6 +24,7 @@ LEGITIMATE = {
         map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     ),
     r"npm's packages are absent:": True,
+    r"a shell is absent:": True,
     r"a vendor's tool is absent:": True,
     r"the (Kotlin|Swift) compiler is absent:": True,
     r"only on (Linux|POSIX):": os.name == "nt" or sys.platform == "darwin",

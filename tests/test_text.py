@@ -1,6 +1,6 @@
 import pytest
 
-from edge_deeplab.text import first_line, markdown, printable, printable_lines, shared_beginning
+from edge_deeplab.text import first_line, markdown, markdown_code, printable, printable_lines
 
 
 @pytest.mark.parametrize("message", ["", " ", "\n\t\n", ValueError(), ValueError("  \n ")])
@@ -30,17 +30,13 @@ def test_markdown_of_text_that_would_be_cells_tags_links_or_lines_shows_it():
 
 
 @pytest.mark.parametrize(
-    ("names", "shared"),
+    ("text", "shown"),
     [
-        (["out/net-fp32.tflite", "out/net-fp16.tflite", "out/net-int8.onnx"], "out/net-"),
-        (["net-int8.tflite", "net-int8.onnx"], "net-"),
-        (["net-int8.tflite", "net-pruned-int8.tflite"], "net-"),
-        (["a-b", "a-b-c"], "a-"),
-        (["a-", "a-b"], ""),
-        (["out/net-fp32.tflite"], "out/"),
-        (["net-fp32.tflite", "net-fp32.tflite"], ""),
-        (["x.onnx", "y.onnx"], ""),
+        ("a.onnx", "`a.onnx`"),
+        ("a|<b>\n@c", "`a\\|<b>\ufffd@c`"),
+        ("a``b", "```a``b```"),
+        ("`a`", "`` `a` ``"),
     ],
 )
-def test_shared_beginning_leaves_of_each_name_what_tells_it_apart(names, shared):
-    assert shared_beginning(names) == shared
+def test_markdown_code_shows_text_in_which_nothing_is_read(text, shown):
+    assert markdown_code(text) == shown

@@ -1,5 +1,6 @@
 """How a process ended, in words: the signal, and the end of what it printed."""
 
+import re
 import signal
 import threading
 from typing import IO
@@ -9,6 +10,8 @@ from edge_deeplab.text import printable
 LONGEST_REASON = 300
 """Letters of another program's message that a sentence quotes."""
 _KEPT = 1 << 12
+_REMARK = re.compile(r"\s*(INFO\b|I\d{4} \d\d:|\S+ \S+ \[I:)")
+"""How lines of LiteRT ("INFO: Created ..."), of abseil and of ONNX Runtime begin that tell of nothing wrong."""
 _PATIENCE_S = 5.0
 """How long the reader of a process that was killed may take to see its end."""
 
@@ -46,6 +49,6 @@ def signal_name(number: int) -> str:
 
 
 def last_line(text: str) -> str:
-    """Return the last line of what a process printed, as a terminal may show it."""
-    lines = text.strip().splitlines() or ["no message"]
-    return printable(lines[-1].strip())[:LONGEST_REASON]
+    """Return the last line of what a process printed, as a terminal may show it; what runtimes remark is none."""
+    lines = [line for line in text.splitlines() if line.strip() and not _REMARK.match(line)]
+    return printable((lines or ["no message"])[-1].strip())[:LONGEST_REASON]

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from edge_deeplab.cli.bench import bench
 from edge_deeplab.cli.check import check
+from edge_deeplab.cli.completion import SHELLS, prepare, print_script
 from edge_deeplab.cli.compress import compress
 from edge_deeplab.cli.data import data
 from edge_deeplab.cli.demo import demo
@@ -108,6 +109,9 @@ for _name, _function in VERBS.items():
     app.command(_name)(_function)
 
 
+prepare()
+
+
 def _print_version(value: bool) -> None:
     if value:
         say(__version__)
@@ -122,6 +126,16 @@ def program(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="|".join(SHELLS),
+            callback=print_script,
+            is_eager=True,
+            help='Print the completion script of a shell: eval "$(edge-deeplab --show-completion bash)".',
+        ),
+    ] = None,
 ) -> None:
     """DeepLabV3+ from the training GPU to Core ML, TFLite and ONNX, with proof that the edge files keep its mIoU."""
 

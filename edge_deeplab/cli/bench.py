@@ -18,9 +18,9 @@ from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say, styled
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.evaluation.latency import BenchReport, Row
 
 
@@ -85,14 +85,13 @@ def _show(report: "BenchReport") -> None:
             console.print(f"{row.path.name}: {row.note}")
 
 
-def latency_table(report: "BenchReport") -> "Table":
+def latency_table(report: "BenchReport") -> "FittingTable":
     """Return one row a file: runtime, size, times, and its ratio to the first that was timed."""
-    from rich.table import Table
+    from edge_deeplab.cli.tables import FittingTable
 
     title = f"{report.rounds} rounds, {report.threads} threads"
-    table = Table("artifact", "runtime", title=title)
-    for header in ("MB", "median ms", "p95 ms", "ratio to first"):
-        table.add_column(header, justify="right")
+    table = FittingTable("artifact", "runtime", title=title)
+    table.add_numbers("MB", "median ms", "p95 ms", "ratio to first")
     for row in report.rows:
         table.add_row(row.path.name, row.runtime or "", *_figures(row))
     return table

@@ -10,6 +10,7 @@ import typer
 from edge_deeplab import api
 from edge_deeplab.cli.check_explain import show_rule
 from edge_deeplab.cli.check_same import show_comparison
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import JunitOption
 from edge_deeplab.cli.output import (
     DebugOption,
@@ -42,6 +43,7 @@ def check(
         typer.Option(
             "--profile",
             metavar="NAME",
+            autocompletion=names_of("profile"),
             help="Runtime and device to hold files against; again for more. Without it each format's default.",
         ),
     ] = None,
@@ -166,6 +168,8 @@ def _show(results: "Sequence[CheckResult]", *, as_json: bool) -> None:
         print_json({"artifacts": [result.to_json() for result in results]})
     else:
         _show_reports(reports)
+        if len(results) > 1:
+            _show_summary(results)
     for sentence in errors:
         say(f"error: {sentence}", err=True)
     if errors or any(report.rejected for report in reports):
@@ -221,6 +225,13 @@ def _show_reports(reports: "Sequence[ArtifactReport]") -> None:
             say(fix_line(report.fix))
 
 
+def _show_summary(results: "Sequence[CheckResult]") -> None:
+    from edge_deeplab.cli.check_tables import summary_table
+    from edge_deeplab.cli.terminal import stdout_console
+
+    stdout_console().print(summary_table(results))
+
+
 def _show_report(
     console: "Console", report: "ArtifactReport", before: "ArtifactReport | None"
 ) -> None:
@@ -228,8 +239,9 @@ def _show_report(
     from rich.text import Text
 
     from edge_deeplab.cli import check_tables
+    from edge_deeplab.cli.terminal import Whole, whole
 
-    console.rule(report.title, align="left")
+    console.print(whole(f"── {report.title}", "bold"))
     if before is not None and report.differs_in_size_alone(before):
         console.print(f"the same operators and verdicts as {before.title}")
         return
@@ -238,7 +250,7 @@ def _show_report(
         if line := check_tables.observed_line(comparison):
             console.print(line)
     for warning in report.warnings:
-        console.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
+        console.print(Whole(Text.assemble(("warning:", "yellow"), f" {warning}")))
     if table := check_tables.version_table(report.version_findings):
         console.print(table)
     for finding in check_tables.signature_lines(report.signature_findings):

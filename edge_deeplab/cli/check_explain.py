@@ -13,14 +13,10 @@ def show_rule(explanation: "ExplainedRule", *, as_json: bool) -> None:
     if as_json:
         print_json(explanation.to_json())
         return
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import print_fields
     from edge_deeplab.cli.terminal import stdout_console
 
     rule = explanation.rule
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     rows = {
         "rule": rule.id,
         "verdict": explanation.verdict,
@@ -33,6 +29,4 @@ def show_rule(explanation: "ExplainedRule", *, as_json: bool) -> None:
         "confidence": explanation.confidence,
         "profiles": ", ".join(explanation.profiles),
     }
-    for name, text in rows.items():
-        table.add_row(name, text)
-    stdout_console().print(table)
+    print_fields(stdout_console(), rows)

@@ -9,8 +9,7 @@ from edge_deeplab.cli.output import print_json
 from edge_deeplab.cli.terminal import say, stdout_console
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.formats.stored.comparison import Comparison
 
 _MOST_SHOWN = 20
@@ -39,15 +38,13 @@ def _show(comparison: "Comparison") -> None:
         say(f"identical in {len(comparison.files)} files")
 
 
-def _stated_table(comparison: "Comparison") -> "Table":
+def _stated_table(comparison: "Comparison") -> "FittingTable":
     """Return what each file states: how many tensors, and how many numbers of them in which type."""
-    from rich.table import Table
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table()
-    table.add_column("file", overflow="fold")
+    table = FittingTable("file")
     columns = ("activations", "weights", "integers", "scales", "zero points", "axes", "biases")
-    for column in columns:
-        table.add_column(column, justify="right")
+    table.add_numbers(*columns)
     for file in comparison.files:
         stated = file.stated()
         table.add_row(

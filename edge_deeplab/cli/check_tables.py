@@ -5,18 +5,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from edge_deeplab.checker.agreement import PredictedAndObserved
 from edge_deeplab.checker.judging import ProfileReport
 from edge_deeplab.checker.observing import RunCost
+from edge_deeplab.checker.report import ArtifactReport, CheckResult
 from edge_deeplab.checker.tflite.fix import VersionFix
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding
 from edge_deeplab.checker.tflite.versions import VersionFinding
 from edge_deeplab.checker.verdicts import Judgement, Verdict
-from edge_deeplab.cli.terminal import stacked, styled
+from edge_deeplab.cli.tables import FittingTable
+from edge_deeplab.cli.terminal import Whole, stacked, styled, whole
 from edge_deeplab.formats.graph import FileGraph
 
 _STYLES = {
@@ -95,14 +95,14 @@ def fix_line(fix: VersionFix) -> str:
     )
 
 
-def version_table(findings: Sequence[VersionFinding]) -> Table | None:
+def version_table(findings: Sequence[VersionFinding]) -> FittingTable | None:
     """Return one row for the operators of one builtin with one and the same finding; None where there are none."""
     if not findings:
         return None
     counts = Counter((f.operator, f.version, f.lowest, f.problem, f.consequence) for f in findings)
-    table = Table(title="opcode versions; check --fix mends them in a copy", title_justify="left")
-    for header in ("operators", "version", "needs", "", "what follows"):
-        table.add_column(header, overflow="fold")
+    title = "opcode versions; check --fix mends them in a copy"
+    table = FittingTable("operators", "version", "needs", "", title=title)
+    table.add_prose("what follows")
     for (operator, version, lowest, problem, consequence), count in counts.items():
         row = (f"{operator} x{count}", str(version), str(lowest), problem, consequence)
         table.add_row(*row)
@@ -143,20 +143,20 @@ def placement_line(report: ProfileReport) -> str | None:
     return line
 
 
-def dilated_table(graph: FileGraph) -> Table | None:
+def dilated_table(graph: FileGraph) -> FittingTable | None:
     """Return the dilated depthwise convolutions; None where there are none."""
     if not graph.dilated_depthwise:
         return None
-    table = Table("layer", "name", title="dilated depthwise convolutions", title_justify="left")
-    for header in ("rate", "kernel", "channels"):
-        table.add_column(header, justify="right")
+    title = "dilated depthwise convolutions"
+    table = FittingTable("layer", "name", title=title)
+    table.add_numbers("rate", "kernel", "channels")
     for operator in graph.dilated_depthwise:
         convolution = operator.dilated_depthwise
         assert convolution is not None
         form = "" if convolution.form == "native" else f" ({convolution.form})"
         table.add_row(
             operator.module or "-",
-            _shortened(operator.name),
+            _first_name(operator.name),
             _pair(convolution.rate_hw) + form,
             _pair(convolution.kernel_hw),
             str(convolution.channels),
@@ -187,17 +187,39 @@ def verdict_table(report: ProfileReport, width: int) -> RenderableType | None:
     rows = [_verdict_row(verdicts) for verdicts in groups.values()]
     if width < _NARROWEST_TABLE:
         return Group(*(line for row in rows for line in _stanza(row)))
-    table = Table()
-    for header in ("verdict", "operators", "layers", "reason"):
-        table.add_column(header, overflow="fold")
-    longest_id = max(len(row.rule) for row in rows)
-    table.add_column("rule and source", overflow="fold", min_width=longest_id)
-    table.add_column("what mends it", overflow="fold")
+    table = FittingTable("verdict", "operators", "layers")
+    table.add_prose("reason", "rule and source", "what mends it")
     for row in rows:
         cells = (row.operators, row.layers, [row.reason], [row.rule, row.source], [row.rewrite])
         word = styled(row.verdict, _STYLES[row.verdict])
         table.add_row(word, *map(stacked, cells), end_section=True)
     return table
+
+
+def summary_table(results: Sequence[CheckResult]) -> FittingTable:
+    """Return a row for each file, size and profile: how many operators have each verdict."""
+    table = FittingTable("file", "profile", title="summary")
+    table.add_numbers(*Verdict, "partitions", "accelerated")
+    for result in results:
+        if not isinstance(result, ArtifactReport):
+            table.add_row(str(result.path), styled("cannot be read", "bold red"))
+            continue
+        if not result.profiles:
+            table.add_row(result.title, "not judged")
+        for profile in result.profiles:
+            share = profile.accelerator_share
+            table.add_row(
+                result.title,
+                profile.profile,
+                *(_count_cell(verdict, count) for verdict, count in profile.count().items()),
+                "" if profile.partitions is None else str(profile.partitions),
+                "" if share is None else f"{share:.1%}",
+            )
+    return table
+
+
+def _count_cell(verdict: Verdict, count: int) -> str | Text:
+    return styled(str(count), _STYLES[verdict]) if count else "0"
 
 
 @dataclass(frozen=True)
@@ -220,7 +242,7 @@ def _verdict_row(verdicts: list[Judgement]) -> _Row:
     return _Row(
         first.verdict,
         _some(operators),
-        _some(verdict.module or _shortened(verdict.name) for verdict in verdicts),
+        _some(verdict.module or _first_name(verdict.name) for verdict in verdicts),
         first.reason,
         str(first.rule),
         f"{first.source} ({first.confidence}, {first.date})",
@@ -234,9 +256,8 @@ def _stanza(row: _Row) -> list[RenderableType]:
     if row.rewrite != "-":
         lines.append(f"what mends it: {row.rewrite}")
     heading = styled(row.verdict, _STYLES[row.verdict]) + styled(f" {', '.join(row.operators)}")
-    rule = styled(f"  rule: {row.rule}")
-    rule.no_wrap, rule.overflow = True, "ignore"
-    return [heading, *(Padding(line, (0, 0, 0, 2)) for line in lines), rule]
+    lines.append(f"rule: {row.rule}")
+    return [Whole(heading), *(whole(line, indent=2) for line in lines)]
 
 
 def _some(names: Iterable[str]) -> list[str]:
@@ -245,9 +266,9 @@ def _some(names: Iterable[str]) -> list[str]:
     return unique[:_MOST_NAMES] + ([f"and {rest} more"] if rest > 0 else [])
 
 
-def _shortened(name: str, longest: int = 60) -> str:
-    first = name.split(";")[0]
-    return first if len(first) <= longest else f"...{first[3 - longest :]}"
+def _first_name(name: str) -> str:
+    """Return the first of the names that an operator has of those that were made one."""
+    return name.split(";")[0]
 
 
 def _counted(count: int, noun: str) -> str:

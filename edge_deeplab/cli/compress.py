@@ -14,8 +14,7 @@ from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOptio
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.compress.report import ChainReport
 
 
@@ -89,10 +88,9 @@ def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:
         say(f"inconclusive: {sentence}", err=True)
 
 
-def report_table(report: "ChainReport") -> "Table":
+def report_table(report: "ChainReport") -> "FittingTable":
     """Return one row a file."""
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.compress.tables import (
         NUMBER_HEADERS,
         TEXT_HEADERS,
@@ -101,10 +99,9 @@ def report_table(report: "ChainReport") -> "Table":
         report_title,
     )
 
-    table = Table(*TEXT_HEADERS, title=report_title(report))
-    for header in NUMBER_HEADERS:
-        table.add_column(header, justify="right")
-    table.add_column(VERDICT_HEADER)
+    table = FittingTable(*TEXT_HEADERS, title=report_title(report))
+    table.add_numbers(*NUMBER_HEADERS)
+    table.add_names(VERDICT_HEADER)
     for file in report.files:
         table.add_row(*file_cells(file))
     return table

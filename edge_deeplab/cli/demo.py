@@ -46,8 +46,7 @@ from edge_deeplab.errors import ConfigError
 from edge_deeplab.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.data.images import ImageHWC
     from edge_deeplab.demo.frames import Frame, FrameSource
     from edge_deeplab.demo.record import Sink
@@ -357,14 +356,13 @@ class _ProgressSink:
         self._progress.advance()
 
 
-def _table(statistics: "DemoStatistics", title: str) -> "Table":
-    from rich.table import Table
+def _table(statistics: "DemoStatistics", title: str) -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
     dropped = f", {statistics.dropped} stale ones dropped" if statistics.dropped else ""
     caption = f"{statistics.frames} pictures at {statistics.fps:.1f} fps end to end{dropped}"
-    table = Table("stage", title=title, caption=caption)
-    for header in ("median ms", "p95 ms"):
-        table.add_column(header, justify="right")
+    table = FittingTable("stage", title=title, caption=caption)
+    table.add_numbers("median ms", "p95 ms")
     for stage, times in statistics.stages.items():
         table.add_row(stage, f"{times.median:.1f}", f"{times.p95:.1f}")
     return table

@@ -31,13 +31,12 @@ def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
 
 def _show(diagnosis: "Diagnosis") -> None:
     """Print one line a target, then the versions that differ from the tested ones."""
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.cli.terminal import stdout_console
 
     for finding in diagnosis.targets:
         say(f"{finding.target:7} {finding.state:8} {finding.detail}")
-    table = Table("package", "installed", "tested", "note")
+    table = FittingTable("package", "installed", "tested", "note")
     for found in diagnosis.versions:
         note = "" if found.installed in (found.tested, None) else "differs"
         table.add_row(found.package, found.installed or "absent", found.tested, note)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli.completion import checkpoints
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
@@ -48,6 +49,7 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="CHECKPOINT|ARTIFACT",
+            autocompletion=checkpoints,
             help="A .safetensors checkpoint, a shipped name, or an exported file; without it the shipped checkpoint.",
         ),
     ] = None,

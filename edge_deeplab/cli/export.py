@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli.completion import checkpoints, names_of
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
@@ -37,14 +38,16 @@ def export(
     checkpoint: Annotated[
         str | None,
         typer.Argument(
-            help="Checkpoint file, run folder or shipped name; default: the shipped one."
+            help="Checkpoint file, run folder or shipped name; default: the shipped one.",
+            autocompletion=checkpoints,
         ),
     ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
             help="coreml, tflite, onnx or all (these three); the previews executorch and coreai, or every (all five); "
-            "may be given several times."
+            "may be given several times.",
+            autocompletion=names_of("target"),
         ),
     ] = None,
     precision: Annotated[
@@ -93,6 +96,7 @@ def export(
         list[str] | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=names_of("profile"),
             help="Device that the files are for (see docs/targets.md): checks while exporting, rewrites what its rules "
             "know to mend, and fails where something rejected remains; may be given several times.",
         ),
@@ -150,20 +154,17 @@ def export(
 
 def print_table(artifacts: "Sequence[ExportedArtifact]") -> None:
     """Print artifacts as a table for people."""
-    from rich.table import Table
-
     from edge_deeplab.checker.verdicts import Verdict
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.cli.terminal import stdout_console
 
-    table = Table("target", "precision")
-    table.add_column("path", overflow="fold")
-    for header in ("MB", "s", *Verdict):
-        table.add_column(header, justify="right")
+    table = FittingTable("path", "target", "precision")
+    table.add_numbers("MB", "s", *Verdict)
     for artifact in artifacts:
         table.add_row(
+            str(artifact.path),
             artifact.target,
             artifact.precision,
-            str(artifact.path),
             f"{artifact.bytes / 1e6:.1f}",
             f"{artifact.seconds:.1f}",
             *(str(artifact.operators.get(verdict, 0)) for verdict in Verdict),

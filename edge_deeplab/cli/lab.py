@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli.completion import checkpoints, names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     LimitOption,
@@ -43,6 +44,7 @@ def lab(
         typer.Option(
             "--device",
             metavar="NAME",
+            autocompletion=names_of("device"),
             help="Device to look at, by its profile; again for more. Without it all that read one of the files.",
         ),
     ] = None,
@@ -58,6 +60,7 @@ def lab(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
+            autocompletion=checkpoints,
             help="With --data: scores are also held against it; without it, against what each file was exported from.",
         ),
     ] = None,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
+from edge_deeplab.cli.tables import FittingTable
 from edge_deeplab.cli.terminal import stdout_console, styled
 from edge_deeplab.lab.columns import (
     EXECUTION,
@@ -16,7 +16,6 @@ from edge_deeplab.lab.columns import (
     PLACEMENT,
     Columns,
 )
-from edge_deeplab.text import shared_beginning
 
 if TYPE_CHECKING:
     from edge_deeplab.lab.environments import ToolStatus
@@ -40,11 +39,10 @@ def show_report(report: "LabReport") -> None:
     )
 
 
-def lab_tables(report: "LabReport") -> list[Table]:
+def lab_tables(report: "LabReport") -> list[FittingTable]:
     """Return a table of a row a cell, and where files were executed one of what they gave."""
-    shared, names = _names(report)
-    title = f"the lab: {shared}…" if shared else "the lab"
-    tables = [_table(title, report.cells, names, PLACEMENT)]
+    names = _names(report)
+    tables = [_table("the lab", report.cells, names, PLACEMENT)]
     executed = [cell for cell in report.cells if cell.execution is not None]
     if executed:
         images = max(cell.execution.images for cell in executed if cell.execution)
@@ -55,14 +53,11 @@ def lab_tables(report: "LabReport") -> list[Table]:
 
 def _table(
     title: str, cells: "Sequence[Cell]", names: "Mapping[Path, str]", columns: "Columns"
-) -> Table:
+) -> FittingTable:
     """Return a row a cell under its device; a column of which no cell tells is left out."""
-    table = Table(title=title)
-    table.add_column("device", overflow="fold")
-    table.add_column("file", overflow="fold")
+    table = FittingTable("device", "file", title=title)
     told = {name: read for name, read in columns.items() if any(map(read, cells))}
-    for name in told:
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_numbers(*told)
     before = None
     for cell in cells:
         if cell.device != before:
@@ -77,21 +72,21 @@ def _shown(text: str | None) -> str | Text:
     return styled(text, "bold red") if text and wrong else text or "-"
 
 
-def _names(report: "LabReport") -> "tuple[str, Mapping[Path, str]]":
-    """Return what the names of all files begin with, and by file what tells it from the others."""
+def _names(report: "LabReport") -> "Mapping[Path, str]":
+    """Return each file's name, or its path where two have one name."""
     names = {path: path.name for path in report.paths}
     if len({*names.values()}) < len(names):
-        names = {path: str(path) for path in report.paths}
-    shared = shared_beginning(names.values())
-    return shared, {
-        path: f"{'…' if shared else ''}{name[len(shared) :]}" for path, name in names.items()
-    }
+        return {path: str(path) for path in report.paths}
+    return names
 
 
 def show_tools(statuses: "Sequence[ToolStatus]") -> None:
     """Print a row a tool, and how to get what is missing."""
     console = stdout_console()
-    table = Table("tool", "what it is", "state", "version", "licence", title="the lab's tools")
+    table = FittingTable("tool", title="the lab's tools")
+    table.add_prose("what it is")
+    table.add_names("state", "version")
+    table.add_prose("licence")
     for status in statuses:
         tool = status.tool
         licence = tool.licence.name + (" (wants a yes)" if tool.licence.must_accept else "")
@@ -104,7 +99,7 @@ def show_tools(statuses: "Sequence[ToolStatus]") -> None:
 
 def _remarks(report: "LabReport") -> list[str]:
     """Return what files leave out, once a reason, and what differs from the prediction, with the devices of each."""
-    _, names = _names(report)
+    names = _names(report)
     devices: dict[str, list[str]] = {}
     for cell in report.cells:
         left = [f"leaves {_first(those)}: {why}" for why, those in cell.left_by_reason().items()]
@@ -121,7 +116,7 @@ def _first(operators: Sequence[str]) -> str:
 
 def _notes(report: "LabReport") -> list[str]:
     """Return what must be said beside figures, each once, with the devices and the file that it is about."""
-    _, names = _names(report)
+    names = _names(report)
     devices: dict[str, list[str]] = {}
     for cell in report.cells:
         for note in cell.notes:

@@ -17,8 +17,7 @@ from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.evaluation.cost import Cost, ModelList
 
 
@@ -47,28 +46,24 @@ def models(
         from edge_deeplab.cli.terminal import stdout_console
 
         console = stdout_console()
-        console.print(_models_table(found))
         if found.checkpoints:
             console.print(_checkpoints_table(found))
         else:
             say("no checkpoint is shipped with this installation")
+        console.print(_models_table(found))
 
 
-def _models_table(found: "ModelList") -> "Table":
-    from rich.table import Table
-
+def _models_table(found: "ModelList") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.evaluation.cost import NUM_CLASSES
 
     caption = (
         f"{found.size_hw[0]}x{found.size_hw[1]}, {NUM_CLASSES} classes; padded: with dense atrous convolutions counted "
         "on features padded to a multiple of their rate, as the papers' tool did"
     )
-    table = Table(title="models", caption=caption)
-    table.add_column("model", overflow="fold")
-    for header in ("arXiv", "stride"):
-        table.add_column(header)
-    for header in ("parameters", "multiply-adds", "padded"):
-        table.add_column(header, justify="right")
+    table = FittingTable("model", title="models", caption=caption)
+    table.add_prose("arXiv")
+    table.add_numbers("stride", "parameters", "multiply-adds", "padded")
     for row in found.models:
         paper = row.source.rpartition("arXiv ")[2]
         padded = f"{row.cost.multiply_adds_padded / 1e9:.2f} G"
@@ -77,21 +72,16 @@ def _models_table(found: "ModelList") -> "Table":
     return table
 
 
-def _checkpoints_table(found: "ModelList") -> "Table":
-    from rich.table import Table
-
+def _checkpoints_table(found: "ModelList") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.cli.terminal import stacked
 
     stride = f"stride {found.output_stride}" if found.output_stride else "its own stride"
     caption = f"multiply-adds at {found.size_hw[0]}x{found.size_hw[1]} and {stride}; mIoU as it was measured"
-    table = Table(title="shipped checkpoints", caption=caption)
-    for header in ("checkpoint", "model"):
-        table.add_column(header, overflow="fold")
-    table.add_column("measured mIoU")
-    for header in ("parameters", "multiply-adds"):
-        table.add_column(header, justify="right")
-    table.add_column("licence")
-    table.add_column("weights of")
+    names = ("checkpoint", "model", "measured mIoU")
+    table = FittingTable(*names, title="shipped checkpoints", caption=caption)
+    table.add_numbers("parameters", "multiply-adds")
+    table.add_prose("licence", "weights of")
     for row in found.checkpoints:
         results = row.info.results.items()
         scores = [f"{data} {r['miou']:.2f}" for data, r in results if "miou" in r]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edge_deeplab.child.limits import Allowance
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.description import Normalisation
 
 DataOption = Annotated[
@@ -72,6 +73,7 @@ RuntimeOption = Annotated[
     typer.Option(
         "--runtime",
         metavar="NAME",
+        autocompletion=names_of("runtime"),
         help="What runs the files, in place of their format's default. TFLite: interpreter (with XNNPACK, the "
         "default), interpreter-builtin (LiteRT's own kernels, without XNNPACK) or compiled-model (LiteRT's newer API); "
         "Core ML: core-ml or mil-reference; ExecuTorch: executorch-xnnpack; Core AI: core-ai.",

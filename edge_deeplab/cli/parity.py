@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli.completion import checkpoints, names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
@@ -62,6 +63,7 @@ def parity(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
+            autocompletion=checkpoints,
             help="Without it the checkpoint that the artifacts name, else the shipped one.",
         ),
     ] = None,
@@ -118,6 +120,7 @@ def parity(
         str | None,
         typer.Option(
             metavar="DEVICE",
+            autocompletion=names_of("device"),
             help="Run the files on a device of the lab, by its profile: its simulator or accelerator (lab --tools).",
         ),
     ] = None,

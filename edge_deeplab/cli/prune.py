@@ -30,8 +30,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.config import PruneRecipe
     from edge_deeplab.evaluation.pruned import Pruned
     from edge_deeplab.quantization.pruning.sensitivity import Sweep
@@ -171,14 +170,13 @@ def _refuse_ignored(
         )
 
 
-def _costs_table(pruned: "Pruned") -> "Table":
-    from rich.table import Table
+def _costs_table(pruned: "Pruned") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
     height, width = pruned.size_hw
     zeros = pruned.sparsity and f"zeros among the single weights: {pruned.sparsity}"
-    table = Table("what", title=f"pruned at {height}x{width}", caption=zeros)
-    for header in ("original", "pruned", "remains", "budget"):
-        table.add_column(header, justify="right")
+    table = FittingTable("what", title=f"pruned at {height}x{width}", caption=zeros)
+    table.add_numbers("original", "pruned", "remains", "budget")
     before, after = pruned.original, pruned.pruned
     rows = [
         ("multiply-adds, G", "macs", before.multiply_adds / 1e9, after.multiply_adds / 1e9),
@@ -195,13 +193,12 @@ def _costs_table(pruned: "Pruned") -> "Table":
     return table
 
 
-def _sensitivity_table(swept: "Sweep") -> "Table":
-    from rich.table import Table
+def _sensitivity_table(swept: "Sweep") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
     title = "each layer alone, its least important channels removed; the costliest first"
-    table = Table("layer", title=title)
-    for header in ("channels", "removed", "divergence, nats", "SNR, dB", "pixels that agree"):
-        table.add_column(header, justify="right")
+    table = FittingTable("layer", title=title)
+    table.add_numbers("channels", "removed", "divergence, nats", "SNR, dB", "pixels that agree")
     for point in sorted(swept.points, key=lambda s: -s.divergence):
         counts = str(point.channels), str(point.removed)
         numbers = f"{point.divergence:.5f}", f"{point.snr_db:.1f}", f"{point.agreement:.5f}"

@@ -29,8 +29,7 @@ from edge_deeplab.cli.training import (
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.quantization.sensitivity import Ranking
     from edge_deeplab.training.loop import Trained
 
@@ -120,12 +119,11 @@ def _print(result: "Ranking | Trained", *, as_json: bool) -> None:
         stdout_console().print(_ranking_table(result))
 
 
-def _ranking_table(ranking: "Ranking") -> "Table":
-    from rich.table import Table
+def _ranking_table(ranking: "Ranking") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table("module", "quantizer", title="each quantizer alone, the costliest first")
-    for header in ("SNR of the logits, dB", "pixels that agree"):
-        table.add_column(header, justify="right")
+    table = FittingTable("module", "quantizer", title="each quantizer alone, the costliest first")
+    table.add_numbers("SNR of the logits, dB", "pixels that agree")
     for one in ranking.quantizers:
         table.add_row(one.module, one.what, f"{one.snr_db:.1f}", f"{one.agreement:.5f}")
     return table

@@ -6,8 +6,7 @@ from edge_deeplab import api
 from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.converters.rewrites.catalogue import RewriteList
 
 
@@ -26,10 +25,11 @@ def rewrites(as_json: JsonOption = False, debug: DebugOption = False) -> None:
         stdout_console().print(_table(found))
 
 
-def _table(found: "RewriteList") -> "Table":
-    from rich.table import Table
+def _table(found: "RewriteList") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table("rewrite", "does", "outputs", "runs", title="rewrites", show_lines=True)
+    table = FittingTable("rewrite", title="rewrites", show_lines=True)
+    table.add_prose("does", "outputs", "runs")
     for own in found.always:
         table.add_row(own.name, own.does, own.equality, f"always, on {own.runs_on}")
     for name, asked in found.asked.items():

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edge_deeplab.cli.tables import FittingTable
 from edge_deeplab.evaluation.deciding import ParityVerdict
 from edge_deeplab.evaluation.drift import DRIFT_DB, DriftChain
 from edge_deeplab.evaluation.scores import Evaluation
@@ -46,15 +47,12 @@ def trimap_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def parity_table(report: ParityReport) -> Table:
+def parity_table(report: ParityReport) -> FittingTable:
     """Return the reference's scores and below them every artifact's, with its difference and verdict."""
-    table = Table(title=f"parity on {report.images} images")
-    for header in ("artifact", "size", "runtime"):
-        table.add_column(header, overflow="fold")
-    numbers = ("mIoU", "difference", "95 % interval", "agreement", "boundary", "ms")
-    for header in numbers:
-        table.add_column(header, justify="right")
-    table.add_column("verdict")
+    title = f"parity on {report.images} images"
+    table = FittingTable("artifact", "size", "runtime", title=title)
+    table.add_numbers("mIoU", "difference", "95 % interval", "agreement", "boundary", "ms")
+    table.add_names("verdict")
     for reference in report.references:
         table.add_row(*_reference_row(report, reference), end_section=True)
     for artifact in report.artifacts:
@@ -62,13 +60,10 @@ def parity_table(report: ParityReport) -> Table:
     return table
 
 
-def replay_table(report: ParityReport) -> Table:
+def replay_table(report: ParityReport) -> FittingTable:
     """Return what devices say of themselves, and how their class maps compare with the same file's here."""
-    table = Table(title="class maps of devices")
-    for header in ("masks", "device", "accelerator"):
-        table.add_column(header, overflow="fold")
-    for header in ("as the same file here", "pixels of no class"):
-        table.add_column(header, justify="right")
+    table = FittingTable("masks", "device", "accelerator", title="class maps of devices")
+    table.add_numbers("as the same file here", "pixels of no class")
     for artifact in report.replays:
         if artifact.replay is None:
             continue
@@ -85,11 +80,10 @@ def replay_table(report: ParityReport) -> Table:
     return table
 
 
-def chain_table(chain: DriftChain) -> Table:
+def chain_table(chain: DriftChain) -> FittingTable:
     """Return the layers of a file's chain; below, for each step, the first that drifts and the worst."""
-    table = Table("module", title=f"{chain.title}: SNR in dB against the step before")
-    for step in chain.steps:
-        table.add_column(step, justify="right")
+    table = FittingTable("module", title=f"{chain.title}: SNR in dB against the step before")
+    table.add_numbers(*chain.steps)
     for layer in chain.layers:
         numbers = (layer.snr_db[step] for step in chain.steps)
         table.add_row(layer.module, *(_decibels(n, DRIFT_DB) for n in numbers))
@@ -104,14 +98,13 @@ def _decibels(number: float, threshold: float) -> Text:
     return Text(f"{number:.1f}", "red" if number < threshold else "")
 
 
-def per_class_table(report: ParityReport) -> Table:
+def per_class_table(report: ParityReport) -> FittingTable:
     """Return each class's IoU of the reference and the differences of every artifact that was measured."""
     measured = [a for a in report.artifacts if a.evaluation is not None]
-    table = Table("class", title="IoU by class: the reference, and each artifact's difference")
-    for reference in report.references:
-        table.add_column(f"reference {size_text(reference.size_hw)}", justify="right")
-    for artifact in measured:
-        table.add_column(artifact.path.name, justify="right", overflow="fold")
+    title = "IoU by class: the reference, and each artifact's difference"
+    table = FittingTable("class", title=title)
+    table.add_numbers(*(f"reference {size_text(own.size_hw)}" for own in report.references))
+    table.add_numbers(*(artifact.path.name for artifact in measured))
     for name in report.references[0].per_class if report.references else ():
         own = [_points(reference.per_class[name]) for reference in report.references]
         table.add_row(name, *own, *(_difference(a.per_class_delta[name]) for a in measured))

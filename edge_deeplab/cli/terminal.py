@@ -6,6 +6,7 @@ character of theirs reaches a terminal as a control, and none is read as markup.
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,7 +15,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TextIO, cast
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
@@ -23,6 +25,8 @@ from edge_deeplab.text import printable, printable_lines
 
 _PIPED_WIDTH = 160
 """Columns where nobody's terminal sets them (a log, a file), so that no path is cut."""
+_LEAST_ROOM = 28
+"""Columns that text is given however narrow the terminal is; it goes on in the next line there."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -43,6 +47,11 @@ class Terminal(Console):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, **arguments)
+
+    def print(self, *objects: Any, crop: bool = False, **arguments: Any) -> None:
+        """Print renderables and lines; what is longer than a line goes on in the next one, and no word is broken."""
+        shown = (whole(each) if isinstance(each, str) else each for each in objects)
+        super().print(*shown, crop=crop, **arguments)
 
     def on_broken_pipe(self) -> None:
         """End what writes to a reader that went away.
@@ -82,6 +91,44 @@ def stderr_is_terminal() -> bool:
 def styled(text: str, style: str = "") -> Text:
     """Return a line in a style of ours."""
     return Text(printable(text), style)
+
+
+class Whole:
+    """Text that is wrapped between words and never within one, however long that is.
+
+    Args:
+        text: of one line or several.
+        label: stands before the first line; all others are indented by its width.
+    """
+
+    def __init__(self, text: Text, label: Text | None = None) -> None:
+        self.text = text
+        self._label = label or Text()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the lines."""
+        start, indent = self._label, " " * self._label.cell_len
+        for line in self.text.split(allow_blank=True) or [self.text]:
+            room = options.max_width - len(indent)
+            for part in line.divide(_word_ends(line.plain, max(room, _LEAST_ROOM))):
+                part.rstrip()
+                yield Text.assemble(start, part, no_wrap=True, overflow="ignore")
+                start = Text(indent)
+
+
+def _word_ends(line: str, room: int) -> list[int]:
+    """Return where a line is divided, so that each part has room but for words that are longer by themselves."""
+    offsets, start = [], 0
+    for word in re.finditer(r"\S+", line):
+        if cell_len(line[start : word.end()]) > room and line[start : word.start()].strip():
+            start = word.start()
+            offsets.append(start)
+    return offsets
+
+
+def whole(text: str, style: str = "", *, indent: int = 0) -> Whole:
+    """Return a line of which no word is broken."""
+    return Whole(Text(printable(text), style), Text(" " * indent))
 
 
 def stacked(lines: Iterable[str]) -> Text:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_deeplab import api
+from edge_deeplab.cli.completion import checkpoints, names_of
 from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption, parse_classes
 from edge_deeplab.cli.output import (
     DebugOption,
@@ -39,7 +40,10 @@ def train(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model name (edge-deeplab models lists them).")
+        str | None,
+        typer.Option(
+            help="Model name (edge-deeplab models lists them).", autocompletion=names_of("model")
+        ),
     ] = None,
     recipe: RecipeOption = None,
     epochs: Annotated[
@@ -62,6 +66,7 @@ def train(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
+            autocompletion=checkpoints,
             help="Start from this one: its weights and, unless others are named, its network and size; default: "
             "ImageNet's weights for the backbone.",
         ),
@@ -77,6 +82,7 @@ def train(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
+            autocompletion=checkpoints,
             help="Follow the opinion of this one beside the labels (knowledge distillation); any model, same classes.",
         ),
     ] = None,

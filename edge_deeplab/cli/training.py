@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_deeplab.cli.completion import checkpoints
 from edge_deeplab.cli.output import reading_option, speaks
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.files import STATE_FILE
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from edge_deeplab.recipes import AnyRecipe
 
 FloatCheckpointArgument = Annotated[
-    str | None, typer.Argument(help="Float checkpoint: file, run folder or shipped name.")
+    str | None,
+    typer.Argument(
+        help="Float checkpoint: file, run folder or shipped name.", autocompletion=checkpoints
+    ),
 ]
 TrainingDataOption = Annotated[
     Path, typer.Option("--data", help="Folder with dataset.toml, PASCAL VOC or Cityscapes.")
