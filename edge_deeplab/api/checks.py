@@ -43,14 +43,13 @@ def check(
         progress: told of each file.
 
     Returns:
-        One entry a file, in order; a file that cannot be read has an `UnreadArtifact` with the reason, and so have, at
-        the end, folders that mean no files.
+        One entry a file, in order; a file that cannot be read (damaged, or its format's package is not installed) has
+        an `UnreadArtifact` with the reason, and so have, at the end, folders that mean no files.
 
     Raises:
         ArtifactError: when the Mac's answer cannot be read, or is about another package.
         ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
             several files, an observer that all were to be asked and is not available, or nothing to fix.
-        MissingDependencyError: when the package that knows a format is not installed.
         OutputError: when a copy or the JUnit file cannot be written.
     """
     from edge_deeplab.checker.ci import check_junit

@@ -228,6 +228,7 @@ def open_artifact(
     size_hw: Sequence[int] | None = None,
     threads: int | None = None,
     normalisation: "types.Normalisation | None" = None,
+    threshold: float | None = None,
     runtime: str | None = None,
     allowance: "types.Allowance | None" = None,
 ) -> "types.Runtime":
@@ -235,11 +236,17 @@ def open_artifact(
 
     It maps (N, H, W, 3) uint8 RGB to (N, H, W) uint8 class ids, where H and W are the file's own (`size_hw`). Pictures
     of another size are a DataError: how to resize is the caller's to say (`evaluate` and the demo do it bilinearly).
-    Keywords and errors are those of `runtimes.open.open_artifact`.
+    Keywords that are not told here, and errors, are those of `runtimes.open.open_artifact`.
+
+    Args:
+        path: the file.
+        threshold: of a file of another project that gives one channel, a mask of one class: from this value on, in its
+            own units, a pixel is of class 1, below it of class 0.
     """
     from edge_deeplab.runtimes import open as layer
+    from edge_deeplab.runtimes.artifact import ArtifactRuntime
 
-    return layer.open_artifact(
+    opened = layer.open_artifact(
         to_path("path", path),
         size_hw=to_size(size_hw),
         threads=threads,
@@ -247,3 +254,6 @@ def open_artifact(
         runtime=runtime,
         allowance=allowance,
     )
+    if threshold is not None and isinstance(opened, ArtifactRuntime):
+        opened.read_as_mask(threshold)
+    return opened

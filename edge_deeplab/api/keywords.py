@@ -58,6 +58,7 @@ _KINDS: Mapping[str, Kind] = {
     "max_pixels": _count(1),
     "limit": _optional(_count(1)),
     "threads": _optional(_count(1)),
+    "threshold": (lambda value: value is None or _number(value), "a number or None"),
     "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
     "scales": _listed(_number, "numbers"),
     "trimap": _listed(_whole, "whole numbers"),

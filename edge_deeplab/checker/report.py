@@ -17,7 +17,7 @@ from edge_deeplab.checker.tflite.fix import VersionFix
 from edge_deeplab.checker.tflite.signature_defs import SignatureFinding, lint_signatures
 from edge_deeplab.checker.tflite.versions import VersionFinding, lint_versions
 from edge_deeplab.checker.verdicts import Verdict
-from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError
 from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph, sizes_of
 from edge_deeplab.formats.sizes import Size
@@ -188,7 +188,6 @@ def check_artifacts(
 
     Raises:
         ConfigError: for an unknown profile, or one that reads none of the files.
-        MissingDependencyError: when the package that knows a format is not installed.
     """
     wanted = [load_profile(name) for name in profiles]
     results: list[CheckResult] = []
@@ -196,7 +195,9 @@ def check_artifacts(
     for path in paths:
         try:
             results += [check_artifact(path, profiles, observers, size) for size in sizes_of(path)]
-        except ArtifactError as error:
+        except ConfigError:
+            raise
+        except EdgeDeepLabError as error:
             results.append(UnreadArtifact(path, str(error)))
         progress.advance()
     formats = {result.graph.format for result in results if isinstance(result, ArtifactReport)}

@@ -8,6 +8,7 @@ import typer
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.cli.completion import names_of
+from edge_deeplab.cli.output import finite
 from edge_deeplab.description import Normalisation
 
 DataOption = Annotated[
@@ -44,6 +45,19 @@ NormalisationOption = Annotated[
         metavar="MEAN/STD",
         help="What another project's file wants its float or int8 input normalised with, in units of 0..255: "
         "127.5/127.5, or R,G,B/R,G,B. A uint8 input takes pixels as they are.",
+    ),
+]
+
+
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        callback=finite,
+        metavar="VALUE",
+        help="Another project's file gives one channel, a mask of one class: from this value on, in the file's own "
+        "units, a pixel is class 1, below it 0: 0.5 of probabilities, 0 of scores before a sigmoid, 128 of a uint8 "
+        "mask.",
     ),
 ]
 MaxPixelsOption = Annotated[

@@ -19,6 +19,7 @@ from edge_deeplab.cli.options import (
     NormalisationOption,
     RuntimeOption,
     SplitOption,
+    ThresholdOption,
     TimeLimitOption,
     allowance,
     parse_normalisation,
@@ -98,6 +99,7 @@ def parity(
     ] = None,
     class_map: ClassMapOption = None,
     normalisation: NormalisationOption = None,
+    threshold: ThresholdOption = None,
     runtime: RuntimeOption = None,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also show the difference of each class.")
@@ -192,6 +194,7 @@ def parity(
                 max_drop=MAX_DROP if max_drop is None else max_drop,
                 class_map=class_map,
                 normalisation=foreign_pixels,
+                threshold=threshold,
                 runtime=runtime,
                 allowance=allowance(memory_limit, time_limit),
                 explain=explain,

@@ -188,6 +188,10 @@ def _open_checkpoint(request: EvaluateRequest) -> Runtime:
     return network if request.crf is None else RefinedRuntime(network, request.crf)
 
 
+_WHITE = 255
+"""What a grey mask has where no class id of two is."""
+
+
 class Contestant:
     """A runtime that speaks the data set's class ids.
 
@@ -209,6 +213,9 @@ class Contestant:
     ) -> None:
         self.runtime = runtime
         self.class_names: tuple[str, ...] = ()
+        self._is_told_two = (
+            runtime.description is None and class_map is not None and max(class_map) <= 1
+        )
         if dataset is None:
             self._lookup = np.arange(256, dtype=np.uint8)
             return
@@ -238,6 +245,9 @@ class Contestant:
 
         Returns:
             The data set's ids, uint8, at the runtime's input size, and the milliseconds that the runtime took.
+
+        Raises:
+            ArtifactError: when a file that is said to give two ids gives a grey mask.
         """
         images = np.stack([resize_image(image_hwc, self.size_hw)])  # (1, H, W, 3), a writable copy
         start = time.perf_counter()
@@ -246,7 +256,16 @@ class Contestant:
         return self.translate(ids), latency_ms
 
     def translate(self, ids: Ids) -> Ids:
-        """Return the data set's ids, (H, W) uint8 at the runtime's input size, that the runtime's ids mean."""
+        """Return the data set's ids, (H, W) uint8 at the runtime's input size, that the runtime's ids mean.
+
+        Raises:
+            ArtifactError: when a file that is said to give two ids gives a grey mask.
+        """
+        if self._is_told_two and ids.max(initial=0) == _WHITE:
+            raise ArtifactError(
+                f"{self.runtime.path} gives values up to {_WHITE} and the class map lists no id above 1; class ids "
+                "were expected; pass a threshold, as 128, where it is a mask of one class, or a class map of all ids"
+            )
         return self._lookup[resize_ids(ids, self.size_hw)]
 
 

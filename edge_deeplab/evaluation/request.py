@@ -11,6 +11,7 @@ from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.class_map import ClassMap, read_class_map
+from edge_deeplab.runtimes.artifact import ArtifactRuntime
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.open import known_runtime, open_artifact
 
@@ -27,6 +28,7 @@ class ScoringRequest:
         label_map: the masks' classes in other words, those that are scored, or the TOML file that says so.
         class_map: what the ids of another project's file mean, or the TOML file that says so.
         normalisation: of a float or int8 input of a file that does not describe itself.
+        threshold: of a mask of one class that such a file gives: from this value on a pixel is of class 1.
         runtime: what runs exported files; None for the default of each format.
         allowance: memory and time that a file may take; None for the defaults.
 
@@ -41,6 +43,7 @@ class ScoringRequest:
     label_map: NamedLabelMap = None
     class_map: ClassMap | Path | None = None
     normalisation: Normalisation | None = None
+    threshold: float | None = None
     runtime: str | None = None
     allowance: Allowance | None = None
 
@@ -67,10 +70,13 @@ class ScoringRequest:
 
     def open_file(self, path: Path, size_hw: tuple[int, int] | None = None) -> Runtime:
         """Open an exported file, at one of its sizes; errors as for `open_artifact`."""
-        return open_artifact(
+        opened = open_artifact(
             path,
             size_hw=size_hw,
             normalisation=self.normalisation,
             allowance=self.allowance,
             runtime=self.runtime,
         )
+        if self.threshold is not None and isinstance(opened, ArtifactRuntime):
+            opened.read_as_mask(self.threshold)
+        return opened

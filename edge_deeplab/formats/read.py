@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edge_deeplab.errors import ArtifactError, EdgeDeepLabError
+from edge_deeplab.formats.foreign_kinds import refuse_core_ml_file
 from edge_deeplab.formats.graph import FileGraph
 from edge_deeplab.formats.sizes import Size
 from edge_deeplab.targets import TargetName, endings, target_of
@@ -21,6 +22,7 @@ def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:
         ArtifactError: when it cannot be read, or its ending is another.
         MissingDependencyError: when the package that knows the format is not installed.
     """
+    refuse_core_ml_file(path)
     target = target_of(path)
     if target is None:
         raise ArtifactError(

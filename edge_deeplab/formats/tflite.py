@@ -16,6 +16,7 @@ import numpy as np
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import require
+from edge_deeplab.formats.foreign_kinds import refuse_edge_tpu_file
 from edge_deeplab.formats.graph import (
     Attribute,
     Convolution,
@@ -55,11 +56,12 @@ def read_tflite(path: Path, size_hw: Size | None = None) -> FileGraph:
         size_hw: of a file that lists several sizes, the one whose subgraph is told; None: its default.
 
     Raises:
-        ArtifactError: when it is not a TFLite flatbuffer, or does not list that size.
+        ArtifactError: when it is not a TFLite flatbuffer, is compiled for the Edge TPU, or does not list that size.
         MissingDependencyError: without ai-edge-litert.
     """
     schema = require("ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite")
     content = read_bytes(path)
+    refuse_edge_tpu_file(path, content)
     with reading_flatbuffer(path):
         if content[4:8] != _IDENTIFIER:
             raise ValueError("the TFL3 identifier is missing")

@@ -54,6 +54,15 @@ class ArtifactRuntime(Runtime):
         )
         self._engine = engine
         self._normalisation = normalisation if self.description is None else None
+        self._threshold: float | None = None
+
+    def read_as_mask(self, threshold: float) -> None:
+        """Take what another project's file gives for a mask of one class, in place; a file that describes itself stays.
+
+        Args:
+            threshold: from this value on, in the file's own units, a pixel is of class 1, below it of class 0.
+        """
+        self._threshold = threshold if self.description is None else None
 
     def predict(self, images: ImagesNHWC) -> ClassIds:
         """Return class ids; a smaller output is enlarged to the size of the picture."""
@@ -78,7 +87,13 @@ class ArtifactRuntime(Runtime):
 
     def read_ids(self, output: Tensor) -> ClassIds:
         """Return the (H, W) class ids that the file's first output means, whatever executed it."""
-        return class_map(output, self._image, path=str(self.path), classes=self._classes)
+        return class_map(
+            output,
+            self._image,
+            path=str(self.path),
+            classes=self._classes,
+            threshold=self._threshold,
+        )
 
     def logits(self, images: ImagesNHWC) -> Logits:
         """Return scores; smaller ones are enlarged to the size of the picture."""

@@ -127,6 +127,8 @@ def image_tensor(
     """
     sides = [d if isinstance(d, int) and d > 0 else None for d in shape]
     is_picture = len(sides) == 4 and sides[0] in (1, None) and 3 in (sides[1], sides[3])
+    if len(sides) == 4 and not is_picture:
+        _refuse_other_channels(name, shape, path)
     if not is_picture or dtype not in _DTYPES:
         raise ArtifactError(
             f"{path} takes {name!r}, {dtype} of shape ({', '.join(map(str, shape))}); one RGB picture was expected, "
@@ -143,6 +145,23 @@ def image_tensor(
     return image
 
 
+def _refuse_other_channels(name: str, shape: Sequence[int | str | None], path: str) -> None:
+    """Refuse a grey picture and one of four channels by name.
+
+    Raises:
+        ArtifactError: when it is one.
+    """
+    kinds = {1: "a grey picture, of one channel", 4: "a picture of four channels"}
+    last, first = shape[3], shape[1]
+    found = next((kinds[side] for side in (last, first) if side in (1, 4)), None)
+    if found is not None:
+        raise ArtifactError(
+            f"{path} takes {name!r} of shape ({', '.join(map(str, shape))}), {found}; an RGB picture of three was "
+            "expected, and none is turned into another; export the network with a first operator that makes its "
+            "channels of RGB"
+        )
+
+
 def only_input(names: Sequence[str], *, path: str) -> str:
     """Return the name of a file's one input.
 
@@ -152,6 +171,6 @@ def only_input(names: Sequence[str], *, path: str) -> str:
     if len(names) != 1:
         raise ArtifactError(
             f"{path} takes {len(names)} inputs ({', '.join(names)}); one RGB picture was expected; "
-            "export it with one input"
+            "export it with one input, the others as constants"
         )
     return names[0]

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.errors import ArtifactError, MissingDependencyError
+from edge_deeplab.formats.foreign_kinds import refuse_edge_tpu_file
 from edge_deeplab.formats.tflite_metadata import read_metadata
 from edge_deeplab.runtimes.inputs import (
     AffineQuantization,
@@ -152,6 +153,7 @@ def open_interpreter(
         MissingDependencyError: without ai-edge-litert and tflite-runtime.
     """
     _, module = load_interpreter_module()
+    refuse_edge_tpu_file(path, path.read_bytes())
     kernels = module.OpResolverType
     try:
         return module.Interpreter(

@@ -6,6 +6,7 @@ from pathlib import Path
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError, checking, require, unknown_choice
+from edge_deeplab.formats.foreign_kinds import refuse_core_ml_file
 from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.formats.sizes import Size
 from edge_deeplab.runtimes.base import Runtime
@@ -61,6 +62,7 @@ def open_artifact(
     if asked is not None:
         check_runtime(path, asked)
     target = target_of(path)
+    refuse_core_ml_file(path)
     if target is None and path.suffix.lower() != CHECKPOINT_ENDING:
         raise ArtifactError(
             f"{path} ends in {path.suffix or 'nothing'!r}; one of {endings()}, {CHECKPOINT_ENDING} was expected; "

@@ -35,7 +35,12 @@ def layout_of(output: Tensor, image: ImageTensor, classes: int | None) -> Layout
 
 
 def class_map(
-    output: Tensor, image: ImageTensor, *, path: str, classes: int | None = None
+    output: Tensor,
+    image: ImageTensor,
+    *,
+    path: str,
+    classes: int | None = None,
+    threshold: float | None = None,
 ) -> ClassIds:
     """Return (H, W) uint8 class ids at the size of the picture.
 
@@ -45,10 +50,20 @@ def class_map(
         image: the file's input.
         path: the file, for the error message.
         classes: how many there are; None where the file does not tell.
+        threshold: of a mask of one class, a single channel: from this value on, in the file's own units, a pixel is of
+            class 1, below it of class 0.
 
     Raises:
-        ArtifactError: when the output is neither, or has not the picture's proportions.
+        ArtifactError: when the output is neither, or has not the picture's proportions; for one channel of floats
+            without a threshold, and for anything else with one.
     """
+    if threshold is not None:
+        return _above(threshold, output, image, path)
+    if output.dtype.kind == "f" and _only_channel(output, image) is not None:
+        raise ArtifactError(
+            f"{path} gives one channel of {output.dtype}, a mask of one class; the value from which on a pixel is "
+            "of that class was expected with it; pass a threshold: 0.5 of probabilities, 0 of scores before a sigmoid"
+        )
     if output.dtype.kind not in "iu" or _has_class_axis(output):
         scores = score_map(output, image, path=path, classes=classes)
         return np.asarray(scores.argmax(axis=0), np.uint8)
@@ -62,9 +77,31 @@ def class_map(
     if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint8).max:
         raise ArtifactError(
             f"{path} gives class ids from {ids.min()} to {ids.max()}; 0 to 255 was expected; "
-            "export its class map or its scores"
+            "export its class map or its scores, or pass a threshold where it is a mask of one class"
         )
     return resize_ids(ids.astype(np.uint8), image.size_hw)
+
+
+def _above(threshold: float, output: Tensor, image: ImageTensor, path: str) -> ClassIds:
+    """Return 1 where a single channel reaches a value, 0 elsewhere; a smaller one is enlarged bilinearly before."""
+    channel = _only_channel(output, image)
+    if channel is None:
+        shape = ", ".join(map(str, output.shape))
+        raise ArtifactError(
+            f"{path} gives {output.dtype} of shape ({shape}) and a threshold came; one channel in the picture's "
+            "proportions was expected with it; leave the threshold out"
+        )
+    values = _resize_scores(np.asarray(channel[None], np.float32), image.size_hw)[0]
+    return np.asarray(values >= threshold, np.uint8)
+
+
+def _only_channel(output: Tensor, image: ImageTensor) -> Tensor | None:
+    """Return the (H, W) of an output that has no more than these; None where it has, or shows no such picture."""
+    if output.ndim not in (2, 3, 4) or sum(side != 1 for side in output.shape) > 2:
+        return None
+    channel = output[0, ..., 0] if output.ndim == 4 and output.shape[3] == 1 else output
+    channel = channel.reshape(channel.shape[-2:])
+    return channel if _shows(channel.shape, image) else None
 
 
 def score_map(

@@ -56,6 +56,7 @@ CANNOT_BE_MEANT = {
         "--size": ["x", "0x16", "16", "-16x16"],
         "--limit": ["0", "x"],
         "--normalisation": ["1", "1/0", "nan/1", "1/1,2"],
+        "--threshold": ["nan", "x", ""],
         "--trimap": ["", "0", "x", "5,1", "1,1", "1000000"],
         "--plot": ["scores.gif"],
     },
@@ -107,6 +108,7 @@ CANNOT_BE_MEANT = {
         "--limit": ["0"],
         "--max-drop": ["-1", "nan", "inf", "x"],
         "--normalisation": ["1"],
+        "--threshold": ["inf", "x"],
         "--plot": ["a.txt", "a"],
     },
     "bench": {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_deeplab import api
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ArtifactError
 from edge_deeplab.runtimes import open_artifact
@@ -412,3 +413,91 @@ def test_classifier_gets_no_class_map(write_onnx: Any) -> None:
     )
     with pytest.raises(ArtifactError, match=r"gives uint8 of shape \(1, 3\); a map in the picture"):
         open_artifact(path).predict(pictures((4, 6)))
+
+
+def mask_nodes(kind: str) -> list[Any]:
+    """Return what makes one channel of a float picture: the mean of its channels, channels first or last."""
+    axis = {"(1, 1, H, W)": 1, "(1, H, W, 1)": 3}.get(kind, 3)
+    return [node("ReduceMean", ["x"], "y", axes=[axis], keepdims=int("1" in kind[3:]))]
+
+
+UNIT = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("(1, 1, H, W)", (1, 3, 4, 6)),
+        ("(1, H, W, 1)", (1, 4, 6, 3)),
+        ("(1, H, W)", (1, 4, 6, 3)),
+    ],
+)
+def test_one_channel_of_floats_is_a_mask_from_the_threshold_on(
+    write_onnx: Any, kind: str, shape: tuple[int, ...]
+) -> None:
+    path = write_onnx(mask_nodes(kind), shape)
+    images = pictures((4, 6))
+    refused = pytest.raises(ArtifactError, match=r"one channel of float32.*pass a threshold: 0.5")
+    with api.open_artifact(path, normalisation=UNIT) as opened, refused:
+        opened.predict(images)
+    for threshold in (0.2, 0.5):
+        with api.open_artifact(path, normalisation=UNIT, threshold=threshold) as opened:
+            expected = images.mean(axis=-1) / 255 >= threshold
+            np.testing.assert_array_equal(opened.predict(images), expected)
+
+
+def test_uint8_mask_is_read_by_a_threshold_and_enlarged_before_it(write_onnx: Any) -> None:
+    import onnx
+
+    byte = onnx.TensorProto.UINT8
+    path = write_onnx(
+        [
+            node("MaxPool", ["x"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+            node("Slice", ["p", "zero", "one", "one"], "y"),
+        ],
+        (1, 3, 4, 8),
+        byte,
+        output_dtype=byte,
+    )
+    model = onnx.load(path)
+    for name, value in (("zero", 0), ("one", 1)):
+        model.graph.initializer.append(
+            onnx.numpy_helper.from_array(np.array([value], np.int64), name)
+        )
+    onnx.save(model, path)
+    images = np.zeros((1, 4, 8, 3), np.uint8)
+    images[0, :, :4, 0] = 200  # a row of the mask is 200 200 0 0; between them 150 and 50
+    with api.open_artifact(path, threshold=128) as opened:
+        (row, *_) = opened.predict(images)[0]
+    np.testing.assert_array_equal(row, [1, 1, 1, 1, 0, 0, 0, 0])
+
+
+def test_threshold_of_a_file_that_gives_scores_is_refused(write_onnx: Any) -> None:
+    path = write_onnx([node("Identity", ["x"], "y")], (1, 3, 4, 6))
+    refused = pytest.raises(ArtifactError, match=r"\(1, 3, 4, 6\) and a threshold came.*leave the")
+    with api.open_artifact(path, normalisation=UNIT, threshold=0.5) as opened, refused:
+        opened.predict(pictures((4, 6)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((1, 1, 32, 48), "a grey picture, of one channel"),
+        ((1, 32, 48, 1), "a grey picture, of one channel"),
+        ((1, 4, 32, 48), "a picture of four channels"),
+        ((1, 32, 48, 4), "a picture of four channels"),
+        (("batch", 4, "height", "width"), "a picture of four channels"),
+    ],
+)
+def test_input_of_one_or_four_channels_is_named(
+    write_onnx: Any, shape: tuple[int, ...], told: str
+) -> None:
+    path = write_onnx([node("Identity", ["x"], "y")], shape)
+    with pytest.raises(ArtifactError, match=f"{told}; an RGB picture of three was expected"):
+        open_artifact(path)
+
+
+def test_file_of_several_inputs_is_refused_with_their_names(write_onnx: Any) -> None:
+    path = write_onnx([node("Add", ["x", "previous"], "y")], (1, 3, 4, 6), inputs=["x", "previous"])
+    with pytest.raises(ArtifactError, match=r"takes 2 inputs \(x, previous\); one RGB picture"):
+        open_artifact(path)
