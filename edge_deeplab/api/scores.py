@@ -160,6 +160,7 @@ def measure_flicker(
     label_map: "types.NamedLabelMap" = None,
     class_map: "types.ClassMap | str | Path | None" = None,
     normalisation: "types.Normalisation | None" = None,
+    threshold: float | None = None,
     runtime: str | None = None,
     allowance: "types.Allowance | None" = None,
     progress: Progress = SILENT,
@@ -182,6 +183,7 @@ def measure_flicker(
         label_map=label_map,
         class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
+        threshold=threshold,
         runtime=runtime,
         allowance=allowance,
     )

@@ -173,6 +173,7 @@ def parity(
                     label_map=label_map,
                     class_map=class_map,
                     normalisation=foreign_pixels,
+                    threshold=threshold,
                     runtime=runtime,
                     allowance=allowance(memory_limit, time_limit),
                     progress=progress,

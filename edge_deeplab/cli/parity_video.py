@@ -10,8 +10,7 @@ from edge_deeplab.cli.output import print_json
 from edge_deeplab.cli.terminal import say, stdout_console
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.evaluation.flicker_report import (
         FileFlicker,
         FlickerReport,
@@ -66,16 +65,15 @@ def _rows(report: "FlickerReport") -> "Iterator[tuple[str, FileFlicker]]":
         yield artifact.path.name, artifact
 
 
-def _stretch_table(report: "FlickerReport", stretch: "Stretch") -> "Table":
+def _stretch_table(report: "FlickerReport", stretch: "Stretch") -> "FittingTable":
     """Return the share of pixels that flip and the mIoU of every frame: of a file as it is, and smoothed below it."""
-    from rich.table import Table
+    from edge_deeplab.cli.tables import FittingTable
 
     several = "" if report.sequences == 1 else "s"
-    table = Table(title=f"{report.sequences} photograph{several}, {_TITLES[stretch]}")
-    table.add_column("file, and smoothed", overflow="fold")
+    title = f"{report.sequences} photograph{several}, {_TITLES[stretch]}"
+    table = FittingTable("file, and smoothed", title=title)
     headers = ("flips, %", "95 % interval", *(("mIoU", "against off") if report.labelled else ()))
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
+    table.add_numbers(*headers)
     for name, file in _rows(report):
         for own in file.smoothed:
             label = name if own is file.smoothed[0] else f"  {own.smoothing}"
@@ -103,15 +101,13 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f}" if isfinite(share) else "-"
 
 
-def _cost_table(report: "FlickerReport") -> "Table":
+def _cost_table(report: "FlickerReport") -> "FittingTable":
     """Return what a frame costs on this machine."""
-    from rich.table import Table
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table(title="ms a frame on this machine")
-    table.add_column("file", overflow="fold")
+    table = FittingTable("file", title="ms a frame on this machine")
     names = list(dict.fromkeys(s.smoothing for _, file in _rows(report) for s in file.smoothed))
-    for header in ("size", "class map", *names[1:]):
-        table.add_column(header, justify="right")
+    table.add_numbers("size", "class map", *names[1:])
     for name, file in _rows(report):
         if file.size_hw is None:
             table.add_row(name, *("-" for _ in table.columns[1:]))

@@ -214,7 +214,7 @@ class Contestant:
         self.runtime = runtime
         self.class_names: tuple[str, ...] = ()
         self._is_told_two = (
-            runtime.description is None and class_map is not None and max(class_map) <= 1
+            runtime.description is None and class_map is not None and max(class_map, default=2) <= 1
         )
         if dataset is None:
             self._lookup = np.arange(256, dtype=np.uint8)
