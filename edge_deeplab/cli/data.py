@@ -20,8 +20,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.text import size_text
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.data.inspection.problem import Problem
     from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary
 
@@ -102,13 +101,12 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _splits_table(summary: "DataSummary") -> "Table":
-    from rich.table import Table
+def _splits_table(summary: "DataSummary") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table("split", title=f"{summary.path}")
-    for header in ("images", "usable", "ignored"):
-        table.add_column(header, justify="right")
-    table.add_column("sizes")
+    table = FittingTable("split", title=f"{summary.path}")
+    table.add_numbers("images", "usable", "ignored")
+    table.add_prose("sizes")
     for name, split in summary.splits.items():
         table.add_row(
             name,
@@ -127,14 +125,14 @@ def _tell_sizes(split: "SplitSummary") -> str:
     return ", ".join([*told, *more])
 
 
-def _classes_table(summary: "DataSummary") -> "Table":
-    from rich.table import Table
+def _classes_table(summary: "DataSummary") -> "FittingTable":
+    from edge_deeplab.cli.tables import FittingTable
 
-    table = Table("class", title="share of the labelled pixels, and masks that hold the class")
+    title = "share of the labelled pixels, and masks that hold the class"
+    table = FittingTable("class", title=title)
     names = dict.fromkeys(name for split in summary.splits.values() for name in split.class_share)
     for name in summary.splits:
-        table.add_column(name, justify="right")
-        table.add_column("masks", justify="right")
+        table.add_numbers(name, "masks")
     for name in names:
         cells = []
         for split in summary.splits.values():
