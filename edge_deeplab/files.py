@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +128,27 @@ def check_writable(path: Path, wanted: Literal["file", "folder"]) -> None:
         Path(tempfile.mkdtemp(prefix=f".{PROBE}.", dir=nearest)).rmdir()
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_apart(written: Iterable[Path | None], read: Iterable[Path]) -> None:
+    """Check, before any work, that no file is written over what is read, and no two to one place.
+
+    Args:
+        written: places that are written to; None for one that is not asked for.
+        read: files and folders that are read.
+
+    Raises:
+        OutputError: naming the first such place.
+    """
+    taken = {path.resolve(): f"{path} is read" for path in read}
+    for path in written:
+        if path is None:
+            continue
+        if (found := taken.get(path.resolve())) is not None:
+            raise OutputError(
+                f"{found} and would be written over; a place of its own was expected for each output; name another"
+            )
+        taken[path.resolve()] = f"{path} is written"
 
 
 def check_replaceable(folder: Path, marker: str, is_own: Callable[[str], bool]) -> None:

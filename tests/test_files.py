@@ -14,6 +14,7 @@ from edge_deeplab.description import ClassInfo
 from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ArtifactError, ConfigError, DataError, OutputError
 from edge_deeplab.files import (
+    check_apart,
     check_writable,
     file_sha256,
     path_inside,
@@ -215,3 +216,15 @@ def test_leftovers_of_a_name_that_is_a_pattern_are_its_own(tmp_path: Path) -> No
 def test_missing_folders_above_what_is_written_are_made(tmp_path: Path) -> None:
     write_atomically(tmp_path / "new" / "folder" / "a.txt", "new")
     assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "new"
+
+
+def test_outputs_are_apart_from_inputs_and_from_each_other(tmp_path: Path) -> None:
+    model, link = tmp_path / "m.tflite", tmp_path / "link.xml"
+    model.touch()
+    link.symlink_to(model)
+    check_apart((None, tmp_path / "a.xml", tmp_path / "b.md"), [model])
+    for written in ((model,), (link,), (tmp_path / "x" / ".." / "m.tflite",)):
+        with pytest.raises(OutputError, match=r"m\.tflite is read and would be written over"):
+            check_apart(written, [model])
+    with pytest.raises(OutputError, match=r"a\.xml is written and would be written over"):
+        check_apart((tmp_path / "a.xml", tmp_path / "a.xml"), [])

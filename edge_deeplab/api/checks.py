@@ -55,7 +55,7 @@ def check(
     from edge_deeplab.checker.ci import check_junit
     from edge_deeplab.checker.mac.bundle import only_package
     from edge_deeplab.checker.report import check_artifacts
-    from edge_deeplab.files import check_writable, write_atomically
+    from edge_deeplab.files import check_apart, check_writable, write_atomically
     from edge_deeplab.lab.observers import available_observers, demand_observers
     from edge_deeplab.runtimes.observers.mac import MacAnswer
 
@@ -72,7 +72,9 @@ def check(
                 "ask for the fix or leave the output out"
             )
         check_writable(output, "file")
-    paths, unread = _expand(to_paths(artifacts))
+    named = to_paths(artifacts)
+    check_apart((junit, output), named or ())
+    paths, unread = _expand(named)
     answer = None if merge is None else MacAnswer.about(only_package(paths), merge)
     if observe == "all":
         demand_observers(paths, profiles, answer)
@@ -137,12 +139,13 @@ def write_mac_script(artifacts: Artifacts, output: str | Path) -> Path:
         OutputError: when the script cannot be written.
     """
     from edge_deeplab.checker.mac import bundle
-    from edge_deeplab.files import check_writable
+    from edge_deeplab.files import check_apart, check_writable
     from edge_deeplab.formats.artifacts import expand_artifacts
 
-    script = to_path("output", output)
+    script, named = to_path("output", output), to_paths(artifacts)
     check_writable(script, "file")
-    package = bundle.only_package(expand_artifacts(to_paths(artifacts)))
+    check_apart((script,), named or ())
+    package = bundle.only_package(expand_artifacts(named))
     bundle.write_mac_script(package, script)
     return package
 

@@ -47,16 +47,17 @@ def lab(
         MissingDependencyError: for a reference without torch, which runs it.
         OutputError: when the page cannot be written.
     """
-    from edge_deeplab.files import check_writable, write_atomically
+    from edge_deeplab.files import check_apart, check_writable, write_atomically
     from edge_deeplab.lab.matrix import LabRequest, run_lab
     from edge_deeplab.lab.page import write_page
 
-    page = to_path_or_none("html", html)
+    page, named = to_path_or_none("html", html), to_paths(artifacts)
     if page is not None:
         check_writable(page, "file")
+        check_apart((page,), named or ())
 
     request = LabRequest(
-        artifacts=to_paths(artifacts),
+        artifacts=named,
         devices=to_names("devices", devices),
         reference=None if reference is None else str(reference),
         data=to_path_or_none("data", data),

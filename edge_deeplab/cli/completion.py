@@ -5,8 +5,6 @@ A script asks the program itself, through the variable that it sets; whatever an
 
 import os
 from collections.abc import Callable
-from glob import escape, iglob
-from pathlib import Path
 
 import typer
 
@@ -45,16 +43,9 @@ def prepare() -> None:
 
 
 def names_of(kind: Kind) -> Callable[[str], list[str]]:
-    """Return what completes a name of a kind."""
+    """Return what completes a name of a kind; files are left to the shell, which knows how to quote their names."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in choices(kind) if name.startswith(incomplete)]
 
     return complete
-
-
-def checkpoints(incomplete: str) -> list[str]:
-    """Return the shipped checkpoints and the files that begin so; of folders, with a slash."""
-    names = names_of("checkpoint")(incomplete)
-    found = sorted(iglob(f"{escape(incomplete)}*"))  # noqa: PTH207  (a word, as it was typed)
-    return [*names, *(f"{path}/" if Path(path).is_dir() else path for path in found)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.completion import checkpoints
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
@@ -50,7 +50,7 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="CHECKPOINT|ARTIFACT",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
             help="A .safetensors checkpoint, a shipped name, or an exported file; without it the shipped checkpoint.",
         ),
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.completion import checkpoints, names_of
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import MaxPixelsOption
 from edge_deeplab.cli.output import (
     AllowPickleOption,
@@ -39,7 +39,7 @@ def export(
         str | None,
         typer.Argument(
             help="Checkpoint file, run folder or shipped name; default: the shipped one.",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
         ),
     ] = None,
     target: Annotated[

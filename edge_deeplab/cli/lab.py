@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.completion import checkpoints, names_of
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     LimitOption,
@@ -60,7 +60,7 @@ def lab(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
             help="With --data: scores are also held against it; without it, against what each file was exported from.",
         ),
     ] = None,

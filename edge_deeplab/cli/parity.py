@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.completion import checkpoints, names_of
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     DataOption,
@@ -64,7 +64,7 @@ def parity(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
             help="Without it the checkpoint that the artifacts name, else the shipped one.",
         ),
     ] = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.completion import checkpoints, names_of
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption, parse_classes
 from edge_deeplab.cli.output import (
     DebugOption,
@@ -66,7 +66,7 @@ def train(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
             help="Start from this one: its weights and, unless others are named, its network and size; default: "
             "ImageNet's weights for the backbone.",
         ),
@@ -82,7 +82,7 @@ def train(
         str | None,
         typer.Option(
             metavar="CHECKPOINT",
-            autocompletion=checkpoints,
+            autocompletion=names_of("checkpoint"),
             help="Follow the opinion of this one beside the labels (knowledge distillation); any model, same classes.",
         ),
     ] = None,

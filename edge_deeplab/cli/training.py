@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_deeplab.cli.completion import checkpoints
+from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.output import reading_option, speaks
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.files import STATE_FILE
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 FloatCheckpointArgument = Annotated[
     str | None,
     typer.Argument(
-        help="Float checkpoint: file, run folder or shipped name.", autocompletion=checkpoints
+        help="Float checkpoint: file, run folder or shipped name.",
+        autocompletion=names_of("checkpoint"),
     ),
 ]
 TrainingDataOption = Annotated[

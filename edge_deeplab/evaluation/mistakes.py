@@ -39,18 +39,20 @@ def _middle(image_hwc: ImageHWC, size_hw: Size) -> ImageHWC:
     """Return the largest part of the model's proportions in the middle of a picture."""
     height, width = image_hwc.shape[:2]
     scale = min(height / size_hw[0], width / size_hw[1])
-    rows, columns = round(size_hw[0] * scale), round(size_hw[1] * scale)
+    rows, columns = max(round(size_hw[0] * scale), 1), max(round(size_hw[1] * scale), 1)
     top, left = (height - rows) // 2, (width - columns) // 2
     return image_hwc[top : top + rows, left : left + columns]
 
 
 def _with_bars(image_hwc: ImageHWC, size_hw: Size) -> ImageHWC:
-    """Return a whole picture in the middle of black of the model's proportions."""
+    """Return a whole picture, in the model's size, in the middle of black."""
     height, width = image_hwc.shape[:2]
-    scale = max(height / size_hw[0], width / size_hw[1])
-    rows, columns = round(size_hw[0] * scale), round(size_hw[1] * scale)
-    top, left = (rows - height) // 2, (columns - width) // 2
-    return np.pad(image_hwc, ((top, rows - height - top), (left, columns - width - left), (0, 0)))
+    scale = min(size_hw[0] / height, size_hw[1] / width)
+    rows, columns = max(round(height * scale), 1), max(round(width * scale), 1)
+    top, left = (size_hw[0] - rows) // 2, (size_hw[1] - columns) // 2
+    barred = np.zeros((*size_hw, 3), np.uint8)
+    barred[top : top + rows, left : left + columns] = resize_image(image_hwc, (rows, columns))
+    return barred
 
 
 SWAPPED = Mistake("red and blue were swapped", lambda image, _: image[..., ::-1])
@@ -164,7 +166,8 @@ def _other_classes(compared: Sequence[Compared], classes: Sequence[str]) -> tupl
     cells = [confusion_matrix(c.wanted, c.given, len(classes), NO_CLASS) for c in compared]
     counts = np.sum(cells, axis=0)[:, :-1]
     given, meant = np.flatnonzero(counts.sum(axis=0)), counts.argmax(axis=0)
-    if len(set(meant[given])) < len(given):
+    exchanged = len(given) > 1 and {*given} == {*meant[given]}
+    if not exchanged:
         return 0.0, ""
     others = [f"{classes[int(i)]} for {classes[int(meant[i])]}" for i in given if i != meant[i]]
     said = f"the classes were in another order ({', '.join(others[:3])}{', ...' if others[3:] else ''})"

@@ -23,7 +23,7 @@ from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ParityReport
-from edge_deeplab.files import check_writable, write_atomically
+from edge_deeplab.files import check_apart, check_writable, write_atomically
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.formats.sizes import Size
@@ -83,9 +83,21 @@ class ParityRequest(ScoringRequest):
         if self.plot is not None:
             with checking("plot"):
                 check_plot(self.plot)
-        for path in (self.plot, self.junit, self.markdown):
-            if path is not None:
-                check_writable(path, "file")
+        for path in self.written:
+            check_writable(path, "file")
+        check_apart(self.written, self.read)
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files that are written."""
+        asked = (self.plot, self.junit, self.markdown)
+        return tuple(path for path in asked if path is not None)
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """What is read by a path of its own."""
+        reference = (Path(self.reference),) if isinstance(self.reference, str) else ()
+        return (*(self.artifacts or ()), *self.masks, *reference)
 
 
 def parity(

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_deeplab.errors import OutputError, checking, require
+from edge_deeplab.errors import checking, require
 from edge_deeplab.evaluation.parity import MAX_DROP
 from edge_deeplab.evaluation.request import ScoringRequest
-from edge_deeplab.files import check_writable
+from edge_deeplab.files import check_apart, check_writable
 from edge_deeplab.lab.devices import find_device
 
 
@@ -51,7 +51,4 @@ class ReportRequest(ScoringRequest):
         if self.png is not None:
             require("matplotlib", package="matplotlib", extra="compress")
             check_writable(self.png, "folder")
-            if self.png.resolve() == self.output.resolve():
-                raise OutputError(
-                    f"{self.output} came for the page and for the plots; a file and a folder were expected; name two"
-                )
+        check_apart((self.output, self.png), self.paths)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edge_deeplab.evaluation.parity import ParityRequest, parity
 from edge_deeplab.evaluation.verdict import ParityReport
-from edge_deeplab.files import check_writable, write_atomically
+from edge_deeplab.files import check_apart, check_writable, write_atomically
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.report.filling import data_facts, fill, join
 from edge_deeplab.report.known import Page, WrittenReport
@@ -54,6 +54,7 @@ def parity_with_page(
         EdgeDeepLabError: as for `parity`.
     """
     check_writable(output, "file")
+    check_apart((output,), (*request.read, *request.written))
     watcher = Watcher(request.open_data())
     found = parity(request, progress, watcher.trial)
     write_atomically(output, render(parity_page(found, watcher, request.max_drop)))

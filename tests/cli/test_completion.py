@@ -67,7 +67,7 @@ def test_another_shell_is_refused_and_the_choices_are_named() -> None:
         (("bench", "a.tflite", "--runtime", "comp"), "compiled-model"),
         (("export", "--target", "ev"), "every"),
         (("export", "camvid-mobilenetv"), "camvid-mobilenetv2"),
-        (("prune", "runs/b"), "runs/best/"),
+        (("prune", "camvid-mobilenetv"), "camvid-mobilenetv2"),
         (("lab", "a.tflite", "--device", "litert-g"), "litert-gpu"),
         (("train", "--model", "deeplabv3plus_resnet5"), "deeplabv3plus_resnet50"),
     ],
@@ -75,13 +75,13 @@ def test_another_shell_is_refused_and_the_choices_are_named() -> None:
 def test_program_completes_verbs_options_names_and_folders(
     words: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "runs" / "best").mkdir(parents=True)
     assert ask(tmp_path, *words) == [expected]
 
 
-def test_files_are_left_to_the_shell(tmp_path: Path) -> None:
-    (tmp_path / "a.onnx").touch()
-    assert ask(tmp_path, "check", "a") == []
+@pytest.mark.parametrize("verb", ["check", "evaluate", "export", "parity"])
+def test_files_are_left_to_the_shell_which_quotes_their_names(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "a$(touch b).onnx").touch()
+    assert ask(tmp_path, verb, "a") == []
 
 
 def test_answer_needs_no_torch(tmp_path: Path) -> None:

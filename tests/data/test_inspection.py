@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from edge_deeplab.data.inspection.copies import NEAR_BITS
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
 from edge_deeplab.data.inspection.summary import DataSummary
-from edge_deeplab.errors import ConfigError, DataError
+from edge_deeplab.errors import ConfigError, DataError, OutputError
 from tests.conftest import DATASET_TOML
 from tests.data.png_files import write_bomb
 from tests.data.test_standard_layouts import write_cityscapes, write_voc
@@ -261,3 +261,12 @@ def test_camvid_has_no_problem(camvid: Path) -> None:
         "test": 233,
     }
     assert summary.splits["train"].class_share["road"] == pytest.approx(0.3296, abs=1e-4)
+
+
+def test_sheet_is_never_written_into_the_data(good: Path) -> None:
+    photograph = next((good / "train" / "images").iterdir())
+    before = photograph.read_bytes()
+    for place in (photograph.with_suffix(".png"), good / "sheet.png"):
+        with pytest.raises(OutputError, match="would be written into the data"):
+            InspectRequest(good, place)
+    assert photograph.read_bytes() == before

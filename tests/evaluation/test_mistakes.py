@@ -106,3 +106,19 @@ def test_what_no_mistake_explains_is_not_explained(pictures: list[np.ndarray]) -
     one_class = on_device(pictures, lambda _: np.zeros(SIZE_HW, np.uint8))
     look = suspect(one_class, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
     assert look is None
+
+
+def test_map_of_one_class_is_no_other_order_of_the_classes() -> None:
+    wanted = np.zeros(SIZE_HW, np.uint8)
+    wanted[:2] = 1
+    all_person = Compared(np.zeros((*SIZE_HW, 3), np.uint8), np.ones(SIZE_HW, np.uint8), wanted)
+    assert suspect([all_person], ("background", "person"), [], lambda *_: 0.0) is None
+
+
+@pytest.mark.parametrize("hw", [(1, 60_000), (60_000, 1), (1, 1)])
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.said)
+def test_mistake_of_a_picture_of_strange_proportions_needs_little_memory(
+    mistake: Mistake, hw: tuple[int, int]
+) -> None:
+    made = mistake.make(np.zeros((*hw, 3), np.uint8), (16, 1600))
+    assert 0 < made.size <= 3 * 60_000

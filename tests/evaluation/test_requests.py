@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_deeplab import api
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, OutputError
 from edge_deeplab.evaluation import bench, evaluate
 from edge_deeplab.lab.scoring import DeviceParityRequest
 
@@ -82,3 +82,22 @@ def test_what_cannot_be_meant_is_refused_before_any_work(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         verb(**arguments)
+
+
+def test_outputs_of_parity_check_and_report_are_never_written_over_the_file(tmp_path: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(b"the model")
+    asked: list[Callable[[], object]] = [
+        lambda: api.parity(model, junit=model),
+        lambda: api.parity(model, html=model),
+        lambda: api.parity(model, junit=tmp_path / "a.xml", markdown=tmp_path / "a.xml"),
+        lambda: api.check(model, junit=model),
+        lambda: api.report(model, output=model),
+        lambda: api.lab(model, html=model),
+        lambda: api.write_mac_script(model, model),
+    ]
+    for ask in asked:
+        with pytest.raises(OutputError, match="would be written over"):
+            ask()
+    assert model.read_bytes() == b"the model"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.tflite"]

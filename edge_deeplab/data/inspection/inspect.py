@@ -37,7 +37,7 @@ class InspectRequest:
 
     def __post_init__(self) -> None:
         if self.sheet is not None:
-            check_sheet(self.sheet)
+            check_sheet(self.sheet, self.path)
 
 
 def inspect(request: InspectRequest, progress: Progress = SILENT) -> DataSummary:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from edge_deeplab.data.images import ImageHWC, MaskIds, read_image, read_labels
 from edge_deeplab.data.inspection.layout import FoundData, FoundSplit
 from edge_deeplab.description import ClassInfo, voc_colour
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.errors import ConfigError, OutputError
 from edge_deeplab.files import check_writable, replace_when_complete
 from edge_deeplab.text import printable
 
@@ -23,16 +23,24 @@ _BACKGROUND, _INK = (250, 250, 250), (20, 20, 20)
 _LONGEST_NAME = 40
 
 
-def check_sheet(path: Path) -> None:
+def check_sheet(path: Path, data: Path) -> None:
     """Check that a sheet can be written to a place.
+
+    Args:
+        path: the place.
+        data: the data folder, in which every file is the data's.
 
     Raises:
         ConfigError: when it is no PNG.
-        OutputError: when nothing can be written there.
+        OutputError: when nothing can be written there, or it lies within the data.
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"contact sheet {path} came; an ending of .png was expected; rename it")
     check_writable(path, "file")
+    if path.resolve().is_relative_to(data.resolve()):
+        raise OutputError(
+            f"contact sheet {path} would be written into the data {data}; a place outside was expected; name another"
+        )
 
 
 def write_sheet(

@@ -43,7 +43,9 @@ public final class CoreAISegmenter: Segmenting {
 private func elements<Element: BitwiseCopyable>(of array: borrowing NDArray) throws -> [Element] {
     // https://developer.apple.com/documentation/coreai/ndarray/view
     let view = array.view(as: Element.self)
-    guard view.interleaveLayout == nil else { throw SegmenterError.noClassMap("an interleaved array") }
+    guard view.interleaveLayout == nil, array.shape.elementsEqual(Contract.outputShape) else {
+        throw SegmenterError.noClassMap("an array of \(array.shape)")
+    }
     return view.withUnsafePointer { first, shape, strides in
         var indices = [Int](repeating: 0, count: shape.count)
         let count = Contract.outputShape.reduce(1, *)
