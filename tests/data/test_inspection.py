@@ -210,6 +210,19 @@ def test_inspection_of_voc_names_all_of_its_list_and_no_union(tmp_path: Path) ->
     assert "stands in train too" in copies[0].problem
 
 
+@pytest.mark.parametrize("union", [False, True])
+def test_validation_pictures_that_are_trained_on_are_copies(tmp_path: Path, union: bool) -> None:
+    root = write_voc(tmp_path / "VOC2012", "train", ("a", "b", "c", "d"))
+    write_voc(root, "val", ("c", "d"))
+    if union:
+        write_voc(root, "trainval", ("a", "b", "c", "d"))
+    for stem, seed in zip("abcd", range(4), strict=True):
+        scene(seed).save(root / "JPEGImages" / f"{stem}.jpg")
+    told = [p for p in inspect(InspectRequest(root)).problems if p.kind == "copy"]
+    assert {p.path.stem for p in told} == {"c", "d"}
+    assert all("stands in train too" in p.problem for p in told)
+
+
 def test_inspection_of_cityscapes_says_that_test_has_no_labels(tmp_path: Path) -> None:
     root = write_cityscapes(tmp_path, "test")
     summary = inspect(InspectRequest(root))

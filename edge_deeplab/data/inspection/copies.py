@@ -7,10 +7,12 @@ halved, brightened by a fifth or cut by 3 % in all are at most 6 apart (24 pictu
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.inspection.layout import USUAL_SPLITS
 from edge_deeplab.data.inspection.pair import HASH_BITS, Look
 from edge_deeplab.data.inspection.problem import Problem
 
@@ -47,9 +49,20 @@ def find_copies(looks: _Splits) -> Iterator[Problem]:
 
 def _are_held_apart(looks: _Splits, one: str, two: str) -> bool:
     """Return whether two splits should share nothing: not where one is made of others, as PASCAL VOC's trainval is."""
-    files, others = ({look.image for look in looks[split]} for split in (one, two))
-    both_train = one.startswith("train") and two.startswith("train")
-    return not (both_train or files <= others or others <= files)
+    if one.startswith("train") and two.startswith("train"):
+        return False
+    if {one, two} <= {*USUAL_SPLITS}:
+        return True
+    files = {split: {look.image for look in seen} for split, seen in looks.items()}
+    return not (two in _parts_of(files, one) or one in _parts_of(files, two))
+
+
+def _parts_of(files: Mapping[str, set[Path]], whole: str) -> set[str]:
+    """Return the splits, two at least, that a split is the union of; none of one that holds more than they do."""
+    parts = {name for name, own in files.items() if name != whole and own and own <= files[whole]}
+    held: set[Path] = set().union(*(files[name] for name in parts))
+    smaller = any(files[name] < files[whole] for name in parts)  # else all are one list, thrice
+    return parts if len(parts) > 1 and smaller and held == files[whole] else set()
 
 
 def _copies_across(looks: _Splits, one: str, two: str) -> Iterator[Problem]:
