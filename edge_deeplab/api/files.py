@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_deeplab.api.keywords import checked
 from edge_deeplab.api.named import (
-    to_classes,
+    to_class_list,
     to_names,
     to_path,
     to_path_or_none,
@@ -136,7 +136,7 @@ def wrap(
         classifier: path of what gives the scores; by default the last convolution with a channel a class. Its classes
             are what pruning leaves alone.
         backbone: path of what learns at the recipe's rate for backbones; without it all learns at the other.
-        ignore_index: mask value that is not scored, or None.
+        ignore_index: mask value that is not scored; None is what the file of the classes says, if it says one.
         licence: of the weights.
 
     Raises:
@@ -148,8 +148,11 @@ def wrap(
     require("torch", package="torch", extra="train")
     from edge_deeplab.models import wrapping as layer
 
+    listed = to_class_list(classes)
+    if listed is not None and ignore_index is None:
+        ignore_index = listed.ignore_index
     request = layer.WrapRequest(
-        to_classes(classes),
+        None if listed is None else listed.classes,
         normalisation,
         to_size(size_hw),
         to_path_or_none("output", output),

@@ -7,7 +7,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge_deeplab.data.class_list import read_class_list
+from edge_deeplab.data.class_list import ClassList, read_class_list
 from edge_deeplab.description import ClassInfo, classes_from_json, voc_colour
 from edge_deeplab.errors import ConfigError
 
@@ -92,25 +92,27 @@ def to_names(keyword: str, given: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def to_classes(
-    given: "Sequence[str | ClassInfo] | str | Path | None",
-) -> "tuple[ClassInfo, ...] | None":
-    """Return the classes that a keyword came with: as they are, by name in PASCAL VOC's colours, or from a file.
+NamedClasses = Sequence[str | ClassInfo] | str | Path | ClassList | None
+"""Classes: as they are, by name in PASCAL VOC's colours, or the file that lists them."""
+
+
+def to_class_list(given: NamedClasses) -> ClassList | None:
+    """Return the classes that a keyword came with, and what their file ignores.
 
     Raises:
         ConfigError: when they are none of these, too many, or two have one name.
         DataError: for a dataset.toml that cannot be used.
     """
-    if given is None:
-        return None
+    if given is None or isinstance(given, ClassList):
+        return given
     if isinstance(given, str | Path):
-        return read_class_list(Path(given)).classes
+        return read_class_list(Path(given))
     try:
         told = [
             c if isinstance(c, ClassInfo) else ClassInfo(c, voc_colour(i))
             for i, c in enumerate(given)
         ]
-        return classes_from_json([asdict(c) for c in told])
+        return ClassList(classes_from_json([asdict(c) for c in told]))
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"classes came as {given!r:.60} ({error}); names in the order of their ids were expected, or their file"
@@ -121,15 +123,12 @@ def to_folder(
     data: str | Path,
     max_pixels: int,
     label_map: "types.NamedLabelMap",
-    classes: "Sequence[str | ClassInfo] | str | Path | None" = None,
+    classes: NamedClasses = None,
 ) -> "DataFolder":
-    """Return the labelled images that were named; errors as for `to_path`, `to_classes` and `DataFolder.named`."""
-    from edge_deeplab.data.class_list import ClassList
+    """Return the labelled images that were named; errors as for `to_path`, `to_class_list` and `DataFolder.named`."""
     from edge_deeplab.data.folder import DataFolder
 
-    told = to_classes(classes)
-    listed = None if told is None else ClassList(told)
-    return DataFolder.named(to_path("data", data), max_pixels, label_map, listed)
+    return DataFolder.named(to_path("data", data), max_pixels, label_map, to_class_list(classes))
 
 
 def to_sizes(given: Sequence[int] | Sequence[Sequence[int]] | None) -> tuple[tuple[int, int], ...]:

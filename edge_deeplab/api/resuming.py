@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import to_classes, to_path, types
+from edge_deeplab.api.named import to_class_list, to_path, types
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.progress import Progress
 
@@ -82,7 +82,8 @@ class Beginning:
 
         if isinstance(self.label_map, Mapping):
             return None
-        classes = to_classes(self.classes) or ()
+        listed = to_class_list(self.classes)
+        classes = () if listed is None else listed.classes
         return StartedWith(
             data=_name(self.data),
             epochs=epochs,

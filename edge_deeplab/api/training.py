@@ -62,7 +62,7 @@ def train(
         size_hw: of the checkpoint, in place of the recipe's.
         batch_size: crops a step, in place of the recipe's.
         classes: what the ids in the masks mean, in their order, for a folder that does not say it: names, or their file
-            as for `import_checkpoint`; 255 is ignored.
+            as for `import_checkpoint`; 255 is ignored, or what a dataset.toml among such files says.
         init: starts from this checkpoint, as for `load`; None starts the backbone from ImageNet's weights. Its network
             and size are taken where neither recipe nor keyword names others; an imported network always.
         backbone_weights: starts the backbone from this archive of folded convolutions instead.

@@ -59,7 +59,7 @@ def train(
         typer.Option(
             metavar="NAMES",
             help="Of a folder without dataset.toml: what the ids in the masks mean from 0, with commas between them, "
-            "or a file with one name a line. 255 is ignored.",
+            "or a file with one name a line or like a dataset.toml. 255 is ignored, or what such a file says.",
         ),
     ] = None,
     init: Annotated[

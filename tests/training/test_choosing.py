@@ -15,6 +15,7 @@ from edge_deeplab.training.choosing import Given, Machine, choose_recipe, fit_si
 from edge_deeplab.training.start import choose_spec, section_of, started_recipe
 from tests.progress import Heard
 from tests.shallow import NAME
+from tests.training.test_run_folder import TINY
 
 MakeDataset = Callable[..., Path]
 TWO_CORES, GPU = Machine("cpu", 8.0), Machine("cuda", 24.0)
@@ -100,6 +101,20 @@ def test_bare_run_tells_what_it_chose_and_keeps_it(
     assert kept["optimiser"]["batch_size"] == 2
     trained = ed.load(tmp_path / "run")
     assert [c.name for c in trained.info.classes] == ["a", "b"]
+
+
+@pytest.mark.usefixtures("shallow")
+def test_file_of_the_classes_says_what_is_ignored(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data = make_dataset()
+    listed = (data / "dataset.toml").rename(tmp_path / "mine.toml")
+    for mask in (data / "train" / "masks").iterdir():
+        ids = Image.new("L", (48, 40), 9)
+        ids.paste(1, (0, 0, 20, 40))
+        ids.save(mask)
+    trained = ed.train(data, tmp_path / "run", recipe=TINY, classes=listed, workers=0)
+    assert ed.load(trained.checkpoint).info.ignore_index == 9
 
 
 def test_classes_beside_a_description_are_refused(
