@@ -104,7 +104,7 @@ def checked(verb: Verb) -> Verb:
     def call(*arguments: Any, **named: Any) -> Any:
         for keyword, value in keywords.bind(*arguments, **named).arguments.items():
             is_kind, kind = _KINDS.get(keyword, (lambda _: True, ""))
-            if not is_kind(value):
+            if value is not keywords.parameters[keyword].default and not is_kind(value):
                 raise ConfigError(f"{keyword} came as {value!r:.60}; {kind} was expected")
         return verb(*arguments, **named)
 

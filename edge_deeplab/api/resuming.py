@@ -1,16 +1,16 @@
 """What a training is named with, kept so that the run can go on by its folder alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_deeplab.api.named import to_class_list, to_path, types
+from edge_deeplab.api.named import NamedClasses, to_class_list, to_path, types
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.progress import Progress
 
 if TYPE_CHECKING:
-    from edge_deeplab.description import ClassInfo
     from edge_deeplab.training.started import StartedWith
 
 
@@ -25,7 +25,8 @@ class Beginning:
     backbone_weights: str | Path | None = None
     teacher: "types.NamedCheckpoint" = None
     label_map: "types.NamedLabelMap" = None
-    classes: "Sequence[str | ClassInfo] | str | Path | None" = None
+    classes: NamedClasses = None
+    max_pixels: int | None = None
 
     def resumed(self, progress: Progress) -> "Beginning":
         """Return it with what the run's folder says of what was not named; without one, that of the run that is left.
@@ -56,8 +57,14 @@ class Beginning:
             backbone_weights=self.backbone_weights or told.backbone_weights or None,
             teacher=self.teacher or told.teacher or None,
             label_map=self.label_map or told.label_map or None,
-            classes=self.classes or (told.classes.split("\n") if told.classes else None),
+            classes=self.classes or told.classes,
+            max_pixels=self.max_pixels or told.max_pixels,
         )
+
+    @property
+    def pixels(self) -> int:
+        """Of the largest image that is read."""
+        return self.max_pixels or MAX_PIXELS
 
     def checked(self) -> tuple[str | Path, str | Path]:
         """Return data and output.
@@ -82,8 +89,6 @@ class Beginning:
 
         if isinstance(self.label_map, Mapping):
             return None
-        listed = to_class_list(self.classes)
-        classes = () if listed is None else listed.classes
         return StartedWith(
             data=_name(self.data),
             epochs=epochs,
@@ -91,7 +96,8 @@ class Beginning:
             backbone_weights=_name(self.backbone_weights),
             teacher=_name(self.teacher),
             label_map=_name(self.label_map),
-            classes="\n".join(each.name for each in classes),
+            max_pixels=self.pixels,
+            classes=to_class_list(self.classes),
         )
 
 

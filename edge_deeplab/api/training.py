@@ -46,7 +46,7 @@ def train(
     resume: bool = False,
     workers: int = 1,
     tensorboard: bool = False,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     label_map: "types.NamedLabelMap" = None,
     progress: Progress = SILENT,
 ) -> "types.Trained":
@@ -71,7 +71,7 @@ def train(
             folder says, and without an output it is the one run with epochs left in this folder or its `runs`.
         workers: processes that draw crops.
         tensorboard: also writes the numbers for TensorBoard, into the folder `tensorboard` (extra `tensorboard`).
-        max_pixels: a larger image is refused.
+        max_pixels: a larger image is refused; None is 64 million, or what a run that is resumed was started with.
         label_map: the data's classes in other words, those that are trained, or the TOML file that says so.
         progress: told every stage, and a line an epoch.
 
@@ -90,11 +90,13 @@ def train(
     from edge_deeplab.training.train import train as run
 
     with_model(Recipe(), model)  # a name that cannot be meant is refused before anything is read
-    begun = Beginning(data, output, recipe, init, backbone_weights, teacher, label_map, classes)
+    begun = Beginning(
+        data, output, recipe, init, backbone_weights, teacher, label_map, classes, max_pixels
+    )
     begun = begun.resumed(progress) if resume else begun
     data, output = begun.checked()
     start = None if begun.init is None else load(begun.init)
-    folder = to_folder(data, max_pixels, begun.label_map, begun.classes)
+    folder = to_folder(data, begun.pixels, begun.label_map, begun.classes)
     given = _given(epochs, size_hw, batch_size, start)
     if begun.recipe is None and size_hw is None and start is not None:
         given = replace(given, size_hw=start.info.size_hw)

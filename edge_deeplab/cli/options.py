@@ -69,6 +69,16 @@ MaxPixelsOption = Annotated[
         help="Largest image that is read, in pixels; a small file can stand for one that fills the memory.",
     ),
 ]
+TrainedMaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        help="Largest image that is read, in pixels; without it 64 million, or as a run that is resumed was started "
+        "with.",
+    ),
+]
 JunitOption = Annotated[
     Path | None,
     typer.Option(

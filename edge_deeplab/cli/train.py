@@ -7,7 +7,7 @@ import typer
 
 from edge_deeplab import api
 from edge_deeplab.cli.completion import names_of
-from edge_deeplab.cli.options import LabelMapOption, MaxPixelsOption, parse_classes
+from edge_deeplab.cli.options import LabelMapOption, TrainedMaxPixelsOption, parse_classes
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
@@ -24,7 +24,6 @@ from edge_deeplab.cli.training import (
     WorkersOption,
     resumable_progress,
 )
-from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 
 def train(
@@ -96,7 +95,7 @@ def train(
     ] = False,
     workers: WorkersOption = 1,
     tensorboard: TensorboardOption = False,
-    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    max_pixels: TrainedMaxPixelsOption = None,
     label_map: LabelMapOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,

@@ -7,6 +7,9 @@ from typing import Self
 
 from safetensors import SafetensorError, safe_open
 
+from edge_deeplab.data.class_list import ClassList
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.description import classes_of
 from edge_deeplab.documents import Fields, parse_json, read_json
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import STATE_FILE, write_atomically
@@ -15,7 +18,7 @@ STARTED_FILE = "run.json"
 RUNS = "runs"
 """The folder in which runs are looked for, beside the working directory itself."""
 
-_FORMAT = "edge-deeplab-run/1"
+_FORMAT = "edge-deeplab-run/2"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class StartedWith:
         backbone_weights: their archive; "" where there is none.
         teacher: as `init`.
         label_map: its file; "" where there is none.
-        classes: that were told of the data, names with line ends between them; "" where there are none.
+        max_pixels: a larger image is refused.
+        classes: that were told of the data, with what is ignored; None where there are none.
     """
 
     data: str
@@ -38,7 +42,8 @@ class StartedWith:
     backbone_weights: str = ""
     teacher: str = ""
     label_map: str = ""
-    classes: str = ""
+    max_pixels: int = MAX_PIXELS
+    classes: ClassList | None = None
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder.
@@ -59,17 +64,28 @@ class StartedWith:
         path = folder / STARTED_FILE
         try:
             told = Fields(read_json(path))
+            told.choice("format", [_FORMAT])
             told.only(["format", *(field.name for field in fields(cls))])
             words = {
                 name: told.prose(name)
-                for name in ("data", "init", "backbone_weights", "teacher", "label_map", "classes")
+                for name in ("data", "init", "backbone_weights", "teacher", "label_map")
             }
-            return cls(epochs=told.integer("epochs", 0, 1 << 31), **words)
+            return cls(
+                epochs=told.integer("epochs", 0, 1 << 31),
+                max_pixels=told.integer("max_pixels", 1, 1 << 63),
+                classes=_listed(told.fields("classes")) if told.has("classes") else None,
+                **words,
+            )
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"{path} does not say what the run was started with ({error}); name its data, recipe and start as they "
                 "were named then"
             ) from error
+
+
+def _listed(told: Fields) -> ClassList:
+    ignored = told.integer("ignore_index", 0, 255) if told.has("ignore_index") else None
+    return ClassList(classes_of(told), ignored)
 
 
 def find_unfinished(place: Path) -> Path:
