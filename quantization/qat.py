@@ -31,6 +31,7 @@ from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.sensitivity import Ranking, rank_layers
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.training.crops import build_crops
+from edge_deeplab.training.lock import held_alone
 from edge_deeplab.training.loop import (
     RunOptions,
     Trained,
@@ -86,7 +87,7 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
         ConfigError: when the network cannot be quantized, or the loss or its gradient is no longer finite.
         DataError: when the first set is empty, or an epoch has fewer crops than a batch.
         CheckpointError: when the run is to be resumed and left no state.
-        OutputError: when a new run, or one without epochs, finds the state of another.
+        OutputError: when a new run, or one without epochs, finds the state of another, or another is at work there.
         MissingDependencyError: without nncf, unless there are no epochs.
     """
     checkpoint, progress = request.checkpoint, options.progress
@@ -96,19 +97,21 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
         check_unused(request.output)
     quantization = _start(request, options)
     accelerator = build_accelerator(request.recipe)
-    if accelerator.is_main_process and not options.resume:
-        keep_recipe(request.output, request.recipe)
-    before = score(checkpoint, options, accelerator)
     info = describe_quantized(checkpoint, request.recipe, request.sources)
-    if trains:
-        belongs_to = identity_after(checkpoint, request.recipe, request.sources)
-        folder = RunFolder(request.output, request.recipe, belongs_to, options.validate)
-        training = _build_training(request, quantization, info, accelerator, progress)
-        trained = run_training(training, folder, accelerator, options)
-    else:
-        best = request.output / BEST_FILE
-        save_checkpoint(best, checkpoint.build(), info, quantization=quantization)
-        trained = Trained(best, score(best, options, accelerator))
+    with held_alone(request.output, "training"):
+        if accelerator.is_main_process and not options.resume:
+            check_unused(request.output)  # a run that has ended since
+            keep_recipe(request.output, request.recipe)
+        before = score(checkpoint, options, accelerator)
+        if trains:
+            belongs_to = identity_after(checkpoint, request.recipe, request.sources)
+            folder = RunFolder(request.output, request.recipe, belongs_to, options.validate)
+            training = _build_training(request, quantization, info, accelerator, progress)
+            trained = run_training(training, folder, accelerator, options)
+        else:
+            best = request.output / BEST_FILE
+            save_checkpoint(best, checkpoint.build(), info, quantization=quantization)
+            trained = Trained(best, score(best, options, accelerator))
     trained = replace(trained, miou_before=before)
     trained.tell(progress)
     return trained

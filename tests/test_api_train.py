@@ -9,6 +9,7 @@ import pytest
 from edge_deeplab import api
 from edge_deeplab.errors import ConfigError, OutputError
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.training.lock import LOCK_FILE, held_alone
 from tests.progress import Heard
 
 DATA = {"size_hw": (32, 48), "crop_hw": (32, 32)}
@@ -74,6 +75,26 @@ def test_trained_pruned_and_quantized_in_one_process(
         assert stage in heard.advanced
     with pytest.raises(OutputError, match="an earlier run"):
         api.quantize(tmp_path / "pruned", data=data, output=output, recipe=calibration)
+
+
+def test_folder_in_which_a_training_is_at_work_is_left_to_it(
+    trained: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    calls = (
+        lambda output: api.train(data, output, recipe=recipe(), init=trained, workers=0),
+        lambda output: api.prune(trained, data=data, output=output, macs=0.6, recipe=recipe()),
+        lambda output: api.quantize(trained, data=data, output=output, recipe=recipe(), epochs=0),
+    )
+    for number, call in enumerate(calls):
+        output = tmp_path / f"run{number}"
+        with (
+            held_alone(output, "training"),
+            pytest.raises(
+                OutputError, match=r"another training is at work in .*wait until it ends"
+            ),
+        ):
+            call(output)
+        assert [path.name for path in output.iterdir()] == [LOCK_FILE]
 
 
 def test_calibration_alone_is_scored_before_and_after(

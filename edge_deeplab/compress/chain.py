@@ -2,7 +2,6 @@
 
 from edge_deeplab.compress.gathering import gather
 from edge_deeplab.compress.job import Job
-from edge_deeplab.compress.lock import held_alone
 from edge_deeplab.compress.measures import (
     Exported,
     bench,
@@ -18,6 +17,7 @@ from edge_deeplab.compress.stages import Stage, prune, quantize_aware
 from edge_deeplab.compress.summary import Measured, summarise
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.training.lock import held_alone
 
 
 def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainReport:
@@ -38,7 +38,7 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
         OutputError: when another chain is at work in the folder, or it cannot be written.
     """
     check_chain(checkpoint, recipe, job)
-    with held_alone(job.output):
+    with held_alone(job.output, "compress"):
         for line in sparsity_warnings(recipe):
             job.progress.note(line)
         stages = _train(checkpoint, recipe, job)

@@ -18,6 +18,7 @@ from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.origins import origins_of, with_terms
 from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
+from edge_deeplab.training.lock import held_alone
 from edge_deeplab.training.loop import (
     RunOptions,
     Trained,
@@ -87,7 +88,7 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
     Raises:
         DataError: when there are fewer crops in an epoch than in a batch.
         CheckpointError: when the run is to be resumed and left no state, or weights to start from do not fit.
-        OutputError: when a new run finds the state of another.
+        OutputError: when a new run finds the state of another, or another is at work in the folder.
         ConfigError: when rendered scenes are to be mixed into other classes, or the loss or its gradient is no longer
             finite.
     """
@@ -121,11 +122,13 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
         parts=info.spec.parts,
     )
     folder = RunFolder(request.output, recipe, belongs_to, options.validate)
-    if accelerator.is_main_process and not options.resume:
-        keep_recipe(request.output, recipe)
-        if request.started is not None:
-            request.started.write(request.output)
-    trained = run_training(training, folder, accelerator, options)
+    with held_alone(request.output, "training"):
+        if accelerator.is_main_process and not options.resume:
+            check_unused(request.output)  # a run that has ended since
+            keep_recipe(request.output, recipe)
+            if request.started is not None:
+                request.started.write(request.output)
+        trained = run_training(training, folder, accelerator, options)
     trained.tell(progress)
     return trained
 

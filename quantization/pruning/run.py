@@ -36,6 +36,7 @@ from edge_deeplab.quantization.pruning.sensitivity import Sweep, save_plot, swee
 from edge_deeplab.quantization.sparsity import sparse_weights
 from edge_deeplab.sparsity_pattern import parse_sparsity
 from edge_deeplab.training.crops import build_crops
+from edge_deeplab.training.lock import held_alone
 from edge_deeplab.training.loop import (
     RunOptions,
     Trained,
@@ -99,12 +100,21 @@ def train_pruned(request: PruneRequest, options: RunOptions) -> Trained:
         ConfigError: when no budget is named, or one cannot be met, or the loss or its gradient is no longer finite.
         DataError: when an epoch has fewer crops than a batch.
         CheckpointError: when the run is to be resumed and left no state.
-        OutputError: when a new run, or one without epochs, finds the state of another.
+        OutputError: when a new run, or one without epochs, finds the state of another, or another is at work there.
         MissingDependencyError: without torch-pruning.
     """
     checkpoint = request.checkpoint
     request = replace(request, recipe=request.recipe.with_crops_for(checkpoint.info.size_hw))
-    check_unstarted(request, resume=options.resume)
+    with held_alone(request.output, "training"):
+        check_unstarted(request, resume=options.resume)
+        trained = _train_rounds(request, options)
+    trained.tell(options.progress)
+    return trained
+
+
+def _train_rounds(request: PruneRequest, options: RunOptions) -> Trained:
+    """Prune and fine-tune in every round, and return the best of the last."""
+    checkpoint = request.checkpoint
     start, rounds = checkpoint, request.recipe.pruning.rounds
     for number in range(1, rounds):
         folder, recipe = request.output / f"round-{number}", recipe_of_round(request.recipe, number)
@@ -117,9 +127,7 @@ def train_pruned(request: PruneRequest, options: RunOptions) -> Trained:
         )
         start = load_checkpoint(trained.checkpoint)
     resume = options.resume and (rounds == 1 or (request.output / STATE_FILE).is_file())
-    trained = _train_round(request, start, replace(options, resume=resume))
-    trained.tell(options.progress)
-    return trained
+    return _train_round(request, start, replace(options, resume=resume))
 
 
 def check_unstarted(request: PruneRequest, *, resume: bool) -> None:

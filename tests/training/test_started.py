@@ -12,7 +12,7 @@ from PIL import Image
 import edge_deeplab as ed
 from edge_deeplab.data.class_list import ClassList
 from edge_deeplab.description import ClassInfo
-from edge_deeplab.errors import CheckpointError, ConfigError, DataError
+from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.training.started import STARTED_FILE, StartedWith, find_unfinished
 from tests.progress import Heard
 from tests.training.test_run_folder import TINY
@@ -48,6 +48,22 @@ def test_of_several_runs_none_is_taken(make_dataset: MakeDataset, tmp_path: Path
     (tmp_path / "data" / "state.safetensors").write_bytes(b"no state")
     with pytest.raises(CheckpointError, match=r"2 runs have epochs left, .*two, .*one; one was"):
         find_unfinished(tmp_path)
+
+
+def test_run_that_is_at_work_is_not_resumed(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def resume(stage: str) -> None:
+        if stage.startswith("epoch 2/"):
+            monkeypatch.chdir(tmp_path)
+            with pytest.raises(OutputError, match="another training is at work in run"):
+                ed.train(resume=True, workers=0)
+            refused.append(stage)
+
+    ed.train(make_dataset(), tmp_path / "run", recipe=TINY, workers=0, progress=Heard(resume))
+    assert len(refused) == 1
 
 
 def test_run_without_data_or_output_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""One chain at a time in a folder: two would remove each other's steps while they are being made."""
+"""One run at a time in a folder: two would write one state, or remove each other's steps while they are being made."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,22 +13,28 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def held_alone(folder: Path) -> Iterator[None]:
-    """Keep other chains out of a run's folder; the system lets them in when this process dies.
+def held_alone(folder: Path, work: str) -> Iterator[None]:
+    """Keep other runs out of a run's folder; the system lets them in when this process dies.
+
+    Of processes that run together, as under torchrun, the first alone holds it.
 
     Args:
         folder: of the run; made when absent.
+        work: what such a run is, for the error message.
 
     Raises:
-        OutputError: when another chain is at work there, or nothing can be written there.
+        OutputError: when another run is at work there, or nothing can be written there.
     """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
     lock = FileLock(folder / LOCK_FILE, blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise OutputError(
-            f"another compress is at work in {folder}; a folder to itself was expected; "
+            f"another {work} is at work in {folder}; a folder to itself was expected; "
             "wait until it ends, or choose another output; nothing there was changed"
         ) from error
     except OSError as error:
