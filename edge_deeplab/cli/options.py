@@ -1,5 +1,6 @@
 """Options that several verbs share: on which images, what runs a file, and how much it may take."""
 
+import os
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
@@ -162,13 +163,15 @@ def parse_scales(text: str) -> tuple[float, ...]:
 
 
 def parse_classes(text: str | None) -> Path | tuple[str, ...] | None:
-    """Return the names of "person,background", or the file that the text names; None stays None.
+    """Return the names of "person,background", or the file that a text without a comma names; None stays None.
 
     Raises:
         typer.BadParameter: when a name is empty, or two are one.
     """
-    if text is None or (text and Path(text).is_file()):
-        return None if text is None else Path(text)
+    if text is None:
+        return None
+    if "," not in text and os.path.isfile(text):  # noqa: PTH113  (Path refuses names that are too long)
+        return Path(text)
     names = tuple(name.strip() for name in text.split(","))
     if not all(names) or len({*names}) < len(names):
         raise typer.BadParameter(

@@ -1,9 +1,11 @@
 """Options that the scoring verbs share."""
 
+from pathlib import Path
+
 import pytest
 import typer
 
-from edge_deeplab.cli.options import parse_normalisation, parse_scales
+from edge_deeplab.cli.options import parse_classes, parse_normalisation, parse_scales
 from edge_deeplab.description import Normalisation
 
 
@@ -33,3 +35,11 @@ def test_scales_are_read_in_order():
 def test_scales_that_are_none_are_a_usage_error(text):
     with pytest.raises(typer.BadParameter, match="are not positive numbers"):
         parse_scales(text)
+
+
+def test_classes_are_names_or_a_file(tmp_path):
+    names = tuple(f"class {number}" for number in range(40))
+    assert parse_classes(", ".join(names)) == names
+    assert parse_classes("x" * 300) == ("x" * 300,)
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    assert parse_classes(str(tmp_path / "names.txt")) == Path(tmp_path / "names.txt")
