@@ -1,11 +1,12 @@
 """A run's curves as a picture, drawn anew after every epoch: loss, and the validation mIoU where there is one."""
 
-import csv
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.errors import missing, require
 from edge_deeplab.files import replace_when_complete
+from edge_deeplab.training.log import read_log
 
 CURVE_FILE = "curve.png"
 
@@ -21,7 +22,7 @@ def draw_curve(log: Path, path: Path) -> None:
     """Draw a run's log; nothing where matplotlib is absent.
 
     Args:
-        log: its `log.csv`.
+        log: its `log.csv`; rows without an epoch and its loss are left out.
         path: PNG to write; what was there stays until the new one is whole.
 
     Raises:
@@ -29,18 +30,16 @@ def draw_curve(log: Path, path: Path) -> None:
     """
     if lacks_curve() is not None:
         return
-    with log.open(newline="", errors="replace") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("epoch", "").isdecimal()]
-    epochs = [int(row["epoch"]) for row in rows]
-    scored = [
-        (int(row["epoch"]), float(row["validation_miou"])) for row in rows if row["validation_miou"]
-    ]
+    logged = read_log(log)
+    rows = [row for row in logged if isfinite(row.loss)]
+    scored = [(row.epoch, row.miou) for row in logged if isfinite(row.miou)]
     # no pyplot: it would choose a backend for whoever calls, who may be drawing too
     figure: Any = require("matplotlib.figure", **_PACKAGE).Figure(
         figsize=(8, 4.5), layout="constrained"
     )
     left = figure.subplots()
-    _draw(left, epochs, [float(row["loss"]) for row in rows], "training loss", "tab:blue")
+    losses = [row.loss for row in rows]
+    _draw(left, [row.epoch for row in rows], losses, "training loss", "tab:blue")
     left.set_xlabel("epoch")
     left.set_ylim(bottom=0)
     left.xaxis.get_major_locator().set_params(integer=True)

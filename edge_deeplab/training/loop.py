@@ -192,6 +192,7 @@ class _Loop:
         self.training, self.folder = training, folder
         self.accelerator, self.options = accelerator, options
         self.section, self.progress = folder.recipe.optimiser, options.progress
+        self.told_of_curve = False
         self.loader = build_loader(training.crops, folder.recipe, options.workers, accelerator)
         self.frozen = batch_norms(training.model) if self.section.freeze_batch_norm else []
         for layer in self.frozen:
@@ -248,9 +249,17 @@ class _Loop:
                 state, lambda path: self.training.save(kept, path), mean_loss, began
             )
             scored = {} if miou is None else {"validation mIoU": miou}
+            self._draw()
             self.accelerator.log({"training loss": mean_loss, **scored}, step=state.epoch)
         self.accelerator.wait_for_everyone()
         return line
+
+    def _draw(self) -> None:
+        """Draw the curves, and tell once that they cannot be drawn."""
+        failure = self.folder.draw()
+        if failure is not None and not self.told_of_curve:
+            self.progress.note(failure)
+            self.told_of_curve = True
 
     def _train_epoch(self, epoch: int) -> float:
         """Show every crop of an epoch once and return the mean loss.

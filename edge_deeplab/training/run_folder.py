@@ -14,9 +14,9 @@ from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, write_atomicall
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.recipes import recipe_text
 from edge_deeplab.training.curve import CURVE_FILE, draw_curve
+from edge_deeplab.training.log import LOG_FILE
 from edge_deeplab.training.state import TrainingState
 
-LOG_FILE = "log.csv"
 RECIPE_FILE = "recipe.toml"
 
 Validator = Callable[[Path | Checkpoint], float]
@@ -52,7 +52,7 @@ class RunFolder:
     def keep_epoch(
         self, state: TrainingState, write: Callable[[Path], None], mean_loss: float, started: float
     ) -> tuple[str, float | None]:
-        """Save the last checkpoint, validate it when due, keep it where it is the best, log and draw, save the state.
+        """Save the last checkpoint, validate it when due, keep it where it is the best, log, save the state.
 
         The state comes last: an epoch that it does not know of is done again, and then replaces its row in the log.
 
@@ -72,9 +72,16 @@ class RunFolder:
         scored = "" if miou is None else f"{miou:.3f}"
         seconds = f"{time.monotonic() - started:.1f}"
         _log_epoch(self.path / LOG_FILE, state.epoch, f"{mean_loss:.5f}", scored, seconds)
-        draw_curve(self.path / LOG_FILE, self.path / CURVE_FILE)
         state.save(self.state, self.identity)
         return self._tell_epoch(state, mean_loss, miou), miou
+
+    def draw(self) -> str | None:
+        """Draw the run's curves anew; return in a sentence why not, because no training ends for want of a picture."""
+        try:
+            draw_curve(self.path / LOG_FILE, self.path / CURVE_FILE)
+        except Exception as error:  # whatever matplotlib raises, of fonts or its cache too
+            return f"{CURVE_FILE} is not drawn: {error}"
+        return None
 
     def _validate_if_due(self, state: TrainingState) -> float | None:
         """Return the last checkpoint's validation mIoU, in points; None in epochs that are not validated."""

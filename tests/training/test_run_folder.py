@@ -11,8 +11,10 @@ import edge_deeplab as ed
 from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
 from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.recipes import load_recipe_as, recipe_text
-from edge_deeplab.training.curve import draw_curve
+from edge_deeplab.training.curve import CURVE_FILE, draw_curve
+from edge_deeplab.training.log import LOG_FILE, read_log
 from edge_deeplab.training.run_folder import RECIPE_FILE
+from tests.progress import Heard
 from tests.shallow import NAME
 
 MakeDataset = Callable[..., Path]
@@ -76,7 +78,30 @@ def test_recipe_that_is_written_reads_as_itself(recipe: Recipe, tmp_path: Path) 
 def test_curve_is_drawn_of_a_log_with_and_without_scores(scored: bool, tmp_path: Path) -> None:
     rows = [f"{n},{1 / n:.3f},{50 + n if scored and n % 2 else ''},1.0" for n in range(1, 9)]
     log, path = tmp_path / "log.csv", tmp_path / "curve.png"
-    log.write_text("\n".join(["epoch,loss,validation_miou,seconds", *rows, "torn"]))
+    log.write_text(
+        "\n".join(
+            ["epoch,loss,validation_miou,seconds", *rows, "torn", "9", "10,loss,miou,1", "nan,nan"]
+        )
+    )
     draw_curve(log, path)
     colours = {color for _, color in Image.open(path).convert("RGB").getcolors(1 << 20) or []}
     assert ((255, 127, 14) in colours) == scored, "matplotlib's second colour"
+
+
+@pytest.mark.parametrize("text", ["", "step,loss\n1,2\n", "epoch\n1\n2\n"])
+def test_log_that_lacks_what_is_drawn_gives_an_empty_curve(text: str, tmp_path: Path) -> None:
+    log, path = tmp_path / "log.csv", tmp_path / "curve.png"
+    log.write_text(text)
+    draw_curve(log, path)
+    assert path.is_file()
+
+
+@pytest.mark.usefixtures("shallow")
+def test_curve_that_cannot_be_drawn_is_told_once_and_ends_no_training(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    heard = Heard()
+    (tmp_path / "run" / CURVE_FILE).mkdir(parents=True)
+    ed.train(make_dataset(), tmp_path / "run", recipe=TINY, workers=0, progress=heard)
+    assert len([note for note in heard.notes if note.startswith("curve.png is not drawn")]) == 1
+    assert len(read_log(tmp_path / "run" / LOG_FILE)) == 2
