@@ -35,7 +35,7 @@ _CROPS_ON_A_GPU = 30_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 _RATE_OF_8, _BACKBONE_RATE_OF_8 = 1e-3, 3e-4
 _LOOKED_AT = 64
-"""Images whose headers are read, spread over the split."""
+"""Images whose headers are read at most, spread over the split."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def typical_size(images: Sequence[Path]) -> tuple[int, int]:
         DataError: when none can be read.
     """
     sizes, failed = [], None
-    for path in images[:: max(1, len(images) // _LOOKED_AT)]:
+    for path in images[:: max(1, math.ceil(len(images) / _LOOKED_AT))]:
         try:
             sizes.append(read_size(path))
         except DataError as error:  # it is refused where it is trained on
@@ -155,11 +155,14 @@ def typical_size(images: Sequence[Path]) -> tuple[int, int]:
 
 
 def fit_size(own_hw: tuple[int, int]) -> tuple[int, int]:
-    """Return the size that pictures are scored at: as they are or smaller, of whole multiples."""
+    """Return the size that pictures are scored at: theirs or smaller, in the nearest multiples, of the largest area."""
     shrunk = min(1.0, math.sqrt(_LARGEST_AREA / math.prod(own_hw)))
-    height, width = (
-        max(2, math.floor(side * shrunk / _MULTIPLE + 0.5)) * _MULTIPLE for side in own_hw
-    )
+    multiples, most = [side * shrunk / _MULTIPLE for side in own_hw], _LARGEST_AREA // _MULTIPLE**2
+    sides = [max(2, math.floor(each + 0.5)) for each in multiples]
+    if math.prod(sides) > most:
+        sides = [max(2, math.floor(each)) for each in multiples]
+    longest = most // min(sides)  # of a strip, whose shorter side would be below two multiples
+    height, width = (min(side, longest) * _MULTIPLE for side in sides)
     return height, width
 
 
@@ -175,7 +178,7 @@ def _validate_every(epochs: int, images: int, validated: int) -> int:
 
     An image that is scored costs about half of a crop that is trained on.
     """
-    return min(epochs, max(1, math.ceil(validated / (2 * images) / 0.25), epochs // 50))
+    return min(epochs, max(1, math.ceil(validated / (2 * images) / 0.25), math.ceil(epochs / 50)))
 
 
 def _memory_gib() -> float:

@@ -11,6 +11,7 @@ import edge_deeplab as ed
 from edge_deeplab.config import Recipe
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.family import FAMILY, find_spec
+from edge_deeplab.training import choosing
 from edge_deeplab.training.choosing import Given, Machine, choose_recipe, fit_size, tell_choice
 from edge_deeplab.training.start import choose_spec, section_of, started_recipe
 from tests.progress import Heard
@@ -33,14 +34,19 @@ def images(folder: Path, count: int, size_hw: tuple[int, int]) -> list[Path]:
         ((360, 480), (368, 480)),
         ((3000, 4000), (368, 480)),
         ((4000, 3000), (480, 368)),
-        ((1024, 2048), (304, 592)),
+        ((1024, 2048), (288, 592)),
         ((100, 100), (96, 96)),
+        ((40, 40), (48, 48)),
+        ((9, 9), (32, 32)),
+        ((100, 10000), (32, 4192)),
+        ((4, 60000), (32, 5520)),
     ],
 )
 def test_size_follows_the_pictures_in_multiples_of_16(
     own_hw: tuple[int, int], size_hw: tuple[int, int]
 ) -> None:
     assert fit_size(own_hw) == size_hw
+    assert size_hw[0] * size_hw[1] <= 368 * 480
 
 
 def test_choice_is_a_recipe_whose_crops_and_batch_follow_the_machine(tmp_path: Path) -> None:
@@ -57,6 +63,25 @@ def test_choice_is_a_recipe_whose_crops_and_batch_follow_the_machine(tmp_path: P
     assert "no split val" in tell_choice(tight, 160, GPU)
     shared = choose_recipe(paths, 40, Given(), Machine("cuda", 24.0, processes=4))
     assert shared["optimiser"]["batch_size"] % 4 == 0
+
+
+@pytest.mark.parametrize("epochs", [1, 50, 51, 99, 149, 1000])
+def test_run_is_scored_fifty_times_at_most(epochs: int, tmp_path: Path) -> None:
+    paths = images(tmp_path, 100, (36, 48))
+    sections = choose_recipe(paths, 1, Given(epochs=epochs), TWO_CORES)
+    every = sections["optimiser"]["validate_every"]
+    scored = [each for each in range(1, epochs + 1) if each % every == 0 or each == epochs]
+    assert len(scored) <= 50
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 127, 128, 1000])
+def test_headers_of_64_images_are_read_at_most(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(choosing, "read_size", lambda path: read.append(path) or (30, 40))
+    assert choosing.typical_size([tmp_path] * count) == (30, 40)
+    assert min(count, 32) <= len(read) <= 64
 
 
 def test_what_is_said_is_not_chosen(tmp_path: Path) -> None:
