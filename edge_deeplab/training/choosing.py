@@ -5,6 +5,7 @@ The idea to hold: what is chosen is only a start. It is told, and it stands in t
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from edge_deeplab.data.images import read_size
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.text import size_text
 
 _MULTIPLE = 16
@@ -54,8 +55,12 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """Return this machine: its accelerator, if it has one."""
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        """Return this machine: its accelerator, if it has one.
+
+        Raises:
+            ConfigError: when WORLD_SIZE, which torchrun sets, is no number of processes.
+        """
+        processes = _processes(os.environ.get("WORLD_SIZE", "1"))
         if torch.cuda.is_available():
             memory = torch.cuda.get_device_properties(0).total_memory
             return cls("cuda", memory / 2**30, processes)
@@ -179,6 +184,15 @@ def _validate_every(epochs: int, images: int, validated: int) -> int:
     An image that is scored costs about half of a crop that is trained on.
     """
     return min(epochs, max(1, math.ceil(validated / (2 * images) / 0.25), math.ceil(epochs / 50)))
+
+
+def _processes(told: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,8}", told, re.ASCII):
+        raise ConfigError(
+            f"the environment's WORLD_SIZE came as {told!r:.60}; a number of processes from 1 was expected; unset it, "
+            "or start with torchrun, which sets it"
+        )
+    return int(told)
 
 
 def _memory_gib() -> float:

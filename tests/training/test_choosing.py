@@ -84,6 +84,15 @@ def test_headers_of_64_images_are_read_at_most(
     assert min(count, 32) <= len(read) <= 64
 
 
+@pytest.mark.parametrize("told", ["x", "", "0", "-1", "1.5"])
+def test_environment_that_names_no_number_of_processes_is_refused(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", told)
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE came as .*; a number of processes from 1"):
+        Machine.here()
+
+
 def test_what_is_said_is_not_chosen(tmp_path: Path) -> None:
     given = Given(epochs=3, size_hw=(64, 96), batch_size=4)
     sections = choose_recipe(images(tmp_path, 9, (360, 480)), 9, given, TWO_CORES)
