@@ -2,14 +2,17 @@
 
 import shutil
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from edge_deeplab.data.inspection import sheet
 from edge_deeplab.data.inspection.copies import NEAR_BITS
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
+from edge_deeplab.data.inspection.layout import find_data
 from edge_deeplab.data.inspection.summary import DataSummary
 from edge_deeplab.errors import ConfigError, DataError, OutputError
 from tests.conftest import DATASET_TOML
@@ -248,14 +251,29 @@ def test_several_processes_see_what_one_sees(good: Path, monkeypatch: pytest.Mon
 
 
 def test_sheet_shows_every_split_in_the_classes_colours(good: Path) -> None:
-    sheet = good.parent / "sheet.png"
-    summary = inspect(InspectRequest(good, sheet))
-    assert summary.sheet == sheet
-    colours = {color for _, color in Image.open(sheet).getcolors(1 << 20) or []}
+    path = good.parent / "sheet.png"
+    summary = inspect(InspectRequest(good, path))
+    assert summary.sheet == path
+    colours = {color for _, color in Image.open(path).getcolors(1 << 20) or []}
     assert {(255, 0, 0), (0, 255, 0)} <= colours, "the legend"
     assert sorted(path.name for path in good.parent.iterdir()) == ["good", "sheet.png"]
     with pytest.raises(ConfigError, match=r"an ending of \.png"):
         InspectRequest(good, good.parent / "sheet.gif")
+
+
+def test_large_picture_is_shrunk_before_it_is_drawn(good: Path) -> None:
+    pixels = 1200 * 1600
+    write_pair(good, "val", "large", scene(5).resize((1600, 1200)))
+    Image.new("L", (1600, 1200), 1).save(good / "val" / "masks" / "large.png")
+    found = find_data(good)
+    split = next(each for each in found.splits if each.name == "val")
+    paths = [good / "val" / kind / "large.png" for kind in ("images", "masks")]
+    tracemalloc.start()
+    tile = sheet._draw_tile(split, *paths, pixels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert tile.size == (320, 240 + 20)
+    assert peak < 12 * pixels, "48 bytes a pixel are those of a blend at full size"
 
 
 def test_near_copies_need_imagehash_and_say_so(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,15 +88,16 @@ def _spread(images: Sequence[Path], count: int) -> list[Path]:
 
 
 def _draw_tile(split: FoundSplit, image: Path, mask: Path, max_pixels: int) -> Image.Image:
-    """Return a picture with its mask over it, and its name below."""
-    picture = read_image(image, max_pixels=max_pixels)
-    ids, classes = read_labels(mask, max_pixels=max_pixels), split.files.classes
+    """Return a picture with its mask over it, and its name below; both are shrunk before they are drawn."""
+    picture = Image.fromarray(read_image(image, max_pixels=max_pixels))
+    scale = min(_WIDTH / picture.width, _HIGHEST / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    picture = picture.resize(size, Image.Resampling.BOX)
+    labels = Image.fromarray(read_labels(mask, max_pixels=max_pixels))
+    ids, classes = np.asarray(labels.resize(size, Image.Resampling.NEAREST)), split.files.classes
     if classes:
         ids = split.files.class_lookup()[ids].astype(np.uint8)
-    drawn = Image.fromarray(_draw_over(picture, ids, classes))
-    scale = min(_WIDTH / drawn.width, _HIGHEST / drawn.height)
-    size = max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))
-    drawn = drawn.resize(size, Image.Resampling.BOX)
+    drawn = Image.fromarray(_draw_over(np.asarray(picture), ids, classes))
     tile = Image.new("RGB", (_WIDTH, drawn.height + _LINE), _BACKGROUND)
     tile.paste(drawn, (0, 0))
     _write(tile, (0, drawn.height + 2), printable(image.name)[:_LONGEST_NAME])
