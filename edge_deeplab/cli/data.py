@@ -91,10 +91,9 @@ def _show_problems(summary: "DataSummary") -> None:
         say("no problem was found")
         return
     stopping = sum(problem.stops for problem in summary.problems)
-    say(
-        f"{_counted(stopping, 'error')} (reading ends on it), "
-        f"{_counted(len(summary.problems) - stopping, 'warning')}"
-    )
+    ends = {0: "", 1: " (reading ends on it)"}.get(stopping, " (reading ends on each)")
+    warnings = _counted(len(summary.problems) - stopping, "warning")
+    say(f"{_counted(stopping, 'error')}{ends}, {warnings}")
 
 
 def _counted(count: int, what: str) -> str:

@@ -190,8 +190,9 @@ def find_files(root: Path, split: str, classes: ClassList | None = None) -> Labe
         DataError: when the folder, its description or the split is missing, or it holds no images.
     """
     if not root.is_dir():
+        lacks = "is no folder" if root.exists() else "does not exist"
         raise DataError(
-            f"data folder {root} does not exist; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
+            f"data folder {root} {lacks}; pass a folder that holds dataset.toml, PASCAL VOC or Cityscapes"
         )
     if classes is not None:
         return _read_told_folder(root, split, classes)

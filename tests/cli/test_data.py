@@ -27,3 +27,12 @@ def test_data_with_what_ends_a_training_exits_with_1_and_names_it(data: Path) ->
     assert "warning (split): there is no split 'test'" in result.stdout
     assert "1 error (reading ends on it), 3 warnings" in result.stdout
     assert (data.parent / "s.png").is_file()
+
+
+def test_data_counts_what_ends_a_reading_in_words_that_fit(data: Path) -> None:
+    result = CliRunner().invoke(app, ["data", str(data)])
+    assert "0 errors, " in result.stdout
+    for number in (0, 1):
+        (data / "train" / "masks" / f"{number}.png").write_bytes(b"")
+    result = CliRunner().invoke(app, ["data", str(data)])
+    assert "2 errors (reading ends on each), " in result.stdout

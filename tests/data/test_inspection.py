@@ -238,7 +238,12 @@ def test_inspection_of_cityscapes_says_that_test_has_no_labels(tmp_path: Path) -
 
 
 def test_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
-    for path, words in ((tmp_path, "has no dataset.toml"), (tmp_path / "absent", "does not exist")):
+    (tmp_path / "file").touch()
+    for path, words in (
+        (tmp_path, "has no dataset.toml"),
+        (tmp_path / "absent", "does not exist"),
+        (tmp_path / "file", "file is no folder; pass a folder that holds"),
+    ):
         with pytest.raises(DataError, match=words):
             inspect(InspectRequest(path))
 
