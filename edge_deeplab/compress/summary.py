@@ -1,11 +1,9 @@
 """The chain's report, put together from the stages and what was measured of their files."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
-from typing import Any
 
 from edge_deeplab.checker.verdicts import Verdict
 from edge_deeplab.compress.measures import Exported
@@ -27,7 +25,7 @@ from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.evaluation.deciding import ParityVerdict, ScoreDifference
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.targets import TargetName
-from edge_deeplab.training.run_folder import LOG_FILE
+from edge_deeplab.training.log import LOG_FILE, read_log
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,9 @@ def _describe_stage(stage: Stage) -> StageReport:
 
 def _training_time(folder: Path) -> TrainingTime:
     """Return what the logs of a training's rounds say that it took."""
-    rows: list[Mapping[str, Any]] = []
-    for log in sorted(folder.rglob(LOG_FILE)):
-        with log.open(newline="") as file:
-            rows += csv.DictReader(file)
-    return TrainingTime(len(rows), round(sum(float(row["seconds"]) for row in rows) / 60, 1))
+    epochs = [epoch for log in sorted(folder.rglob(LOG_FILE)) for epoch in read_log(log)]
+    seconds = sum(epoch.seconds for epoch in epochs if isfinite(epoch.seconds))
+    return TrainingTime(len(epochs), round(seconds / 60, 1))
 
 
 def _difference(

@@ -9,6 +9,7 @@ from PIL import Image
 
 from edge_deeplab.cli.compress import report_table
 from edge_deeplab.cli.terminal import Terminal
+from edge_deeplab.compress import summary
 from edge_deeplab.compress.pareto import draw_pareto, pareto_front
 from edge_deeplab.compress.report import (
     ChainReport,
@@ -124,3 +125,10 @@ def test_picture_is_drawn_and_the_same_each_time(
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
+
+
+def test_time_of_a_training_is_that_of_all_rounds_whose_logs_can_be_read(tmp_path: Path) -> None:
+    for folder, rows in (("round-1", "1,2.0,,90\n"), ("", "1,2.0,,60\n2,1.5,50.0,30\n3,torn\n")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "log.csv").write_text(f"epoch,loss,validation_miou,seconds\n{rows}")
+    assert summary._training_time(tmp_path) == TrainingTime(4, 3.0)
