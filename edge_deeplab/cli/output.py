@@ -4,6 +4,7 @@ stdout carries the result (a table, or with `--json` one JSON document and nothi
 logs, progress and errors go to stderr.
 """
 
+import errno
 import json
 import logging
 import os
@@ -133,6 +134,11 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (missing := missing_dependency(error)):
         return str(missing)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return (
+            f"{str(error.filename)[:60]}... is longer than a name may be; a file, a folder or a shipped name was "
+            "expected; check what was pasted"
+        )
     return f"unexpected {type(error).__name__}: {first_line(error)}; run again with --debug for the traceback"
 
 

@@ -334,6 +334,16 @@ def test_named_file_that_is_wrong_ends_with_code_1(
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("verb", ["check", "data", "evaluate", "export", "parity", "report"])
+def test_name_that_is_too_long_for_a_file_is_one_sentence(verb: str, folder: Path) -> None:
+    output, before = ["--output", "r.html"] if verb == "report" else [], sorted(folder.rglob("*"))
+    result = CliRunner().invoke(app, [verb, "x" * 5000, *output])
+    assert result.exit_code == 1, result.stderr
+    assert "unexpected" not in result.stderr
+    assert "x" * 300 not in result.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_every_option_stands_in_the_tables() -> None:
     takes_no_value = {"--version"}
     missing = []
