@@ -14,6 +14,7 @@ EVALUATED = (
 PLAIN_KERNELS = (
     "Core AI's plain kernels run it off the Mac: not timed, because its time would be no device's"
 )
+OTHER_SIZE = "a file of several sizes is timed at the first that it lists"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Untimed:
-    """A file that nothing which devices use runs here, so that no time of it would mean anything.
+    """A file, or one of its sizes, that was not timed: mostly as nothing which devices use runs it here.
 
     Args:
         path: the file.

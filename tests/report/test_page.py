@@ -9,6 +9,7 @@ import pytest
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
 from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary
+from edge_deeplab.evaluation.latency import Untimed
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.report import views
 from edge_deeplab.report.known import ModelCard, Page
@@ -73,6 +74,14 @@ def test_page_shows_scores_intervals_and_verdicts(page: Page) -> None:
     assert "✓ passed" in text
     for section in ("artifacts", "classes", "confusion", "boundary", "disagreement", "data"):
         assert f'id="{section}"' in text
+
+
+def test_page_says_of_each_untimed_file_why(page: Page) -> None:
+    rows = [Untimed(entry.path, "r", 9, f"reason {entry.number}") for entry in page.entries]
+    entries = [replace(e, bytes=9, latency=row) for e, row in zip(page.entries, rows, strict=True)]
+    text = render(replace(page, entries=tuple(entries)))
+    assert text.count("Not timed") == 2
+    assert all(f"</span>  reason {entry.number}." in text for entry in entries)
 
 
 def test_page_of_nothing_but_an_error_is_a_page() -> None:

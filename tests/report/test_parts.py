@@ -8,10 +8,12 @@ import pytest
 
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
+from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Untimed
 from edge_deeplab.models.shipped import open_checkpoint, shipped_checkpoints
 from edge_deeplab.report.class_scores import class_scores
 from edge_deeplab.report.curves import read_curves
-from edge_deeplab.report.filling import mean_chain
+from edge_deeplab.report.filling import join, mean_chain
+from edge_deeplab.report.known import Entry
 from edge_deeplab.report.lineage import ancestors_of, story_of
 from edge_deeplab.report.models import Checkpoints
 from edge_deeplab.report.named import find_named
@@ -133,6 +135,21 @@ def test_mean_chain_is_the_mean_of_its_images() -> None:
     assert mean_chain(chains).layers[0].snr_db == {"file": 60.0}
     failed = DriftChain(Path("a"), error="no")
     assert mean_chain([chains[0], failed]) is failed
+
+
+def test_time_is_of_the_size_that_was_timed() -> None:
+    several, broken = Path("several.onnx"), Path("broken.onnx")
+    rows = (
+        Latency(several, "onnxruntime 1", 1, 9, (5.0,), 1.0),
+        Failed(broken, "broken.onnx cannot be opened"),
+    )
+    entries = [Entry(1, several), Entry(2, several), Entry(3, broken), Entry(4, broken)]
+    joined = join(entries, BenchReport(rows, 1, 1), (), ())
+    assert [entry.median_ms for entry in joined] == [5.0, None, None, None]
+    other = joined[1].latency
+    assert isinstance(other, Untimed)
+    assert other.note == "a file of several sizes is timed at the first that it lists"
+    assert [entry.errors for entry in joined[2:]] == [("broken.onnx cannot be opened",)] * 2
 
 
 def test_numbers_in_a_plot_do_not_stand_on_each_other() -> None:
