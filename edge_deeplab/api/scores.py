@@ -1,6 +1,7 @@
 """The face's verbs that measure: evaluate, parity, bench, the chain of all, and what is installed and shipped."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def parity(
     `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception. `on` names a device of
     the lab, by its profile, whose simulator or accelerator runs the files (`lab.scoring.DeviceParityRequest`).
     `masks` are folders of class maps that devices made, each a row of the result. `html` is where the result is also
-    written as one page (`report.writing.parity_page`).
+    written as one page (`report.writing.parity_with_page`); why it could not be is the result's `page_error`.
     """
     from edge_deeplab.evaluation import parity as layer
     from edge_deeplab.lab.scoring import DeviceParityRequest
@@ -281,7 +282,8 @@ def compress(
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
         label_map: as for `train`.
-        html: where `report` of the folder is also written as one page, on the images that the recipe scores.
+        html: where `report` of the folder is also written as one page, on the images that the recipe scores; why it
+            could not be is among the result's failures.
         progress: told a line a step, and what a step tells.
 
     Raises:
@@ -313,9 +315,11 @@ def compress(
     chain = run(start, chosen, Job(labelled, folder, workers, progress))
     if page is not None:
         from edge_deeplab.api.pages import report
+        from edge_deeplab.report.writing import page_failure
 
         scored = chosen.parity or ParitySection()
-        report(
+        write = partial(
+            report,
             folder,
             output=page,
             data=data,
@@ -327,6 +331,8 @@ def compress(
             max_drop=scored.max_drop,
             progress=progress,
         )
+        if (unwritten := page_failure(write, page)) is not None:
+            return replace(chain, failures=(*chain.failures, unwritten))
     return chain
 
 

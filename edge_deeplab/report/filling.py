@@ -35,7 +35,12 @@ def fill(report: ParityReport, watcher: Watcher) -> ScoredFiles:
     Args:
         report: what it found.
         watcher: whose trials its files were; rows of devices come after them.
+
+    Raises:
+        Exception: with which the watcher failed.
     """
+    if watcher.error is not None:
+        raise watcher.error
     references = tuple(
         scored_by(own, bands=watcher.reference_bands(own.size_hw)) for own in report.references
     )

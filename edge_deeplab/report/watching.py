@@ -63,7 +63,11 @@ class WatchedTrial(Trial):
         if self.contestant is None or self.ids is None or self.watcher is None:
             return
         size_hw = self.contestant.size_hw
-        self.watcher.see(sample, self, size_hw, reference_ids[size_hw])
+        if self.watcher.error is None:
+            try:
+                self.watcher.see(sample, self, size_hw, reference_ids[size_hw])
+            except Exception as error:  # of the page alone: the scores go on
+                self.watcher.error = error
 
 
 class Watcher:
@@ -72,10 +76,14 @@ class Watcher:
     Args:
         dataset: the labelled images.
         kept: images of each file that are kept.
+
+    Attributes:
+        error: with which it failed, and after which it sees nothing more; None while it sees.
     """
 
     def __init__(self, dataset: SegmentationDataset, kept: int = KEPT) -> None:
         self.dataset = dataset
+        self.error: Exception | None = None
         self.trials: list[WatchedTrial] = []
         self._kept = kept
         self._masks = MaskBands()

@@ -1,7 +1,11 @@
 """The page from its request to its file, and its plots as pictures beside it."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.evaluation.parity import ParityRequest, parity
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import check_apart, check_writable, write_atomically
@@ -14,6 +18,9 @@ from edge_deeplab.report.png import write_plots
 from edge_deeplab.report.render import render
 from edge_deeplab.report.request import ReportRequest
 from edge_deeplab.report.watching import Watcher
+from edge_deeplab.text import first_line
+
+log = logging.getLogger(__name__)
 
 
 def write_report(request: ReportRequest, progress: Progress = SILENT) -> WrittenReport:
@@ -42,7 +49,9 @@ def write_report(request: ReportRequest, progress: Progress = SILENT) -> Written
 def parity_with_page(
     request: ParityRequest, output: Path, progress: Progress = SILENT
 ) -> ParityReport:
-    """Run parity, write its result as a page too, and return it; no file is opened or run again.
+    """Run parity, write its result as a page too, and return it; for the page no file is opened or run again.
+
+    A page that cannot be made or written once all is measured is the result's `page_error`.
 
     Args:
         request: what is asked for.
@@ -50,15 +59,35 @@ def parity_with_page(
         progress: told of each file that is opened and of each prediction.
 
     Raises:
-        OutputError: when the page cannot be written.
+        OutputError: when the page's place cannot be written, before anything is measured.
         EdgeDeepLabError: as for `parity`.
     """
     check_writable(output, "file")
     check_apart((output,), (*request.read, *request.written))
     watcher = Watcher(request.open_data())
     found = parity(request, progress, watcher.trial)
-    write_atomically(output, render(parity_page(found, watcher, request.max_drop)))
-    return found
+
+    def write() -> None:
+        write_atomically(output, render(parity_page(found, watcher, request.max_drop)))
+
+    return replace(found, page_error=page_failure(write, output))
+
+
+def page_failure(write: Callable[[], object], output: Path) -> str | None:
+    """Write a page of what is measured already; where that fails, whatever it fails with, return why in a sentence.
+
+    Args:
+        write: writes the page.
+        output: the page.
+    """
+    try:
+        write()
+    except Exception as error:  # of templates, plots or pictures too: what was measured stands
+        log.debug("%s failed", output, exc_info=True)
+        own = isinstance(error, EdgeDeepLabError)
+        reason = str(error) if own else f"{type(error).__name__}: {first_line(error)}"
+        return f"no page was written to {output}, the result stands: {reason}"
+    return None
 
 
 def parity_page(found: ParityReport, watcher: Watcher, max_drop: float) -> Page:

@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 
 import edge_deeplab as ed
 from edge_deeplab.cli.app import app
-from edge_deeplab.report import writing
+from edge_deeplab.compress.report import ChainReport
+from edge_deeplab.errors import DataError
+from edge_deeplab.report import watching, writing
+from edge_deeplab.report.known import Page
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,62 @@ def test_parity_writes_its_result_as_a_page(exported: Path, tmp_path: Path) -> N
     text = page.read_text()
     assert 'id="disagreement"' in text or "100.00" in text
     assert 'id="operators"' not in text
+
+
+def test_parity_prints_its_result_where_its_page_fails(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(page: Page) -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(writing, "render", fail)
+    page = tmp_path / "parity.html"
+    page.write_text("before")
+    asked = ["parity", str(exported), "--limit", "2", "--html", str(page), "--max-drop", "9"]
+    result = CliRunner().invoke(app, [*asked, "--json"])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["miou"] > 0
+    assert document["page_error"].endswith("the result stands: OSError: disk full")
+    assert result.stderr.splitlines()[-1] == f"failed: {document['page_error']}"
+    assert page.read_text() == "before"
+
+
+def test_scores_go_on_where_watching_for_the_page_fails(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no band")
+
+    monkeypatch.setattr(watching, "resize_ids", fail)
+    found = ed.parity(exported, limit=2, html=tmp_path / "parity.html")
+    assert found.artifacts[0].evaluation is not None
+    assert found.artifacts[0].evaluation.images == 2
+    assert "ValueError: no band" in (found.page_error or "")
+
+
+def test_compress_tells_its_result_where_its_page_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_dataset: Callable[..., Path]
+) -> None:
+    from edge_deeplab.api import pages
+    from edge_deeplab.compress import chain
+
+    def fail(folder: Path, **how: object) -> None:
+        raise DataError("an image is gone; it was expected; put it back")
+
+    monkeypatch.setattr(chain, "compress", lambda *_: ChainReport((), None, None, (), (), ("one",)))
+    monkeypatch.setattr(pages, "report", fail)
+    found = ed.compress(
+        "camvid-mobilenetv2",
+        data=make_dataset("test", count=1),
+        recipe={"export": {"precisions": ["fp32"]}},
+        output=tmp_path / "run",
+        html=tmp_path / "page.html",
+    )
+    assert found.failures[0] == "one"
+    assert found.failures[1].endswith(
+        "the result stands: an image is gone; it was expected; put it back"
+    )
 
 
 def test_page_that_cannot_be_written_leaves_what_was_there(
