@@ -33,7 +33,26 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 300
 """Letters of a text from a file that are shown; a licence has more room."""
+LARGEST_PAGE = 15_000_000
+"""Bytes of a page, whatever it is given."""
+_AROUND = 500_000
+"""Bytes of what is no section: style, script, and the notes, which are so many at most."""
 _TEMPLATES = "templates"
+
+
+class Room:
+    """The bytes that a page's sections may still take; one that does not fit is left out, and takes nothing."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def take(self, body: str) -> bool:
+        """Whether a section fits; then it takes its bytes."""
+        size = len(body.encode())
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
 
 
 def render(page: Page) -> str:
@@ -58,6 +77,7 @@ def render(page: Page) -> str:
         .get_template("page.html")
         .render(
             page=page,
+            room=Room(LARGEST_PAGE - _AROUND),
             policy=policy,
             style=style,
             script=script,
@@ -102,7 +122,11 @@ def _environment() -> "Environment":
         megabytes=lambda value: _fixed(None if value is None else value / 1e6),
     )
     environment.globals.update(
-        judged=views.judged, weakest=views.weakest, tone_of=tone_of, is_known=_is_known
+        judged=views.judged,
+        weakest=views.weakest,
+        class_shares=views.class_shares,
+        tone_of=tone_of,
+        is_known=_is_known,
     )
     return environment
 

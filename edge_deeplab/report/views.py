@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_deeplab.checker.report import ArtifactReport
 from edge_deeplab.checker.verdicts import Judgement, Verdict
+from edge_deeplab.data.inspection.summary import DataSummary
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.score_plot import shares
 from edge_deeplab.evaluation.scores import Evaluation
@@ -19,6 +20,8 @@ MOST_CLASSES = 40
 MOST_CELLS = 60_000
 LARGEST_IMAGES = 9_000_000
 """Bytes of all pictures of a page, as they are written in it."""
+MOST_SPLITS, MOST_ROWS = 12, 255
+"""Of a data set's splits, and of the classes of their labels, in one table."""
 _PAIRS, _NAMES, _FINDINGS = 10, 12, 60
 _WIDTH, _MARGIN = 130, 6
 
@@ -307,3 +310,36 @@ def weakest(chain: DriftChain, count: int = 6) -> tuple[LayerDrift, ...]:
     """Return the layers that any step leaves worst, the worst first."""
     ordered = sorted(chain.layers, key=lambda layer: min(layer.snr_db.values(), default=0.0))
     return tuple(ordered[:count])
+
+
+@dataclass(frozen=True)
+class ClassShares:
+    """How much of each split's labelled pixels is of a class: the first splits and classes of a data set.
+
+    Args:
+        splits: names, each with its number of images.
+        rows: classes, each with its percentage in each of those splits.
+        more_splits: that are not shown.
+        more_rows: classes that are not shown.
+    """
+
+    splits: tuple[tuple[str, int], ...]
+    rows: tuple[tuple[str, tuple[float, ...]], ...]
+    more_splits: int
+    more_rows: int
+
+
+def class_shares(summary: DataSummary) -> ClassShares:
+    """Return the shares of the classes that any split holds, in the order they are first met."""
+    shown = list(summary.splits.items())[:MOST_SPLITS]
+    names = list(dict.fromkeys(n for split in summary.splits.values() for n in split.class_share))
+    rows = [
+        (name, tuple(100 * split.class_share.get(name, 0) for _, split in shown))
+        for name in names[:MOST_ROWS]
+    ]
+    return ClassShares(
+        tuple((name, split.images) for name, split in shown),
+        tuple(rows),
+        len(summary.splits) - len(shown),
+        len(names) - len(rows),
+    )

@@ -9,12 +9,14 @@ import pytest
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
 from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary
+from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.latency import Untimed
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.report import views
+from edge_deeplab.report.curves import Curve
 from edge_deeplab.report.known import ModelCard, Page
 from edge_deeplab.report.lineage import Ancestor, Detail, Story
-from edge_deeplab.report.render import LONGEST_TEXT, render, told
+from edge_deeplab.report.render import LARGEST_PAGE, LONGEST_TEXT, render, told
 from tests.conftest import write_dataset
 from tests.demo.chromium import Chromium
 from tests.report.conftest import SCRIPT, page_of
@@ -82,6 +84,60 @@ def test_page_says_of_each_untimed_file_why(page: Page) -> None:
     text = render(replace(page, entries=tuple(entries)))
     assert text.count("Not timed") == 2
     assert all(f"</span>  reason {entry.number}." in text for entry in entries)
+
+
+def long_page() -> Page:
+    """A page on which every list is longer than any real one, of texts that escaping makes longer."""
+    quotes = '"' * 600
+    names = tuple(f"{number}{quotes}" for number in range(120))
+    page = page_of(names, {Path("a.onnx"): 0})
+    layers = tuple(LayerDrift(quotes, quotes, {"file": float(n)}) for n in range(30))
+    chain = DriftChain(Path("a.onnx"), ("file",), layers)
+    entries = [replace(page.entries[0], number=n, bytes=n, drift=chain) for n in range(1, 250)]
+    details = (Detail(quotes, quotes),) * 500
+    step = Ancestor(quotes, quotes, quotes, details, (quotes,) * 120)
+    curve = Curve(quotes, tuple((float(n), n / 7) for n in range(2000)), (), 1.0)
+    split = SplitSummary(3, 3, dict.fromkeys(names, 0.008), {}, 0.0, {(8, 8): 3})
+    splits = dict.fromkeys([f"{number}{quotes}" for number in range(1600)], split)
+    problems = (Problem.of("label", Path("a.png"), quotes),) * 5000
+    cells = tuple(
+        Cell(quotes, Path("a.onnx"), "predicted", error=quotes, notes=(quotes,) * 500)
+        for _ in range(200)
+    )
+    return replace(
+        page,
+        models=(ModelCard(quotes, details, page.class_infos, details),) * 50,
+        stories=(Story(quotes, (step,) * 12),) * 50,
+        curves=(curve,) * 12,
+        summary=DataSummary(Path("a"), splits, problems, not_looked_for=(quotes,) * 500),
+        entries=tuple(entries),
+        lab=LabReport(cells),
+        notes=(quotes,) * 5000,
+    )
+
+
+def test_page_stays_within_its_bytes_however_long_its_lists_are() -> None:
+    page = long_page()
+    text = render(page)
+    assert len(text.encode()) < LARGEST_PAGE
+    assert "Left out, to keep the page small" in text
+    assert "And 4900 more." in text
+    links = set(re.findall(r'href="#([a-z]+)"', text))
+    assert links <= set(re.findall(r'<section id="([a-z]+)"', text))
+    alone = render(Page("ref", 0.5, data=page.data, summary=page.summary))
+    assert len(alone) < 2_000_000
+    assert "And 1588 more splits" in alone
+
+
+def test_classes_of_every_split_have_a_row() -> None:
+    def split(**shares: float) -> SplitSummary:
+        return SplitSummary(1, 1, shares, {}, 0.0, {})
+
+    splits = {"train": split(a=1.0), "val": split(b=0.5, a=0.5)}
+    shares = views.class_shares(DataSummary(Path("d"), splits, ()))
+    assert shares.splits == (("train", 1), ("val", 1))
+    assert shares.rows == (("a", (100, 50)), ("b", (0, 50)))
+    assert (shares.more_splits, shares.more_rows) == (0, 0)
 
 
 def test_page_of_nothing_but_an_error_is_a_page() -> None:
