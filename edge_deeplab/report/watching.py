@@ -1,4 +1,4 @@
-"""What a page needs of class maps beyond their counts, taken while parity runs: nothing is predicted twice.
+"""What a page needs of class maps beyond their counts, taken from what parity predicts anyway.
 
 Kept are counts near boundaries and, of each file, the few images at which it agrees least with the reference, encoded
 at once, so that memory does not grow with the data.
