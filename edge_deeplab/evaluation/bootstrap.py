@@ -1,4 +1,4 @@
-"""How sure a difference in mIoU, or a share of pixels, is: a paired bootstrap over images.
+"""How sure a difference in mIoU, a class's IoU or a share of pixels is: a paired bootstrap over images.
 
 Both models are scored on the same resampled images, so that what is hard for both cancels and a small difference can
 be told from chance. Intersections and unions add up over images, so a resample is a vector of weights and all of them
@@ -58,6 +58,30 @@ def bootstrap_interval(
     return _percentiles(differences, confidence)
 
 
+def class_intervals(
+    candidate: Counts, reference: Counts | None = None
+) -> list[tuple[float, float]]:
+    """Return the 95 % percentile interval of each class's IoU, or of its difference, candidate minus reference.
+
+    Args:
+        candidate: (N, K, K + 1) confusion matrices of N images.
+        reference: the other model's, of the same images in the same order; None for the candidate's own IoU.
+
+    Returns:
+        (low, high) in points of each of the K classes; nan for both of a single image, and of a class that no resample
+        holds.
+    """
+    images, classes = candidate.shape[:2]
+    if images < FEWEST_IMAGES:
+        return [(float("nan"), float("nan"))] * classes
+    weights = _draw_weights(images, RESAMPLES, SEED)
+    present = weights @ is_present(candidate) > 0
+    values = _weighted_iou(weights, candidate, present)
+    if reference is not None:
+        values = values - _weighted_iou(weights, reference, present)
+    return [_percentiles(column, 0.95) for column in values.T]
+
+
 def share_interval(
     hits: npt.NDArray[np.int64],
     totals: npt.NDArray[np.int64],
@@ -100,7 +124,12 @@ def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _weighted_iou(weights: Floats, confusions: Counts, present: npt.NDArray[np.bool_]) -> Floats:
+    """Return the (resamples, K) IoU of the weighted sums of images; nan of classes that a resample does not hold."""
+    intersections, unions = intersections_and_unions(confusions)  # each (N, K)
+    return iou_points(weights @ intersections, weights @ unions, present)
+
+
 def _weighted_miou(weights: Floats, confusions: Counts, present: npt.NDArray[np.bool_]) -> Floats:
     """Return the (resamples,) mIoU of the weighted sums of images, over the classes present in each resample."""
-    intersections, unions = intersections_and_unions(confusions)  # each (N, K)
-    return mean_of_present(iou_points(weights @ intersections, weights @ unions, present))
+    return mean_of_present(_weighted_iou(weights, confusions, present))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_deeplab.evaluation.bootstrap import bootstrap_interval, share_interval
+from edge_deeplab.evaluation.bootstrap import bootstrap_interval, class_intervals, share_interval
 from edge_deeplab.evaluation.metrics import Counts, mean_iou
 
 
@@ -33,6 +33,20 @@ def test_interval_equals_the_quantiles_of_a_plain_loop():
     ]
     expected = np.quantile(differences, [0.025, 0.975])
     assert bootstrap_interval(reference, candidate, resamples=40, seed=3) == pytest.approx(expected)
+
+
+def test_class_intervals_are_drawn_as_those_of_the_mean():
+    reference, candidate = confusions_of(9, 0.7, seed=1), confusions_of(9, 0.6, seed=2)
+    for confusions in (reference, candidate):
+        confusions[:, 1:] = 0  # no mask holds another class: the first one's IoU is the mean
+    expected = bootstrap_interval(reference, candidate)
+    assert expected[0] < expected[1]
+    assert class_intervals(candidate, reference)[0] == pytest.approx(expected)
+    nothing = class_intervals(np.zeros_like(reference))
+    assert np.isnan(nothing).all()
+    (low, high), *_ = class_intervals(confusions_of(9, 0.6, seed=2))
+    assert 0 < low < high < 100
+    assert np.isnan(class_intervals(candidate[:1], reference[:1])).all()
 
 
 def test_interval_is_the_same_for_the_same_seed_and_another_for_another():
