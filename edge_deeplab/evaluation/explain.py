@@ -22,7 +22,7 @@ from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.errors import CaptureError, EdgeDeepLabError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.reference import find_reference
-from edge_deeplab.evaluation.taps import LayerValues, tap
+from edge_deeplab.evaluation.taps import LayerValues, tap_images
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import file_sha256
 from edge_deeplab.formats.read import sizes_of
@@ -34,6 +34,9 @@ from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.sensitivity import signal_to_noise_db
+
+_AT_ONCE = 2
+"""Pictures whose values are held in memory together, so that each file is opened once for them."""
 
 
 def explain_report(
@@ -104,24 +107,30 @@ def explain_images(
         return []
     progress.begin(f"following {checkpoint.name} layer by layer")
     follow = _model_steps(checkpoint, (images[0].shape[0], images[0].shape[1]))
-    several = [_explain_image(follow, paths, image, progress) for image in images]
-    return list(zip(*several, strict=True))
+    found: list[tuple[DriftChain, ...]] = [()] * len(paths)
+    for start in range(0, len(images), _AT_ONCE):
+        several = images[start : start + _AT_ONCE]
+        steps = [follow(image_hwc) for image_hwc in several]
+        for place, path in enumerate(paths):
+            progress.begin(f"reading the values inside {path.name}")
+            found[place] += tuple(_explain_file(path, several, steps))
+    return found
 
 
-def _explain_image(
-    follow: "_Follow", paths: Sequence[Path], image_hwc: ImageHWC, progress: Progress
+def _explain_file(
+    path: Path,
+    images: Sequence[ImageHWC],
+    steps: Sequence[tuple[dict[str, LayerValues], dict[str, str]]],
 ) -> list[DriftChain]:
-    steps, operators = follow(image_hwc)
+    """Return a file's chains, one a picture; from the first at which it fails on they have the error."""
     found = []
-    for path in paths:
-        progress.begin(f"reading the values inside {path.name}")
-        try:
-            values = tap(path, image_hwc)
-        except EdgeDeepLabError as error:
-            found.append(DriftChain(path, error=str(error)))
-            continue
-        shown = {module: values[name] for module, name in operators.items() if name in values}
-        found.append(_compare(path, {**steps, "file": shown}, operators))
+    try:
+        for (before, operators), values in zip(steps, tap_images(path, images), strict=True):
+            shown = {module: values[name] for module, name in operators.items() if name in values}
+            found.append(_compare(path, {**before, "file": shown}, operators))
+    except EdgeDeepLabError as error:
+        failed = DriftChain(path, error=str(error))
+        found += [failed] * (len(images) - len(found))
     return found
 
 

@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from edge_deeplab.child.bounded import BoundedChild
 from edge_deeplab.cli.score_tables import chain_table
 from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.errors import ArtifactError
+from edge_deeplab.evaluation import taps
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift, plot
-from edge_deeplab.evaluation.explain import explain
+from edge_deeplab.evaluation.explain import explain, explain_images
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.targets import STABLE
@@ -101,6 +103,28 @@ def test_first_drift_is_the_first_below_the_threshold() -> None:
     assert explanation.worst("file").module == "c"
     assert explanation.to_json()["first_drift"] == {"file": "b"}
     assert chain_table(explanation).row_count == 5
+
+
+def test_several_pictures_open_each_file_once(
+    checkpoint: Any,
+    int8_files: ByTarget[Path],
+    pictures: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def open_child(module: str, **how: Any) -> BoundedChild:
+        opened.append(how["subject"])
+        return BoundedChild(module, **how)
+
+    monkeypatch.setattr(taps, "BoundedChild", open_child)
+    images = [picture.numpy() for picture in pictures[:2]]
+    paths = [int8_files[target] for target in STABLE]
+    found = explain_images(checkpoint, paths, images)
+    assert opened == [str(path) for path in paths]
+    for place, image in enumerate(images):
+        assert [chains[place] for chains in found] == explain(checkpoint, paths, image)
+    assert found[0][0] != found[0][1]
 
 
 def test_explain_a_file_that_cannot_be_tapped_fails_alone(
