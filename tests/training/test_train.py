@@ -418,7 +418,6 @@ def test_load_recipe_shipped_recipes_are_valid() -> None:
     kinds = {
         "int8": QatRecipe,
         "pruned": PruneRecipe,
-        "nano": PruneRecipe,
         "compress": CompressRecipe,
     }
     for path in recipes:
