@@ -46,7 +46,7 @@ def test_target_has_a_lowering_a_reader_rules_and_engines(name: TargetName) -> N
 
 def test_tables_keyed_by_target_have_its_keys() -> None:
     assert {*stored._OPENERS} == {*TARGETS}
-    assert {*taps._TAPS} == {*TARGETS} - {"executorch"}, "XNNPACK keeps what is inside its parts"
+    assert {*taps._OPENERS} == {*TARGETS} - {"executorch"}, "XNNPACK keeps what is inside its parts"
 
 
 def test_runtime_belongs_to_one_target() -> None:

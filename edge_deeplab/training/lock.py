@@ -19,7 +19,7 @@ def held_alone(folder: Path, work: str) -> Iterator[None]:
     Of processes that run together, as under torchrun, the first alone holds it.
 
     Args:
-        folder: of the run; made when absent.
+        folder: of the run; made when absent, and gone again where the run leaves nothing in it.
         work: what such a run is, for the error message.
 
     Raises:
@@ -28,7 +28,7 @@ def held_alone(folder: Path, work: str) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":
         yield
         return
-    lock = FileLock(folder / LOCK_FILE, blocking=False)
+    lock, was_there = FileLock(folder / LOCK_FILE, blocking=False), folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -44,4 +44,7 @@ def held_alone(folder: Path, work: str) -> Iterator[None]:
     try:
         yield
     finally:
+        if not was_there and [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+            (folder / LOCK_FILE).unlink()
+            folder.rmdir()
         lock.release()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_deeplab.config import CompressRecipe, Recipe
-from edge_deeplab.data.standard_layouts import read_voc
+from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import FORMAT, read_manifest
@@ -52,4 +52,4 @@ def test_voc_list_that_names_an_image_elsewhere_is_refused(stem: str, tmp_path: 
     (tmp_path / "secret.jpg").write_text("secret")
     (lists / "val.txt").write_text(f"{stem}\n")
     with pytest.raises(DataError, match="leads elsewhere"):
-        read_voc(tmp_path / "VOC2012", "val")
+        open_dataset(tmp_path / "VOC2012", "val")

@@ -9,9 +9,10 @@ from PIL import Image
 
 import edge_deeplab as ed
 from edge_deeplab.config import PruneRecipe, QatRecipe, Recipe
-from edge_deeplab.errors import MissingDependencyError
+from edge_deeplab.errors import MissingDependencyError, OutputError
 from edge_deeplab.recipes import load_recipe_as, recipe_text
 from edge_deeplab.training.curve import CURVE_FILE, draw_curve
+from edge_deeplab.training.lock import held_alone
 from edge_deeplab.training.log import LOG_FILE, read_log
 from edge_deeplab.training.run_folder import RECIPE_FILE
 from tests.progress import Heard
@@ -105,3 +106,18 @@ def test_curve_that_cannot_be_drawn_is_told_once_and_ends_no_training(
     ed.train(make_dataset(), tmp_path / "run", recipe=TINY, workers=0, progress=heard)
     assert len([note for note in heard.notes if note.startswith("curve.png is not drawn")]) == 1
     assert len(read_log(tmp_path / "run" / LOG_FILE)) == 2
+
+
+def test_folder_in_which_a_run_left_nothing_is_gone_and_another_stays(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("there", "new", "full"):
+        with held_alone(tmp_path / name, "training"):
+            if name == "full":
+                (tmp_path / name / "log.csv").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "there"]
+    with (
+        held_alone(tmp_path / "full", "training"),
+        pytest.raises(OutputError, match="at work"),
+        held_alone(tmp_path / "full", "training"),
+    ):
+        pass
