@@ -87,14 +87,12 @@ def test_folder_in_which_a_training_is_at_work_is_left_to_it(
     )
     for number, call in enumerate(calls):
         output = tmp_path / f"run{number}"
-        with (
-            held_alone(output, "training"),
-            pytest.raises(
+        with held_alone(output, "training"):
+            with pytest.raises(
                 OutputError, match=r"another training is at work in .*wait until it ends"
-            ),
-        ):
-            call(output)
-        assert [path.name for path in output.iterdir()] == [LOCK_FILE]
+            ):
+                call(output)
+            assert [path.name for path in output.iterdir()] == [LOCK_FILE]
 
 
 def test_calibration_alone_is_scored_before_and_after(
