@@ -149,16 +149,18 @@ def _explains(explained: float, agreement: float) -> bool:
     return 1 - explained <= (1 - agreement) / 2
 
 
-def made_in_file(mistake: Mistake, each: Compared, predict: Callable[[ImageHWC], Ids]) -> float:
-    """Return how much of what was wanted a file gives of the spoilt picture: then the file expects it so."""
-    given = predict(np.ascontiguousarray(mistake.make(each.image_hwc, each.wanted.shape)))
-    return pixel_agreement(given, each.wanted)
+def agreement_if(
+    mistake: Mistake, image_hwc: ImageHWC, ids: Ids, predict: Callable[[ImageHWC], Ids]
+) -> float:
+    """Return the share of pixels at which the spoilt picture gives some class map.
 
-
-def made_on_device(mistake: Mistake, each: Compared, predict: Callable[[ImageHWC], Ids]) -> float:
-    """Return how much of what a device gave the same file gives here of the spoilt picture."""
-    spoilt = np.ascontiguousarray(mistake.make(each.image_hwc, each.given.shape))
-    return pixel_agreement(each.given, predict(resize_image(spoilt, each.given.shape)))
+    Args:
+        mistake: that spoils it.
+        image_hwc: (H, W, 3) uint8 RGB of any size.
+        ids: (h, w) of the model's size: what was wanted of a file, which then expects pictures so, or a device gave.
+        predict: runs the file here on a picture of any size.
+    """
+    return pixel_agreement(predict(np.ascontiguousarray(mistake.make(image_hwc, ids.shape))), ids)
 
 
 def _other_classes(compared: Sequence[Compared], classes: Sequence[str]) -> tuple[float, str]:

@@ -17,7 +17,7 @@ from edge_deeplab.evaluation.mistakes import (
     SHOWN,
     Compared,
     Suspicion,
-    made_on_device,
+    agreement_if,
     suspect,
 )
 from edge_deeplab.evaluation.replayed import DeviceReplay, ReplayedMasks
@@ -119,8 +119,8 @@ class ReplayTrial(Trial):
             self.beside,
             contestant.class_names,
             MISTAKES,
-            lambda mistake, each: made_on_device(
-                mistake, each, lambda image: same.predict(image)[0]
+            lambda mistake, each: agreement_if(
+                mistake, each.image_hwc, each.given, lambda image: same.predict(image)[0]
             ),
         )
 

@@ -23,7 +23,7 @@ from edge_deeplab.evaluation.mistakes import (
     SWAPPED,
     Compared,
     Suspicion,
-    made_in_file,
+    agreement_if,
     suspect,
 )
 from edge_deeplab.evaluation.scores import Evaluation
@@ -151,8 +151,8 @@ class Trial(Entrant):
             self.compared,
             contestant.class_names,
             (SWAPPED,),
-            lambda mistake, each: made_in_file(
-                mistake, each, lambda image: contestant.predict(image)[0]
+            lambda mistake, each: agreement_if(
+                mistake, each.image_hwc, each.wanted, lambda image: contestant.predict(image)[0]
             ),
         )
 

@@ -11,8 +11,7 @@ from edge_deeplab.evaluation.mistakes import (
     SWAPPED,
     Compared,
     Mistake,
-    made_in_file,
-    made_on_device,
+    agreement_if,
     suspect,
 )
 
@@ -40,10 +39,14 @@ def on_device(
     return [Compared(each, run(each), segment(each)) for each in pictures]
 
 
+def on_a_device(mistake: Mistake, each: Compared) -> float:
+    return agreement_if(mistake, each.image_hwc, each.given, segment)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.said)
 def test_mistake_of_a_device_is_named(mistake: Mistake, pictures: list[np.ndarray]) -> None:
     compared = on_device(pictures, lambda image: segment(mistake.make(image, SIZE_HW)))
-    found = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    found = suspect(compared, CLASSES, MISTAKES, on_a_device)
     assert found is not None
     assert (found.said, found.explained, found.images) == (mistake.said, 1.0, 3)
     assert found.agreement < 0.99
@@ -57,7 +60,10 @@ def test_file_that_takes_blue_first_is_named(pictures: list[np.ndarray]) -> None
         return segment(image_hwc[..., ::-1])
 
     found = suspect(
-        on_device(pictures, file), CLASSES, [SWAPPED], lambda m, each: made_in_file(m, each, file)
+        on_device(pictures, file),
+        CLASSES,
+        [SWAPPED],
+        lambda m, each: agreement_if(m, each.image_hwc, each.wanted, file),
     )
     assert found is not None
     assert found.said == "red and blue were swapped"
@@ -79,7 +85,7 @@ def test_what_differs_in_few_pixels_is_explained_too(pictures: list[np.ndarray])
     sky[..., 1] = 200  # which no swap changes
     wide = [np.concatenate([sky, each], axis=1) for each in pictures]
     compared = on_device(wide, lambda image: segment(image[..., ::-1]))
-    found = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    found = suspect(compared, CLASSES, MISTAKES, on_a_device)
     assert found is not None
     assert found.said == "red and blue were swapped"
     assert 0.9 < found.agreement < found.explained == 1.0
@@ -101,10 +107,10 @@ def test_class_maps_that_hardly_differ_are_not_suspected(
 def test_what_no_mistake_explains_is_not_explained(pictures: list[np.ndarray]) -> None:
     noise = np.random.default_rng(1)
     compared = on_device(pictures, lambda _: noise.integers(0, 4, SIZE_HW).astype(np.uint8))
-    look = suspect(compared, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    look = suspect(compared, CLASSES, MISTAKES, on_a_device)
     assert look is None
     one_class = on_device(pictures, lambda _: np.zeros(SIZE_HW, np.uint8))
-    look = suspect(one_class, CLASSES, MISTAKES, lambda m, each: made_on_device(m, each, segment))
+    look = suspect(one_class, CLASSES, MISTAKES, on_a_device)
     assert look is None
 
 
