@@ -10,7 +10,8 @@ from typing import Any
 
 from edge_deeplab.errors import ArtifactError, require
 from edge_deeplab.formats.coreai_asset import EXPECTED, read_asset
-from edge_deeplab.formats.coreai_program import MAIN, native_values
+from edge_deeplab.formats.coreai_listing import MAIN
+from edge_deeplab.formats.coreai_program import native_values
 from edge_deeplab.formats.source import unreadable
 from edge_deeplab.runtimes.base import CORE_AI
 from edge_deeplab.runtimes.engine import EngineFactory
