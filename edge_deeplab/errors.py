@@ -7,6 +7,7 @@
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
     |   `-- ChildError                    the process of its own that worked on the file was lost
     |-- OutputError                       a place that cannot be written
+    |   `-- UnwrittenError                what was asked for beside a result, which is kept
     |-- MissingDependencyError            an optional package is absent
     |-- ToolError                         a vendor's tool that is missing, or failed
     |-- CaptureError                      the model could not be captured as a canonical graph
@@ -74,6 +75,20 @@ class ChildError(ArtifactError):
 
 class OutputError(EdgeDeepLabError):
     """An output that cannot be written; what stood there before is untouched."""
+
+
+class UnwrittenError(OutputError):
+    """All was measured, and something that was asked for beside the result could not be written.
+
+    Args:
+        result: what the verb returns where all is written.
+        sentences: why, one for each output that failed; the others are written.
+    """
+
+    def __init__(self, result: object, sentences: Sequence[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.result = result
+        self.sentences = tuple(sentences)
 
 
 class MissingDependencyError(EdgeDeepLabError):

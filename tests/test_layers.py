@@ -21,7 +21,7 @@ FOLDERS = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "targets", "progress", "collecting"),
     ("errors",),
-    ("extras", "files", "documents", "versions", "child", "sparsity_pattern", "junit"),
+    ("extras", "files", "documents", "versions", "child", "sparsity_pattern", "junit", "outputs"),
     ("config", "description", "recipes"),
     ("formats",),
     ("data", "models", "weights"),

@@ -50,13 +50,15 @@ def check(
         ArtifactError: when the Mac's answer cannot be read, or is about another package.
         ConfigError: for an unknown profile or way to observe, a profile that reads none of the files, an answer for
             several files, an observer that all were to be asked and is not available, or nothing to fix.
-        OutputError: when a copy or the JUnit file cannot be written.
+        OutputError: when a copy or the JUnit file cannot be written; once all is checked with the reports
+            (`UnwrittenError`), or as the error of the file whose copy it is.
     """
     from edge_deeplab.checker.ci import check_junit
     from edge_deeplab.checker.mac.bundle import only_package
     from edge_deeplab.checker.report import check_artifacts
     from edge_deeplab.files import check_apart, check_writable, write_atomically
     from edge_deeplab.lab.observers import available_observers, demand_observers
+    from edge_deeplab.outputs import Output, write_all
     from edge_deeplab.runtimes.observers.mac import MacAnswer
 
     profiles, merge = to_names("profiles", profiles), to_path_or_none("merge", merge)
@@ -82,7 +84,7 @@ def check(
     results = check_artifacts(paths, profiles, observers, progress=progress)
     found = (*(_with_fixes(results, output, progress) if fix else results), *unread)
     if junit is not None:
-        write_atomically(junit, check_junit(found))
+        write_all(found, [Output(junit, lambda: write_atomically(junit, check_junit(found)))])
     return found
 
 

@@ -34,7 +34,7 @@ def data(
     Raises:
         ConfigError: when the sheet is no PNG.
         DataError: when it is no folder of labelled images.
-        OutputError: when the sheet cannot be written.
+        OutputError: when the sheet cannot be written; once all is read with the summary (`UnwrittenError`).
     """
     from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
 

@@ -1,7 +1,6 @@
 """The face's verbs that measure: evaluate, parity, bench, the chain of all, and what is installed and shipped."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def parity(
     `evaluation.parity.parity`. A file that fails is an entry of the result, not an exception. `on` names a device of
     the lab, by its profile, whose simulator or accelerator runs the files (`lab.scoring.DeviceParityRequest`).
     `masks` are folders of class maps that devices made, each a row of the result. `html` is where the result is also
-    written as one page (`report.writing.parity_with_page`); why it could not be is the result's `page_error`.
+    written as one page (`report.writing.parity_with_page`).
     """
     from edge_deeplab.evaluation import parity as layer
     from edge_deeplab.lab.scoring import DeviceParityRequest
@@ -282,8 +281,7 @@ def compress(
         workers: processes that draw crops.
         max_pixels: a larger image is refused.
         label_map: as for `train`.
-        html: where `report` of the folder is also written as one page, on the images that the recipe scores; why it
-            could not be is among the result's failures.
+        html: where `report` of the folder is also written as one page, on the images that the recipe scores.
         progress: told a line a step, and what a step tells.
 
     Raises:
@@ -291,7 +289,8 @@ def compress(
         DataError: when a split is missing, has other classes, or fewer images than a batch.
         MissingDependencyError: when a step's package is not installed.
         StepError: when a step fails; the steps before it are kept.
-        OutputError: when another chain is at work in the folder, or it cannot be written.
+        OutputError: when another chain is at work in the folder, or it or the page cannot be written; once all is
+            measured with the report (`UnwrittenError`).
     """
     progress.begin("loading torch")
     from edge_deeplab.compress.chain import compress as run
@@ -299,6 +298,7 @@ def compress(
     from edge_deeplab.config import CompressRecipe, ParitySection
     from edge_deeplab.data.inspection.glance import tell_data
     from edge_deeplab.files import check_writable
+    from edge_deeplab.outputs import Output
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
@@ -312,10 +312,9 @@ def compress(
     if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it
         tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
     start = load(checkpoint)
-    chain = run(start, chosen, Job(labelled, folder, workers, progress))
+    beside: list[Output] = []
     if page is not None:
         from edge_deeplab.api.pages import report
-        from edge_deeplab.report.writing import page_failure
 
         scored = chosen.parity or ParitySection()
         write = partial(
@@ -331,9 +330,8 @@ def compress(
             max_drop=scored.max_drop,
             progress=progress,
         )
-        if (unwritten := page_failure(write, page)) is not None:
-            return replace(chain, failures=(*chain.failures, unwritten))
-    return chain
+        beside.append(Output(page, write))
+    return run(start, chosen, Job(labelled, folder, workers, progress), beside)
 
 
 def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":

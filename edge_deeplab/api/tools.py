@@ -45,11 +45,12 @@ def lab(
         CheckpointError: when the reference is not found.
         DataError: for data that cannot be read.
         MissingDependencyError: for a reference without torch, which runs it.
-        OutputError: when the page cannot be written.
+        OutputError: when the page cannot be written; once all is measured with the report (`UnwrittenError`).
     """
     from edge_deeplab.files import check_apart, check_writable, write_atomically
     from edge_deeplab.lab.matrix import LabRequest, run_lab
     from edge_deeplab.lab.page import write_page
+    from edge_deeplab.outputs import Output, write_all
 
     page, named = to_path_or_none("html", html), to_paths(artifacts)
     if page is not None:
@@ -68,7 +69,7 @@ def lab(
     )
     report = run_lab(request, progress)
     if page is not None:
-        write_atomically(page, write_page(report))
+        write_all(report, [Output(page, lambda: write_atomically(page, write_page(report)))])
     return report
 
 

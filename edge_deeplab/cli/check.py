@@ -14,6 +14,7 @@ from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import JunitOption
 from edge_deeplab.cli.output import (
     DebugOption,
+    Ending,
     JsonOption,
     ending_cleanly,
     naming_options,
@@ -117,7 +118,7 @@ def check(
         raise typer.BadParameter(
             "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
         )
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         _refuse_ignored(
             {
                 "--explain": explain_rule is not None,
@@ -144,7 +145,8 @@ def check(
             _show_script(package, mac_script, as_json=as_json)
         else:
             with naming_options({"profiles": "--profile"}), drawn_progress() as progress:
-                results = api.check(
+                results = ending.result_of(
+                    api.check,
                     artifacts or (),
                     profiles=profiles or (),
                     observe=observe,
@@ -154,10 +156,10 @@ def check(
                     junit=junit,
                     progress=progress,
                 )
-            _show(results, as_json=as_json)
+            _show(results, ending, as_json=as_json)
 
 
-def _show(results: "Sequence[CheckResult]", *, as_json: bool) -> None:
+def _show(results: "Sequence[CheckResult]", ending: Ending, *, as_json: bool) -> None:
     """Print the report of files; exit code 1 when one cannot be read, mended, or holds a rejected operator."""
     from edge_deeplab.checker.report import ArtifactReport, UnreadArtifact
 
@@ -165,7 +167,7 @@ def _show(results: "Sequence[CheckResult]", *, as_json: bool) -> None:
     errors = [result.error for result in results if isinstance(result, UnreadArtifact)]
     errors += [report.fix.error for report in reports if report.fix and report.fix.error]
     if as_json:
-        print_json({"artifacts": [result.to_json() for result in results]})
+        ending.print_json({"artifacts": [result.to_json() for result in results]})
     else:
         _show_reports(reports)
         if len(results) > 1:

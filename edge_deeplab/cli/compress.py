@@ -7,7 +7,7 @@ import typer
 
 from edge_deeplab import api
 from edge_deeplab.cli.options import FailInconclusiveOption, LabelMapOption, MaxPixelsOption
-from edge_deeplab.cli.output import DebugOption, JsonOption, ending_cleanly, print_json
+from edge_deeplab.cli.output import DebugOption, Ending, JsonOption, ending_cleanly
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
 from edge_deeplab.cli.training import FloatCheckpointArgument, TrainingDataOption, WorkersOption
@@ -54,9 +54,10 @@ def compress(
     Example: edge-deeplab compress camvid-efficientnet-lite0 --data camvid
     --recipe recipes/camvid-efficientnet-lite0-compress.toml --output runs/small
     """
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         with drawn_progress() as progress:
-            report = api.compress(
+            report = ending.result_of(
+                api.compress,
                 checkpoint,
                 data=data,
                 recipe=recipe,
@@ -67,17 +68,17 @@ def compress(
                 html=html,
                 progress=progress,
             )
-        _show(report, output, as_json=as_json)
+        _show(report, output, ending, as_json=as_json)
         if report.failures or (fail_inconclusive and report.doubts):
             raise typer.Exit(1)
 
 
-def _show(report: "ChainReport", output: Path, *, as_json: bool) -> None:
+def _show(report: "ChainReport", output: Path, ending: Ending, *, as_json: bool) -> None:
     """Print the report on stdout, and on stderr one sentence for all that failed or is left open."""
     from edge_deeplab.cli.terminal import stdout_console
 
     if as_json:
-        print_json({"output": str(output), **report.to_json()})
+        ending.print_json({"output": str(output), **report.to_json()})
     else:
         if report.files:
             stdout_console().print(report_table(report))

@@ -12,7 +12,6 @@ from edge_deeplab.cli.output import (
     JsonOption,
     ending_cleanly,
     naming_options,
-    print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
@@ -51,13 +50,18 @@ def data(
 
     Example: edge-deeplab data camvid --sheet camvid.png
     """
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         with naming_options({}), drawn_progress() as progress:
-            summary = api.data(
-                folder, sheet=sheet, max_pixels=max_pixels, workers=workers, progress=progress
+            summary = ending.result_of(
+                api.data,
+                folder,
+                sheet=sheet,
+                max_pixels=max_pixels,
+                workers=workers,
+                progress=progress,
             )
         if as_json:
-            print_json(summary.to_json())
+            ending.print_json(summary.to_json())
         else:
             _show(summary)
         if not summary.passed:

@@ -32,7 +32,6 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     naming_options,
     parse_size,
-    print_json,
     reading_option,
 )
 from edge_deeplab.cli.progress import drawn_progress
@@ -129,9 +128,10 @@ def evaluate(
     widths_px = parse_widths(trimap)
     refining = _parse_crf(crf, crf_appearance)
     foreign_pixels = parse_normalisation(normalisation)
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         with naming_options({}), drawn_progress() as progress:
-            evaluation = api.evaluate(
+            evaluation = ending.result_of(
+                api.evaluate,
                 model,
                 data=data,
                 split=split,
@@ -156,7 +156,7 @@ def evaluate(
                 progress=progress,
             )
         if as_json:
-            print_json(evaluation.to_json())
+            ending.print_json(evaluation.to_json())
         else:
             _show(evaluation, refined=crf)
 

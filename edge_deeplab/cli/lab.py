@@ -18,6 +18,7 @@ from edge_deeplab.cli.options import (
 )
 from edge_deeplab.cli.output import (
     DebugOption,
+    Ending,
     JsonOption,
     ending_cleanly,
     naming_options,
@@ -109,7 +110,7 @@ def lab(
 
     Example: edge-deeplab lab exports/*.tflite --device ethos-u55-256 --device litert-gpu
     """
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         _refuse_misplaced(
             {"--tools": tools, "--install": bool(install)},
             {
@@ -136,7 +137,8 @@ def lab(
         if not artifacts:
             raise typer.BadParameter("no FILE came; exported files were expected, or --tools")
         with naming_options({"devices": "--device"}), drawn_progress() as progress:
-            report = api.lab(
+            report = ending.result_of(
+                api.lab,
                 artifacts,
                 devices=device or (),
                 reference=reference,
@@ -148,15 +150,15 @@ def lab(
                 html=html,
                 progress=progress,
             )
-        _tell(report, as_json=as_json)
+        _tell(report, ending, as_json=as_json)
         if report.failures or (fail_disagreement and report.disagreements):
             raise typer.Exit(1)
 
 
-def _tell(report: "LabReport", *, as_json: bool) -> None:
+def _tell(report: "LabReport", ending: Ending, *, as_json: bool) -> None:
     """Print the matrix, and on stderr what failed, with the devices of each failure."""
     if as_json:
-        print_json(report.to_json())
+        ending.print_json(report.to_json())
     else:
         from edge_deeplab.cli.lab_tables import show_report
 

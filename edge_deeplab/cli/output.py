@@ -11,11 +11,12 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from math import isfinite
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
 import typer
 
@@ -26,9 +27,12 @@ from edge_deeplab.cli.terminal import (
     say,
     write_document,
 )
-from edge_deeplab.errors import ConfigError, EdgeDeepLabError
+from edge_deeplab.errors import ConfigError, EdgeDeepLabError, UnwrittenError
 from edge_deeplab.extras import missing_dependency
 from edge_deeplab.text import first_line
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _IMPORT_SYSTEM, _IMPORT_POLL_S = "<frozen importlib._bootstrap>", 0.05
 
@@ -52,19 +56,52 @@ UnsafePickleOption = Annotated[
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
+@dataclass
+class Ending:
+    """How a command ends where its result stands and something that was asked for beside it could not be written.
+
+    Args:
+        unwritten: why, a sentence each.
+    """
+
+    unwritten: tuple[str, ...] = ()
+
+    def result_of(
+        self, verb: Callable[P, Result], *arguments: P.args, **keywords: P.kwargs
+    ) -> Result:
+        """Return what a verb returns, also where outputs beside it failed; the command ends with them, and code 1."""
+        try:
+            return verb(*arguments, **keywords)
+        except UnwrittenError as error:
+            self.unwritten = error.sentences
+            return cast(Result, error.result)
+
+    def print_json(self, document: Mapping[str, Any]) -> None:
+        """Print a result's document, with `error` where an output beside it failed; errors as for `print_json`."""
+        print_json({**document, "error": "; ".join(self.unwritten)} if self.unwritten else document)
+
+    def tell(self) -> None:
+        """Say on stderr what could not be written."""
+        for sentence in self.unwritten:
+            say(f"error: {sentence}", err=True)
+
+
 @contextmanager
-def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
+def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[Ending]:
     """Turn any failure into one sentence on stderr and exit code 1; `--debug` shows the traceback before it.
 
     With `--json` the sentence also goes to stdout as {"error": ...}, so that a script always finds one document there.
+    Where only outputs beside a result failed (`Ending`), the document is the result's, with `error` in it.
     SIGTERM ends the command as Ctrl-C does, so that what was half written is removed. A reader of stdout that goes
     away, as `| head` does, ends it without a word.
     """
     log_to_stderr(logging.DEBUG if debug else logging.INFO)
     with interruptible() as came:
+        ending = Ending()
         try:
-            yield
+            yield ending
         except (typer.Exit, typer.BadParameter):
+            ending.tell()
             raise
         except ReaderGoneError as error:
             raise typer.Exit(1) from error
@@ -74,6 +111,9 @@ def ending_cleanly(*, as_json: bool, debug: bool) -> Iterator[None]:
             with suppress(StdoutError):
                 _tell(error, as_json=as_json and not isinstance(error, StdoutError), debug=debug)
             raise typer.Exit(1) from error
+        ending.tell()
+        if ending.unwritten:
+            raise typer.Exit(1)
 
 
 @contextmanager

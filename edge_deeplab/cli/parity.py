@@ -30,7 +30,6 @@ from edge_deeplab.cli.output import (
     ending_cleanly,
     finite,
     naming_options,
-    print_json,
 )
 from edge_deeplab.cli.parity_video import refuse_scoring, show_flicker
 from edge_deeplab.cli.progress import drawn_progress
@@ -180,9 +179,10 @@ def parity(
                 )
             show_flicker(found, as_json=as_json)
         return
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         with naming_options({}), drawn_progress() as progress:
-            report = api.parity(
+            report = ending.result_of(
+                api.parity,
                 artifacts or None,
                 masks=masks or (),
                 reference=reference,
@@ -208,7 +208,7 @@ def parity(
                 progress=progress,
             )
         if as_json:
-            print_json(report.to_json())
+            ending.print_json(report.to_json())
         else:
             _show(report, per_class=per_class)
             if on is not None:

@@ -22,11 +22,11 @@ from edge_deeplab.cli.options import (
 )
 from edge_deeplab.cli.output import (
     DebugOption,
+    Ending,
     JsonOption,
     ending_cleanly,
     finite,
     naming_options,
-    print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
@@ -101,9 +101,10 @@ def report(
     Example: edge-deeplab report exports --data camvid --output report.html
     """
     foreign_pixels = parse_normalisation(normalisation)
-    with ending_cleanly(as_json=as_json, debug=debug):
+    with ending_cleanly(as_json=as_json, debug=debug) as ending:
         with naming_options({"devices": "--device"}), drawn_progress() as progress:
-            written = api.report(
+            written = ending.result_of(
+                api.report,
                 files,
                 output=output,
                 data=data,
@@ -124,13 +125,13 @@ def report(
                 png=png,
                 progress=progress,
             )
-        _tell(written, as_json=as_json)
+        _tell(written, ending, as_json=as_json)
 
 
-def _tell(written: "WrittenReport", *, as_json: bool) -> None:
+def _tell(written: "WrittenReport", ending: Ending, *, as_json: bool) -> None:
     if as_json:
-        print_json(written.to_json())
-    else:
+        ending.print_json(written.to_json())
+    elif written.bytes is not None:
         count = len(written.entries)
         files = f"{count} {'file' if count == 1 else 'files'}"
         say(f"{written.path}: {files}, {written.bytes / 1e6:.2f} MB")

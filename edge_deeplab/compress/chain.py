@@ -1,6 +1,8 @@
 """The chain: prune, train quantizers, export, check, score, time, report; each step once for the same inputs."""
 
-from edge_deeplab.compress.gathering import gather
+from collections.abc import Sequence
+
+from edge_deeplab.compress.gathering import outputs_of
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.measures import (
     Exported,
@@ -17,10 +19,13 @@ from edge_deeplab.compress.stages import Stage, prune, quantize_aware
 from edge_deeplab.compress.summary import Measured, summarise
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.training.lock import held_alone
 
 
-def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainReport:
+def compress(
+    checkpoint: Checkpoint, recipe: CompressRecipe, job: Job, beside: Sequence[Output] = ()
+) -> ChainReport:
     """Run the chain and return its report; what an earlier run has finished is found, not done again.
 
     Args:
@@ -28,6 +33,7 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
         recipe: the steps.
         job: the data, the folder and who is told how it stands. In the folder there will be `checkpoints/`, `exports/`,
             `report.json`, `report.md` and `pareto.png`, and each step's own files in `steps/`.
+        beside: what else is written of the folder, last.
 
     Raises:
         ConfigError: when the checkpoint is quantized, cannot be, or cannot be exported, or sections of the recipe
@@ -35,7 +41,8 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
         DataError: when a split is missing, has other classes, or fewer images than a batch.
         MissingDependencyError: when a step's package is not installed.
         StepError: when a step fails; the steps before it are kept.
-        OutputError: when another chain is at work in the folder, or it cannot be written.
+        OutputError: when another chain is at work in the folder.
+        UnwrittenError: with the report, when something of the folder or beside it cannot be written.
     """
     check_chain(checkpoint, recipe, job)
     with held_alone(job.output, "compress"):
@@ -45,7 +52,7 @@ def compress(checkpoint: Checkpoint, recipe: CompressRecipe, job: Job) -> ChainR
         exports = _export(stages, recipe, job)
         measured = _measure(stages, exports, recipe, job)
         report = summarise(stages, measured, recipe.parity, job.finished)
-        gather(job.output, stages, exports, report)
+        write_all(report, (*outputs_of(job.output, stages, exports, report), *beside))
     return report
 
 

@@ -20,14 +20,15 @@ from edge_deeplab.files import (
     write_atomically,
 )
 from edge_deeplab.formats.manifest import MANIFEST, ManifestEntry, content_sha256, write_manifest
+from edge_deeplab.outputs import Output
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
 
 
-def gather(
+def outputs_of(
     output: Path, stages: Sequence[Stage], exports: Sequence[Exported], report: ChainReport
-) -> None:
-    """Copy checkpoints and artifacts out of their steps and write the report, each of them atomically.
+) -> tuple[Output, ...]:
+    """Return what copies checkpoints and artifacts out of their steps and writes the report, each of them atomically.
 
     What an earlier report lists and this one does not is removed; it stays in its step.
 
@@ -36,29 +37,47 @@ def gather(
         stages: of which those that a step made are kept.
         exports: their artifacts.
         report: from `summarise`.
-
-    Raises:
-        OutputError: when something cannot be written.
     """
+    document = report.to_json()
+    gathered = _listed(document)
+    outputs = [
+        Output(output, lambda: _copy_all(output, stages, exports, gathered)),
+        Output(output / REPORT, lambda: _write(output / REPORT, _json(document))),
+        Output(output / TABLE, lambda: _write(output / TABLE, report_markdown(report))),
+    ]
+    if PLOT in gathered:
+        outputs.append(Output(output / PLOT, lambda: _draw(report, output / PLOT)))
+    return tuple(outputs)
+
+
+def _copy_all(
+    output: Path, stages: Sequence[Stage], exports: Sequence[Exported], gathered: set[str]
+) -> None:
     for stage in stages:
         if stage.made_by is not None:
             _copy(stage.checkpoint.path, output / CHECKPOINTS_FOLDER)
     for exported in exports:
         for path in exported.files.values():
             _copy(path, output / EXPORTS_FOLDER)
-    document = report.to_json()
-    gathered = _listed(document)
     for name in sorted(_listed_before(output) - gathered):
         _remove(output, name)
     if exports:
         _write_manifest_anew(output / EXPORTS_FOLDER, exports)
-    for name in (REPORT, TABLE, PLOT):
-        remove_leftovers(output / name)
-    write_atomically(output / REPORT, json.dumps(document, indent=2, allow_nan=False) + "\n")
-    write_atomically(output / TABLE, report_markdown(report))
-    if PLOT in gathered:
-        with replace_when_complete(output / PLOT) as temporary:
-            draw_pareto(report, temporary)
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    remove_leftovers(path)
+    write_atomically(path, text)
+
+
+def _draw(report: ChainReport, path: Path) -> None:
+    remove_leftovers(path)
+    with replace_when_complete(path) as temporary:
+        draw_pareto(report, temporary)
 
 
 def _copy(path: Path, folder: Path) -> None:

@@ -37,6 +37,7 @@ from edge_deeplab.evaluation.score_plot import plot
 from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
 from edge_deeplab.files import check_writable
 from edge_deeplab.models.shipped import open_checkpoint
+from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 from edge_deeplab.runtimes.views import ONE_VIEW, Fuse, Views
@@ -152,7 +153,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
         CheckpointError: for a checkpoint that cannot be opened.
         ArtifactError: for an exported file that cannot be opened or run.
         MissingDependencyError: without what runs it.
-        OutputError: when the plot cannot be written.
+        OutputError: when the plot cannot be written; once all is scored with the evaluation (`UnwrittenError`).
     """
     if request.plot is not None:
         check_writable(request.plot, "file")
@@ -166,8 +167,8 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
     evaluation = evaluate_runtime(
         runtime, dataset, class_map=class_map, trimap=request.trimap, progress=progress
     )
-    if request.plot is not None:
-        plot(evaluation, request.plot)
+    if (path := request.plot) is not None:
+        write_all(evaluation, [Output(path, lambda: plot(evaluation, path))])
     return evaluation
 
 

@@ -7,6 +7,7 @@ as its result and the others go on; the verdict comes last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +28,7 @@ from edge_deeplab.files import check_apart, check_writable, write_atomically
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.formats.sizes import Size
+from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
 
@@ -100,10 +102,26 @@ class ParityRequest(ScoringRequest):
         return (*(self.artifacts or ()), *self.masks, *reference)
 
 
-def parity(
+def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:
+    """Score exported files against their reference, on the same images, and write what was asked for beside.
+
+    Args:
+        request: what is asked for.
+        progress: told of each file that is opened and of each prediction.
+
+    Raises:
+        EdgeDeepLabError: as for `score_files`.
+        UnwrittenError: with the report, when a file that was asked for cannot be written.
+    """
+    report = score_files(request, progress)
+    write_all(report, outputs_of(report, request, progress))
+    return report
+
+
+def score_files(
     request: ParityRequest, progress: Progress = SILENT, make_trial: MakeTrial = Trial
 ) -> ParityReport:
-    """Score exported files against their reference, on the same images.
+    """Score exported files against their reference, on the same images; nothing is written.
 
     Args:
         request: what is asked for.
@@ -116,7 +134,6 @@ def parity(
         CheckpointError: when the reference is not found.
         DataError: when the set is empty, or an image or mask cannot be read.
         MissingDependencyError: without torch, which runs the reference.
-        OutputError: when a file that was asked for cannot be written.
     """
     alone = request.artifacts is None and request.masks
     paths = [] if alone else expand_artifacts(request.artifacts)
@@ -138,13 +155,36 @@ def parity(
         return open_reference(reference, size_hw, canonical=request.canonical)
 
     report = measure_parity(trials, checkpoint, open_at, dataset, request.max_drop, progress)
-    report = _explained(report, request, dataset, progress)
-    if request.junit is not None:
-        fails = request.fail_inconclusive
-        write_atomically(request.junit, parity_junit(report, fail_inconclusive=fails))
-    if request.markdown is not None:
-        write_atomically(request.markdown, parity_markdown(report))
-    return report
+    return _explained(report, request, dataset, progress)
+
+
+def outputs_of(
+    report: ParityReport, request: ParityRequest, progress: Progress = SILENT
+) -> tuple[Output, ...]:
+    """Return the files that a request asks for beside its report; a plot where something was explained.
+
+    Args:
+        report: what was found.
+        request: what is asked for.
+        progress: told when the plot is drawn.
+    """
+
+    def draw(path: Path) -> None:
+        progress.begin(f"drawing {path.name}")
+        plot(report.chains, path)
+
+    def write_junit(path: Path) -> None:
+        write_atomically(path, parity_junit(report, fail_inconclusive=request.fail_inconclusive))
+
+    def write_markdown(path: Path) -> None:
+        write_atomically(path, parity_markdown(report))
+
+    asked = (
+        (request.plot if report.chains else None, draw),
+        (request.junit, write_junit),
+        (request.markdown, write_markdown),
+    )
+    return tuple(Output(path, partial(write, path)) for path, write in asked if path is not None)
 
 
 def _explained(
@@ -160,9 +200,6 @@ def _explained(
 
     found = explain_report(report, [dataset[0].image_hwc], progress)
     chains = tuple(chain for (chain,) in found)
-    if request.plot is not None and chains:
-        progress.begin(f"drawing {request.plot.name}")
-        plot(chains, request.plot)
     return replace(report, chains=chains)
 
 

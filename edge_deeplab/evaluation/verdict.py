@@ -189,7 +189,6 @@ class ParityReport:
         artifacts: in the order they came.
         images: how many images were seen.
         chains: of each file that was followed layer by layer, where the difference arises.
-        page_error: why the page that was asked for was not written; None where it was, or none was asked for.
     """
 
     reference_path: Path | None
@@ -197,7 +196,6 @@ class ParityReport:
     artifacts: tuple[ArtifactParity, ...]
     images: int
     chains: tuple[DriftChain, ...] = ()
-    page_error: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -226,11 +224,10 @@ class ParityReport:
         return tuple(warning for artifact in self.artifacts for warning in artifact.warnings)
 
     def failures(self) -> list[EdgeDeepLabError]:
-        """Return one sentence for each artifact that failed, each that could not be followed, and for a page."""
+        """Return one sentence for each artifact that failed, and each that could not be followed."""
         failures = [error for a in self.artifacts if (error := a.failure()) is not None]
         unexplained = [EdgeDeepLabError(c.error) for c in self.chains if c.error is not None]
-        unwritten = [] if self.page_error is None else [EdgeDeepLabError(self.page_error)]
-        return failures + unexplained + unwritten
+        return failures + unexplained
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -258,8 +255,6 @@ class ParityReport:
             document["size_costs"] = [cost.to_json() for cost in costs]
         if self.chains:
             document["explain"] = [chain.to_json() for chain in self.chains]
-        if self.page_error is not None:
-            document["page_error"] = self.page_error
         return document
 
     def _reference_path(self) -> str | None:

@@ -190,18 +190,18 @@ class Page:
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """A page that was written.
+    """A page that was written, or was to be.
 
     Args:
         path: where.
-        bytes: its size.
+        bytes: its size; None where it could not be written.
         entries: the files that it is about.
         notes: what could not be done, a sentence each.
         plots: pictures that were written beside it.
     """
 
     path: Path
-    bytes: int
+    bytes: int | None
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     plots: tuple[Path, ...] = ()

@@ -1,14 +1,12 @@
 """The page from its request to its file, and its plots as pictures beside it."""
 
-import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from edge_deeplab.errors import EdgeDeepLabError
-from edge_deeplab.evaluation.parity import ParityRequest, parity
+from edge_deeplab.evaluation.parity import ParityRequest, outputs_of, score_files
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import check_apart, check_writable, write_atomically
+from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.report.filling import data_facts, fill, join
 from edge_deeplab.report.known import Page, WrittenReport
@@ -18,9 +16,6 @@ from edge_deeplab.report.png import write_plots
 from edge_deeplab.report.render import render
 from edge_deeplab.report.request import ReportRequest
 from edge_deeplab.report.watching import Watcher
-from edge_deeplab.text import first_line
-
-log = logging.getLogger(__name__)
 
 
 def write_report(request: ReportRequest, progress: Progress = SILENT) -> WrittenReport:
@@ -35,23 +30,23 @@ def write_report(request: ReportRequest, progress: Progress = SILENT) -> Written
         CheckpointError: when the reference that was asked for is not found or cannot be read.
         DataError: when the labelled images cannot be read, or there are none.
         MissingDependencyError: without torch or jinja2.
-        OutputError: when the page or a plot cannot be written.
+        UnwrittenError: with all that was measured, when the page or a plot cannot be written.
     """
-    named = find_named(request.paths)
-    page = measure(request, named, progress)
+    page = measure(request, find_named(request.paths), progress)
     progress.begin(f"writing {request.output.name}")
-    content = render(page).encode()
-    write_atomically(request.output, content)
-    plots = () if request.png is None else write_plots(page, request.png)
-    return WrittenReport(request.output, len(content), page.entries, page.notes, plots)
+    plots: list[Path] = []
+    outputs = [Output(request.output, lambda: write_atomically(request.output, render(page)))]
+    if (folder := request.png) is not None:
+        outputs.append(Output(folder, lambda: plots.extend(write_plots(page, folder))))
+    measured = WrittenReport(request.output, None, page.entries, page.notes)
+    write_all(measured, outputs)
+    return replace(measured, bytes=request.output.stat().st_size, plots=tuple(plots))
 
 
 def parity_with_page(
     request: ParityRequest, output: Path, progress: Progress = SILENT
 ) -> ParityReport:
     """Run parity, write its result as a page too, and return it; for the page no file is opened or run again.
-
-    A page that cannot be made or written once all is measured is the result's `page_error`.
 
     Args:
         request: what is asked for.
@@ -60,34 +55,19 @@ def parity_with_page(
 
     Raises:
         OutputError: when the page's place cannot be written, before anything is measured.
-        EdgeDeepLabError: as for `parity`.
+        EdgeDeepLabError: as for `score_files`.
+        UnwrittenError: with the report, when the page or another file cannot be made or written once all is measured.
     """
     check_writable(output, "file")
     check_apart((output,), (*request.read, *request.written))
     watcher = Watcher(request.open_data())
-    found = parity(request, progress, watcher.trial)
+    found = score_files(request, progress, watcher.trial)
 
     def write() -> None:
         write_atomically(output, render(parity_page(found, watcher, request.max_drop)))
 
-    return replace(found, page_error=page_failure(write, output))
-
-
-def page_failure(write: Callable[[], object], output: Path) -> str | None:
-    """Write a page of what is measured already; where that fails, whatever it fails with, return why in a sentence.
-
-    Args:
-        write: writes the page.
-        output: the page.
-    """
-    try:
-        write()
-    except Exception as error:  # of templates, plots or pictures too: what was measured stands
-        log.debug("%s failed", output, exc_info=True)
-        own = isinstance(error, EdgeDeepLabError)
-        reason = str(error) if own else f"{type(error).__name__}: {first_line(error)}"
-        return f"no page was written to {output}, the result stands: {reason}"
-    return None
+    write_all(found, (*outputs_of(found, request, progress), Output(output, write)))
+    return found
 
 
 def parity_page(found: ParityReport, watcher: Watcher, max_drop: float) -> Page:

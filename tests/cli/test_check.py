@@ -20,6 +20,7 @@ from edge_deeplab.checker.observing import Observation
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.cli import check_tables
 from edge_deeplab.cli.check import check
+from edge_deeplab.errors import OutputError
 from edge_deeplab.formats.onnx import read_onnx
 from edge_deeplab.runtimes.observers.optimized_onnx import OnnxRuntime
 from edge_deeplab.runtimes.observers.xnnpack import Xnnpack
@@ -118,6 +119,24 @@ def test_check_writes_junit_in_which_rejected_and_unreadable_files_fail(run, tmp
     assert odd[-1].get("message") == "onnx-cpu rejects 1 operators; none was expected"
     assert "no operator NoSuchThing" in odd[-1].text
     assert bad[-1].tag == "error"
+
+
+def fail_to_write(*_):
+    raise OutputError("check.xml cannot be written (No space left on device)")
+
+
+def test_check_tells_its_report_where_the_junit_file_cannot_be_written(run, monkeypatch):
+    monkeypatch.setattr("edge_deeplab.files.write_atomically", fail_to_write)
+    write_onnx("a.onnx")
+    result = run("a.onnx", "--junit", "check.xml", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["path"] == "a.onnx"
+    assert document["error"] == "check.xml cannot be written (No space left on device)"
+    assert f"error: {document['error']}" in result.stderr
+    shown = run("a.onnx", "--junit", "check.xml")
+    assert shown.exit_code == 1
+    assert "Conv v11" in shown.stdout
 
 
 def test_check_junit_beside_what_takes_the_reports_place_is_refused(run):

@@ -123,6 +123,24 @@ def test_loss_whose_interval_crosses_the_limit_is_inconclusive_and_not_passed(
     assert runner.invoke(app, [*arguments, "--fail-inconclusive"]).exit_code == 1
 
 
+def test_chain_whose_plot_cannot_be_drawn_tells_its_result(
+    command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no font")
+
+    monkeypatch.setattr("edge_deeplab.compress.chain.parity", _lose_nine_points)
+    monkeypatch.setattr("edge_deeplab.compress.gathering.draw_pareto", fail)
+    export = '[export]\ntargets = ["onnx"]\nprecisions = ["fp32"]\n'
+    asked = command(f'{export}[parity]\nsplit = "train"\nmax_drop = 20')
+    result = runner.invoke(app, [*asked, "--json"])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["files"][0]["miou"] == 1
+    assert document["error"].endswith("result stands: ValueError: no font")
+    assert (tmp_path / "run" / "report.md").is_file()
+
+
 def _lose_nine_points(*_: object) -> ExportScores:
     scores = Scores(miou=1.0, delta_miou=-9.0, delta_interval=(-10.0, -8.0))
     return ExportScores(reference_miou=10.0, images=2, files={"onnx": scores})

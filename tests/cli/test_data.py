@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
@@ -36,3 +37,19 @@ def test_data_counts_what_ends_a_reading_in_words_that_fit(data: Path) -> None:
         (data / "train" / "masks" / f"{number}.png").write_bytes(b"")
     result = CliRunner().invoke(app, ["data", str(data)])
     assert "2 errors (reading ends on each), " in result.stdout
+
+
+def test_data_tells_what_it_found_where_the_sheet_cannot_be_drawn(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr("edge_deeplab.data.inspection.inspect.write_sheet", fail)
+    sheet = data.parent / "s.png"
+    result = CliRunner().invoke(app, ["data", str(data), "--sheet", str(sheet), "--json"])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["splits"]["train"]["images"] == 2
+    assert document["sheet"] is None
+    assert document["error"].endswith("was not written, the result stands: ValueError: no picture")

@@ -119,6 +119,24 @@ def test_evaluate_near_boundaries_tells_each_band_and_draws_them(
     assert "trimap" not in invoke(checkpoint, "--data", data).stdout
 
 
+def test_evaluate_tells_scores_whose_plot_cannot_be_drawn(
+    invoke, data, checkpoint, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise ValueError("no font")
+
+    monkeypatch.setattr("edge_deeplab.evaluation.evaluate.plot", fail)
+    asked = (checkpoint, "--data", data, "--plot", tmp_path / "a.png")
+    result = invoke(*asked, "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert document["miou"] >= 0
+    assert document["error"].endswith(
+        "a.png was not written, the result stands: ValueError: no font"
+    )
+    assert result.stderr.splitlines()[-1] == f"error: {document['error']}"
+
+
 def test_evaluate_tells_how_much_time_the_network_took(invoke, data, checkpoint):
     document = json.loads(invoke(checkpoint, "--data", data, "--json").stdout)
     assert 0 < document["network_share"] < 1

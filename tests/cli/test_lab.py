@@ -51,6 +51,19 @@ def test_lab_json_has_the_keys_that_scripts_rely_on():
     assert {cell["device"] for cell in document["devices"]} >= {"ethos-u55-256", "litert-gpu"}
 
 
+def test_lab_tells_its_matrix_where_the_page_fails(tmp_path, monkeypatch):
+    def fail(report):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("edge_deeplab.lab.page.write_page", fail)
+    done = run(FILE, "--html", str(tmp_path / "page.html"), "--json")
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert document["disagreements"] == 0
+    assert document["error"].endswith("the result stands: OSError: disk full")
+    assert done.stderr.splitlines()[-1] == f"error: {document['error']}"
+
+
 def test_lab_of_a_named_device_without_its_tool_fails_its_cell():
     done = run(FILE, "--device", "ethos-u55-256", "--json")
     assert done.exit_code == 1

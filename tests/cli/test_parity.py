@@ -1,6 +1,7 @@
 """`edge-deeplab parity` where opening a file gives a runtime whose scores are known."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -150,6 +151,32 @@ def test_parity_writes_junit_and_markdown_of_files_that_pass_fail_and_settle_not
     invoke(*asked, "--junit", "out/tests.xml", "--fail-inconclusive")
     suite = ElementTree.parse(folder / "out" / "tests.xml").getroot()[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("2", "0")
+
+
+def test_parity_tells_its_result_where_files_beside_it_cannot_be_written(
+    invoke, folder, monkeypatch
+):
+    out = folder / "out"
+
+    def measure(self, images):
+        shutil.rmtree(out, ignore_errors=True)
+        out.write_text("a file by now")
+        return images[..., 0]
+
+    monkeypatch.setattr(ReadingRuntime, "predict", measure)
+    asked = ("good.onnx", "--junit", "out/a.xml", "--html", "out/a.html", "--markdown", "a.md")
+    result = invoke(*asked, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["artifacts"][0]["miou"] == 100
+    told = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split()[1] for line in told] == ["out/a.xml", "out/a.html"]
+    assert document["error"] == "; ".join(line.removeprefix("error: ") for line in told)
+    assert (folder / "a.md").read_text().startswith("### Parity: 1 passed")
+    out.unlink()
+    shown = invoke(*asked)
+    assert shown.exit_code == 1
+    assert "100.00" in shown.stdout
 
 
 def test_parity_refuses_a_junit_file_that_cannot_be_written_before_it_measures(invoke, folder):

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 import edge_deeplab as ed
 from edge_deeplab.cli.app import app
 from edge_deeplab.compress.report import ChainReport
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import DataError, UnwrittenError
+from edge_deeplab.evaluation.verdict import ParityReport
+from edge_deeplab.outputs import write_all
 from edge_deeplab.report import watching, writing
 from edge_deeplab.report.known import Page
 
@@ -96,8 +98,8 @@ def test_parity_prints_its_result_where_its_page_fails(
     assert result.exit_code == 1
     document = json.loads(result.stdout)
     assert document["artifacts"][0]["miou"] > 0
-    assert document["page_error"].endswith("the result stands: OSError: disk full")
-    assert result.stderr.splitlines()[-1] == f"failed: {document['page_error']}"
+    assert document["error"].endswith("the result stands: OSError: disk full")
+    assert result.stderr.splitlines()[-1] == f"error: {document['error']}"
     assert page.read_text() == "before"
 
 
@@ -108,10 +110,12 @@ def test_scores_go_on_where_watching_for_the_page_fails(
         raise ValueError("no band")
 
     monkeypatch.setattr(watching, "resize_ids", fail)
-    found = ed.parity(exported, limit=2, html=tmp_path / "parity.html")
+    with pytest.raises(UnwrittenError, match="ValueError: no band") as caught:
+        ed.parity(exported, limit=2, html=tmp_path / "parity.html")
+    found = caught.value.result
+    assert isinstance(found, ParityReport)
     assert found.artifacts[0].evaluation is not None
     assert found.artifacts[0].evaluation.images == 2
-    assert "ValueError: no band" in (found.page_error or "")
 
 
 def test_compress_tells_its_result_where_its_page_fails(
@@ -123,19 +127,19 @@ def test_compress_tells_its_result_where_its_page_fails(
     def fail(folder: Path, **how: object) -> None:
         raise DataError("an image is gone; it was expected; put it back")
 
-    monkeypatch.setattr(chain, "compress", lambda *_: ChainReport((), None, None, (), (), ("one",)))
+    found = ChainReport((), None, None, (), (), ("one",))
+    monkeypatch.setattr(chain, "compress", lambda *given: write_all(found, given[3]))
     monkeypatch.setattr(pages, "report", fail)
-    found = ed.compress(
-        "camvid-mobilenetv2",
-        data=make_dataset("test", count=1),
-        recipe={"export": {"precisions": ["fp32"]}},
-        output=tmp_path / "run",
-        html=tmp_path / "page.html",
-    )
-    assert found.failures[0] == "one"
-    assert found.failures[1].endswith(
-        "the result stands: an image is gone; it was expected; put it back"
-    )
+    told = "the result stands: an image is gone; it was expected; put it back"
+    with pytest.raises(UnwrittenError, match=told) as caught:
+        ed.compress(
+            "camvid-mobilenetv2",
+            data=make_dataset("test", count=1),
+            recipe={"export": {"precisions": ["fp32"]}},
+            output=tmp_path / "run",
+            html=tmp_path / "page.html",
+        )
+    assert caught.value.result is found
 
 
 def test_page_that_cannot_be_written_leaves_what_was_there(
@@ -157,7 +161,7 @@ def test_compress_writes_the_page_of_its_folder(
     from edge_deeplab.compress import chain
 
     asked = []
-    monkeypatch.setattr(chain, "compress", lambda *_: "done")
+    monkeypatch.setattr(chain, "compress", lambda *given: write_all("done", given[3]) or "done")
     monkeypatch.setattr(pages, "report", lambda folder, **how: asked.append((folder, how)))
     recipe = {"export": {"precisions": ["fp32"]}, "parity": {"split": "test", "max_drop": 2.0}}
     data, page = make_dataset("test", count=1), tmp_path / "page.html"

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from edge_deeplab.compress.chain import compress
-from edge_deeplab.compress.gathering import gather
+from edge_deeplab.compress.gathering import outputs_of
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.config import CompressRecipe
 from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.outputs import write_all
 
 
 def names_in(folder: Path) -> set[str]:
@@ -70,7 +71,7 @@ def test_files_behind_a_link_are_never_removed(tmp_path: Path) -> None:
     (output / "report.json").write_text(json.dumps(listed))
     reference = StageReport("reference", "a", "0" * 64, 1, 1, (32, 48), None)
     report = ChainReport([reference], None, None, [], [], [])
-    gather(output, [], [], report)
+    write_all(report, outputs_of(output, [], [], report))
     assert names_in(elsewhere) == {"thesis.pdf"}
     assert names_in(output / "checkpoints") == set()
 

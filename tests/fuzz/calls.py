@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_deeplab.checker.rules import load_profile, profile_names
-from edge_deeplab.compress.gathering import gather
+from edge_deeplab.compress.gathering import outputs_of
 from edge_deeplab.compress.job import Job
 from edge_deeplab.compress.preflight import check_chain
 from edge_deeplab.compress.report import ChainReport, StageReport
@@ -26,6 +26,7 @@ from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import write_manifest
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.outputs import write_all
 from edge_deeplab.progress import SILENT
 from edge_deeplab.quantization.pruning.latency import read_table
 from edge_deeplab.recipes import load_recipe_as
@@ -156,7 +157,8 @@ def write_beside(case: Case) -> None:
 def gather_anew(case: Case) -> None:
     """Read the report of an earlier run and remove what it lists, as `compress` does."""
     reference = StageReport("reference", "reference", "0" * 64, 1, 1, (64, 64), None)
-    gather(case.path.parent, [], [], ChainReport([reference], None, 0, [], [], []))
+    report = ChainReport([reference], None, 0, [], [], [])
+    write_all(report, outputs_of(case.path.parent, [], [], report))
 
 
 def run_again(case: Case) -> None:

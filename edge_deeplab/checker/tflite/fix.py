@@ -14,7 +14,7 @@ from edge_deeplab.checker.tflite.opcodes import give_lowest_versions
 from edge_deeplab.checker.tflite.versions import lint_versions
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
-from edge_deeplab.errors import ArtifactError, ChildError, ConfigError
+from edge_deeplab.errors import ArtifactError, ChildError, ConfigError, OutputError
 from edge_deeplab.files import replace_when_complete
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.targets import target_of
@@ -63,7 +63,6 @@ def fix_files(
     Raises:
         ConfigError: when there is no TFLite file, several for one output, or a copy would take a file's own place.
         MissingDependencyError: without ai-edge-litert.
-        OutputError: when a copy cannot be written.
     """
     files = [path for path in paths if target_of(path) == "tflite"]
     if not files:
@@ -81,7 +80,7 @@ def fix_files(
     for path in files:
         try:
             fixes[path] = fix_versions(path, output)
-        except ArtifactError as error:
+        except (ArtifactError, OutputError) as error:
             fixes[path] = VersionFix(None, error=str(error))
         progress.advance()
     return fixes

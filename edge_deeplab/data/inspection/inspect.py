@@ -1,7 +1,8 @@
 """A data set is inspected: every file is read, every problem named, nothing changed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edge_deeplab.data.inspection.copies import find_copies
@@ -12,6 +13,7 @@ from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.inspection.sheet import check_sheet, write_sheet
 from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary, summarise
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
+from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 
 
@@ -45,7 +47,7 @@ def inspect(request: InspectRequest, progress: Progress = SILENT) -> DataSummary
 
     Raises:
         DataError: when the path is no folder of labelled images, or a process that reads is lost.
-        OutputError: when the sheet cannot be written.
+        UnwrittenError: with the summary, when the sheet cannot be drawn or written.
     """
     found = find_data(request.path)
     looks = _look_at_splits(found, request, progress)
@@ -57,21 +59,17 @@ def inspect(request: InspectRequest, progress: Progress = SILENT) -> DataSummary
         *_class_problems(found, splits),
         *find_copies(looks),
     ]
-    if request.sheet is not None:
-        progress.begin("drawing the contact sheet")
-        whole = {
-            name: [look.image for look in seen if look.is_whole] for name, seen in looks.items()
-        }
-        write_sheet(request.sheet, found, whole, request.max_pixels)
     unique = dict.fromkeys(sorted(problems, key=lambda problem: not problem.stops))
     lack = lacks_likeness()
-    return DataSummary(
-        request.path,
-        splits,
-        tuple(unique),
-        request.sheet,
-        () if lack is None else (f"pictures that look alike across splits: {lack}",),
-    )
+    left_out = () if lack is None else (f"pictures that look alike across splits: {lack}",)
+    summary = DataSummary(request.path, splits, tuple(unique), not_looked_for=left_out)
+    if (sheet := request.sheet) is None:
+        return summary
+    progress.begin("drawing the contact sheet")
+    whole = {name: [look.image for look in seen if look.is_whole] for name, seen in looks.items()}
+    write = partial(write_sheet, sheet, found, whole, request.max_pixels)
+    write_all(summary, [Output(sheet, write)])
+    return replace(summary, sheet=sheet)
 
 
 def _look_at_splits(

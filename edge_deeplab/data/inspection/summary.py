@@ -52,7 +52,7 @@ class DataSummary:
         path: the data folder.
         splits: by name, `train`, `val` and `test` first.
         problems: all that is wrong, those on which reading ends first.
-        sheet: the contact sheet's file; None where none was asked for.
+        sheet: the contact sheet's file; None where none was asked for or written.
         not_looked_for: what was left out, and why; empty where nothing was.
     """
 

@@ -8,11 +8,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_deeplab.checker.tflite import fix as tflite_fix
 from edge_deeplab.checker.tflite.equal import compare_outputs
-from edge_deeplab.checker.tflite.fix import fix_versions, fixed_path, write_proven_copy
+from edge_deeplab.checker.tflite.fix import fix_files, fix_versions, fixed_path, write_proven_copy
 from edge_deeplab.checker.tflite.opcodes import split_opcodes
 from edge_deeplab.checker.tflite.operator_signatures import read_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
-from edge_deeplab.errors import ArtifactError, ConfigError
+from edge_deeplab.errors import ArtifactError, ConfigError, OutputError
 from edge_deeplab.formats.tflite_metadata import read_metadata
 from tests.hostile_files import write_crash_when_opened
 
@@ -202,3 +202,13 @@ def test_split_opcodes_a_field_that_would_be_lost_is_named(shared_path, monkeypa
     monkeypatch.setattr(schema.SubGraphT, "Pack", pack)
     with pytest.raises(ArtifactError, match=r"model\.subgraphs\[0\]\.name would not be the same"):
         split_opcodes(shared_path.read_bytes(), {(0, 0): 1})
+
+
+def test_copy_that_cannot_be_written_is_the_error_of_its_file(tmp_path, monkeypatch):
+    def fail(path, output):
+        raise OutputError(f"{output} cannot be written")
+
+    monkeypatch.setattr("edge_deeplab.checker.tflite.fix.fix_versions", fail)
+    path = tmp_path / "a.tflite"
+    fixes = fix_files([path], tmp_path / "b.tflite")
+    assert fixes[path].error == f"{tmp_path / 'b.tflite'} cannot be written"
