@@ -130,20 +130,31 @@ def check_writable(path: Path, wanted: Literal["file", "folder"]) -> None:
         raise _unwritable(path, error) from error
 
 
-def check_apart(written: Iterable[Path | None], read: Iterable[Path]) -> None:
-    """Check, before any work, that no file is written over what is read, and no two to one place.
+def check_outputs(
+    *files: Path | None, folders: Iterable[Path | None] = (), read: Iterable[Path]
+) -> None:
+    """Check, before any work, that outputs can be written, none over what is read, and no two to one place.
 
     Args:
-        written: places that are written to; None for one that is not asked for.
+        files: places of files; None for one that is not asked for.
+        folders: places of folders, likewise.
         read: files and folders that are read.
 
     Raises:
-        OutputError: naming the first such place.
+        OutputError: naming the first place that is taken or cannot be written.
     """
+    named_files = [path for path in files if path is not None]
+    named_folders = [path for path in folders if path is not None]
+    for path in named_files:
+        check_writable(path, "file")
+    for path in named_folders:
+        check_writable(path, "folder")
+    _check_apart((*named_files, *named_folders), read)
+
+
+def _check_apart(written: Iterable[Path], read: Iterable[Path]) -> None:
     taken = {path.resolve(): f"{path} is read" for path in read}
     for path in written:
-        if path is None:
-            continue
         if (found := taken.get(path.resolve())) is not None:
             raise OutputError(
                 f"{found} and would be written over; a place of its own was expected for each output; name another"

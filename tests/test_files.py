@@ -14,7 +14,7 @@ from edge_deeplab.description import ClassInfo
 from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ArtifactError, ConfigError, DataError, OutputError
 from edge_deeplab.files import (
-    check_apart,
+    check_outputs,
     check_writable,
     file_sha256,
     path_inside,
@@ -222,9 +222,21 @@ def test_outputs_are_apart_from_inputs_and_from_each_other(tmp_path: Path) -> No
     model, link = tmp_path / "m.tflite", tmp_path / "link.xml"
     model.touch()
     link.symlink_to(model)
-    check_apart((None, tmp_path / "a.xml", tmp_path / "b.md"), [model])
-    for written in ((model,), (link,), (tmp_path / "x" / ".." / "m.tflite",)):
+    check_outputs(None, tmp_path / "a.xml", tmp_path / "b.md", read=[model])
+    for written in (model, link, tmp_path / "x" / ".." / "m.tflite"):
         with pytest.raises(OutputError, match=r"m\.tflite is read and would be written over"):
-            check_apart(written, [model])
+            check_outputs(written, read=[model])
     with pytest.raises(OutputError, match=r"a\.xml is written and would be written over"):
-        check_apart((tmp_path / "a.xml", tmp_path / "a.xml"), [])
+        check_outputs(tmp_path / "a.xml", tmp_path / "a.xml", read=[])
+    with pytest.raises(OutputError, match=r"new is written and would be written over"):
+        check_outputs(tmp_path / "new", folders=[tmp_path / "new"], read=[])
+
+
+def test_outputs_are_checked_to_be_writable_where_they_are_checked_to_be_apart(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a folder and a file was to be written"):
+        check_outputs(tmp_path / "a.xml", tmp_path, read=[])
+    with pytest.raises(OutputError, match="is a file and a folder was to be written"):
+        check_outputs(folders=[tmp_path / "file"], read=[])

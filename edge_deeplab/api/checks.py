@@ -56,7 +56,7 @@ def check(
     from edge_deeplab.checker.ci import check_junit
     from edge_deeplab.checker.mac.bundle import only_package
     from edge_deeplab.checker.report import check_artifacts
-    from edge_deeplab.files import check_apart, check_writable, write_atomically
+    from edge_deeplab.files import check_outputs, write_atomically
     from edge_deeplab.lab.observers import available_observers, demand_observers
     from edge_deeplab.outputs import Output, write_all
     from edge_deeplab.runtimes.observers.mac import MacAnswer
@@ -65,17 +65,13 @@ def check(
     output = to_path_or_none("output", output)
     junit = to_path_or_none("junit", junit)
     _check_choices(profiles, observe)
-    if junit is not None:
-        check_writable(junit, "file")
-    if output is not None:
-        if not fix:
-            raise ConfigError(
-                "an output came without fix; both or neither were expected, because only fix writes a file; "
-                "ask for the fix or leave the output out"
-            )
-        check_writable(output, "file")
+    if output is not None and not fix:
+        raise ConfigError(
+            "an output came without fix; both or neither were expected, because only fix writes a file; "
+            "ask for the fix or leave the output out"
+        )
     named = to_paths(artifacts)
-    check_apart((junit, output), named or ())
+    check_outputs(junit, output, read=named)
     paths, unread = _expand(named)
     answer = None if merge is None else MacAnswer.about(only_package(paths), merge)
     if observe == "all":
@@ -141,12 +137,11 @@ def write_mac_script(artifacts: Artifacts, output: str | Path) -> Path:
         OutputError: when the script cannot be written.
     """
     from edge_deeplab.checker.mac import bundle
-    from edge_deeplab.files import check_apart, check_writable
+    from edge_deeplab.files import check_outputs
     from edge_deeplab.formats.artifacts import expand_artifacts
 
     script, named = to_path("output", output), to_paths(artifacts)
-    check_writable(script, "file")
-    check_apart((script,), named or ())
+    check_outputs(script, read=named)
     package = bundle.only_package(expand_artifacts(named))
     bundle.write_mac_script(package, script)
     return package

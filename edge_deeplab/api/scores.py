@@ -297,16 +297,15 @@ def compress(
     from edge_deeplab.compress.job import STEPS_FOLDER, Job
     from edge_deeplab.config import CompressRecipe, ParitySection
     from edge_deeplab.data.inspection.glance import tell_data
-    from edge_deeplab.files import check_writable
+    from edge_deeplab.files import check_outputs
     from edge_deeplab.outputs import Output
     from edge_deeplab.recipes import recipe_from
 
     chosen = recipe_from(CompressRecipe, recipe)
     folder = to_path("output", output)
-    check_writable(folder, "folder")
     page = to_path_or_none("html", html)
-    if page is not None:
-        check_writable(page, "file")
+    read = (Path(given) for given in (checkpoint, recipe) if isinstance(given, str | Path))
+    check_outputs(page, folders=(folder,), read=read)
     labelled = to_folder(data, max_pixels, label_map)
     trained = [split for each in (chosen.prune, chosen.qat) if each for split in each.data.splits]
     if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it

@@ -47,16 +47,13 @@ def lab(
         MissingDependencyError: for a reference without torch, which runs it.
         OutputError: when the page cannot be written; once all is measured with the report (`UnwrittenError`).
     """
-    from edge_deeplab.files import check_apart, check_writable, write_atomically
+    from edge_deeplab.files import check_outputs, write_atomically
     from edge_deeplab.lab.matrix import LabRequest, run_lab
     from edge_deeplab.lab.page import write_page
     from edge_deeplab.outputs import Output, write_all
 
     page, named = to_path_or_none("html", html), to_paths(artifacts)
-    if page is not None:
-        check_writable(page, "file")
-        check_apart((page,), named or ())
-
+    check_outputs(page, read=named)
     request = LabRequest(
         artifacts=named,
         devices=to_names("devices", devices),

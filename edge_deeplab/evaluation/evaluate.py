@@ -35,7 +35,7 @@ from edge_deeplab.evaluation.plots import check_plot
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.score_plot import plot
 from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
-from edge_deeplab.files import check_writable
+from edge_deeplab.files import check_outputs
 from edge_deeplab.models.shipped import open_checkpoint
 from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
@@ -155,8 +155,9 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
         MissingDependencyError: without what runs it.
         OutputError: when the plot cannot be written; once all is scored with the evaluation (`UnwrittenError`).
     """
-    if request.plot is not None:
-        check_writable(request.plot, "file")
+    check_outputs(
+        request.plot, read=(Path(request.model),) if isinstance(request.model, str) else ()
+    )
     dataset, class_map = request.open_data(), request.read_class_map()
     if request.artifact is not None:
         progress.begin(f"opening {request.artifact.name}")

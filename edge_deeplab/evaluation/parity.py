@@ -24,7 +24,7 @@ from edge_deeplab.evaluation.replay_trial import open_replays
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ParityReport
-from edge_deeplab.files import check_apart, check_writable, write_atomically
+from edge_deeplab.files import check_outputs, write_atomically
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.read import sizes_of
 from edge_deeplab.formats.sizes import Size
@@ -85,9 +85,7 @@ class ParityRequest(ScoringRequest):
         if self.plot is not None:
             with checking("plot"):
                 check_plot(self.plot)
-        for path in self.written:
-            check_writable(path, "file")
-        check_apart(self.written, self.read)
+        check_outputs(*self.written, read=self.read)
 
     @property
     def written(self) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from edge_deeplab.errors import checking, require
 from edge_deeplab.evaluation.parity import MAX_DROP
 from edge_deeplab.evaluation.request import ScoringRequest
-from edge_deeplab.files import check_apart, check_writable
+from edge_deeplab.files import check_outputs
 from edge_deeplab.lab.devices import find_device
 
 
@@ -47,8 +47,6 @@ class ReportRequest(ScoringRequest):
         with checking("devices"):
             for name in self.devices:
                 find_device(name)
-        check_writable(self.output, "file")
         if self.png is not None:
             require("matplotlib", package="matplotlib", extra="compress")
-            check_writable(self.png, "folder")
-        check_apart((self.output, self.png), self.paths)
+        check_outputs(self.output, folders=(self.png,), read=self.paths)

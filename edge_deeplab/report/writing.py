@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_deeplab.evaluation.parity import ParityRequest, outputs_of, score_files
 from edge_deeplab.evaluation.verdict import ParityReport
-from edge_deeplab.files import check_apart, check_writable, write_atomically
+from edge_deeplab.files import check_outputs, write_atomically
 from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.report.filling import data_facts, fill, join
@@ -58,8 +58,7 @@ def parity_with_page(
         EdgeDeepLabError: as for `score_files`.
         UnwrittenError: with the report, when the page or another file cannot be made or written once all is measured.
     """
-    check_writable(output, "file")
-    check_apart((output,), (*request.read, *request.written))
+    check_outputs(output, read=(*request.read, *request.written))
     watcher = Watcher(request.open_data())
     found = score_files(request, progress, watcher.trial)
 

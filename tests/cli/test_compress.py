@@ -168,6 +168,16 @@ def test_bad_recipe_is_one_sentence(
     assert sentence in json.loads(result.stdout)["error"]
 
 
+def test_page_is_not_written_over_the_recipe(
+    command: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    recipe = '[export]\ntargets = ["onnx"]\n'
+    result = runner.invoke(app, [*command(recipe), "--html", str(tmp_path / "recipe.toml")])
+    assert result.exit_code == 1
+    assert "recipe.toml is read and would be written over" in result.stderr
+    assert (tmp_path / "recipe.toml").read_text() == recipe
+
+
 def test_folder_that_cannot_be_made_is_one_sentence(
     command: Callable[[str], list[str]], tmp_path: Path
 ) -> None:
