@@ -24,7 +24,7 @@ def data(
 
     Args:
         folder: with dataset.toml, PASCAL VOC or Cityscapes; without any, one whose splits hold images and masks, of
-            which it tells the ids.
+            which it tells the ids; or a folder of images beside one of masks, which are one split "all".
         sheet: PNG to write some pictures of each split to, their masks drawn over; None writes none.
         max_pixels: a larger picture is a problem.
         workers: processes that read; more than one asks that the calling script guards its main module, as

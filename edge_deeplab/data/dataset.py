@@ -210,13 +210,22 @@ def find_files(root: Path, split: str, classes: ClassList | None = None) -> Labe
 
 
 def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
+    return described_files(root, split, pair_files(root, split))
+
+
+def described_files(root: Path, split: str, pairs: tuple[tuple[Path, Path], ...]) -> LabelledFiles:
+    """Return images and masks of a folder whose `dataset.toml` says what they are.
+
+    Raises:
+        DataError: as for `read_dataset_toml`.
+    """
     document = read_dataset_toml(root / FILE)
     return LabelledFiles(
         name=f"{document.name} {split}",
         licence=document.licence,
         classes=document.classes,
         ignore_index=document.ignore_index,
-        pairs=pair_files(root, split),
+        pairs=pairs,
         description=root / FILE,
     )
 
@@ -245,14 +254,28 @@ def pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
     """
     images = root / split / "images"
     if not images.is_dir():
+        if (root / "images").is_dir():
+            raise DataError(
+                f"data folder {root} has its images in no split; {split}/images and {split}/masks were expected in it; "
+                "move there what is of that split"
+            )
         found = (path.parent.name for path in root.glob("*/images"))
         raise missing_split(root, split, f"{split}/images", found)
+    return pair_folders(images, root / split / "masks")
+
+
+def pair_folders(images: Path, masks: Path) -> tuple[tuple[Path, Path], ...]:
+    """Return the images of a folder, each with where its mask belongs in another.
+
+    Raises:
+        DataError: when there is no image.
+    """
     paths = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
     if not paths:
         raise DataError(
             f"{images} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected"
         )
-    return tuple((path, root / split / "masks" / f"{path.stem}.png") for path in paths)
+    return tuple((path, masks / f"{path.stem}.png") for path in paths)
 
 
 def _size(array: npt.NDArray[np.uint8]) -> str:

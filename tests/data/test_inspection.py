@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.inspection import sheet
 from edge_deeplab.data.inspection.copies import NEAR_BITS
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
@@ -235,6 +236,53 @@ def test_inspection_of_cityscapes_says_that_test_has_no_labels(tmp_path: Path) -
     (root / "leftImg8bit" / "test" / "ulm" / "ulm_000000_000019_leftImg8bit.png").unlink()
     lone = root / "gtFine" / "test" / "ulm" / "ulm_000000_000019_gtFine_labelIds.png"
     assert named(inspect(InspectRequest(root)), lone, "has no image")
+
+
+def lay_flat(good: Path, images: str = "images", masks: str = "masks") -> None:
+    """Move the training split's two folders to where splits would lie, and the other splits away."""
+    for kind, name in (("images", images), ("masks", masks)):
+        (good / "train" / kind).rename(good / name)
+    for split in ("train", "val", "test"):
+        shutil.rmtree(good / split)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"), [("images", "masks"), ("JPEGs", "annotations"), ("a", "b"), ("z", "y")]
+)
+def test_folder_without_splits_is_inspected_as_one(good: Path, images: str, masks: str) -> None:
+    lay_flat(good, images, masks)
+    Image.new("RGB", SIZE_HW[::-1]).save(good / images / "extra.png")
+    summary = inspect(InspectRequest(good, good.parent / "sheet.png"))
+    assert list(summary.splits) == ["all"]
+    assert summary.splits["all"].images == 5
+    assert summary.splits["all"].class_share == {"left": 0.5, "right": 0.5}
+    assert [(p.kind, p.stops) for p in summary.problems] == [("split", True), ("pair", True)]
+    assert f"{images} and {masks} lie in {good} in no split" in summary.problems[0].problem
+    assert named(summary, good / images / "extra.png", "has no mask")
+    assert (good.parent / "sheet.png").is_file()
+
+
+def test_folder_without_splits_and_description_tells_the_ids_in_the_masks(good: Path) -> None:
+    lay_flat(good)
+    (good / "dataset.toml").unlink()
+    summary = inspect(InspectRequest(good))
+    assert [p.kind for p in summary.problems] == ["description", "split"]
+    assert summary.splits["all"].class_share == {"0": 0.5, "1": 0.5}
+
+
+def test_folder_without_splits_says_to_who_reads_a_split_what_is_expected(good: Path) -> None:
+    lay_flat(good)
+    with pytest.raises(DataError, match=r"in no split; train/images and train/masks were expected"):
+        open_dataset(good, "train")
+
+
+def test_folders_of_pictures_that_are_no_pair_are_no_data_set(good: Path) -> None:
+    lay_flat(good, "summer", "winter")
+    (good / "dataset.toml").unlink()
+    for path in (good / "winter").iterdir():
+        Image.new("RGB", SIZE_HW[::-1]).save(path)
+    with pytest.raises(DataError, match=r"has no dataset\.toml"):
+        inspect(InspectRequest(good))
 
 
 def test_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:

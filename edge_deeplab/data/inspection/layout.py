@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edge_deeplab.data.dataset import find_files, pair_files
+from edge_deeplab.data.dataset import described_files, find_files, pair_files, pair_folders
 from edge_deeplab.data.dataset_toml import FILE, dataset_toml_faults, read_dataset_toml
 from edge_deeplab.data.images import IMAGE_ENDINGS
+from edge_deeplab.data.inspection.flat import WHOLE, find_flat
 from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.labelled_files import LabelledFiles
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes
@@ -77,7 +78,8 @@ def find_data(root: Path) -> FoundData:
         problems += [p for path in folders for p in _unread_in_cityscapes(root, path)]
     else:
         splits, problems = _open_own(root)
-    problems += _missing(root, {each.name for each in splits}, problems)
+    if {each.name for each in splits} != {WHOLE}:
+        problems += _missing(root, {each.name for each in splits}, problems)
     for split in splits:
         listed = split.files.listing_faults
         problems += [
@@ -112,8 +114,9 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
     described = (root / FILE).is_file()
     faults = dataset_toml_faults(root / FILE) if described else ()
     names = {path.parent.name for kind in ("images", "masks") for path in root.glob(f"*/{kind}")}
+    flat = find_flat(root) if root.is_dir() and not names else None
     if not described:
-        if not names:
+        if not names and flat is None:
             find_files(root, "train")  # refuses it
         faults = (
             f"{root / FILE} does not exist, so what the ids in the masks mean is not known; name, ignore_index and "
@@ -121,6 +124,8 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
         )
     problems = [Problem.of("description", root / FILE, fault) for fault in faults]
     document = None if faults else read_dataset_toml(root / FILE)
+    if flat is not None:
+        return _open_flat(root, flat, problems, described=document is not None)
     names |= set() if document is None else {*map(_plain, document.splits)} - {""}
     splits = []
     for name in sorted(names):
@@ -135,6 +140,25 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
         except DataError as error:
             problems.append(Problem.of("split", root / name, str(error)))
     return splits, problems
+
+
+def _open_flat(
+    root: Path, flat: tuple[Path, Path], problems: list[Problem], *, described: bool
+) -> tuple[list[FoundSplit], list[Problem]]:
+    """Return the one split of a folder whose images and masks lie in no split, with that among its problems."""
+    images, masks = flat
+    sentence = (
+        f"{images.name} and {masks.name} lie in {root} in no split, so nothing can be trained on or scored; "
+        "train/images and train/masks, and likewise val and test, were expected there; move the files"
+    )
+    told = [*problems, Problem.of("split", root, sentence), *_unread(masks, images, IMAGE_ENDINGS)]
+    try:
+        pairs = pair_folders(images, masks)
+    except DataError as error:
+        return [], [*told, Problem.of("split", images, str(error))]
+    unnamed = LabelledFiles(f"{root.name} {WHOLE}", "", (), None, pairs)
+    files = described_files(root, WHOLE, pairs) if described else unnamed
+    return [FoundSplit(WHOLE, images, files)], told
 
 
 def _plain(name: str) -> str:
