@@ -311,26 +311,30 @@ def compress(
     if trained and not (folder / STEPS_FOLDER).exists():  # a chain that goes on has said it
         tell_data(labelled, tuple(dict.fromkeys(trained)), progress)
     start = load(checkpoint)
-    beside: list[Output] = []
-    if page is not None:
-        from edge_deeplab.api.pages import report
+    if page is None:
+        return run(start, chosen, Job(labelled, folder, workers, progress))
+    from edge_deeplab.report import writing
+    from edge_deeplab.report.chain import ChainWitness
+    from edge_deeplab.report.request import ReportRequest
 
-        scored = chosen.parity or ParitySection()
-        write = partial(
-            report,
-            folder,
+    witness, scored = ChainWitness(), chosen.parity or ParitySection()
+
+    def write() -> None:
+        request = ReportRequest(
+            paths=(folder,),
             output=page,
-            data=data,
+            data=labelled.path,
             split=scored.split,
             limit=scored.limit,
             max_pixels=max_pixels,
             label_map=label_map,
-            reference=start.path,
+            reference=str(start.path),
             max_drop=scored.max_drop,
-            progress=progress,
         )
-        beside.append(Output(page, write))
-    return run(start, chosen, Job(labelled, folder, workers, progress), beside)
+        writing.write_report(request, progress, witness)
+
+    job = Job(labelled, folder, workers, progress, witness)
+    return run(start, chosen, job, [Output(page, write)])
 
 
 def _named(given: "types.NamedCheckpoint") -> "str | types.Checkpoint | None":

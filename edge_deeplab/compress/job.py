@@ -4,12 +4,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from edge_deeplab.compress.steps import Finished, Step, run_step
+from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.data.folder import DataFolder, LabelledFolder
+from edge_deeplab.evaluation.latency import BenchReport
+from edge_deeplab.evaluation.parity import MakeTrial
+from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.progress import SILENT, Progress
 
 STEPS_FOLDER = "steps"
+
+
+class Witness(Protocol):
+    """Who sees more of what a chain measures than its steps keep."""
+
+    def watch(self, dataset: SegmentationDataset) -> MakeTrial:
+        """Return what makes the trials of a measurement of files that begins now."""
+        ...
+
+    def scored(self, report: ParityReport) -> None:
+        """Take the result of the measurement that began last."""
+        ...
+
+    def timed(self, times: BenchReport) -> None:
+        """Take the times of files, measured now or by an earlier run."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -21,6 +42,7 @@ class Job:
         output: folder of the run.
         workers: processes that draw crops.
         progress: told how it stands: a line a step, and what a step tells.
+        witness: who sees what is measured; None for nobody.
         finished: the steps that are done, in order.
     """
 
@@ -28,6 +50,7 @@ class Job:
     output: Path
     workers: int = 1
     progress: Progress = SILENT
+    witness: Witness | None = None
     finished: list[Finished] = field(default_factory=list)
 
     def run(self, step: Step) -> Finished:

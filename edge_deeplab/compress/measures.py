@@ -27,7 +27,9 @@ from edge_deeplab.data.rendered_set import resolve_dataset
 from edge_deeplab.documents import read_json
 from edge_deeplab.errors import ArtifactError, DataError
 from edge_deeplab.evaluation.bench import measure_latency
+from edge_deeplab.evaluation.latency import BenchReport, Latency
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
+from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import MANIFEST
@@ -133,8 +135,13 @@ def parity(
 
     def make() -> Document:
         dataset = resolve_dataset(job.data, section.split, limit=section.limit)
+        witness = job.witness
         trials = open_trials(
-            list(exported.files.values()), open_artifact, dataset, progress=job.progress
+            list(exported.files.values()),
+            open_artifact,
+            dataset,
+            progress=job.progress,
+            make_trial=Trial if witness is None else witness.watch(dataset),
         )
         report = measure_parity(
             trials,
@@ -143,7 +150,10 @@ def parity(
             dataset,
             progress=job.progress,
         )
-        return _scores(report, list(exported.files))
+        document = _scores(report, list(exported.files))
+        if witness is not None:
+            witness.scored(report)
+        return document
 
     inputs = {
         "reference": reference.sha256,
@@ -177,6 +187,8 @@ def bench(
     packages = _packages(list(exports[0].files))
     step = Step("bench", settings, inputs, packages, _writing("bench.json", make))
     document = _document_of(job, step)
+    if job.witness is not None:
+        job.witness.timed(_read_bench(document, section))
     return {
         target: [_read_times(entry) for entry in document[target]]
         for target in exports[0].files
@@ -224,6 +236,24 @@ def _read_times(entry: Document) -> Times:
     return Times(latency["median"], latency["p95"], entry["threads"], entry["ratio_to_first"])
 
 
+def _read_bench(document: Document, section: BenchSection) -> BenchReport:
+    """Return the times with their rounds; those of a document without rounds, of an earlier version, are left out."""
+    rows = tuple(
+        Latency(
+            Path(entry["path"]),
+            entry["runtime"],
+            entry["threads"],
+            entry["bytes"],
+            tuple(entry["rounds_ms"]),
+            entry["ratio_to_first"],
+        )
+        for entries in document.values()
+        for entry in entries
+        if "rounds_ms" in entry
+    )
+    return BenchReport(rows, section.rounds, section.threads)
+
+
 def _check_file(target: str, path: Path, section: ExportSection) -> Document:
     own = [profile for profile in section.profiles if load_profile(profile).format == target]
     with quietly():
@@ -262,7 +292,10 @@ def _time_files(job: Job, paths: Sequence[Path], section: BenchSection) -> list[
     measured = measure_latency(
         runtimes, rounds=section.rounds, threads=section.threads, progress=job.progress
     )
-    return [{**latency.to_json(), "path": latency.path.name} for latency in measured]
+    return [
+        {**latency.to_json(), "path": latency.path.name, "rounds_ms": list(latency.rounds_ms)}
+        for latency in measured
+    ]
 
 
 def _packages(targets: Sequence[TargetName]) -> list[str]:

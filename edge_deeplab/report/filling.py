@@ -25,8 +25,8 @@ from edge_deeplab.report.watching import WatchedTrial, Watcher
 class ScoredFiles:
     """What a run of parity gives a page: the reference's scores by size, and the files."""
 
-    references: tuple[Scored, ...]
-    entries: tuple[Entry, ...]
+    references: tuple[Scored, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 def fill(report: ParityReport, watcher: Watcher) -> ScoredFiles:

@@ -31,7 +31,15 @@ from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.shipped import resolve_checkpoint
 from edge_deeplab.progress import Progress
 from edge_deeplab.report.bands import WIDTHS_PX
-from edge_deeplab.report.filling import data_facts, fill, join, mean_chain, scored_by
+from edge_deeplab.report.chain import ChainWitness, merge
+from edge_deeplab.report.filling import (
+    ScoredFiles,
+    data_facts,
+    fill,
+    join,
+    mean_chain,
+    scored_by,
+)
 from edge_deeplab.report.known import Page, Scored, Timing
 from edge_deeplab.report.lineage import story_of
 from edge_deeplab.report.models import Checkpoints, describe_checkpoint
@@ -43,13 +51,16 @@ from edge_deeplab.runtimes.base import Runtime
 Found = TypeVar("Found")
 
 
-def measure(request: ReportRequest, named: Named, progress: Progress) -> Page:
+def measure(
+    request: ReportRequest, named: Named, progress: Progress, witness: ChainWitness | None = None
+) -> Page:
     """Return all that a page shows.
 
     Args:
         request: what is asked for.
         named: what its paths mean.
         progress: told of every stage.
+        witness: who has seen files scored and timed already; None where nobody has.
 
     Raises:
         CheckpointError: when the reference that was asked for is not found or cannot be read.
@@ -60,19 +71,28 @@ def measure(request: ReportRequest, named: Named, progress: Progress) -> Page:
     watcher, checkpoints = Watcher(dataset), Checkpoints()
     for path in named.checkpoints:
         checkpoints.add(path)
-    trials = open_trials(
-        named.artifacts, request.open_file, dataset, class_map, progress, watcher.trial
-    )
-    checkpoints.find({t.path: t.description for t in trials if t.description is not None})
+    seen = ScoredFiles() if witness is None else witness.files(named.artifacts, request.max_drop)
+    known = {entry.path for entry in seen.entries}
+    unseen = [path for path in named.artifacts if path not in known]
+    if witness is not None and unseen:
+        names = ", ".join(path.name for path in unseen)
+        progress.note(f"page: {names}: run for the page, because no class maps of them were kept")
+    trials = open_trials(unseen, request.open_file, dataset, class_map, progress, watcher.trial)
+    described = {e.path: e.parity.description for e in seen.entries if e.parity is not None}
+    described |= {trial.path: trial.description for trial in trials}
+    checkpoints.find({p: about for p, about in described.items() if about is not None})
     reference = checkpoints.reference(request.reference, given=named.checkpoints)
     if reference is None:
         reference = checkpoints.add(resolve_checkpoint(None))
     assert reference is not None, "the shipped checkpoint can be read"
     scores = _score(request, trials, reference, dataset, progress)
-    measured = fill(scores, watcher)
-    times = _bench(request, named.artifacts, checkpoints.notes, progress)
+    measured = merge(named.artifacts, seen, fill(scores, watcher))
+    kept = None if witness is None else witness.times_of(named.artifacts)
+    times = _times(request, named.artifacts, kept, checkpoints.notes, progress)
     checks = _check(named.artifacts, progress)
-    chains = _drift(request, scores, dataset, checkpoints.notes, progress)
+    chains = _drift(
+        request, _report_of(measured, reference, dataset), dataset, checkpoints.notes, progress
+    )
     about = [reference, *(c for c in checkpoints if c.sha256 != reference.sha256)]
     return Page(
         title=reference.name,
@@ -88,6 +108,29 @@ def measure(request: ReportRequest, named: Named, progress: Progress) -> Page:
         lab=_lab(request, named.artifacts, checkpoints.notes, progress),
         notes=tuple(dict.fromkeys(checkpoints.notes)),
     )
+
+
+def _report_of(
+    measured: ScoredFiles, reference: Checkpoint, dataset: SegmentationDataset
+) -> ParityReport:
+    artifacts = tuple(entry.parity for entry in measured.entries if entry.parity is not None)
+    references = tuple(scored.evaluation for scored in measured.references)
+    return ParityReport(reference.path, references, artifacts, len(dataset))
+
+
+def _times(
+    request: ReportRequest,
+    paths: Sequence[Path],
+    known: BenchReport | None,
+    notes: list[str],
+    progress: Progress,
+) -> BenchReport | None:
+    """Return the times of files; only those are taken that are not known."""
+    if known is None or not known.rows:
+        return _bench(request, paths, notes, progress)
+    timed = {row.path for row in known.rows}
+    rest = _bench(request, [path for path in paths if path not in timed], notes, progress)
+    return known if rest is None else replace(known, rows=(*known.rows, *rest.rows))
 
 
 def _score(

@@ -8,6 +8,7 @@ from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import check_outputs, write_atomically
 from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
+from edge_deeplab.report.chain import ChainWitness
 from edge_deeplab.report.filling import data_facts, fill, join
 from edge_deeplab.report.known import Page, WrittenReport
 from edge_deeplab.report.measuring import measure
@@ -18,12 +19,15 @@ from edge_deeplab.report.request import ReportRequest
 from edge_deeplab.report.watching import Watcher
 
 
-def write_report(request: ReportRequest, progress: Progress = SILENT) -> WrittenReport:
+def write_report(
+    request: ReportRequest, progress: Progress = SILENT, witness: ChainWitness | None = None
+) -> WrittenReport:
     """Measure what a page is about, and write it; a file that fails is an entry that says why.
 
     Args:
         request: what is asked for.
         progress: told of every stage.
+        witness: who has seen files scored and timed already; None where nobody has.
 
     Raises:
         ConfigError: when the paths mean nothing that a page can be about.
@@ -32,7 +36,7 @@ def write_report(request: ReportRequest, progress: Progress = SILENT) -> Written
         MissingDependencyError: without torch or jinja2.
         UnwrittenError: with all that was measured, when the page or a plot cannot be written.
     """
-    page = measure(request, find_named(request.paths), progress)
+    page = measure(request, find_named(request.paths), progress, witness)
     progress.begin(f"writing {request.output.name}")
     plots: list[Path] = []
     outputs = [Output(request.output, lambda: write_atomically(request.output, render(page)))]

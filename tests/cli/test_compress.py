@@ -1,7 +1,8 @@
 """`edge-deeplab compress` on the command line, with real files of one target."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,13 @@ from typer.testing import CliRunner
 
 from edge_deeplab.cli.app import app
 from edge_deeplab.compress.report import ExportScores, Scores
+from edge_deeplab.data.dataset import Sample
+from edge_deeplab.evaluation.bench import BenchRequest
+from edge_deeplab.evaluation.metrics import Ids
+from edge_deeplab.evaluation.trial import Trial
 from edge_deeplab.formats.artifacts import expand_artifacts
+from edge_deeplab.formats.sizes import Size
+from edge_deeplab.report import measuring
 from tests.compress.conftest import save_tiny_checkpoint
 
 runner = CliRunner()
@@ -139,6 +146,40 @@ def test_chain_whose_plot_cannot_be_drawn_tells_its_result(
     assert document["files"][0]["miou"] == 1
     assert document["error"].endswith("result stands: ValueError: no font")
     assert (tmp_path / "run" / "report.md").is_file()
+
+
+def test_page_of_a_chain_runs_no_file_that_the_chain_has_run(
+    command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs, benches = Counter[str](), list[BenchRequest]()
+    run = Trial.run
+
+    def count(trial: Trial, sample: Sample, reference_ids: Mapping[Size, Ids]) -> None:
+        runs[trial.path.name] += 1
+        run(trial, sample, reference_ids)
+
+    monkeypatch.setattr(Trial, "run", count)
+    monkeypatch.setattr(measuring, "bench", lambda asked, _: benches.append(asked))
+    sections = '[parity]\nsplit = "train"\nmax_drop = 100\n[bench]\nrounds = 2\n'
+    page = tmp_path / "page.html"
+    recipe = f'[export]\ntargets = ["onnx"]\nprecisions = ["fp32"]\n{sections}'
+    asked = [*command(recipe), "--html", str(page), "--json"]
+    result = runner.invoke(app, asked)
+    assert result.exit_code == 0, result.stderr
+    names = [Path(file["path"]).name for file in json.loads(result.stdout)["files"]]
+    assert runs == dict.fromkeys(names, 2), "each image once"
+    assert not benches
+    text = page.read_text()
+    assert all(name in text for name in names)
+    assert "medians of 2 interleaved rounds" in text
+    assert 'id="classes"' in text
+
+    again = runner.invoke(app, asked)
+    assert again.exit_code == 0, again.stderr
+    assert runs == dict.fromkeys(names, 4), "the steps of the first run kept no class maps"
+    assert not benches, "they kept the times"
+    assert f"page: {', '.join(names)}: run for the page" in again.stderr
+    assert "run for the page" not in result.stderr
 
 
 def _lose_nine_points(*_: object) -> ExportScores:

@@ -121,15 +121,14 @@ def test_scores_go_on_where_watching_for_the_page_fails(
 def test_compress_tells_its_result_where_its_page_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_dataset: Callable[..., Path]
 ) -> None:
-    from edge_deeplab.api import pages
     from edge_deeplab.compress import chain
 
-    def fail(folder: Path, **how: object) -> None:
+    def fail(*_: object) -> None:
         raise DataError("an image is gone; it was expected; put it back")
 
     found = ChainReport((), None, None, (), (), ("one",))
     monkeypatch.setattr(chain, "compress", lambda *given: write_all(found, given[3]))
-    monkeypatch.setattr(pages, "report", fail)
+    monkeypatch.setattr(writing, "write_report", fail)
     told = "the result stands: an image is gone; it was expected; put it back"
     with pytest.raises(UnwrittenError, match=told) as caught:
         ed.compress(
@@ -157,18 +156,17 @@ def test_compress_writes_the_page_of_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_dataset: Callable[..., Path]
 ) -> None:
     """The chain itself is tested where it stands; here it is done already."""
-    from edge_deeplab.api import pages
     from edge_deeplab.compress import chain
 
     asked = []
     monkeypatch.setattr(chain, "compress", lambda *given: write_all("done", given[3]) or "done")
-    monkeypatch.setattr(pages, "report", lambda folder, **how: asked.append((folder, how)))
+    monkeypatch.setattr(writing, "write_report", lambda request, *_: asked.append(request))
     recipe = {"export": {"precisions": ["fp32"]}, "parity": {"split": "test", "max_drop": 2.0}}
     data, page = make_dataset("test", count=1), tmp_path / "page.html"
     output = tmp_path / "run"
     done = ed.compress("camvid-mobilenetv2", data=data, recipe=recipe, output=output, html=page)
     assert done == "done"
-    ((folder, how),) = asked
-    assert folder == output
-    assert (how["output"], how["max_drop"], how["data"]) == (page, 2.0, data)
-    assert how["reference"].name == "camvid-mobilenetv2.safetensors"
+    (request,) = asked
+    assert request.paths == (output,)
+    assert (request.output, request.max_drop, request.data) == (page, 2.0, data)
+    assert Path(request.reference).name == "camvid-mobilenetv2.safetensors"
