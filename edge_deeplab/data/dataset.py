@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_deeplab.data.class_list import ClassList
-from edge_deeplab.data.dataset_toml import FILE, read_dataset_toml
+from edge_deeplab.data.dataset_toml import FILE, DatasetToml, read_dataset_toml
 from edge_deeplab.data.images import (
     IMAGE_ENDINGS,
     ImageHWC,
@@ -210,16 +210,14 @@ def find_files(root: Path, split: str, classes: ClassList | None = None) -> Labe
 
 
 def _read_toml_folder(root: Path, split: str) -> LabelledFiles:
-    return described_files(root, split, pair_files(root, split))
-
-
-def described_files(root: Path, split: str, pairs: tuple[tuple[Path, Path], ...]) -> LabelledFiles:
-    """Return images and masks of a folder whose `dataset.toml` says what they are.
-
-    Raises:
-        DataError: as for `read_dataset_toml`.
-    """
     document = read_dataset_toml(root / FILE)
+    return described_files(root, document, split, pair_files(root, split))
+
+
+def described_files(
+    root: Path, document: DatasetToml, split: str, pairs: tuple[tuple[Path, Path], ...]
+) -> LabelledFiles:
+    """Return images and masks of a folder as its `dataset.toml` describes them."""
     return LabelledFiles(
         name=f"{document.name} {split}",
         licence=document.licence,

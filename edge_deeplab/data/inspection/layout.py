@@ -6,7 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from edge_deeplab.data.dataset import described_files, find_files, pair_files, pair_folders
-from edge_deeplab.data.dataset_toml import FILE, dataset_toml_faults, read_dataset_toml
+from edge_deeplab.data.dataset_toml import (
+    FILE,
+    DatasetToml,
+    dataset_toml_faults,
+    read_dataset_toml,
+)
 from edge_deeplab.data.images import IMAGE_ENDINGS
 from edge_deeplab.data.inspection.flat import WHOLE, find_flat
 from edge_deeplab.data.inspection.problem import Problem
@@ -125,7 +130,7 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
     problems = [Problem.of("description", root / FILE, fault) for fault in faults]
     document = None if faults else read_dataset_toml(root / FILE)
     if flat is not None:
-        return _open_flat(root, flat, problems, described=document is not None)
+        return _open_flat(root, flat, document, problems)
     names |= set() if document is None else {*map(_plain, document.splits)} - {""}
     splits = []
     for name in sorted(names):
@@ -143,7 +148,7 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
 
 
 def _open_flat(
-    root: Path, flat: tuple[Path, Path], problems: list[Problem], *, described: bool
+    root: Path, flat: tuple[Path, Path], document: DatasetToml | None, problems: list[Problem]
 ) -> tuple[list[FoundSplit], list[Problem]]:
     """Return the one split of a folder whose images and masks lie in no split, with that among its problems."""
     images, masks = flat
@@ -156,8 +161,11 @@ def _open_flat(
         pairs = pair_folders(images, masks)
     except DataError as error:
         return [], [*told, Problem.of("split", images, str(error))]
-    unnamed = LabelledFiles(f"{root.name} {WHOLE}", "", (), None, pairs)
-    files = described_files(root, WHOLE, pairs) if described else unnamed
+    files = (
+        LabelledFiles(f"{root.name} {WHOLE}", "", (), None, pairs)
+        if document is None
+        else described_files(root, document, WHOLE, pairs)
+    )
     return [FoundSplit(WHOLE, images, files)], told
 
 
