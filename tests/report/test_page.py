@@ -1,16 +1,21 @@
 """The page: nothing of a file is markup, nothing is loaded, and a person can sort, filter and compare in it."""
 
+import base64
 import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from edge_deeplab.data.inspection.inspect import InspectRequest, inspect
 from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.inspection.summary import DataSummary, SplitSummary
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.latency import Untimed
+from edge_deeplab.evaluation.metrics import Ids
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.report import views
 from edge_deeplab.report.curves import Curve
@@ -222,6 +227,40 @@ def test_page_sorts_filters_and_compares(page: Page, tmp_path: Path) -> None:
                      windowsVirtualKeyCode=35)  # fmt: skip
         assert browser.evaluate(f"{slider}.value") == "3"
         assert browser.log == []
+
+
+def test_class_maps_show_the_chosen_classes_alone(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(render(page))
+    with Chromium() as browser:
+        browser.open(path.as_uri())
+
+        def maps() -> list[str]:
+            asked = "[...document.querySelectorAll('.photo img[data-map]')].map(image => image.src)"
+            found = browser.evaluate(asked)
+            assert isinstance(found, list)
+            return found
+
+        before = maps()
+        browser.evaluate("document.querySelector('[data-class-choice=\"1\"]').click()")
+        for whole, shown in zip(before, maps(), strict=True):
+            ids, alpha = ids_and_alpha(shown)
+            assert (alpha[ids == 1] == 0).all()
+            others = ids != 1
+            assert (alpha[others] == ids_and_alpha(whole)[1][others]).all()
+        assert any((ids_and_alpha(whole)[0] == 1).any() for whole in before)
+        sizes = "Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))"
+        assert browser.evaluate(f"{sizes}.then(all => all.every(Boolean))")
+        browser.evaluate("document.querySelector('button[data-all=\"1\"]').click()")
+        assert maps() == before
+        assert browser.log == []
+
+
+def ids_and_alpha(address: str) -> tuple[Ids, Ids]:
+    """Return what a class map's pixels hold and how opaque they are."""
+    picture = Image.open(BytesIO(base64.b64decode(address.partition(",")[2])))
+    assert picture.mode == "P"
+    return np.asarray(picture), np.asarray(picture.convert("RGBA"))[..., 3]
 
 
 def test_page_of_a_data_folder_shows_its_splits_and_what_is_wrong(

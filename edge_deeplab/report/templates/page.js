@@ -53,7 +53,30 @@
     show();
   }
 
-  // classes: unchosen ones leave tables and matrices, and photographs that differ in none of the chosen go
+  // class maps: PNGs whose palette is by class id; their chunk tRNS, the alpha of each id, is written anew
+  const maps = every("img[data-map]").map((image) => [image, image.src]);
+  const checksum = (bytes) => {
+    let rest = -1;
+    for (const byte of bytes) {
+      rest ^= byte;
+      for (let bit = 0; bit < 8; bit++) rest = (rest >>> 1) ^ (0xedb88320 & -(rest & 1));
+    }
+    return ~rest >>> 0;
+  };
+  const withClasses = (whole, shown) => {
+    const [head, content] = whole.split(",");
+    const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    for (let at = 8; at < bytes.length; at += 12 + view.getUint32(at)) {
+      const end = at + 8 + view.getUint32(at);
+      if (String.fromCharCode(...bytes.subarray(at + 4, at + 8)) !== "tRNS") continue;
+      for (let id = 0; at + 8 + id < end; id++) if (!shown.has(String(id))) bytes[at + 8 + id] = 0;
+      view.setUint32(end, checksum(bytes.subarray(at + 4, end)));
+    }
+    return `${head},${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}`;
+  };
+
+  // classes: unchosen ones leave tables, matrices and class maps, and photographs that differ in none of the chosen go
   const choices = every("input[data-class-choice]");
   const filter = () => {
     const shown = new Set(choices.filter((c) => c.checked).map((c) => c.dataset.classChoice));
@@ -63,6 +86,9 @@
       const classes = photo.dataset.classes.split(" ");
       photo.hidden = shown.size < choices.length && !classes.some((c) => shown.has(c));
       photos += photo.hidden ? 0 : 1;
+    }
+    for (const [image, whole] of maps) {
+      image.src = shown.size < choices.length ? withClasses(whole, shown) : whole;
     }
     for (const empty of every(".empty")) empty.hidden = photos > 0;
     for (const count of every("[data-count]")) count.textContent = `${shown.size} of ${choices.length}`;
