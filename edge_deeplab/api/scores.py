@@ -194,6 +194,7 @@ def measure_flicker(
 def bench(
     artifacts: Artifacts,
     *,
+    size_hw: tuple[int, int] | None = None,
     threads: int | None = None,
     rounds: int = 30,
     runtime: str | None = None,
@@ -209,6 +210,7 @@ def bench(
 
     request = layer.BenchRequest(
         artifacts=to_paths(artifacts),
+        size_hw=to_size(size_hw),
         threads=threads,
         rounds=rounds,
         runtime=runtime,

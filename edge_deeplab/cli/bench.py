@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_deeplab import api
-from edge_deeplab.cli.options import MemoryLimitOption, RuntimeOption, TimeLimitOption, allowance
+from edge_deeplab.cli.options import (
+    ListedSizeOption,
+    MemoryLimitOption,
+    RuntimeOption,
+    TimeLimitOption,
+    allowance,
+)
 from edge_deeplab.cli.output import (
     DebugOption,
     JsonOption,
     ending_cleanly,
     naming_options,
+    parse_size,
     print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say, styled
+from edge_deeplab.text import size_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -39,6 +47,7 @@ def bench(
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, help="How often each file is timed.")
     ] = 30,
+    size: ListedSizeOption = None,
     runtime: RuntimeOption = None,
     memory_limit: MemoryLimitOption = None,
     time_limit: TimeLimitOption = None,
@@ -50,14 +59,17 @@ def bench(
     Each round runs every file once, in an order that rotates, so that a machine that slows down slows all of them.
     Only the execution is timed. `ratio` is time over the time of the first file that is timed, pair by pair. A Core ML
     file is timed on a Mac only: elsewhere the MIL reference evaluator runs it, whose time means nothing.
+    A file that takes several sizes is timed at each, a row a size, or at the one that `--size` names.
     A file that cannot be timed is a failed row, the others are timed, and the exit code is 1.
 
     Example: edge-deeplab bench exports/*.tflite other.tflite --threads 1
     """
+    size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug):
-        with naming_options({}), drawn_progress() as progress:
+        with naming_options({"size_hw": "--size"}), drawn_progress() as progress:
             report = api.bench(
                 artifacts,
+                size_hw=size_hw,
                 threads=threads,
                 rounds=rounds,
                 runtime=runtime,
@@ -80,20 +92,21 @@ def _show(report: "BenchReport") -> None:
 
     console = stdout_console()
     console.print(latency_table(report))
-    for row in report.rows:
-        if isinstance(row, Untimed):
-            console.print(f"{row.path.name}: {row.note}")
+    untimed = [f"{row.path.name}: {row.note}" for row in report.rows if isinstance(row, Untimed)]
+    for line in dict.fromkeys(untimed):
+        console.print(line)
 
 
 def latency_table(report: "BenchReport") -> "FittingTable":
-    """Return one row a file: runtime, size, times, and its ratio to the first that was timed."""
+    """Return one row a file and size: runtime, bytes, times, and its ratio to the first that was timed."""
     from edge_deeplab.cli.tables import FittingTable
 
     title = f"{report.rounds} rounds, {report.threads} threads"
-    table = FittingTable("artifact", "runtime", title=title)
+    table = FittingTable("artifact", "runtime", "size", title=title)
     table.add_numbers("MB", "median ms", "p95 ms", "ratio to first")
     for row in report.rows:
-        table.add_row(row.path.name, row.runtime or "", *_figures(row))
+        size = "-" if row.size_hw is None else size_text(row.size_hw)
+        table.add_row(row.path.name, row.runtime or "", size, *_figures(row))
     return table
 
 
@@ -102,7 +115,7 @@ def _figures(row: "Row") -> "tuple[str | Text, ...]":
 
     if isinstance(row, Failed):
         return "-", styled("FAILED", "bold red"), "-", "-"
-    size = f"{row.bytes / 1e6:.2f}"
+    megabytes = f"{row.bytes / 1e6:.2f}"
     if isinstance(row, Latency):
-        return size, f"{row.median_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.ratio_to_first:.3f}"
-    return size, "-", "-", "-"
+        return megabytes, f"{row.median_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.ratio_to_first:.3f}"
+    return megabytes, "-", "-", "-"

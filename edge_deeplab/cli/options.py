@@ -93,6 +93,14 @@ FailInconclusiveOption = Annotated[
         help="Exit code 1 also where the images settle nothing: the interval crosses the limit.",
     ),
 ]
+ListedSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="HxW",
+        help="Only one of the sizes that a file takes; without it every size.",
+    ),
+]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(

@@ -26,6 +26,8 @@ from edge_deeplab.evaluation.latency import (
 )
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.manifest import content_bytes
+from edge_deeplab.formats.read import sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import CORE_AI, is_timed_here
 from edge_deeplab.runtimes.open import known_runtime, open_artifact
@@ -41,6 +43,7 @@ class BenchRequest:
 
     Args:
         artifacts: exported files of this project or anyone's, or folders that export wrote.
+        size_hw: height and width of the picture that they are timed at; None takes every size that a file lists.
         threads: CPU threads; None for all that are available.
         rounds: how often each file is timed.
         runtime: what runs the files; None for the default of each format.
@@ -51,6 +54,7 @@ class BenchRequest:
     """
 
     artifacts: tuple[Path, ...]
+    size_hw: Size | None = None
     threads: int | None = None
     rounds: int = 30
     runtime: str | None = None
@@ -66,10 +70,14 @@ class Timed(Protocol):
     Attributes:
         name: runtime and version.
         path: the file.
+        size_hw: height and width of its picture; None where it takes none.
     """
 
     name: str
     path: Path
+
+    @property
+    def size_hw(self) -> Size | None: ...
 
     def time_once(self) -> float:
         """Execute the file once and return the seconds that took."""
@@ -83,6 +91,8 @@ Loaded = Timed | Failed | Untimed
 def bench(request: BenchRequest, progress: Progress = SILENT) -> BenchReport:
     """Time exported files against each other; one that cannot be opened or run is a failure among them.
 
+    A file of several sizes is timed at each, or at the one that was asked for, in the same rounds.
+
     Args:
         request: what is asked for.
         progress: told of each file that is opened and of each run.
@@ -94,16 +104,23 @@ def bench(request: BenchRequest, progress: Progress = SILENT) -> BenchReport:
     files: list[Timed | Failed] = []
     for path in expand_artifacts(request.artifacts):
         progress.begin(f"opening {path.name}")
-        try:
-            files.append(
-                open_artifact(
-                    path, threads=threads, allowance=request.allowance, runtime=request.runtime
-                )
-            )
-        except EdgeDeepLabError as error:
-            files.append(Failed(path, str(error)))
+        sizes = sizes_of(path) if request.size_hw is None else (request.size_hw,)
+        files += [_open(path, size, threads, request) for size in sizes]
     rows = time_files(files, rounds=request.rounds, threads=threads, progress=progress)
     return BenchReport(tuple(rows), request.rounds, threads)
+
+
+def _open(path: Path, size_hw: Size | None, threads: int, request: BenchRequest) -> Timed | Failed:
+    try:
+        return open_artifact(
+            path,
+            size_hw=size_hw,
+            threads=threads,
+            allowance=request.allowance,
+            runtime=request.runtime,
+        )
+    except EdgeDeepLabError as error:
+        return Failed(path, str(error), size_hw=size_hw)
 
 
 def measure_latency(
@@ -166,7 +183,7 @@ def _is_evaluated(file: Timed | Failed) -> bool:
 def _leave_untimed(file: Timed | Failed) -> Loaded:
     assert not isinstance(file, Failed), "nothing runs it"
     note = PLAIN_KERNELS if file.name.startswith(CORE_AI) else EVALUATED
-    return Untimed(file.path, file.name, content_bytes(file.path), note)
+    return Untimed(file.path, file.name, content_bytes(file.path), note, file.size_hw)
 
 
 def _run_rounds(
@@ -205,7 +222,7 @@ def _time_or_fail(results: list[Loaded], index: int) -> float:
     try:
         return file.time_once() * 1000
     except EdgeDeepLabError as error:
-        results[index] = Failed(file.path, str(error), file.name)
+        results[index] = Failed(file.path, str(error), file.name, file.size_hw)
         return 0.0
 
 
@@ -225,6 +242,7 @@ def _latencies(
             runtime=result.name,
             threads=threads,
             bytes=content_bytes(result.path),
+            size_hw=result.size_hw,
             rounds_ms=tuple(times_ms[:, index].tolist()),
             ratio_to_first=float(np.median(times_ms[:, index] / times_ms[:, first])),
         )

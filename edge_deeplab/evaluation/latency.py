@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.formats.sizes import Size
+
 EVALUATED = (
     "the MIL reference evaluator runs it, operator by operator in torch: not timed, because its time would be "
     "no device's"
@@ -14,7 +16,6 @@ EVALUATED = (
 PLAIN_KERNELS = (
     "Core AI's plain kernels run it off the Mac: not timed, because its time would be no device's"
 )
-OTHER_SIZE = "a file of several sizes is timed at the first that it lists"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Latency:
         bytes: size on disk; of a folder, that of all its files.
         rounds_ms: its time in each round, in milliseconds.
         ratio_to_first: median over rounds of its time over the first file's in the same round.
+        size_hw: height and width of its picture; None where it has none.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Latency:
     bytes: int
     rounds_ms: tuple[float, ...]
     ratio_to_first: float
+    size_hw: Size | None = None
 
     @property
     def median_ms(self) -> float:
@@ -57,6 +60,7 @@ class Latency:
             "latency_ms": {"median": self.median_ms, "p95": self.p95_ms},
             "ratio_to_first": self.ratio_to_first,
             "note": None,
+            "size_hw": _to_json(self.size_hw),
         }
 
 
@@ -68,33 +72,38 @@ class Failed:
         path: the file.
         error: why, in one sentence.
         runtime: runtime and version; None where it could not be opened.
+        size_hw: at which it was run, or was to be; None for its only one, where it could not be opened.
     """
 
     path: Path
     error: str
     runtime: str | None = None
+    size_hw: Size | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, with null for what was not measured."""
         unknown = dict.fromkeys(("threads", "bytes", "latency_ms", "ratio_to_first"))
-        return {"path": str(self.path), "runtime": self.runtime, **unknown, "error": self.error}
+        known = {"size_hw": _to_json(self.size_hw), "error": self.error}
+        return {"path": str(self.path), "runtime": self.runtime, **unknown, **known}
 
 
 @dataclass(frozen=True)
 class Untimed:
-    """A file, or one of its sizes, that was not timed: mostly as nothing which devices use runs it here.
+    """A file that was not timed, as nothing which devices use runs it here.
 
     Args:
         path: the file.
         runtime: what runs it instead.
         bytes: size on disk; of a folder, that of all its files.
         note: why it was not timed.
+        size_hw: height and width of its picture.
     """
 
     path: Path
     runtime: str
     bytes: int
     note: str
+    size_hw: Size | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what is known as plain JSON values; what was not measured is null."""
@@ -106,7 +115,12 @@ class Untimed:
             "latency_ms": None,
             "ratio_to_first": None,
             "note": self.note,
+            "size_hw": _to_json(self.size_hw),
         }
+
+
+def _to_json(size_hw: Size | None) -> list[int] | None:
+    return None if size_hw is None else list(size_hw)
 
 
 Row = Latency | Failed | Untimed
@@ -114,10 +128,10 @@ Row = Latency | Failed | Untimed
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What came of every file, timed side by side.
+    """What came of every file, at each of its sizes, timed side by side.
 
     Args:
-        rows: in the order they came.
+        rows: in the order they came; the sizes of a file in its order.
         rounds: how often each was timed.
         threads: CPU threads that they were given.
     """

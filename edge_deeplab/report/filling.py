@@ -9,7 +9,7 @@ import numpy as np
 from edge_deeplab.checker.report import ArtifactReport, CheckResult
 from edge_deeplab.data.dataset import SegmentationDataset
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
-from edge_deeplab.evaluation.latency import OTHER_SIZE, BenchReport, Latency, Row, Untimed
+from edge_deeplab.evaluation.latency import BenchReport, Row
 from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
 from edge_deeplab.formats.manifest import content_bytes
@@ -94,29 +94,24 @@ def join(
     """Return entries with what else is known of their files, each at its own size where that differs by size.
 
     Args:
-        entries: the files, those of several sizes once a size, the first that they list before the others.
-        times: of each file at the first size that it lists.
+        entries: the files, those of several sizes once a size, in the order in which they list them.
+        times: of each file at each of its sizes, in the same order.
         checks: of operators.
         chains: of layers.
     """
-    rows = {} if times is None else {row.path: row for row in times.rows}
-    first = {entry.path: entry.number for entry in reversed(entries)}
+    rows: dict[Path, list[Row]] = {}
+    for row in () if times is None else times.rows:
+        rows.setdefault(row.path, []).append(row)
+    timed = {path: iter(found) for path, found in rows.items()}
     return tuple(
         replace(
             entry,
-            latency=_timed(rows.get(entry.path), is_first=first[entry.path] == entry.number),
+            latency=next(timed.get(entry.path, iter(())), None),
             check=next((c for c in checks if _is_of(entry, c.path, _size_of(c))), None),
             drift=next((c for c in chains if _is_of(entry, c.path, c.size_hw)), None),
         )
         for entry in entries
     )
-
-
-def _timed(row: Row | None, *, is_first: bool) -> Row | None:
-    """Return what a file's timing says of one of its sizes: its time is that of the first."""
-    if is_first or not isinstance(row, Latency):
-        return row
-    return Untimed(row.path, row.runtime, row.bytes, OTHER_SIZE)
 
 
 def _size_of(check: CheckResult) -> Size | None:

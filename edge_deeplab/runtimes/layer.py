@@ -28,6 +28,8 @@ class LayerRuntime:
         child: what executes it; serves this module.
     """
 
+    size_hw = None
+
     def __init__(self, path: Path, threads: int, child: BoundedChild) -> None:
         self.path = path
         self._child = child

@@ -12,6 +12,7 @@ from edge_deeplab.cli.bench import bench
 from edge_deeplab.errors import ArtifactError
 
 SECONDS = {"slow": 0.030, "fast": 0.010}
+SIZES = ((8, 8), (16, 24))
 
 
 @dataclass
@@ -21,18 +22,20 @@ class TimedRuntime:
     path: Path
     threads: int
     name: str = "timed 1.0"
-    description = None
     size_hw: tuple[int, int] = (8, 8)
+    description = None
 
     def time_once(self, images=None):
-        return SECONDS[self.path.stem]
+        return SECONDS[self.path.stem] * (self.size_hw[0] / 8)
 
 
-def open_file(path, *, threads, allowance=None, runtime=None):
+def open_file(path, *, threads, size_hw=None, allowance=None, runtime=None):
     if not path.exists():
         raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
+    if size_hw not in (None, *SIZES):
+        raise ArtifactError(f"{path} was to be run at {size_hw} and takes others")
     name = "mil-reference (torch 2)" if path.suffix == ".mlpackage" else "timed 1.0"
-    return TimedRuntime(path, threads, name)
+    return TimedRuntime(path, threads, name, size_hw or (8, 8))
 
 
 @pytest.fixture
@@ -59,6 +62,7 @@ def test_bench_json_has_the_promised_keys(run):
         "latency_ms": {"median": 30.0, "p95": 30.0},
         "ratio_to_first": 1.0,
         "note": None,
+        "size_hw": [8, 8],
     }
     assert fast["ratio_to_first"] == pytest.approx(1 / 3)
 
@@ -106,7 +110,7 @@ def test_bench_of_nothing_that_can_be_timed_gives_sizes(run, package):
 def test_bench_passes_on_what_is_to_run_the_files(run, monkeypatch):
     asked = []
 
-    def open_noting(path, *, threads, runtime, allowance=None):
+    def open_noting(path, *, threads, runtime, size_hw, allowance=None):
         asked.append(runtime)
         return TimedRuntime(path, threads)
 
@@ -144,6 +148,42 @@ def test_bench_table_marks_what_failed(run):
     assert result.exit_code == 1
     assert "FAILED" in result.stdout
     assert "10.00" in result.stdout
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """Let slow.onnx list two sizes."""
+    monkeypatch.setattr(
+        "edge_deeplab.evaluation.bench.sizes_of",
+        lambda path: SIZES if path.stem == "slow" else (None,),
+    )
+
+
+def test_bench_times_a_file_of_several_sizes_at_each_in_one_run(run, several):
+    result = run("fast.tflite", "slow.onnx", "--rounds", "2", "--json")
+    assert result.exit_code == 0
+    told = [
+        (row["path"], row["size_hw"], row["latency_ms"]["median"], row["ratio_to_first"])
+        for row in json.loads(result.stdout)["artifacts"]
+    ]
+    assert told == [
+        ("fast.tflite", [8, 8], 10.0, 1.0),
+        ("slow.onnx", [8, 8], 30.0, pytest.approx(3)),
+        ("slow.onnx", [16, 24], 60.0, pytest.approx(6)),
+    ]
+    table = run("fast.tflite", "slow.onnx", "--rounds", "2").stdout
+    assert [size for size in ("8x8", "16x24") if size in table] == ["8x8", "16x24"]
+
+
+def test_bench_at_a_size_times_that_one_and_fails_files_that_do_not_take_it(run, several):
+    result = run("slow.onnx", "--size", "16x24", "--rounds", "1", "--json")
+    (row,) = json.loads(result.stdout)["artifacts"]
+    assert (row["size_hw"], row["latency_ms"]["median"]) == ([16, 24], 60.0)
+    result = run("slow.onnx", "--size", "9x9", "--rounds", "1", "--json")
+    assert result.exit_code == 1
+    (row,) = json.loads(result.stdout)["artifacts"]
+    assert row["size_hw"] == [9, 9]
+    assert "was to be run at (9, 9)" in row["error"]
 
 
 def test_bench_no_rounds_is_a_usage_error(run):

@@ -117,6 +117,7 @@ CANNOT_BE_MEANT = {
         "--time-limit": ["0", "nan", "x"],
         "--threads": ["0", "x"],
         "--rounds": ["0"],
+        "--size": ["x", "0x16", "16"],
     },
     "report": {
         "--max-pixels": ["0", "x"],
@@ -135,6 +136,7 @@ CANNOT_BE_MEANT = {
         "--device": ["ethos-u5", ""],
         "--limit": ["0"],
         "--normalisation": ["1"],
+        "--size": ["x", "0x16", "16"],
         "--install": ["velo", ""],
     },
     "compress": {"--max-pixels": ["0", "x"], "--workers": ["-1"]},

@@ -133,6 +133,7 @@ def test_time_files_row_of_the_reference_evaluator_says_what_it_is_and_has_no_ti
         "bytes": 5,
         "latency_ms": None,
         "ratio_to_first": None,
+        "size_hw": [8, 8],
     }
 
 
@@ -152,7 +153,7 @@ def test_time_files_one_that_fails_in_a_round_fails_alone(files):
 
     first.time_once = fail_in_the_third_run
     failed, timed = time_files([first, second], rounds=4, threads=1, warm_ups=1)
-    assert failed == Failed(first.path, "first.onnx crashed", "scripted 1.0")
+    assert failed == Failed(first.path, "first.onnx crashed", "scripted 1.0", (8, 8))
     assert first.runs == 3, "it takes no further part"
     assert timed.rounds_ms == pytest.approx((20.0,) * 4)
     assert timed.ratio_to_first == 1.0

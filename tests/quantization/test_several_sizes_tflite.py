@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.schema_py_generated import BuiltinOperator, ModelT
 from torch import nn
 
+from edge_deeplab import api
 from edge_deeplab.checker.report import check_artifacts
 from edge_deeplab.checker.tflite.fix import fix_versions
 from edge_deeplab.checker.tflite.opcodes import pack_model
@@ -19,6 +20,7 @@ from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.errors import ArtifactError, ConversionError
 from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.explain import _sized
+from edge_deeplab.evaluation.latency import Latency
 from edge_deeplab.evaluation.taps import tap
 from edge_deeplab.formats.read import read_graph, sizes_of
 from edge_deeplab.formats.sizes import MOST_SIZES
@@ -104,6 +106,16 @@ def test_at_each_size_it_gives_the_class_map_of_that_size_alone(
     ):
         assert found.size_hw == SIZES[index]
         assert np.array_equal(found.predict(images), expected.predict(images))
+
+
+def test_it_is_timed_at_each_size_or_at_the_one_that_is_asked_for(whole: Path) -> None:
+    report = api.bench(whole, rounds=1, threads=1)
+    assert [row.size_hw for row in report.rows] == [*SIZES]
+    assert all(isinstance(row, Latency) for row in report.rows)
+    (row,) = api.bench(whole, rounds=1, threads=1, size_hw=SIZES[1]).rows
+    assert (type(row), row.size_hw) == (Latency, SIZES[1])
+    (failed,) = api.bench(whole, rounds=1, threads=1, size_hw=(8, 8)).failures
+    assert "was to be run at 8x8 and takes 32x48, 64x96, 96x64" in failed.error
 
 
 def test_without_a_size_it_runs_at_the_first(whole: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
-from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency, Untimed
+from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency
 from edge_deeplab.models.shipped import open_checkpoint, shipped_checkpoints
 from edge_deeplab.report.class_scores import class_scores
 from edge_deeplab.report.curves import read_curves
@@ -140,15 +140,16 @@ def test_mean_chain_is_the_mean_of_its_images() -> None:
 def test_time_is_of_the_size_that_was_timed() -> None:
     several, broken = Path("several.onnx"), Path("broken.onnx")
     rows = (
-        Latency(several, "onnxruntime 1", 1, 9, (5.0,), 1.0),
-        Failed(broken, "broken.onnx cannot be opened"),
+        Latency(several, "onnxruntime 1", 1, 9, (5.0,), 1.0, (8, 8)),
+        Latency(several, "onnxruntime 1", 1, 9, (7.0,), 1.4, (16, 24)),
+        *(
+            Failed(broken, "broken.onnx cannot be opened", None, size)
+            for size in ((8, 8), (16, 24))
+        ),
     )
     entries = [Entry(1, several), Entry(2, several), Entry(3, broken), Entry(4, broken)]
     joined = join(entries, BenchReport(rows, 1, 1), (), ())
-    assert [entry.median_ms for entry in joined] == [5.0, None, None, None]
-    other = joined[1].latency
-    assert isinstance(other, Untimed)
-    assert other.note == "a file of several sizes is timed at the first that it lists"
+    assert [entry.median_ms for entry in joined] == [5.0, 7.0, None, None]
     assert [entry.errors for entry in joined[2:]] == [("broken.onnx cannot be opened",)] * 2
 
 
