@@ -7,7 +7,8 @@ Every tool that is installed is asked; a device whose tool is not there shows wh
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from os.path import commonprefix
 from pathlib import Path
 
 from markers import find_place, today, write_table
@@ -16,7 +17,7 @@ import edge_deeplab as ed
 from edge_deeplab.lab.columns import PLACEMENT
 from edge_deeplab.lab.report import Cell, LabReport
 from edge_deeplab.targets import TARGETS, target_of
-from edge_deeplab.text import markdown, shared_beginning
+from edge_deeplab.text import at_size, markdown
 
 TABLE = "matrix"
 
@@ -41,10 +42,9 @@ def matrix_lines(report: LabReport) -> list[str]:
         "in how many parts, and the milliseconds that the tool estimates.",
     ]
     for target in TARGETS:
-        paths = [path for path in report.paths if target_of(path) == target]
-        if paths:
-            cells = {(cell.device, cell.path): cell for cell in report.cells}
-            lines += ["", *table_lines(paths, cells)]
+        cells = [cell for cell in report.cells if target_of(cell.path) == target]
+        if cells:
+            lines += ["", *table_lines(cells)]
     reasons = dict.fromkeys(
         f"- {markdown(', '.join(kinds(operators)))}: {markdown(reason)}"
         for cell in report.cells
@@ -61,19 +61,25 @@ def matrix_lines(report: LabReport) -> list[str]:
     return [*lines, "", "What is left out, in the tools' words, and what helps:", "", *told]
 
 
-def table_lines(paths: Sequence[Path], cells: Mapping[tuple[str, Path], Cell]) -> list[str]:
-    """Return the table of the files of one format."""
-    shared = shared_beginning(path.stem for path in paths)
-    names = [path.stem.removeprefix(shared) for path in paths]
-    devices = dict.fromkeys(device for device, path in cells if path in paths)
+def table_lines(cells: Sequence[Cell]) -> list[str]:
+    """Return the table of the files of one format, a column a file and size."""
+    columns = {cell.title: at_size(cell.path.stem, cell.size_hw) for cell in cells}
+    shared = shared_words(list(columns.values()))
+    names = [name.removeprefix(shared) for name in columns.values()]
+    found = {(cell.device, cell.title): summary(cell) for cell in cells}
     return [
-        f"| {paths[0].suffix}: {markdown(shared)}… | {' | '.join(map(markdown, names))} |",
-        "|---" * (1 + len(paths)) + "|",
+        f"| {cells[0].path.suffix}: {markdown(shared)}… | {' | '.join(map(markdown, names))} |",
+        "|---" * (1 + len(columns)) + "|",
         *(
-            f"| {device} | {' | '.join(summary(cells[device, path]) for path in paths)} |"
-            for device in devices
+            f"| {device} | {' | '.join(found[device, title] for title in columns)} |"
+            for device in dict.fromkeys(cell.device for cell in cells)
         ),
     ]
+
+
+def shared_words(names: Sequence[str]) -> str:
+    """Return what all names begin with, up to a dash; of a single one nothing."""
+    return "" if len({*names}) < 2 else commonprefix(names).rpartition("-")[0] + "-"  # noqa: RUF071
 
 
 def summary(cell: Cell) -> str:

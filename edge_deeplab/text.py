@@ -38,6 +38,11 @@ def size_text(size_hw: tuple[int, int]) -> str:
     return f"{size_hw[0]}x{size_hw[1]}"
 
 
+def at_size(what: object, size_hw: tuple[int, int] | None) -> str:
+    """Return what a file is called, with the size of its picture where it takes several; None: it takes one."""
+    return str(what) if size_hw is None else f"{what} at {size_text(size_hw)}"
+
+
 def first_line(message: object) -> str:
     """Return the first line of an error's message that says something; "no message" where none does.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_deeplab.api.keywords import checked
-from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths, types
+from edge_deeplab.api.named import Artifacts, to_names, to_path_or_none, to_paths, to_size, types
 from edge_deeplab.errors import checking
 from edge_deeplab.progress import SILENT, Progress
 
@@ -14,6 +14,7 @@ def lab(
     artifacts: Artifacts,
     *,
     devices: str | Iterable[str] = (),
+    size_hw: tuple[int, int] | None = None,
     reference: str | Path | None = None,
     data: str | Path | None = None,
     split: str = "test",
@@ -30,6 +31,7 @@ def lab(
     Args:
         artifacts: exported files, of this project or anyone's; a folder of exports stands for its files.
         devices: their profiles' names; none takes all that read one of the files.
+        size_hw: of the sizes that a file lists, the one that is looked at; None: each.
         reference: a checkpoint's path or shipped name, which scores are also held against; None for the one that each
             file says it was exported from.
         data: labelled images on which files are also run, where a device can; None only compiles them.
@@ -57,6 +59,7 @@ def lab(
     request = LabRequest(
         artifacts=named,
         devices=to_names("devices", devices),
+        size_hw=to_size(size_hw),
         reference=None if reference is None else str(reference),
         data=to_path_or_none("data", data),
         split=split,

@@ -22,7 +22,7 @@ from edge_deeplab.formats.graph import FileGraph, Operator
 from edge_deeplab.formats.read import read_graph, sizes_of
 from edge_deeplab.formats.sizes import Size
 from edge_deeplab.progress import SILENT, Progress
-from edge_deeplab.text import size_text
+from edge_deeplab.text import at_size
 
 NOBODY: Observers = MappingProxyType({})
 
@@ -55,8 +55,7 @@ class ArtifactReport:
     @property
     def title(self) -> str:
         """What the report is headed with: the file, and the size of the picture, of a file that takes several."""
-        size_hw = self.graph.size_hw
-        return f"{self.path} at {size_text(size_hw)}" if size_hw else str(self.path)
+        return at_size(self.path, self.graph.size_hw)
 
     def differs_in_size_alone(self, other: "ArtifactReport") -> bool:
         """Whether the other is about the same file at another size, and says the same."""

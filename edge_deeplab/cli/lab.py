@@ -12,6 +12,7 @@ from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.options import (
     ClassMapOption,
     LimitOption,
+    ListedSizeOption,
     NormalisationOption,
     SplitOption,
     parse_normalisation,
@@ -22,6 +23,7 @@ from edge_deeplab.cli.output import (
     JsonOption,
     ending_cleanly,
     naming_options,
+    parse_size,
     print_json,
 )
 from edge_deeplab.cli.progress import drawn_progress
@@ -49,6 +51,7 @@ def lab(
             help="Device to look at, by its profile; again for more. Without it all that read one of the files.",
         ),
     ] = None,
+    size: ListedSizeOption = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -106,16 +109,19 @@ def lab(
 
     Each file is held against the rules of each device, and its tool is asked: what runs on the accelerator, what is
     left out and why, what it costs. With --data files are also run, where a device can, and compared with their own
-    runtime on this machine. What a tool said is kept: a lab that was stopped goes on. Exit code 1 where a cell failed.
+    runtime on this machine. A file that takes several sizes has a row for each, or for the one that --size names.
+    What a tool said is kept: a lab that was stopped goes on. Exit code 1 where a cell failed.
 
     Example: edge-deeplab lab exports/*.tflite --device ethos-u55-256 --device litert-gpu
     """
+    size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug) as ending:
         _refuse_misplaced(
             {"--tools": tools, "--install": bool(install)},
             {
                 "FILE": bool(artifacts) and not install,
                 "--device": bool(device),
+                "--size": size is not None,
                 "--data": data is not None,
                 "--html": html is not None,
                 "--fail-disagreement": fail_disagreement,
@@ -136,11 +142,15 @@ def lab(
             return
         if not artifacts:
             raise typer.BadParameter("no FILE came; exported files were expected, or --tools")
-        with naming_options({"devices": "--device"}), drawn_progress() as progress:
+        with (
+            naming_options({"devices": "--device", "size_hw": "--size"}),
+            drawn_progress() as progress,
+        ):
             report = ending.result_of(
                 api.lab,
                 artifacts,
                 devices=device or (),
+                size_hw=size_hw,
                 reference=reference,
                 data=data,
                 split=split,
@@ -165,7 +175,7 @@ def _tell(report: "LabReport", ending: Ending, *, as_json: bool) -> None:
         show_report(report)
     devices: dict[str, list[str]] = {}
     for cell in report.failures:
-        devices.setdefault(f"{cell.path}: {cell.error}", []).append(cell.device)
+        devices.setdefault(f"{cell.title}: {cell.error}", []).append(cell.device)
     for failure, there in devices.items():
         say(f"failed: {', '.join(there)}, {failure}", err=True)
 

@@ -1,7 +1,6 @@
 """The tables of `edge-deeplab lab`: the matrix, what is left out and why, and the tools."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -52,7 +51,7 @@ def lab_tables(report: "LabReport") -> list[FittingTable]:
 
 
 def _table(
-    title: str, cells: "Sequence[Cell]", names: "Mapping[Path, str]", columns: "Columns"
+    title: str, cells: "Sequence[Cell]", names: "Mapping[str, str]", columns: "Columns"
 ) -> FittingTable:
     """Return a row a cell under its device; a column of which no cell tells is left out."""
     table = FittingTable("device", "file", title=title)
@@ -63,7 +62,7 @@ def _table(
         if cell.device != before:
             table.add_section()
         device, before = "" if cell.device == before else cell.device, cell.device
-        table.add_row(device, names[cell.path], *(_shown(read(cell)) for read in told.values()))
+        table.add_row(device, names[cell.title], *(_shown(read(cell)) for read in told.values()))
     return table
 
 
@@ -72,12 +71,11 @@ def _shown(text: str | None) -> str | Text:
     return styled(text, "bold red") if text and wrong else text or "-"
 
 
-def _names(report: "LabReport") -> "Mapping[Path, str]":
-    """Return each file's name, or its path where two have one name."""
-    names = {path: path.name for path in report.paths}
-    if len({*names.values()}) < len(names):
-        return {path: str(path) for path in report.paths}
-    return names
+def _names(report: "LabReport") -> "Mapping[str, str]":
+    """Return what each title of a cell is shown as: short, or in full where two would be the same."""
+    names = report.titles
+    is_clear = len({*names.values()}) == len(names)
+    return names if is_clear else {title: title for title in names}
 
 
 def show_tools(statuses: "Sequence[ToolStatus]") -> None:
@@ -105,7 +103,7 @@ def _remarks(report: "LabReport") -> list[str]:
         left = [f"leaves {_first(those)}: {why}" for why, those in cell.left_by_reason().items()]
         told = left if cell.refusal is None else [f"is not taken: {cell.refusal}"]
         for line in (*told, *cell.differences):
-            devices.setdefault(f"{names[cell.path]} {line}", []).append(cell.device)
+            devices.setdefault(f"{names[cell.title]} {line}", []).append(cell.device)
     return [f"{', '.join(there)}: {line}" for line, there in devices.items()]
 
 
@@ -120,7 +118,7 @@ def _notes(report: "LabReport") -> list[str]:
     devices: dict[str, list[str]] = {}
     for cell in report.cells:
         for note in cell.notes:
-            about = f"{names[cell.path]}: {note}" if cell.tool is not None else note
+            about = f"{names[cell.title]}: {note}" if cell.tool is not None else note
             devices.setdefault(about, []).extend([cell.device] if cell.tool is not None else [])
     notes = [f"{', '.join(there)}: {n}" if there else n for n, there in devices.items()]
     costs = dict.fromkeys(cell.cost.note for cell in report.cells if cell.cost)

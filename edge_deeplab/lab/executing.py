@@ -17,6 +17,7 @@ from edge_deeplab.evaluation.metrics import pixel_agreement
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.evaluation.scores import Evaluation, finite_or_none
 from edge_deeplab.files import file_sha256
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.environments import inspect_tool
 from edge_deeplab.lab.kept import keep_answer
@@ -32,6 +33,7 @@ _MOST_IMAGES = 1 << 30
 
 def execute(
     path: Path,
+    size_hw: Size | None,
     device: Device,
     request: ScoringRequest,
     references: References,
@@ -41,6 +43,7 @@ def execute(
 
     Args:
         path: the file.
+        size_hw: the size that it is run at, of one that lists several.
         device: one that executes.
         request: how the file is opened, and what its ids mean.
         references: the images, and the checkpoints that files are also held against.
@@ -50,7 +53,7 @@ def execute(
         EdgeDeepLabError: when the file, the images or the tool cannot be used.
     """
     checkpoint = references.find(path)
-    asked = {
+    asked: dict[str, Any] = {
         "verb": "run",
         "device": device.argument,
         "data": references.digest,
@@ -58,11 +61,15 @@ def execute(
         "normalisation": repr(request.normalisation),
         "reference": None if checkpoint is None else file_sha256(checkpoint),
     }
+    if size_hw is not None:
+        asked["size_hw"] = size_hw
     status = inspect_tool(TOOLS[device.tool])
 
     def run() -> Mapping[str, Any]:
         score = None if checkpoint is None else partial(references.score, checkpoint)
-        return _run(path, device, request, references.dataset, score, progress)
+        with request.open_file(path, size_hw) as own:
+            assert isinstance(own, ArtifactRuntime), "an exported file was opened"
+            return _run(own, device, request, references.dataset, score, progress)
 
     try:
         return _read(Fields(keep_answer(status, path, asked, run)), checkpoint)
@@ -71,7 +78,7 @@ def execute(
 
 
 def _run(
-    path: Path,
+    own: ArtifactRuntime,
     device: Device,
     request: ScoringRequest,
     dataset: SegmentationDataset,
@@ -80,22 +87,20 @@ def _run(
 ) -> dict[str, Any]:
     """Return as JSON values how the device differs from the file's own runtime, and from the reference."""
     class_map = request.read_class_map()
-    with request.open_file(path) as own:
-        assert isinstance(own, ArtifactRuntime), "an exported file was opened"
-        reference = None if score is None else score(own.size_hw)
-        with ToolRuntime(own, device) as runtime:
-            sides = [Contestant(side, dataset, class_map) for side in (own, runtime)]
-            tallies = [Tally(dataset) for _ in sides]
-            agreements = []
-            progress.begin(f"{path.name} on {device.argument}", len(dataset), "images")
-            for index in range(len(dataset)):
-                sample = dataset[index]
-                found = [side.predict(sample.image_hwc) for side in sides]
-                for tally, (ids, latency_ms) in zip(tallies, found, strict=True):
-                    tally.add(sample, ids, latency_ms)
-                agreements.append(pixel_agreement(found[0][0], found[1][0]))
-                progress.advance()
-            before, after = (t.evaluation(s) for t, s in zip(tallies, sides, strict=True))
+    reference = None if score is None else score(own.size_hw)
+    with ToolRuntime(own, device) as runtime:
+        sides = [Contestant(side, dataset, class_map) for side in (own, runtime)]
+        tallies = [Tally(dataset) for _ in sides]
+        agreements = []
+        progress.begin(f"{own.path.name} on {device.argument}", len(dataset), "images")
+        for index in range(len(dataset)):
+            sample = dataset[index]
+            found = [side.predict(sample.image_hwc) for side in sides]
+            for tally, (ids, latency_ms) in zip(tallies, found, strict=True):
+                tally.add(sample, ids, latency_ms)
+            agreements.append(pixel_agreement(found[0][0], found[1][0]))
+            progress.advance()
+        before, after = (t.evaluation(s) for t, s in zip(tallies, sides, strict=True))
     return {
         "agreement": float(np.mean(agreements)),
         "own": _difference(before, after),

@@ -6,6 +6,7 @@ The idea to hold: a cell fails alone. What a tool said is kept (`kept.py`), so t
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.observing import Observation, Observer
@@ -16,7 +17,8 @@ from edge_deeplab.errors import ArtifactError, ConfigError, EdgeDeepLabError, ch
 from edge_deeplab.evaluation.request import ScoringRequest
 from edge_deeplab.formats.artifacts import expand_artifacts
 from edge_deeplab.formats.graph import FileGraph
-from edge_deeplab.formats.read import read_graph
+from edge_deeplab.formats.read import read_graph, sizes_of
+from edge_deeplab.formats.sizes import Size
 from edge_deeplab.lab.devices import DEVICES, find_device
 from edge_deeplab.lab.environments import ToolState, inspect_tool
 from edge_deeplab.lab.executing import execute
@@ -27,6 +29,7 @@ from edge_deeplab.lab.report import Cell, LabReport, LeftOperator
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.targets import TARGETS, target_of
+from edge_deeplab.text import size_text
 
 _ABSENT = (ToolState.MISSING, ToolState.UNSUPPORTED)
 """States in which nobody has asked for the tool: the rules alone speak, unless its device is named."""
@@ -40,6 +43,7 @@ class LabRequest(ScoringRequest):
         artifacts: exported files, or folders that export wrote.
         devices: their profiles' names; none takes all that read one of the files, and leaves those whose tool is not
             there to the rules. Where they are named, such a cell fails.
+        size_hw: of the sizes that a file lists, the one that is looked at; None: each.
         reference: a checkpoint's path or shipped name, which scores are also held against; None for the one that each
             file says it was exported from.
 
@@ -49,6 +53,7 @@ class LabRequest(ScoringRequest):
 
     artifacts: tuple[Path, ...]
     devices: tuple[str, ...] = ()
+    size_hw: Size | None = None
     reference: str | None = None
 
     def __post_init__(self) -> None:
@@ -66,7 +71,7 @@ class LabRequest(ScoringRequest):
 
 
 def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
-    """Return a cell for each device and each file that it reads.
+    """Return a cell for each device and each file that it reads, at each size that the file lists.
 
     Args:
         request: what is asked for.
@@ -81,16 +86,20 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     references = None if request.data is None else References(request, request.reference, progress)
     paths = expand_artifacts(request.artifacts)
     asked = [load_profile(name) for name in request.devices or DEVICES]
-    graphs = {path: _read(path) for path in paths}
+    looks = {
+        path: [_Look.at(path, size) for size in _sizes(path, request.size_hw)] for path in paths
+    }
     pairs = [(p, path) for p in asked for path in paths if p.format == target_of(path)]
     _refuse_unread(request.devices, [profile.name for profile, _ in pairs])
     _tell_unread(paths, [path for _, path in pairs], progress)
     cells = []
-    progress.begin("asking the lab's tools", len(pairs), "cells")
+    progress.begin("asking the lab's tools", sum(len(looks[path]) for _, path in pairs), "cells")
     try:
         for profile, path in pairs:
-            cells.append(_look(profile, path, graphs[path], named=bool(request.devices)))
-            progress.advance()
+            for look in looks[path]:
+                cell = _ask(profile, look, named=bool(request.devices))
+                cells.append(_at(cell, look, request.size_hw))
+                progress.advance()
         if references is not None:
             cells = [_run(cell, request, references, progress) for cell in cells]
     except KeyboardInterrupt:
@@ -99,12 +108,34 @@ def run_lab(request: LabRequest, progress: Progress = SILENT) -> LabReport:
     return LabReport(tuple(cells))
 
 
-def _read(path: Path) -> FileGraph | str:
-    """Return a file's operators, or why it cannot be read."""
-    try:
-        return read_graph(path)
-    except ArtifactError as error:
-        return str(error)
+@dataclass(frozen=True)
+class _Look:
+    """A file at one of its sizes: its operators, or why it cannot be read."""
+
+    path: Path
+    size_hw: Size | None
+    graph: FileGraph | str
+
+    @classmethod
+    def at(cls, path: Path, size_hw: Size | None) -> Self:
+        try:
+            return cls(path, size_hw, read_graph(path, size_hw))
+        except ArtifactError as error:
+            return cls(path, size_hw, str(error))
+
+
+def _sizes(path: Path, asked: Size | None) -> Sequence[Size | None]:
+    """Return the sizes that a file is looked at; None alone where it takes one."""
+    listed = sizes_of(path)
+    return listed if asked is None or listed == (None,) else (asked,)
+
+
+def _at(cell: Cell, look: _Look, asked: Size | None) -> Cell:
+    """Return a cell with its size, or with a note that the file takes one and not the one that was asked for."""
+    if look.size_hw is not None or asked is None:
+        return replace(cell, size_hw=look.size_hw)
+    note = f"it takes one size, which was looked at in place of {size_text(asked)}"
+    return replace(cell, notes=(*cell.notes, note))
 
 
 def _refuse_unread(named: Sequence[str], reading: Sequence[str]) -> None:
@@ -137,8 +168,9 @@ def _tell_unread(paths: Sequence[Path], read: Sequence[Path], progress: Progress
             progress.note(f"{path}: none of these devices reads it")
 
 
-def _look(profile: Profile, path: Path, graph: FileGraph | str, *, named: bool) -> Cell:
+def _ask(profile: Profile, look: _Look, *, named: bool) -> Cell:
     """Return what rules say of a file on a device, and its tool where it is there."""
+    path, graph = look.path, look.graph
     if isinstance(graph, str):
         return Cell(profile.name, path, "predicted", error=graph)
     observer, lack = _observer_of(find_device(profile.name).tool)
@@ -224,7 +256,7 @@ def _run(cell: Cell, request: LabRequest, references: References, progress: Prog
     if not device.executes or cell.evidence == "predicted" or cell.refusal is not None:
         return cell
     try:
-        ran = execute(cell.path, device, request, references, progress)
+        ran = execute(cell.path, cell.size_hw, device, request, references, progress)
     except EdgeDeepLabError as error:
         return replace(cell, error=str(error))
     return replace(cell, evidence="executed", execution=ran)

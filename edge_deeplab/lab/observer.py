@@ -54,7 +54,7 @@ class ToolObserver:
                 told = self._told(seen, replace(graph, path=asked), device, status)
             if asked == graph.path or graph.size_hw is None:
                 return told
-            return replace(told, notes=(*told.notes, _about(graph.path, graph.size_hw)))
+            return replace(told, notes=(*told.notes, _about(graph.size_hw)))
         except ToolError as error:
             return replace(seen, failure=str(error), notes=(f"{profile.name}: {error}",))
 
@@ -84,8 +84,8 @@ class ToolObserver:
         return read(keep_answer(status, graph.path, request, ask))
 
 
-def _about(path: Path, size_hw: Size) -> str:
-    return f"{path.name} takes sizes of which the tool was given {size_text(size_hw)} alone: it tells of no other"
+def _about(size_hw: Size) -> str:
+    return f"the tool was given {size_text(size_hw)} alone: it tells of no other size"
 
 
 def _read_answer(seen: Observation, answer: Fields, operators: tuple[Operator, ...]) -> Observation:

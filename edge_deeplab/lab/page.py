@@ -5,7 +5,6 @@ Whatever files and tools say is escaped.
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 from edge_deeplab.lab.columns import (
     EXECUTION,
@@ -44,7 +43,7 @@ def write_page(report: LabReport) -> str:
         for name, read in {**PLACEMENT, **EXECUTION}.items()
         if any(map(read, report.cells))
     }
-    sections = (_section(report, path, columns) for path in report.paths)
+    sections = (_section(report, title, columns) for title in report.titles)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -54,11 +53,11 @@ def write_page(report: LabReport) -> str:
     )
 
 
-def _section(report: LabReport, path: Path, columns: Columns) -> str:
+def _section(report: LabReport, title: str, columns: Columns) -> str:
     headers = "".join(f"<th>{name}</th>" for name in ("device", *columns, "what to know"))
-    rows = "\n".join(_row(cell, columns) for cell in report.cells if cell.path == path)
+    rows = "\n".join(_row(cell, columns) for cell in report.cells if cell.title == title)
     return (
-        f"<h2>{_told(str(path))}</h2>\n"
+        f"<h2>{_told(title)}</h2>\n"
         f"<table><thead><tr>{headers}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
     )
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from edge_deeplab.checker.observing import RunCost
 from edge_deeplab.evaluation.scores import finite_or_none
+from edge_deeplab.formats.sizes import Size
+from edge_deeplab.text import at_size
 
 Evidence = Literal["predicted", "compiled", "executed"]
 """How a cell is known: from rules alone, from the device's own compiler, or from running the file."""
@@ -75,7 +77,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Cell:
-    """One file on one device.
+    """One file, at one of its sizes, on one device.
 
     Args:
         device: the profile's name.
@@ -94,6 +96,7 @@ class Cell:
         predicted_equal: whether there is none; None where no tool told.
         notes: what must be said beside it.
         error: why the cell failed; None where it did not.
+        size_hw: height and width of the picture, of a file that takes several sizes.
     """
 
     device: str
@@ -112,6 +115,17 @@ class Cell:
     predicted_equal: bool | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+    size_hw: Size | None = None
+
+    @property
+    def title(self) -> str:
+        """What tables and pages are headed with: the file, and the size, of one that takes several."""
+        return at_size(self.path, self.size_hw)
+
+    @property
+    def short_title(self) -> str:
+        """The same without the file's folder."""
+        return at_size(self.path.name, self.size_hw)
 
     def left_by_reason(self) -> Mapping[str, Sequence[str]]:
         """Return the operators that are left, with their types, by why they are and what helps."""
@@ -127,6 +141,7 @@ class Cell:
         return {
             "device": self.device,
             "path": str(self.path),
+            "size_hw": None if self.size_hw is None else list(self.size_hw),
             "tool": self.tool,
             "version": self.version,
             "evidence": self.evidence,
@@ -166,9 +181,9 @@ class LabReport:
     cells: tuple[Cell, ...]
 
     @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files, in the order of their first cells."""
-        return tuple(dict.fromkeys(cell.path for cell in self.cells))
+    def titles(self) -> Mapping[str, str]:
+        """The files with their sizes, in the order of their first cells, each with its short title."""
+        return {cell.title: cell.short_title for cell in self.cells}
 
     @property
     def tools(self) -> tuple[str, ...]:

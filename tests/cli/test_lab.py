@@ -45,7 +45,7 @@ def test_lab_json_has_the_keys_that_scripts_rely_on():
     keys = {
         "device", "path", "tool", "version", "evidence", "operators", "accelerated_macs", "left",
         "partitions", "cost", "agreement", "delta_miou", "delta_interval", "images",
-        "predicted_equal", "error",
+        "predicted_equal", "error", "size_hw",
     }  # fmt: skip
     assert all(keys <= {*cell} for cell in document["devices"])
     assert {cell["device"] for cell in document["devices"]} >= {"ethos-u55-256", "litert-gpu"}

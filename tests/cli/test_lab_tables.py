@@ -58,6 +58,12 @@ def test_files_of_one_name_are_told_apart_by_their_folders(show):
     assert " out/b/net.tflite " in told
 
 
+def test_a_file_of_several_sizes_is_named_with_each(show):
+    told = show(*(replace(named(COMPILED, "a/n.tflite"), size_hw=s) for s in ((8, 8), (16, 24))))
+    assert " n.tflite at 8x8 " in told
+    assert " n.tflite at 16x24 " in told
+
+
 def test_a_single_file_has_its_name(show):
     told = show(named(COMPILED, "out/net-int8.tflite"))
     assert " net-int8.tflite " in told

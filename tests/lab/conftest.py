@@ -7,6 +7,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
+from edge_deeplab.converters.tflite_sizes import unite_tflite
 from edge_deeplab.lab import devices, environments, matrix, observers, tools
 from edge_deeplab.lab.devices import Device
 from edge_deeplab.lab.matrix import LabRequest, run_lab
@@ -18,6 +19,7 @@ __all__ = ["onnx_path", "tflite_path", "tiny"]
 
 DEVICE = "ethos-u85-512"
 """A profile that stands for the fake tool's device."""
+SIZES = ((16, 16), (8, 24))
 
 
 class FakeTool:
@@ -123,16 +125,17 @@ def executing(lab, monkeypatch, fake):
 def write_halves(tiny, tmp_path):
     """Return a function that writes a TFLite file which gives each pixel's brightest channel, 0 for red."""
 
-    def write(name="halves.tflite", description=None):
+    def write(name="halves.tflite", description=None, size_hw=(16, 16)):
         builder = tiny.TFLiteBuilder()
-        picture = builder.tensor("picture", (1, 16, 16, 3), "UINT8")
+        picture = builder.tensor("picture", (1, *size_hw, 3), "UINT8")
         axis = builder.tensor("axis", (1,), "INT32", data=np.array([3], np.int32))
-        classes = builder.tensor("classes", (1, 16, 16), "INT32")
+        classes = builder.tensor("classes", (1, *size_hw), "INT32")
         builder.add(
             "ARG_MAX", [picture, axis], [classes], version=2, options="ArgMaxOptions", outputType=2
         )
         if description is not None:
             builder.describe("edge_deeplab", description.to_json())
+        builder.sign([("picture", picture)], [("classes", classes)])
         return builder.save(tmp_path / name, [picture], [classes])
 
     return write
@@ -142,3 +145,11 @@ def write_halves(tiny, tmp_path):
 def halves_path(write_halves):
     """Such a file that says nothing of itself."""
     return write_halves()
+
+
+@pytest.fixture
+def sized_path(write_halves, tmp_path):
+    """Such a file of two sizes."""
+    parts = [write_halves(f"{size[0]}.tflite", size_hw=size) for size in SIZES]
+    unite_tflite(parts, tmp_path / "sized.tflite")
+    return tmp_path / "sized.tflite"

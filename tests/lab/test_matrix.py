@@ -14,7 +14,7 @@ from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.lab import references
 from tests.evaluation.conftest import describe
-from tests.lab.conftest import DEVICE
+from tests.lab.conftest import DEVICE, SIZES
 from tests.progress import Heard
 
 
@@ -151,6 +151,38 @@ def test_run_lab_tells_a_refusal(lab, fake, tflite_path):
     cell = lab(tflite_path, devices=(DEVICE,)).cells[0]
     assert (cell.refusal, cell.taken, cell.error) == ("too large", None, None)
     assert cell.to_json()["operators"] == {"taken": None, "left": 0}
+
+
+def test_run_lab_looks_at_a_file_of_several_sizes_at_each(lab, fake, sized_path, halves_path):
+    fake.install()
+    fake.answers("{'left': {}, 'notes': [str(len(open(path, 'rb').read()))]}")
+    cells = lab(sized_path, halves_path, devices=(DEVICE,)).cells
+    assert [cell.title for cell in cells] == [
+        f"{sized_path} at 16x16", f"{sized_path} at 8x24", str(halves_path),
+    ]  # fmt: skip
+    assert [cell.to_json()["size_hw"] for cell in cells] == [[16, 16], [8, 24], None]
+    assert [cell.evidence for cell in cells] == ["compiled"] * 3
+    assert "was given 8x24 alone" in cells[1].notes[1]
+
+
+def test_run_lab_at_a_size_looks_at_that_one(lab, fake, sized_path, halves_path, onnx_path):
+    fake.install()
+    cells = lab(sized_path, halves_path, devices=(DEVICE,), size_hw=(8, 24)).cells
+    assert [cell.size_hw for cell in cells] == [(8, 24), None]
+    assert "it takes one size, which was looked at in place of 8x24" in cells[1].notes
+    (cell,) = lab(sized_path, devices=(DEVICE,), size_hw=(8, 8)).cells
+    assert "does not list the size 8x8" in cell.error
+    assert cell.size_hw == (8, 8)
+
+
+def test_run_lab_runs_a_file_at_each_of_its_sizes(executing, fake, sized_path, make_dataset):
+    data = make_dataset("test", 1, (16, 16))
+    fake.runs("(given[..., 1] > given[..., 0]).astype('int32')")
+    cells = executing(sized_path, data=data).cells
+    assert [(cell.error, cell.evidence, cell.size_hw) for cell in cells] == [
+        (None, "executed", size) for size in SIZES
+    ]
+    assert [cell.execution.agreement for cell in cells] == [1, 1]
 
 
 def test_run_lab_refuses_what_cannot_be_meant(lab, tflite_path, onnx_path):

@@ -47,6 +47,14 @@ def test_write_page_folds_many_operators_of_one_reason():
     assert "<details>" not in write_page(LabReport((FULL,)))
 
 
+def test_write_page_has_a_table_for_each_size_of_a_file():
+    cells = [replace(FULL, size_hw=size) for size in ((8, 8), (16, 24))]
+    page = write_page(LabReport(tuple(cells)))
+    for heading in ("<h2>a&amp;b.tflite at 8x8</h2>", "<h2>a&amp;b.tflite at 16x24</h2>"):
+        assert page.count(heading) == 1
+    assert page.count("<tr><td") == 2
+
+
 def test_write_page_stands_alone():
     page = write_page(LabReport((FULL,)))
     assert not any(word in page for word in ("src=", "href=", "http", "@import", "url("))
