@@ -4,7 +4,7 @@ The idea to hold: each size keeps the very subgraph of its own file, under a sig
 share, which is nearly all of their bytes, stands once: buffers of equal content are one buffer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +117,6 @@ class _Whole:
 
     def to_bytes(self) -> bytes:
         """Return the flatbuffer."""
-        known: dict[tuple[Any, ...], int] = {}
-        for graph in self._model.subgraphs:
-            for tensor in graph.tensors:
-                if tensor.buffer:
-                    tensor.Pack = _packer_once(tensor, known)
         return pack_model(self._schema, self._model)
 
     def _pooled(self, buffer: Any) -> int:
@@ -137,33 +132,3 @@ class _Whole:
             self._codes[key] = len(self._model.operatorCodes)
             self._model.operatorCodes.append(code)
         return self._codes[key]
-
-
-def _packer_once(tensor: Any, known: dict[tuple[Any, ...], int]) -> Callable[[Any], int]:
-    """Return a constant's Pack that gives the place of an equal one, where one is packed already.
-
-    What is said of the weights beside their numbers, above all a scale and zero point for each channel, would otherwise
-    take a quarter of one size's bytes for every further size.
-    """
-
-    def pack(builder: Any) -> int:
-        key = (*_content(tensor),)
-        if key not in known:
-            known[key] = type(tensor).Pack(tensor, builder)
-        return known[key]
-
-    return pack
-
-
-def _content(value: Any) -> Iterator[Any]:
-    """Yield the settings in an object of the schema, in one order."""
-    if isinstance(value, np.ndarray):
-        yield value.dtype.str, value.tobytes()
-    elif hasattr(value, "__dict__"):
-        for name, own in vars(value).items():
-            if name != "Pack":
-                yield (name, *_content(own))
-    elif isinstance(value, list):
-        yield tuple((*_content(own),) for own in value)
-    else:
-        yield value

@@ -327,8 +327,17 @@ def test_mended_versions_are_proven_at_each_size(
     lifted = [changed(path, tmp_path / f"lifted-{path.name}", lift) for path in (whole, *parts)]
     fixes = [fix_versions(path) for path in lifted]
     assert fixes[0].inputs == sum(fix.inputs for fix in fixes[1:])
-    assert fixes[0].path is not None
-    assert sizes_of(fixes[0].path) == SIZES
+    mended = fixes[0].path
+    assert mended is not None
+    assert sizes_of(mended) == SIZES
+    assert mended.read_bytes() == whole.read_bytes()  # what its sizes share is shared again
+    for size in SIZES:
+        images = picture(size)
+        with (
+            open_artifact(lifted[0], size_hw=size) as before,
+            open_artifact(mended, size_hw=size) as after,
+        ):
+            assert np.array_equal(before.predict(images), after.predict(images))
 
 
 def test_a_chain_of_one_size_of_several_tells_which(whole: Path) -> None:
