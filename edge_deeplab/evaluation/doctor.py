@@ -14,6 +14,7 @@ from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.noise import quietly
 from edge_deeplab.description import ClassInfo
 from edge_deeplab.errors import EdgeDeepLabError, MissingDependencyError
+from edge_deeplab.extras import WHEELS, Wheels
 from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import (
     Checkpoint,
@@ -46,6 +47,15 @@ class Finding:
     target: TargetName
     state: Literal["ok", "missing", "failed"]
     detail: str
+
+    @property
+    def limits(self) -> Wheels | None:
+        """The machines for which its packages have wheels, where they are few."""
+        return WHEELS.get(self.target)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in `doctor --json`."""
+        return {**asdict(self), "limits": self.limits and self.limits.to_json()}
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Diagnosis:
         versions = {
             v.package: {"installed": v.installed, "tested": v.tested} for v in self.versions
         }
-        return {"targets": [asdict(finding) for finding in self.targets], "versions": versions}
+        return {"targets": [finding.to_json() for finding in self.targets], "versions": versions}
 
 
 def examine(progress: Progress = SILENT) -> Diagnosis:

@@ -14,6 +14,7 @@ from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConversionError, MissingDependencyError
 from edge_deeplab.evaluation import doctor
+from edge_deeplab.extras import WHEELS, Machine
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.versions import TESTED, installed_versions
@@ -95,6 +96,10 @@ def test_doctor_finds_a_working_target_ok() -> None:
     document = json.loads(result.stdout)
     (finding,) = document["targets"]
     assert finding["state"] == "ok"
+    assert finding["limits"] is None
+    limits = doctor.Finding("executorch", "missing", "not installed").to_json()["limits"]
+    assert limits["python"] == ["3.10", "3.14"]
+    assert limits["installable_here"] is WHEELS["executorch"].take(Machine.this())
     assert "onnxruntime" in finding["detail"]
     assert document["versions"]["torch"] == {
         "installed": torch.__version__.partition("+")[0],
@@ -120,8 +125,13 @@ def test_doctor_tells_missing_from_failed(
     monkeypatch.setattr("edge_deeplab.converters.capture.capture", lambda *arguments: graph)
     result = runner.invoke(app, ["doctor"])
     assert result.exit_code == exit_code
-    assert f"onnx    {state}" in result.stdout
+    assert f"onnx       {state}" in result.stdout
     assert str(error) in result.stdout
+    shown = " ".join(result.stdout.split())
+    assert (
+        "coreai, a preview: coreai-core 1.0.0b3 has wheels for Python 3.11 to 3.14 on Linux"
+        in shown
+    )
 
 
 def test_tested_versions_are_the_pinned_ones_of_every_target() -> None:
