@@ -89,6 +89,19 @@ def test_export_to_a_place_that_cannot_be_written_says_so(checkpoint: Path, tmp_
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+def test_export_for_core_mls_backend_of_executorch_hands_it_the_network(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    if len(installed_versions("executorch", "coremltools")) < 2:
+        pytest.skip("executorch or coremltools is not installed")
+    named = ["--target", "executorch", "--backend", "coreml", "--output", str(tmp_path), "--json"]
+    result = runner.invoke(app, ["export", str(checkpoint), *named])
+    assert result.exit_code == 0, result.stderr
+    (artifact,) = json.loads(result.stdout)["artifacts"]
+    assert "CoreMLBackend" in [o.type for o in read_graph(Path(artifact["path"])).operators]
+    assert artifact["operators"]["rejected"] == 0
+
+
 @pytest.mark.usefixtures("only_onnx")
 def test_doctor_finds_a_working_target_ok() -> None:
     result = runner.invoke(app, ["doctor", "--json"])
