@@ -1,38 +1,15 @@
-"""The commands of docs/start.md, run as they stand, on data of two pictures a split."""
+"""The commands of docs/start.md, run as they stand, on data of a dozen pictures."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from edge_deeplab.data.rendered_set import RenderedDataset
 from tests.docs_commands import ROOT, commands_of
-
-
-def write_camvid(folder: Path) -> None:
-    """Write rendered scenes as a data set of CamVid's classes."""
-    scenes = RenderedDataset(6)
-    classes = "".join(
-        f'[[classes]]\nname = "{each.name}"\ncolor = {list(each.color)}\n'
-        for each in scenes.classes
-    )
-    for index in range(6):
-        split = folder / ("train", "val", "test")[index % 3]
-        for kind in ("images", "masks"):
-            (split / kind).mkdir(parents=True, exist_ok=True)
-        sample = scenes[index]
-        size = (240, 184)
-        Image.fromarray(sample.image_hwc).resize(size).save(split / "images" / f"{index}.png")
-        mask = Image.fromarray(np.asarray(sample.mask_ids)).resize(size, Image.Resampling.NEAREST)
-        mask.save(split / "masks" / f"{index}.png")
-    ignored = "" if scenes.ignore_index is None else f"ignore_index = {scenes.ignore_index}\n"
-    (folder / "dataset.toml").write_text(f'name = "Small"\n{ignored}{classes}')
+from tests.docs_desk import write_camvid
 
 
 def test_start_runs_as_it_is_told(tmp_path: Path) -> None:
-    write_camvid(tmp_path / "camvid")
+    write_camvid(tmp_path / "camvid", (184, 240))
     for told in commands_of(ROOT / "docs" / "start.md"):
         words = [
             str(path.relative_to(tmp_path)) if isinstance(path, Path) else path
