@@ -19,7 +19,7 @@ _MACHINES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "ARM64", "arm64":
 
 
 @dataclass(frozen=True)
-class Machine:
+class Computer:
     """What decides whether a wheel can be installed.
 
     Args:
@@ -35,7 +35,7 @@ class Machine:
     release: tuple[int, ...] | None = None
 
     @classmethod
-    def this(cls) -> "Machine":
+    def this(cls) -> "Computer":
         """Return the machine that this process runs on."""
         system = {"Darwin": "macOS"}.get(platform.system(), platform.system())
         told = {"macOS": platform.mac_ver()[0], "Linux": platform.libc_ver()[1]}.get(system, "")
@@ -71,7 +71,7 @@ class Wheels:
         """The platforms in words."""
         return tuple(_named(*_read(tag), newer=" or newer") for tag in self.tags)
 
-    def take(self, machine: Machine) -> bool:
+    def take(self, machine: Computer) -> bool:
         """Whether one of them is for a machine."""
         lowest, highest = self.pythons
         return lowest <= machine.python <= highest and any(
@@ -80,7 +80,7 @@ class Wheels:
             for system, processor, least in map(_read, self.tags)
         )
 
-    def told(self, machine: Machine) -> str:
+    def told(self, machine: Computer) -> str:
         """Return a sentence of what there is, and whether it is there for a machine."""
         lowest, highest = (".".join(map(str, python)) for python in self.pythons)
         end = (
@@ -101,7 +101,7 @@ class Wheels:
             "python": [".".join(map(str, python)) for python in self.pythons],
             "platforms": [*self.platforms],
             "preview": True,
-            "installable_here": self.take(Machine.this()),
+            "installable_here": self.take(Computer.this()),
         }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge_deeplab.extras import WHEELS, Machine, missing_dependency
+from edge_deeplab.extras import WHEELS, Computer, missing_dependency
 from edge_deeplab.lab.tools import WORKERS
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.versions import TESTED, installed_version
@@ -88,34 +88,34 @@ def test_wheels_are_those_of_the_tested_versions_of_the_previews() -> None:
         (lowest, (major, minor)) = wheels.pythons
         wanted = {f">={'.'.join(map(str, lowest))}", f"<{major}.{minor + 1}"}
         assert {*told.metadata["Requires-Python"].split(",")} == wanted
-        assert wheels.take(Machine.this())
+        assert wheels.take(Computer.this())
 
 
 @pytest.mark.parametrize(
     ("machine", "extras"),
     [
-        (Machine((3, 11), "Linux", "x86-64", (2, 36)), ["executorch", "coreai"]),
-        (Machine((3, 14), "macOS", "ARM64", (26, 1)), ["executorch", "coreai"]),
-        (Machine((3, 14), "macOS", "ARM64", (15, 2)), ["executorch"]),
-        (Machine((3, 12), "Linux", "x86-64", (2, 31)), ["executorch"]),
-        (Machine((3, 12), "Linux", "ARM64", (2, 39)), ["executorch"]),
-        (Machine((3, 13), "Windows", "x86-64"), ["executorch"]),
-        (Machine((3, 15), "Linux", "x86-64", (2, 36)), []),
-        (Machine((3, 12), "Linux", "x86-64"), []),  # no glibc
-        (Machine((3, 12), "macOS", "x86-64", (15, 2)), []),
+        (Computer((3, 11), "Linux", "x86-64", (2, 36)), ["executorch", "coreai"]),
+        (Computer((3, 14), "macOS", "ARM64", (26, 1)), ["executorch", "coreai"]),
+        (Computer((3, 14), "macOS", "ARM64", (15, 2)), ["executorch"]),
+        (Computer((3, 12), "Linux", "x86-64", (2, 31)), ["executorch"]),
+        (Computer((3, 12), "Linux", "ARM64", (2, 39)), ["executorch"]),
+        (Computer((3, 13), "Windows", "x86-64"), ["executorch"]),
+        (Computer((3, 15), "Linux", "x86-64", (2, 36)), []),
+        (Computer((3, 12), "Linux", "x86-64"), []),  # no glibc
+        (Computer((3, 12), "macOS", "x86-64", (15, 2)), []),
     ],
 )
-def test_wheels_take_the_machines_that_they_are_for(machine: Machine, extras: list[str]) -> None:
+def test_wheels_take_the_machines_that_they_are_for(machine: Computer, extras: list[str]) -> None:
     assert [extra for extra, wheels in WHEELS.items() if wheels.take(machine)] == extras
 
 
 def test_wheels_say_what_there_is_and_whether_it_is_there_here() -> None:
-    assert WHEELS["coreai"].told(Machine((3, 13), "Windows", "x86-64")) == (
+    assert WHEELS["coreai"].told(Computer((3, 13), "Windows", "x86-64")) == (
         "a preview: coreai-core 1.0.0b3 has wheels for Python 3.11 to 3.14 on Linux x86-64 with glibc 2.34 or newer, "
         "macOS 26.0 or newer on ARM64; this machine, Python 3.13 on Windows x86-64, is none of them: it cannot be "
         "installed here"
     )
-    there = WHEELS["executorch"].told(Machine((3, 11), "Linux", "x86-64", (2, 36)))
+    there = WHEELS["executorch"].told(Computer((3, 11), "Linux", "x86-64", (2, 36)))
     assert there.endswith(
         "; this machine, Python 3.11 on Linux x86-64 with glibc 2.36, is one of them"
     )

@@ -33,13 +33,13 @@ def _show(diagnosis: "Diagnosis") -> None:
     """Print one line a target, the machines that previews are limited to, and versions beside tested ones."""
     from edge_deeplab.cli.tables import FittingTable
     from edge_deeplab.cli.terminal import stdout_console
-    from edge_deeplab.extras import Machine
+    from edge_deeplab.extras import Computer
 
     for finding in diagnosis.targets:
         say(f"{finding.target:10} {finding.state:8} {finding.detail}")
     for finding in diagnosis.targets:
         if finding.limits is not None:
-            say(f"{finding.target}, {finding.limits.told(Machine.this())}")
+            say(f"{finding.target}, {finding.limits.told(Computer.this())}")
     table = FittingTable("package", "installed", "tested", "note")
     for found in diagnosis.versions:
         note = "" if found.installed in (found.tested, None) else "differs"

@@ -14,7 +14,7 @@ from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.description import Description
 from edge_deeplab.errors import ConversionError, MissingDependencyError
 from edge_deeplab.evaluation import doctor
-from edge_deeplab.extras import WHEELS, Machine
+from edge_deeplab.extras import WHEELS, Computer
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.targets import TARGETS
 from edge_deeplab.versions import TESTED, installed_versions
@@ -112,7 +112,7 @@ def test_doctor_finds_a_working_target_ok() -> None:
     assert finding["limits"] is None
     limits = doctor.Finding("executorch", "missing", "not installed").to_json()["limits"]
     assert limits["python"] == ["3.10", "3.14"]
-    assert limits["installable_here"] is WHEELS["executorch"].take(Machine.this())
+    assert limits["installable_here"] is WHEELS["executorch"].take(Computer.this())
     assert "onnxruntime" in finding["detail"]
     assert document["versions"]["torch"] == {
         "installed": torch.__version__.partition("+")[0],
