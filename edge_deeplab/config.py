@@ -88,6 +88,7 @@ class DataSection(_Section):
         flip: probability of a mirrored crop.
         jitter: strength of random brightness, contrast, saturation and gamma; 0 turns them off.
         focus: probability that a crop is placed around a pixel of a class drawn uniformly from those present.
+        mix: probability that half of the classes of another crop are pasted into one (ClassMix, arXiv 2007.07936).
         repeat: times that an epoch shows every image; between epochs a run saves its state and starts its workers,
             which on a GPU takes as long as a short epoch.
         rendered_share: fraction of an epoch's crops that come from rendered street scenes with CamVid's classes.
@@ -102,6 +103,7 @@ class DataSection(_Section):
     flip: Fraction = 0.5
     jitter: Fraction = 0.4
     focus: Fraction = 0.5
+    mix: Fraction = 0.0
     repeat: Annotated[int, Field(ge=1)] = 1
     rendered_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rendered_scenes: Annotated[int, Field(ge=1)] = 256

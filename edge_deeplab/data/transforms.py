@@ -106,6 +106,29 @@ class Augmentation:
         return np.array(divmod(int(rng.choice(pixels)), mask.shape[1]))
 
 
+def paste_classes(
+    below: tuple[ImageHWC, MaskIds],
+    above: tuple[ImageHWC, MaskIds],
+    rng: np.random.Generator,
+    *,
+    ignore_index: int = 255,
+) -> tuple[ImageHWC, MaskIds]:
+    """Paste half of the classes of a crop into another of the same size (ClassMix, arXiv 2007.07936).
+
+    Args:
+        below: (H, W, 3) uint8 image and (H, W) mask that is pasted into.
+        above: those that are pasted from; half of the classes present in its mask, one at least, are taken.
+        rng: source of every random choice.
+        ignore_index: label that is never pasted.
+    """
+    image, mask = above
+    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    present = present[present != ignore_index]
+    taken = rng.permutation(present)[: (len(present) + 1) // 2]
+    pasted = np.isin(mask, taken)
+    return np.where(pasted[..., None], image, below[0]), np.where(pasted, mask, below[1])
+
+
 def _crop_window(length: int, crop: int, centre: int | None, rng: np.random.Generator) -> slice:
     """Return a random window of `crop` within `length`, containing `centre` where one is given."""
     last = max(0, length - crop)

@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edge_deeplab.config import DataSection, Recipe
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
+from edge_deeplab.data.images import ImageHWC, MaskIds
 from edge_deeplab.data.rendered_set import RenderedDataset
-from edge_deeplab.data.transforms import Augmentation
+from edge_deeplab.data.transforms import Augmentation, paste_classes
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
 from edge_deeplab.models.checkpoint import CheckpointInfo
@@ -37,6 +38,7 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         seed: seed of the run.
         epoch: which one it is.
         repeat: times that an epoch shows every image.
+        mix: probability that half of the classes of another crop are pasted into one.
     """
 
     sources: Sequence[SegmentationDataset]
@@ -47,6 +49,7 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     seed: int
     epoch: int = 0
     repeat: int = 1
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
         once = [(source, i) for source in self.sources for i in range(len(source))]
@@ -64,17 +67,24 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ((3, H, W) float32 normalised image, (H, W) int64 mask with `IGNORE`)."""
         rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch, index]))
-        source, position = self._source_of(index, rng)
-        sample = self._remembered(source, position)
-        mask = sample.mask_ids
-        if source.ignore_index is not None and source.ignore_index != IGNORE:
-            mask = np.where(mask == source.ignore_index, np.uint8(IGNORE), mask)
-        image, mask = self.augmentation(sample.image_hwc, mask, rng)
+        image, mask = self._drawn(index, rng)
+        if self.mix > 0 and rng.random() < self.mix:
+            other = self._drawn(int(rng.integers(len(self))), rng)
+            image, mask = paste_classes((image, mask), other, rng, ignore_index=IGNORE)
         normalised = (image.astype(np.float32) - self._mean) * self._scale  # (H, W, 3)
         return (
             torch.from_numpy(normalised.transpose(2, 0, 1)),
             torch.from_numpy(mask.astype(np.int64)),
         )
+
+    def _drawn(self, index: int, rng: np.random.Generator) -> tuple[ImageHWC, MaskIds]:
+        """Return a crop and its mask with `IGNORE`."""
+        source, position = self._source_of(index, rng)
+        sample = self._remembered(source, position)
+        mask = sample.mask_ids
+        if source.ignore_index is not None and source.ignore_index != IGNORE:
+            mask = np.where(mask == source.ignore_index, np.uint8(IGNORE), mask)
+        return self.augmentation(sample.image_hwc, mask, rng)
 
     def _source_of(self, index: int, rng: np.random.Generator) -> tuple[SegmentationDataset, int]:
         if index < len(self._index):
@@ -139,6 +149,7 @@ def build_crops(
         info.normalisation,
         recipe.seed,
         repeat=section.repeat,
+        mix=section.mix,
     )
 
 

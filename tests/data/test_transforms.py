@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from edge_deeplab.data.transforms import Augmentation, jitter_colours, resize_ids, resize_image
+from edge_deeplab.data.transforms import (
+    Augmentation,
+    jitter_colours,
+    paste_classes,
+    resize_ids,
+    resize_image,
+)
 
 SIZES = [(old, new) for old in range(1, 256, 17) for new in range(1, 400, 21)]
 """Pairs of lengths, whole ratios and others; many have output pixels that lie between two pixels."""
@@ -81,3 +87,22 @@ def test_jitter_colours_stays_in_range_and_changes_pixels() -> None:
     changed = jitter_colours(image, 0.4, generator(1))
     assert changed.dtype == np.uint8
     assert not np.array_equal(changed, image)
+
+
+def test_pasted_classes_cover_what_was_there_and_bring_their_labels() -> None:
+    below = (np.zeros((8, 32, 3), np.uint8), np.full((8, 32), 9, np.uint8))
+    image, above = striped((8, 32))
+    above[:2] = 255
+    pasted, mask = paste_classes(below, (image + 1, above), generator(0))
+    assert len(set(np.unique(mask)) - {9}) == 2  # half of four
+    assert (pasted[mask == 9] == 0).all()
+    assert (pasted[mask != 9][:, 0] == mask[mask != 9] * 10 + 1).all()
+    assert not (mask == 255).any()
+
+
+def test_nothing_is_pasted_from_a_crop_without_labels() -> None:
+    below = striped((8, 32))
+    nothing = (np.full((8, 32, 3), 7, np.uint8), np.full((8, 32), 255, np.uint8))
+    pasted, mask = paste_classes(below, nothing, generator(0))
+    assert np.array_equal(pasted, below[0])
+    assert np.array_equal(mask, below[1])

@@ -381,6 +381,19 @@ def test_crops_of_a_repeated_image_are_drawn_anew(make_dataset: MakeDataset) -> 
     assert not torch.equal(crops[0][0], crops[2][0])
 
 
+def test_mixed_crops_hold_others_classes_and_are_drawn_alike_again(
+    make_dataset: MakeDataset,
+) -> None:
+    source = open_dataset(make_dataset(count=2), "train")
+
+    def first(mix: float) -> torch.Tensor:
+        recipe = Recipe(data=DataSection(crop_hw=(16, 16), mix=mix))
+        return build_crops([source], recipe, describe_run(recipe, [source]))[0][0]
+
+    assert torch.equal(first(1.0), first(1.0))
+    assert not torch.equal(first(1.0), first(0.0))
+
+
 def test_moving_average_early_follows_the_weights_and_late_keeps_the_past() -> None:
     for done, kept in ((1, 2 / 11), (10_000, 0.998)):
         averaged, current = torch.tensor([1.0]), torch.tensor([0.0])
