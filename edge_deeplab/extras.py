@@ -11,8 +11,6 @@ from typing import Any
 from edge_deeplab.errors import MissingDependencyError
 
 _REQUIREMENT = re.compile(r"(?P<package>[\w.-]+)[^\[]*;.*\bextra == ['\"](?P<extra>\w+)['\"]")
-
-
 _TAG = re.compile(r"(manylinux|macosx|win)(?:_(\d+)_(\d+))?_(\w+)")
 _SYSTEMS = {"manylinux": "Linux", "macosx": "macOS", "win": "Windows"}
 _MACHINES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "ARM64", "arm64": "ARM64"}

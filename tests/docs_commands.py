@@ -26,8 +26,20 @@ class Told:
     line: int
     words: tuple[str, ...]
 
+    def typed_in(self, folder: Path) -> list[str]:
+        """Return the words as a shell in a folder gives them: with the files that patterns stand for."""
+        return [
+            str(each)
+            for word in self.words
+            for each in (_files(folder, word) if "*" in word else []) or [word]
+        ]
+
     def __str__(self) -> str:
         return f"{self.document}:{self.line} edge-deeplab {shlex.join(self.words)}"
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return [path.relative_to(folder) for path in sorted(folder.glob(pattern))]
 
 
 def commands_of(path: Path) -> Iterator[Told]:

@@ -11,13 +11,8 @@ from tests.docs_desk import write_camvid
 def test_start_runs_as_it_is_told(tmp_path: Path) -> None:
     write_camvid(tmp_path / "camvid", (184, 240))
     for told in commands_of(ROOT / "docs" / "start.md"):
-        words = [
-            str(path.relative_to(tmp_path)) if isinstance(path, Path) else path
-            for word in told.words
-            for path in (sorted(tmp_path.glob(word)) if "*" in word else [word])
-        ]
         done = subprocess.run(
-            [sys.executable, "-m", "edge_deeplab", *words],
+            [sys.executable, "-m", "edge_deeplab", *told.typed_in(tmp_path)],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -76,16 +76,6 @@ def desk(shallow: str, shipped: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return tmp_path
 
 
-def typed(told: Told) -> list[str]:
-    """Return the words of a command as a shell gives them: with the files that patterns stand for."""
-    here = Path()
-    return [
-        str(each)
-        for word in told.words
-        for each in ((sorted(here.glob(word)) if "*" in word else []) or [word])
-    ]
-
-
 @pytest.mark.filterwarnings(
     "ignore:os.fork:RuntimeWarning"
 )  # of JAX, beside workers that draw crops
@@ -95,7 +85,7 @@ def typed(told: Told) -> list[str]:
 def test_commands_of_a_document_run_as_they_stand(path: Path, desk: Path, shallow: str) -> None:
     lay(desk, shallow, LIES.get(str(path.relative_to(ROOT)), ()))
     for told in runnable(path):
-        run(*typed(told))
+        run(*told.typed_in(desk))
 
 
 def test_every_exception_of_the_book_is_one() -> None:
