@@ -6,8 +6,10 @@ They are written once into a folder and found there again; what they hold depend
 import json
 import shutil
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -19,6 +21,7 @@ from edge_deeplab.compress.steps import Step, run_step
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.several_sizes import NO_SIZE, ONE_PROGRAM, UNITED
 from edge_deeplab.demo.replay import replay_photographs
 from edge_deeplab.description import METADATA_KEY, ClassInfo, Description, Head, Normalisation
 from edge_deeplab.files import replace_when_complete
@@ -35,7 +38,7 @@ from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.runtimes.open import open_artifact
-from edge_deeplab.targets import TARGETS
+from edge_deeplab.targets import TARGETS, TargetName
 from tests.fuzz.documents import dump_toml
 from tests.fuzz.flatbuffer import pack
 from tests.fuzz.models import SPECIFICATION
@@ -47,7 +50,9 @@ CLASSES = tuple(
 )
 NORMALISATION = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 EXPORTED = ("small-int8", "small-logits", "foreign")
-"""Exported files by their names without endings, each in three formats."""
+"""Exported files by their names without endings, each in every format."""
+SEVERAL, SIZES_HW = "small-several", (SIZE_HW, (48, 32))
+"""A file of several sizes, in the formats that have such files, and its sizes."""
 PEERS = (
     "deeplabv3_mnv2_pascal_quant.tflite",
     "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite",
@@ -122,6 +127,31 @@ def _write_exported(folder: Path) -> None:
     }
     for name, graph in graphs.items():
         _write_targets(folder, name, graph)
+    for target in UNITED:
+        asked = [NO_SIZE] if target in ONE_PROGRAM else []
+        sized = {
+            size: capture(model, NORMALISATION, size, "classes", quantization, asked)
+            for size in SIZES_HW
+        }
+        _write_several(folder, target, sized)
+
+
+def _write_several(
+    folder: Path, target: TargetName, graphs: Mapping[tuple[int, int], CanonicalGraph]
+) -> None:
+    """Write a target's file of several sizes."""
+    sha256, ending = (
+        load_checkpoint(folder / "reference.safetensors").sha256,
+        TARGETS[target].ending,
+    )
+    with TemporaryDirectory() as place:
+        parts = []
+        for (height, width), graph in graphs.items():
+            described = replace(describe(target, "int8", sha256), size_hw=(height, width))
+            parts.append(Path(place) / f"{height}x{width}{ending}")
+            with quietly():
+                write_target(graph, described, parts[-1])
+        UNITED[target](parts, folder / f"{SEVERAL}{ending}")
 
 
 def _write_targets(folder: Path, name: str, graph: CanonicalGraph) -> None:

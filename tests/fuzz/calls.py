@@ -13,6 +13,7 @@ from edge_deeplab.compress.preflight import check_chain
 from edge_deeplab.compress.report import ChainReport, StageReport
 from edge_deeplab.compress.steps import run_step
 from edge_deeplab.config import CompressRecipe, DataSection, Recipe
+from edge_deeplab.converters.several_sizes import UNITED
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered_set import resolve_dataset
@@ -34,7 +35,7 @@ from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits
 from edge_deeplab.runtimes.open import open_artifact
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.train import describe_run
-from tests.fuzz.bases import CLASSES, EXPORTED, SIZE_HW, describe, finished_step
+from tests.fuzz.bases import CLASSES, EXPORTED, SEVERAL, SIZE_HW, describe, finished_step
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def exported_names(file_format: str) -> tuple[str, ...]:
     ending = {"coreml": "mlpackage", "executorch": "pte", "coreai": "aimodel"}.get(
         file_format, file_format
     )
-    return tuple(f"{name}.{ending}" for name in EXPORTED)
+    several = (SEVERAL,) if file_format in UNITED else ()
+    return tuple(f"{name}.{ending}" for name in (*EXPORTED, *several))
 
 
 @cache

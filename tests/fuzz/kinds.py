@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from edge_deeplab.text import size_text
 from tests.fuzz import calls, folders, models, planted
-from tests.fuzz.bases import PEERS
+from tests.fuzz.bases import PEERS, SEVERAL, SIZES_HW
 from tests.fuzz.calls import Case
 from tests.fuzz.dice import OUTSIDE, Dice, roll
 
@@ -105,11 +106,14 @@ _RUN = (
     _command("parity", "{path}", "--reference", _REFERENCE, *_DATA, *_FOREIGN),
     _command("demo", "--artifact", "{path}", "--source", _IMAGES, *_SHOWN),
 )
+_SIZED = _command(
+    "demo --size", "{path}", "--source", _IMAGES, *_SHOWN, "--size", size_text(SIZES_HW[1])
+)
 _EXPLAINED = Step("parity --explain", call=calls.tap_values)
 
 
 def _exported(file_format: str, *others: Step) -> tuple[Subject, ...]:
-    """Return an exported file of int8, of fp32 with logits, and one that does not describe itself."""
+    """Return exported files: int8, fp32 with logits, one that does not describe itself, and one of several sizes."""
     profiled = tuple(
         part for name in calls.profiles_of(file_format) for part in ("--profile", name)
     )
@@ -122,6 +126,7 @@ def _exported(file_format: str, *others: Step) -> tuple[Subject, ...]:
             _command("check --profile", "{path}", *profiled),
             _command("check --same-quantization", "--same-quantization", quantized, "{path}"),
             _EXPLAINED,
+            *((_SIZED,) if name.startswith(SEVERAL) else ()),
             *others,
         )
         for name in names
