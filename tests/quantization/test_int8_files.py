@@ -15,6 +15,7 @@ from edge_deeplab.converters.aten import DEQUANTIZE_CHANNELS
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.converters.devices.heads import HEAD_FORMS
 from edge_deeplab.description import Normalisation
+from edge_deeplab.formats.read import read_graph
 from edge_deeplab.formats.stored.read import compare_stored, read_stored
 from edge_deeplab.models.quantization import (
     IMAGE,
@@ -244,3 +245,10 @@ def test_files_of_other_heads_carry_the_same_numbers(
     graph = graph.rewritten(form.asked)
     files = [write_int8(graph, target, tmp_path) for target in ("onnx", "tflite", "coreml")]
     assert compare_stored(files).differences == ()
+
+
+def test_core_ml_file_asks_for_the_oldest_system_that_knows_its_operators(
+    int8_files: ByTarget[Path],
+) -> None:
+    """Specification 8 is that of iOS 17, the first with quantize and dequantize of activations."""
+    assert read_graph(int8_files["coreml"]).versions["specification"] == 8
