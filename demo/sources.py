@@ -14,13 +14,14 @@ from edge_deeplab.data.images import IMAGE_ENDINGS, images_in, read_image
 from edge_deeplab.data.pixel_limit import MAX_PIXELS, check_pixels
 from edge_deeplab.demo.camera import CameraSource
 from edge_deeplab.demo.frames import Frame, FrameSource, to_upright_rgb
+from edge_deeplab.demo.gstreamer import GStreamerSource
 from edge_deeplab.demo.picamera import PiCameraSource
 from edge_deeplab.errors import DataError, require
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-CAMERA, PI_CAMERA = "camera", "picamera"
+CAMERA, PI_CAMERA, GSTREAMER = "camera", "picamera", "gstreamer"
 FOLDER_FPS = 4
 """Pictures a second at which a folder is shown and recorded."""
 
@@ -30,7 +31,8 @@ def open_source(text: str, *, max_pixels: int = MAX_PIXELS) -> FrameSource:
 
     Args:
         text: "camera", "camera:1" (by number), "camera:/dev/video2" (by name), "picamera" or "picamera:1" (a
-            Raspberry Pi's own), a video file, an image, or a folder of images.
+            Raspberry Pi's own), "gstreamer:v4l2src ! videorate" (a pipeline without its sink), a video file, an image,
+            or a folder of images.
         max_pixels: a larger image, or film, is refused before it is decoded.
 
     Raises:
@@ -39,9 +41,11 @@ def open_source(text: str, *, max_pixels: int = MAX_PIXELS) -> FrameSource:
     """
     if text == CAMERA or text.startswith(f"{CAMERA}:"):
         return CameraSource(text.partition(":")[2] or "0")
-    kind, _, number = text.partition(":")
-    if kind == PI_CAMERA and (number or "0").isdecimal():
-        return PiCameraSource(int(number or "0"))
+    kind, _, which = text.partition(":")
+    if kind == PI_CAMERA and (which or "0").isdecimal():
+        return PiCameraSource(int(which or "0"))
+    if kind == GSTREAMER and which:
+        return GStreamerSource(which, max_pixels)
     path = Path(text)
     if path.is_dir():
         return ImageSource(text, images_in(path), max_pixels)

@@ -23,6 +23,7 @@ LEGITIMATE = {
     r"chromium is absent:": not any(
         map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     ),
+    r"GStreamer is absent:": shutil.which("gst-launch-1.0") is None,
     r"npm's packages are absent:": True,
     r"a shell is absent:": True,
     r"a vendor's tool is absent:": True,

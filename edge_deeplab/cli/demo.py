@@ -68,7 +68,8 @@ def demo(
         typer.Option(
             "--source",
             metavar="camera|VIDEO|FOLDER",
-            help="Show the camera (another one: camera:1), a video file, or a folder of images.",
+            help="Show the camera (another one: camera:1; a Raspberry Pi's own: picamera), a video file, a folder of "
+            "images, or what a GStreamer pipeline gives (gstreamer:v4l2src).",
         ),
     ] = None,
     replay: Annotated[
