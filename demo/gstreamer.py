@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -48,31 +48,30 @@ class GStreamerSource:
     def __init__(self, pipeline: str, max_pixels: int = MAX_PIXELS) -> None:
         self._av = require("av", package="av", extra="demo")
         self.name = f"gstreamer {pipeline}"
-        self._max_pixels = max_pixels
         command = [_program(), "--quiet", *self._elements(pipeline)]
-        self._said = TemporaryFile()
-        self._process, self._pictures = self._start(command)
-        try:
-            self._container = self._open()
-        except BaseException:
-            self._stop()
-            raise
+        with ExitStack() as ending:
+            self._said = ending.enter_context(TemporaryFile())
+            self._process, pictures = self._start(command)
+            ending.callback(os.close, pictures)
+            ending.callback(self._stop)
+            self._container = ending.enter_context(self._open(pictures))
+            stream = self._container.streams.video[0]
+            check_pixels(self.name, (stream.height, stream.width), max_pixels)
+            self._ending = ending.pop_all()
 
     def __iter__(self) -> Iterator[Frame]:
         """Give pictures until the pipeline ends; see `FrameSource`."""
         started, count = time.monotonic(), 0
-        try:
-            for picture in self._container.decode(video=0):
-                seconds = time.monotonic() - started
-                yield Frame(to_upright_rgb(picture), seconds, f"gstreamer_{count:06d}")
-                count += 1
+        with self._ending:
+            try:
+                for picture in self._container.decode(video=0):
+                    seconds = time.monotonic() - started
+                    yield Frame(to_upright_rgb(picture), seconds, f"gstreamer_{count:06d}")
+                    count += 1
+            except self._av.FFmpegError as error:
+                raise self._failed(f"it stopped after {count} pictures") from error
             if self._exit_code():
                 raise self._failed(f"it stopped after {count} pictures")
-        except self._av.FFmpegError as error:
-            raise self._failed(f"it stopped after {count} pictures") from error
-        finally:
-            self._container.close()
-            self._stop()
 
     def _elements(self, pipeline: str) -> list[str]:
         try:
@@ -98,13 +97,13 @@ class GStreamerSource:
             os.close(writer)
         return process, reader
 
-    def _open(self) -> "InputContainer":
-        """Return what decodes the pipe, once the first picture is there."""
-        if not select.select([self._pictures], [], [], _FIRST_PICTURE_S)[0]:
+    def _open(self, pictures: int) -> "InputContainer":
+        """Return what decodes the pictures, once the first is there."""
+        if not select.select([pictures], [], [], _FIRST_PICTURE_S)[0]:
             raise self._failed(f"no picture in {_FIRST_PICTURE_S:.0f} s")
         try:
             container: InputContainer = self._av.open(
-                os.fdopen(self._pictures, "rb", buffering=0, closefd=False),
+                os.fdopen(pictures, "rb", buffering=0, closefd=False),
                 format="yuv4mpegpipe",
                 options={
                     "probesize": "32"
@@ -112,8 +111,6 @@ class GStreamerSource:
             )
         except self._av.FFmpegError as error:
             raise self._failed("no picture") from error
-        stream = container.streams.video[0]
-        check_pixels(self.name, (stream.height, stream.width), self._max_pixels)
         return container
 
     def _exit_code(self) -> int | None:
@@ -127,8 +124,6 @@ class GStreamerSource:
         if self._exit_code() is None:
             self._process.kill()
             self._process.wait()
-        os.close(self._pictures)
-        self._said.close()
 
     def _failed(self, what: str) -> DataError:
         self._exit_code()  # why it failed is its last word

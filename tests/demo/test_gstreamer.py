@@ -82,7 +82,7 @@ def test_what_gstreamer_says_of_a_wrong_pipeline_is_told(pipeline: str, said: st
 @real
 def test_a_huge_picture_is_refused_before_it_is_decoded() -> None:
     pipeline = "videotestsrc ! video/x-raw,width=400,height=300"
-    with pytest.raises(DataError, match="300x400.*at most 100"):
+    with pytest.raises(DataError, match=r"300x400.*at most 100"):
         open_source(f"gstreamer:{pipeline}", max_pixels=100)
 
 
@@ -116,7 +116,7 @@ def test_a_pipeline_that_breaks_off_says_after_how_many_pictures(
     stand_in(tmp_path, monkeypatch, script)
     frames = iter(open_source("gstreamer:v4l2src"))
     next(frames)
-    with pytest.raises(DataError, match="stopped after 1 pictures .*the camera was unplugged"):
+    with pytest.raises(DataError, match=r"stopped after 1 pictures .*the camera was unplugged"):
         next(frames)
 
 
