@@ -23,7 +23,7 @@ from edge_deeplab.cli.output import (
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
-from edge_deeplab.errors import ConfigError
+from edge_deeplab.cli.together import refuse_beside
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,20 +119,20 @@ def check(
             "no ARTIFACT came; exported files were expected, or --explain with a rule's id"
         )
     with ending_cleanly(as_json=as_json, debug=debug) as ending:
-        _refuse_ignored(
+        refuse_beside(
             {
-                "--explain": explain_rule is not None,
+                "--explain": explain_rule,
                 "--same-quantization": same_quantization,
-                "--mac-script": mac_script is not None,
+                "--mac-script": mac_script,
             },
             {
                 "ARTIFACT": bool(artifacts) and explain_rule is not None,
-                "--profile": bool(profiles),
-                "--merge": merge is not None,
+                "--profile": profiles,
+                "--merge": merge,
                 "--fix": fix,
-                "--output": output is not None,
+                "--output": output,
                 "--observe": observe != "auto",
-                "--junit": junit is not None,
+                "--junit": junit,
             },
         )
         if explain_rule is not None:
@@ -192,25 +192,6 @@ def _show_script(package: Path, script: Path, *, as_json: bool) -> None:
 def _argument(path: Path) -> str:
     """Return a file's name as a shell takes it for one argument that is no option."""
     return shlex.quote(f"./{path.name}" if path.name.startswith("-") else path.name)
-
-
-def _refuse_ignored(instead: dict[str, bool], others: dict[str, bool]) -> None:
-    """Refuse options that would be ignored in silence.
-
-    Args:
-        instead: by option that takes the place of the report, whether it came.
-        others: the same of what goes with the report.
-
-    Raises:
-        ConfigError: when one came beside another that takes its place.
-    """
-    replacing = [option for option, came in instead.items() if came]
-    ignored = [*replacing[1:], *(option for option, came in others.items() if came)]
-    if replacing and ignored:
-        raise ConfigError(
-            f"{ignored[0]} came with {replacing[0]}, which would ignore it; one of them was expected; "
-            "leave the other out"
-        )
 
 
 def _show_reports(reports: "Sequence[ArtifactReport]") -> None:

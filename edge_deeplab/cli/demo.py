@@ -177,7 +177,7 @@ def demo(
         {
             **{"--output": output, "--on": on, "--record": record, "--data": data},
             "--smooth": smooth,
-            **{"--serve": serve or None, "--host": host, "--port": port, "--qr": qr or None},
+            **{"--serve": serve, "--host": host, "--port": port, "--qr": qr},
             "--runtime-dir": runtime_dir,
         },
     )

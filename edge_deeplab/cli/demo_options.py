@@ -1,10 +1,11 @@
 """What `edge-deeplab demo` is asked for: options of its web page, and which options go together."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from edge_deeplab.cli.together import Options, given, refuse_beside, refuse_without
 
 WebOption = Annotated[
     Path | None,
@@ -73,9 +74,7 @@ def only_file(file: Path | None, artifact: Path | None) -> Path:
     return named[0]
 
 
-def check_what_is_asked(
-    tasks: Mapping[str, object | None], beside: Mapping[str, object | None]
-) -> None:
+def check_what_is_asked(tasks: Options, beside: Options) -> None:
     """Refuse several tasks at once, or none, and what belongs to another one than is asked for.
 
     A page replays photographs too, while it is served: `--web` and `--replay` are one task then.
@@ -84,7 +83,7 @@ def check_what_is_asked(
         tasks: by option; None where it was not given.
         beside: options that one of them takes, likewise.
     """
-    asked = [option for option, value in tasks.items() if value is not None]
+    asked = given(tasks)
     if len(asked) != 1 and not (asked == ["--replay", "--web"] and beside["--serve"]):
         raise typer.BadParameter(
             f"{' and '.join(asked) or 'none'} came; one of {', '.join(tasks)} was expected: what is shown, photographs "
@@ -92,17 +91,8 @@ def check_what_is_asked(
             "--replay with --serve)",
             param_hint="--source",
         )
-    given = [*asked, *(option for option, value in beside.items() if value is not None)]
-    for option, owners in _BELONGS_TO.items():
-        if option in given and not set(owners) & set(given):
-            raise typer.BadParameter(
-                f"it came with {asked[0]}; {' or '.join(owners)} was expected with it; leave it out",
-                param_hint=option,
-            )
-    if "--web" in asked and beside["--on"] is not None:
-        raise typer.BadParameter(
-            "it came with --web, which a browser runs; leave it out", param_hint="--on"
-        )
+    refuse_without({**tasks, **beside}, _BELONGS_TO)
+    refuse_beside({"--web": tasks["--web"]}, {"--on": beside["--on"]})
     if "--replay" in asked and beside["--output"] is None:
         raise typer.BadParameter(
             "--replay came without it; a folder for the class maps was expected; name one",

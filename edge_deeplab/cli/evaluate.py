@@ -36,6 +36,7 @@ from edge_deeplab.cli.output import (
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
+from edge_deeplab.cli.together import refuse_without
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -167,11 +168,9 @@ def _parse_crf(crf: bool, appearance: str | None) -> "DenseCrf | None":
     Raises:
         typer.BadParameter: when the appearance term is no three numbers above 0, or came alone.
     """
+    options = {"--crf": crf, "--crf-appearance": appearance}
+    refuse_without(options, {"--crf-appearance": ["--crf"]})
     if not crf:
-        if appearance is not None:
-            raise typer.BadParameter(
-                "--crf-appearance came without --crf, whose term it is; add --crf, or leave it out"
-            )
         return None
     from edge_deeplab.evaluation.dense_crf import DenseCrf
 

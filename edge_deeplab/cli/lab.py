@@ -28,10 +28,19 @@ from edge_deeplab.cli.output import (
 )
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
+from edge_deeplab.cli.together import refuse_beside, refuse_without
 
 if TYPE_CHECKING:
     from edge_deeplab.lab.environments import ToolStatus
     from edge_deeplab.lab.report import LabReport
+
+_BELONGS_TO = {
+    "--test": ["--tools"],
+    "--accept-licence": ["--install"],
+    "--limit": ["--data"],
+    "--class-map": ["--data"],
+    "--normalisation": ["--data"],
+}
 
 
 def lab(
@@ -116,23 +125,29 @@ def lab(
     """
     size_hw = parse_size(size)
     with ending_cleanly(as_json=as_json, debug=debug) as ending:
-        _refuse_misplaced(
-            {"--tools": tools, "--install": bool(install)},
+        refuse_beside(
+            {"--tools": tools, "--install": install},
             {
-                "FILE": bool(artifacts) and not install,
-                "--device": bool(device),
-                "--size": size is not None,
-                "--data": data is not None,
-                "--html": html is not None,
+                "FILE": artifacts if not install else None,
+                "--device": device,
+                "--size": size,
+                "--data": data,
+                "--html": html,
                 "--fail-disagreement": fail_disagreement,
             },
         )
-        _refuse_needless(
-            ("--test", test, "--tools", tools),
-            ("--accept-licence", accept_licence, "--install", bool(install)),
-            ("--limit", limit is not None, "--data", data is not None),
-            ("--class-map", class_map is not None, "--data", data is not None),
-            ("--normalisation", normalisation is not None, "--data", data is not None),
+        refuse_without(
+            {
+                "--tools": tools,
+                "--install": install,
+                "--data": data,
+                "--test": test,
+                "--accept-licence": accept_licence,
+                "--limit": limit,
+                "--class-map": class_map,
+                "--normalisation": normalisation,
+            },
+            _BELONGS_TO,
         )
         if install:
             _install([*install, *map(str, artifacts or ())], accept_licence, as_json=as_json)
@@ -178,33 +193,6 @@ def _tell(report: "LabReport", ending: Ending, *, as_json: bool) -> None:
         devices.setdefault(f"{cell.title}: {cell.error}", []).append(cell.device)
     for failure, there in devices.items():
         say(f"failed: {', '.join(there)}, {failure}", err=True)
-
-
-def _refuse_needless(*pairs: tuple[str, bool, str, bool]) -> None:
-    """Refuse an option that says nothing without another.
-
-    Args:
-        pairs: the option and whether it came, the other and whether it came.
-
-    Raises:
-        typer.BadParameter: naming both.
-    """
-    for option, is_given, needed, is_there in pairs:
-        if is_given and not is_there:
-            raise typer.BadParameter(f"{option} needs {needed}")
-
-
-def _refuse_misplaced(instead: dict[str, bool], given: dict[str, bool]) -> None:
-    """Refuse options that another one leaves without effect.
-
-    Raises:
-        typer.BadParameter: naming both.
-    """
-    chosen = [name for name, is_chosen in instead.items() if is_chosen]
-    ignored = [name for name, is_given in given.items() if is_given] if chosen else []
-    if len(chosen) > 1 or ignored:
-        both = " and ".join([*chosen, *ignored][:2])
-        raise typer.BadParameter(f"{both} came together; one of them was expected; leave one out")
 
 
 def _install(names: Sequence[str], accept_licence: bool, *, as_json: bool) -> None:

@@ -31,9 +31,10 @@ from edge_deeplab.cli.output import (
     finite,
     naming_options,
 )
-from edge_deeplab.cli.parity_video import refuse_scoring, show_flicker
+from edge_deeplab.cli.parity_video import show_flicker
 from edge_deeplab.cli.progress import drawn_progress
 from edge_deeplab.cli.terminal import say
+from edge_deeplab.cli.together import refuse_beside
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -157,9 +158,9 @@ def parity(
     if video is not None:
         scored = {"--masks": masks, "--canonical": canonical, "--data": data, "--on": on}
         shown = {"--per-class": per_class, "--explain": explain, "--plot": plot}
-        judged = {"--max-drop": max_drop is not None, "--fail-inconclusive": fail_inconclusive}
+        judged = {"--max-drop": max_drop, "--fail-inconclusive": fail_inconclusive}
         shown |= {"--junit": junit, "--markdown": markdown}
-        refuse_scoring({**scored, **shown, **judged})
+        refuse_beside({"--video": video}, {**scored, **shown, **judged})
         with ending_cleanly(as_json=as_json, debug=debug):
             with naming_options({"data": "--video"}), drawn_progress() as progress:
                 found = api.measure_flicker(

@@ -24,19 +24,6 @@ _TITLES: "Mapping[Stretch, str]" = {
 }
 
 
-def refuse_scoring(options: Mapping[str, object]) -> None:
-    """Refuse what asks for a score, and so cannot come with the measurement of flicker.
-
-    Args:
-        options: as they are spelled; what was not given is false.
-    """
-    for option in (option for option, value in options.items() if value):
-        raise typer.BadParameter(
-            "it came with --video, which measures flicker and no difference in score; leave one of the two out",
-            param_hint=option,
-        )
-
-
 def show_flicker(report: "FlickerReport", *, as_json: bool) -> None:
     """Print what was found; ends with code 1 where a file could not be measured."""
     if as_json:

@@ -15,6 +15,7 @@ from edge_deeplab.cli.output import (
     speaks,
 )
 from edge_deeplab.cli.terminal import say, stdout_console
+from edge_deeplab.cli.together import refuse_beside
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -102,6 +103,7 @@ def prune(
 
     Example: edge-deeplab prune camvid-efficientnet-lite0 --data camvid --macs 0.5 --params 0.6 --output runs/pruned
     """
+    refuse_beside({"--sensitivity": sensitivity}, {"--resume": resume})
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.config import PruneRecipe
 
@@ -120,7 +122,7 @@ def prune(
         chosen = recipe_with_options(
             PruneRecipe, recipe, optimiser={"epochs": epochs}, pruning=options
         )
-        _refuse_ignored(chosen, runtime=runtime, resume=resume, sensitivity=sensitivity)
+        _refuse_runtime_alone(chosen, runtime)
         with resumable_progress(output) as progress:
             run = (
                 api.sweep_groups
@@ -152,21 +154,15 @@ def _print(result: "Pruned | Sweep", *, as_json: bool) -> None:
         stdout_console().print(_sensitivity_table(result))
 
 
-def _refuse_ignored(
-    recipe: "PruneRecipe", *, runtime: str | None, resume: bool, sensitivity: bool
-) -> None:
-    """Refuse options that would be ignored in silence.
+def _refuse_runtime_alone(recipe: "PruneRecipe", runtime: str | None) -> None:
+    """Check that a runtime has something to time; the latency budget may stand in the recipe.
 
     Raises:
-        ConfigError: for the first of them.
+        ConfigError: when it has not.
     """
     if runtime is not None and recipe.pruning.latency is None:
         raise ConfigError(
             "--runtime came without a latency budget; both or neither were expected; add --latency RATIO"
-        )
-    if resume and sensitivity:
-        raise ConfigError(
-            "--resume came with --sensitivity, which trains nothing; one of the two was expected; leave the other out"
         )
 
 

@@ -8,7 +8,6 @@ import typer
 from typer.testing import CliRunner
 
 from edge_deeplab.cli.parity import parity
-from edge_deeplab.cli.parity_video import refuse_scoring
 from tests.cli.test_parity import folder
 
 __all__ = ["folder"]  # a fixture, which pytest finds by name in this file
@@ -81,10 +80,6 @@ def test_option_that_asks_for_a_score_is_a_usage_error(invoke, option) -> None:
     result = invoke("good.onnx", "--video", "data", *option)
     assert result.exit_code == 2
     assert option[0] in result.stderr
-
-
-def test_what_was_not_given_is_not_refused() -> None:
-    refuse_scoring({"--masks": None, "--explain": False})
 
 
 def test_photograph_that_cannot_be_read_ends_it_with_one_document(invoke, folder) -> None:

@@ -52,6 +52,11 @@ def test_pruned_checkpoint_is_told_exported_and_evaluated(
         (["--macs", "0.5", "--runtime", "onnx"], "--runtime came without a latency budget", 1),
         (["--macs", "0.5", "--rounds", "2"], "2 rounds came with 0 epochs", 1),
         (["--macs", "0.5", "--resume"], "resume came with 0 epochs", 1),
+        (
+            ["--resume", "--sensitivity"],
+            "--resume: it came with --sensitivity, which would ignore",
+            2,
+        ),
         (["--sparsity", "2:5000"], "no layer has them", 1),
         (["--sparsity", "half"], "sparsity 'half' came", 2),
     ],

@@ -68,10 +68,10 @@ def test_command_writes_the_folder_and_tells_sizes(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--source", "x", "--serve"], "--web was expected with it"),
-        (["--web", "x", "--port", "1"], "--serve was expected with it"),
-        (["--web", "x", "--qr"], "--serve was expected with it"),
-        (["--web", "x", "--output", "y"], "--replay was expected with it"),
+        (["--source", "x", "--serve"], "it came without --web"),
+        (["--web", "x", "--port", "1"], "it came without --serve"),
+        (["--web", "x", "--qr"], "it came without --serve"),
+        (["--web", "x", "--output", "y"], "it came without --replay"),
         (["--web", "x", "--replay", "y"], "--web takes --replay with --serve"),
         (["--web", "x", "--serve", "--replay", "y"], "a folder for the class maps was expected"),
         (["--web", "x", "--contract", "y"], "--contract and --web came"),
