@@ -3,8 +3,9 @@
     python -m benchmarks.web_frames exports/model.tflite --frames 2000 [--data CAMVID]
 
 The camera shows photographs of the set, at the model's size. Resident memory is that of Chromium's processes together,
-read from /proc after every tenth of the frames, garbage collected first; the JavaScript heap is the page's own. Without
-the flags below Chromium itself keeps a picture for every `drawImage` of a video, with no model at all.
+read from /proc after every tenth of the frames, garbage collected first; the JavaScript heap is the page's own. A long
+task is what keeps the page's thread for more than 50 ms, as browsers count it, from the first frame that is shown.
+Without the flags below Chromium itself keeps a picture for every `drawImage` of a video, with no model at all.
 """
 
 import argparse
@@ -28,6 +29,11 @@ from tests.demo.chromium import Chromium, camera_from
 
 FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 PICTURES, READINGS = 16, 10
+WATCH_TASKS = """
+globalThis.longTasks = [];
+new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((task) => task.duration)))
+  .observe({ type: "longtask" });
+"""
 
 
 def write_film(dataset: SegmentationDataset, size_hw: tuple[int, int], path: Path) -> None:
@@ -64,10 +70,13 @@ def resident_mb(root: int) -> float:
 def watch(browser: Chromium, frames: int) -> list[dict[str, Any]]:
     """Start the camera and return readings until that many frames were shown."""
     browser.evaluate("document.getElementById('camera').click()")
+    browser.wait_for("Number(document.body.dataset.frames) >= 1", 600)
+    browser.evaluate(WATCH_TASKS)
     readings, start = [], time.monotonic()
     for reading in range(1, READINGS + 1):
         wanted = reading * frames // READINGS
         browser.wait_for(f"Number(document.body.dataset.frames) >= {wanted}", 3600)
+        tasks = browser.evaluate("longTasks")
         browser.send("HeapProfiler.collectGarbage")
         heap = browser.evaluate("performance.memory.usedJSHeapSize") / 1e6
         readings.append(
@@ -76,6 +85,8 @@ def watch(browser: Chromium, frames: int) -> list[dict[str, Any]]:
                 "seconds": round(time.monotonic() - start, 1),
                 "resident_mb": round(resident_mb(browser.process), 1),
                 "heap_mb": round(heap, 2),
+                "long_tasks": len(tasks),
+                "longest_ms": round(max(tasks, default=0)),
             }
         )
     return readings
