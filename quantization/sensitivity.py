@@ -14,8 +14,8 @@ from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 
-SAME_DB = 120.0
-"""What equal tensors are given."""
+SAME_DB, LOST_DB = 120.0, -400.0
+"""What equal tensors are given, and those of which something is no finite number."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,14 @@ def _cost(expected: torch.Tensor, found: torch.Tensor) -> tuple[float, float]:
 
 
 def signal_to_noise_db(signal: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> float:
-    """Return 10 log10(signal power / power of the change), at most `SAME_DB`; arrays of equal shape."""
+    """Return 10 log10(signal power / power of the change), at most `SAME_DB`; arrays of equal shape.
+
+    It is `LOST_DB` where either holds an infinity or what is no number: an overflow is the worst that can come.
+    """
+    if not (np.isfinite(signal).all() and np.isfinite(changed).all()):
+        return LOST_DB
     power = float(np.square(signal, dtype=np.float64).sum())
-    noise = float(np.square(signal - changed, dtype=np.float64).sum())
+    noise = float(np.square(np.subtract(signal, changed, dtype=np.float64)).sum())
     if noise == 0:
         return SAME_DB
     return min(SAME_DB, 10 * log10(max(power, 1e-30) / noise))

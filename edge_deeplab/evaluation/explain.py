@@ -4,6 +4,7 @@ Each tensor's signal-to-noise ratio is taken against the step before, so a drift
 quantization, on the rewrites, or on the converter and runtime of one format.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from edge_deeplab.errors import CaptureError, EdgeDeepLabError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.reference import find_reference
 from edge_deeplab.evaluation.taps import LayerValues, tap_images
+from edge_deeplab.evaluation.trial import failure_sentence
 from edge_deeplab.evaluation.verdict import ParityReport
 from edge_deeplab.files import file_sha256
 from edge_deeplab.formats.read import sizes_of
@@ -34,6 +36,8 @@ from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.fake_quantize import FakeQuantize, fake_quantized
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.sensitivity import signal_to_noise_db
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 2
 """Pictures whose values are held in memory together, so that each file is opened once for them."""
@@ -128,8 +132,11 @@ def _explain_file(
         for (before, operators), values in zip(steps, tap_images(path, images), strict=True):
             shown = {module: values[name] for module, name in operators.items() if name in values}
             found.append(_compare(path, {**before, "file": shown}, operators))
-    except EdgeDeepLabError as error:
-        failed = DriftChain(path, error=str(error))
+    except (
+        Exception
+    ) as error:  # of a third-party runtime too: the other files' chains, and the scores, stand
+        log.debug("%s cannot be followed", path, exc_info=True)
+        failed = DriftChain(path, error=failure_sentence(path, error))
         found += [failed] * (len(images) - len(found))
     return found
 

@@ -76,7 +76,7 @@ class Entrant:
             # Whatever a third-party runtime raises is this artifact's result, not the command's end.
             log.debug("%s failed", self.path, exc_info=True)
             self.contestant = None
-            self.error = _sentence(self.path, error)
+            self.error = failure_sentence(self.path, error)
 
 
 @dataclass
@@ -157,7 +157,8 @@ class Trial(Entrant):
         )
 
 
-def _sentence(path: Path, error: Exception) -> str:
+def failure_sentence(path: Path, error: Exception) -> str:
+    """Return why a file failed, of which a third-party runtime may have raised anything."""
     if isinstance(error, EdgeDeepLabError):
         return str(error)
     return f"{path} could not be run ({type(error).__name__}: {first_line(error)}); the debug log shows where"

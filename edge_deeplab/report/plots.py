@@ -14,8 +14,8 @@ Kind = Literal["line", "dots", "steps"]
 Points = tuple[tuple[float, float], ...]
 PRECISIONS = ("fp32", "fp16", "int8")
 """By the place of their colour; others share the one that follows."""
-EXACT_DB, HIGHEST_DB = 80.0, 100.0
-"""From where a layer counts as unchanged, and where plots end: where a step changes nothing its ratio has no end."""
+EXACT_DB, HIGHEST_DB, LOWEST_DB = 80.0, 100.0, -40.0
+"""From where a layer counts as unchanged, and where plots end: a step that changes nothing has a ratio without end."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,9 @@ def drift_plot(entry: Entry) -> Plot | None:
     chain = entry.drift
     if chain is None or not chain.layers or is_exact(chain):
         return None
+    low = max(LOWEST_DB, min(0.0, *(v for layer in chain.layers for v in layer.snr_db.values())))
     series = tuple(
-        Series(step, tuple(_drifts(chain, step)), tone=i) for i, step in enumerate(chain.steps)
+        Series(step, tuple(_drifts(chain, step, low)), tone=i) for i, step in enumerate(chain.steps)
     )
     return Plot(
         f"drift-{entry.number}",
@@ -163,7 +164,7 @@ def drift_plot(entry: Entry) -> Plot | None:
         "signal to noise, dB",
         series,
         level=(DRIFT_DB, f"{DRIFT_DB:g} dB"),
-        y_range=(0.0, HIGHEST_DB),
+        y_range=(low, HIGHEST_DB),
     )
 
 
@@ -172,11 +173,11 @@ def is_exact(chain: DriftChain) -> bool:
     return all(v >= EXACT_DB for layer in chain.layers for v in layer.snr_db.values())
 
 
-def _drifts(chain: DriftChain, step: str) -> Iterator[tuple[float, float]]:
+def _drifts(chain: DriftChain, step: str, low: float) -> Iterator[tuple[float, float]]:
     for place, layer in enumerate(chain.layers):
         value = layer.snr_db[step]
         if value == value:
-            yield float(place + 1), min(value, HIGHEST_DB)
+            yield float(place + 1), min(max(value, low), HIGHEST_DB)
 
 
 def tone_of(entry: Entry) -> int:

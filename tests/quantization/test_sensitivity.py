@@ -9,6 +9,7 @@ from torch import nn
 
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.quantization.sensitivity import (
+    LOST_DB,
     SAME_DB,
     rank_layers,
     signal_to_noise_db,
@@ -38,3 +39,12 @@ def test_signal_to_noise_of_hand_made_values() -> None:
     assert signal_to_noise_db(signal, signal + 1) == pytest.approx(20.0)
     assert signal_to_noise_db(signal, signal) == SAME_DB
     assert signal_to_noise_db(signal * 0, signal) < -300, "nothing turned into something"
+
+
+@pytest.mark.parametrize("overflow", [np.nan, np.inf, -np.inf])
+def test_a_layer_that_overflows_is_the_worst_there_is(overflow: float) -> None:
+    signal = np.full((1, 2, 2), 10.0, np.float32)
+    changed = signal.copy()
+    changed[0, 0, 0] = overflow
+    assert signal_to_noise_db(signal, changed) == LOST_DB
+    assert signal_to_noise_db(changed, changed) == LOST_DB

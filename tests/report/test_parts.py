@@ -17,7 +17,7 @@ from edge_deeplab.report.known import Entry
 from edge_deeplab.report.lineage import ancestors_of, story_of
 from edge_deeplab.report.models import Checkpoints
 from edge_deeplab.report.named import find_named
-from edge_deeplab.report.plots import Plot, Series
+from edge_deeplab.report.plots import HIGHEST_DB, LOWEST_DB, Plot, Series, drift_plot
 from edge_deeplab.report.svg import draw, nice_ticks
 
 
@@ -171,3 +171,13 @@ def test_plot_of_one_value_has_axes() -> None:
 
 def test_ticks_are_round() -> None:
     assert [label for _, label in nice_ticks(-0.31, 0.02)] == ["−0.3", "−0.2", "−0.1", "0.0"]
+
+
+def test_layers_that_are_lost_are_drawn_inside_their_plot(tmp_path: Path) -> None:
+    values = (90.0, 25.0, -10.0, -400.0)
+    layers = tuple(LayerDrift(f"{n}", f"{n}", {"file": v}) for n, v in enumerate(values))
+    file = Entry(1, tmp_path / "a.onnx", drift=DriftChain(tmp_path / "a.onnx", ("file",), layers))
+    plot = drift_plot(file)
+    assert plot is not None
+    assert plot.y_range == (LOWEST_DB, HIGHEST_DB)
+    assert [y for _, y in plot.series[0].points] == [90.0, 25.0, -10.0, LOWEST_DB]
