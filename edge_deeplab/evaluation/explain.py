@@ -20,7 +20,7 @@ from edge_deeplab.converters.capture import capture
 from edge_deeplab.converters.rewrites.quantizers import find_operator
 from edge_deeplab.data.images import ImageHWC
 from edge_deeplab.data.transforms import resize_image
-from edge_deeplab.errors import CaptureError, EdgeDeepLabError
+from edge_deeplab.errors import CaptureError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.reference import find_reference
 from edge_deeplab.evaluation.taps import LayerValues, tap_images
