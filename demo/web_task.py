@@ -17,7 +17,7 @@ from edge_deeplab.demo.web_packages import require_tarballs
 from edge_deeplab.demo.web_replay import BrowserReplay, BrowserTask
 from edge_deeplab.demo.web_server import Exchange, open_server
 from edge_deeplab.errors import require
-from edge_deeplab.files import check_replaceable, check_writable, replace_when_complete
+from edge_deeplab.files import check_outputs, check_replaceable, replace_when_complete
 from edge_deeplab.formats.replay import Replay
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
@@ -83,7 +83,7 @@ class WebTask:
             open_server(self.folder, self.host, self.port).server_close()
         if with_qr:
             require("segno", package="segno", extra="web")
-        check_writable(self.folder, "folder")
+        check_outputs(folders=(self.folder, self.masks), read=self._read(model))
         check_replaceable(self.folder, SITE, is_own)
         if self.masks is not None:
             name_class_maps(self._found())
@@ -147,6 +147,9 @@ class WebTask:
     def draw(self, address: str) -> str:
         """Return an address as a QR code; errors as for `qr_code`."""
         return qr_code(address)
+
+    def _read(self, model: Path) -> tuple[Path, ...]:
+        return (model,) if self.photographs is None else (model, self.photographs)
 
     def _found(self) -> Sequence[Path]:
         assert self.photographs is not None, "a replay was asked for"

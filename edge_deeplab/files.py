@@ -11,9 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 from edge_deeplab.errors import OutputError
+from edge_deeplab.targets import TARGETS
 
 PROBE = "edge-deeplab-probe"
 """What a folder is called that is made and removed at once, to learn whether one can be made."""
+
+_READ_ENDINGS = {*(target.ending for target in TARGETS.values()), ".safetensors", ".json", ".toml"}
+"""Of what commands read in folders and no page or plot is written to."""
+
+_LONGEST_SHOWN = 128
+"""Bytes of a name that its temporary siblings still show; file systems take 255, and an ending is added."""
 
 BEST_FILE, LAST_FILE = "best.safetensors", "last.safetensors"
 """The checkpoints in a run's folder; what names the folder means the best."""
@@ -40,6 +47,11 @@ def path_inside(folder: Path, name: str) -> Path:
     if relative.is_absolute() or ".." in relative.parts or not lies_inside:
         raise ValueError(f"{name!r} leads out of {folder}")
     return path
+
+
+def real_path(path: Path) -> Path:
+    """Return the absolute path, links followed as far as they lead anywhere: a link to itself is its own path."""
+    return Path(os.path.realpath(path))
 
 
 def regular(path: Path) -> Path:
@@ -81,7 +93,7 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     staging: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        staging = Path(tempfile.mkdtemp(prefix=_staging_prefix(path), dir=path.parent))
         temporary = staging / path.name
         yield temporary
         _swap(temporary, path, staging)
@@ -135,6 +147,8 @@ def check_outputs(
 ) -> None:
     """Check, before any work, that outputs can be written, none over what is read, and no two to one place.
 
+    A page or a plot may lie in a folder that is read, but not where a model, a checkpoint or a document lies there.
+
     Args:
         files: places of files; None for one that is not asked for.
         folders: places of folders, likewise.
@@ -153,13 +167,18 @@ def check_outputs(
 
 
 def _check_apart(written: Iterable[Path], read: Iterable[Path]) -> None:
-    taken = {path.resolve(): f"{path} is read" for path in read}
+    taken = {real_path(path): f"{path} is read" for path in read}
     for path in written:
-        if (found := taken.get(path.resolve())) is not None:
+        place = real_path(path)
+        found = taken.get(place)
+        if path.exists() and path.suffix.lower() in _READ_ENDINGS:
+            around = (taken.get(above, "") for above in place.parents)
+            found = found or next((f"{path} lies where {it}" for it in around if it), None)
+        if found is not None:
             raise OutputError(
                 f"{found} and would be written over; a place of its own was expected for each output; name another"
             )
-        taken[path.resolve()] = f"{path} is written"
+        taken[place] = f"{path} is written"
 
 
 def check_replaceable(folder: Path, marker: str, is_own: Callable[[str], bool]) -> None:
@@ -201,8 +220,15 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary siblings of `path` that writers left behind when they were killed."""
-    for staging in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for staging in path.parent.glob(f"{glob.escape(_staging_prefix(path))}*"):
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _staging_prefix(path: Path) -> str:
+    """Return how temporary siblings begin: with the name, or with its hash where the rest would make it too long."""
+    name = os.fsencode(path.name)
+    known = path.name if len(name) <= _LONGEST_SHOWN else hashlib.sha256(name).hexdigest()
+    return f".{known}."
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -232,6 +232,27 @@ def test_outputs_are_apart_from_inputs_and_from_each_other(tmp_path: Path) -> No
         check_outputs(tmp_path / "new", folders=[tmp_path / "new"], read=[])
 
 
+def test_page_may_lie_beside_what_is_read_but_not_over_a_model(tmp_path: Path) -> None:
+    page, model = tmp_path / "page.html", tmp_path / "m.onnx"
+    for path in (page, model):
+        path.touch()
+    check_outputs(page, tmp_path / "new.json", read=[tmp_path])
+    with pytest.raises(OutputError, match=r"m\.onnx lies where .* is read and would be written over"):
+        check_outputs(model, read=[tmp_path])
+
+
+def test_a_link_to_itself_among_what_is_read_is_left_to_who_reads_it(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.onnx"
+    loop.symlink_to(loop)
+    check_outputs(tmp_path / "a.xml", read=[loop])
+
+
+def test_longest_name_that_the_place_takes_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * 250}.html"
+    write_atomically(path, "page")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
 def test_outputs_are_checked_to_be_writable_where_they_are_checked_to_be_apart(
     tmp_path: Path,
 ) -> None:

@@ -71,7 +71,7 @@ def check(
             "ask for the fix or leave the output out"
         )
     named = to_paths(artifacts)
-    check_outputs(junit, output, read=named)
+    check_outputs(junit, output, read=named if merge is None else (*named, merge))
     paths, unread = _expand(named)
     answer = None if merge is None else MacAnswer.about(only_package(paths), merge)
     if observe == "all":

@@ -55,7 +55,6 @@ def lab(
     from edge_deeplab.outputs import Output, write_all
 
     page, named = to_path_or_none("html", html), to_paths(artifacts)
-    check_outputs(page, read=named)
     request = LabRequest(
         artifacts=named,
         devices=to_names("devices", devices),
@@ -67,6 +66,7 @@ def lab(
         class_map=Path(class_map) if isinstance(class_map, str) else class_map,
         normalisation=normalisation,
     )
+    check_outputs(page, read=(*named, *request.files_beside(reference)))
     report = run_lab(request, progress)
     if page is not None:
         write_all(report, [Output(page, lambda: write_atomically(page, write_page(report)))])

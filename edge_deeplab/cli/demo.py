@@ -313,15 +313,18 @@ def _check_recording(record: Path) -> None:
 
 
 def refuse_recording_over_source(record: Path | None, source: str) -> None:
-    """Check that a recording does not write into what it reads.
+    """Check that a recording writes no picture over one that it shows.
 
     Raises:
         ConfigError: when it would.
     """
-    if record is not None and record.resolve() == Path(source).resolve():
+    from edge_deeplab.files import real_path
+
+    shown = real_path(Path(source))
+    if record is not None and real_path(record) in (shown, shown.parent):
         raise ConfigError(
-            f"--record {record} is the source itself, whose files would be replaced; another place was expected; "
-            "rename it"
+            f"--record {record} is where the source lies, whose files could be replaced; another place was expected; "
+            "name one"
         )
 
 

@@ -155,9 +155,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluatio
         MissingDependencyError: without what runs it.
         OutputError: when the plot cannot be written; once all is scored with the evaluation (`UnwrittenError`).
     """
-    check_outputs(
-        request.plot, read=(Path(request.model),) if isinstance(request.model, str) else ()
-    )
+    check_outputs(request.plot, read=request.files_beside(request.model))
     dataset, class_map = request.open_data(), request.read_class_map()
     if request.artifact is not None:
         progress.begin(f"opening {request.artifact.name}")

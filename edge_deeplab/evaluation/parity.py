@@ -96,8 +96,7 @@ class ParityRequest(ScoringRequest):
     @property
     def read(self) -> tuple[Path, ...]:
         """What is read by a path of its own."""
-        reference = (Path(self.reference),) if isinstance(self.reference, str) else ()
-        return (*(self.artifacts or ()), *self.masks, *reference)
+        return (*(self.artifacts or ()), *self.masks, *self.files_beside(self.reference))
 
 
 def parity(request: ParityRequest, progress: Progress = SILENT) -> ParityReport:

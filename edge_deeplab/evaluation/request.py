@@ -55,6 +55,11 @@ class ScoringRequest:
                 "pass one, or leave the map out"
             )
 
+    def files_beside(self, *others: object) -> tuple[Path, ...]:
+        """Return the files that are read beside images and models: the maps, and what else was named by a path."""
+        named = (self.label_map, self.class_map, *others)
+        return tuple(Path(each) for each in named if isinstance(each, str | Path))
+
     def open_data(self) -> SegmentationDataset:
         """Return the labelled images; errors as for `DataFolder.named` and `resolve_dataset`."""
         folder = (

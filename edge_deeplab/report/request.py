@@ -49,4 +49,5 @@ class ReportRequest(ScoringRequest):
                 find_device(name)
         if self.png is not None:
             require("matplotlib", package="matplotlib", extra="compress")
-        check_outputs(self.output, folders=(self.png,), read=self.paths)
+        read = (*self.paths, *self.files_beside(self.reference))
+        check_outputs(self.output, folders=(self.png,), read=read)

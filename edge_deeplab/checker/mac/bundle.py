@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.files import write_atomically
+from edge_deeplab.files import real_path, write_atomically
 from edge_deeplab.formats.coreml import read_coreml
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.targets import target_of
@@ -31,7 +31,7 @@ def write_mac_script(package: Path, output: Path) -> None:
             f"{package} came for a Mac's script; an .mlpackage was expected, because the script asks Core ML; "
             "name the Core ML file"
         )
-    if package.resolve() in (output.resolve(), *output.resolve().parents):
+    if real_path(package) in (real_path(output), *real_path(output).parents):
         raise ConfigError(
             f"the script would be written to {output}, into the package itself; another place was expected; "
             "name a file beside it"

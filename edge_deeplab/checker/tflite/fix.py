@@ -15,7 +15,7 @@ from edge_deeplab.checker.tflite.versions import lint_versions
 from edge_deeplab.child.bounded import ask_once
 from edge_deeplab.child.limits import Limits
 from edge_deeplab.errors import ArtifactError, ChildError, ConfigError, OutputError
-from edge_deeplab.files import replace_when_complete
+from edge_deeplab.files import real_path, replace_when_complete
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.targets import target_of
 
@@ -110,7 +110,7 @@ def fix_versions(path: Path, output: Path | None = None) -> VersionFix:
             f"the mended copy of {path.name} would be written to {target}; a .tflite file was expected, because "
             "readers go by the ending; name another output"
         )
-    if target.resolve() == path.resolve():
+    if real_path(target) == real_path(path):
         raise ConfigError(
             f"the mended copy would overwrite {path}; another place was expected; name another output"
         )

@@ -10,7 +10,7 @@ from edge_deeplab.data.images import ImageHWC, MaskIds, read_image, read_labels
 from edge_deeplab.data.inspection.layout import FoundData, FoundSplit
 from edge_deeplab.description import ClassInfo, voc_colour
 from edge_deeplab.errors import ConfigError, OutputError
-from edge_deeplab.files import check_writable, replace_when_complete
+from edge_deeplab.files import check_writable, real_path, replace_when_complete
 from edge_deeplab.text import printable
 
 _COLUMNS, _ROWS_A_SPLIT = 4, 2
@@ -37,7 +37,7 @@ def check_sheet(path: Path, data: Path) -> None:
     if path.suffix.lower() != ".png":
         raise ConfigError(f"contact sheet {path} came; an ending of .png was expected; rename it")
     check_writable(path, "file")
-    if path.resolve().is_relative_to(data.resolve()):
+    if real_path(path).is_relative_to(real_path(data)):
         raise OutputError(
             f"contact sheet {path} would be written into the data {data}; a place outside was expected; name another"
         )
