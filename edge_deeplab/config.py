@@ -106,7 +106,7 @@ class DataSection(_Section):
     mix: Fraction = 0.0
     repeat: Annotated[int, Field(ge=1)] = 1
     rendered_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    rendered_scenes: Annotated[int, Field(ge=1)] = 256
+    rendered_scenes: Annotated[int, Field(ge=1, le=100_000)] = 256
 
     def crop_for(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         """Return the pixels of a training crop for a checkpoint of a size."""
@@ -208,7 +208,7 @@ class Recipe(_Section):
         teacher: not read by `prune` and `qat`, whose teacher is the checkpoint that they start from.
     """
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     licence: str = ""
     model: ModelSection = ModelSection()
     data: DataSection = DataSection()

@@ -237,7 +237,9 @@ def test_page_may_lie_beside_what_is_read_but_not_over_a_model(tmp_path: Path) -
     for path in (page, model):
         path.touch()
     check_outputs(page, tmp_path / "new.json", read=[tmp_path])
-    with pytest.raises(OutputError, match=r"m\.onnx lies where .* is read and would be written over"):
+    with pytest.raises(
+        OutputError, match=r"m\.onnx lies where .* is read and would be written over"
+    ):
         check_outputs(model, read=[tmp_path])
 
 

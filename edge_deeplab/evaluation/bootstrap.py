@@ -7,7 +7,15 @@ are one matrix product.
 The score of a resample is that of its images: mIoU over the classes that their masks hold. Which these are is taken
 from the reference's counts for both models, so no difference is between means over different classes. A class in few
 images is missing from some resamples, and then from both of their scores.
+
+Resamples of few images spread less than the images do, so their percentiles are taken further out, as far as Student's
+t lies further out than the normal distribution (the expanded percentile interval: Hesterberg 2015, "What Teachers
+Should Know About the Bootstrap"). Of means of normal values it then holds the truth in 94 to 95 of 100 cases from 6
+values on, and without it in 89. No resample lies outside of the values, so of 2 it holds it in 50, and of 3 in 78.
 """
+
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +31,8 @@ from edge_deeplab.evaluation.metrics import (
 
 FEWEST_IMAGES = 2
 """Images without which there is no interval."""
+FEWEST_TRUSTED = 6
+"""Images from which on an interval is what it is said to be."""
 RESAMPLES = 2000
 SEED = 0
 
@@ -35,7 +45,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = SEED,
 ) -> tuple[float, float]:
-    """Return the percentile interval of the mIoU difference, candidate minus reference.
+    """Return the expanded percentile interval of the mIoU difference, candidate minus reference.
 
     Args:
         reference: (N, K, K + 1) confusion matrices of N images.
@@ -55,13 +65,13 @@ def bootstrap_interval(
     differences = _weighted_miou(weights, candidate, present) - _weighted_miou(
         weights, reference, present
     )
-    return _percentiles(differences, confidence)
+    return _percentiles(differences, confidence, len(reference))
 
 
 def class_intervals(
     candidate: Counts, reference: Counts | None = None
 ) -> list[tuple[float, float]]:
-    """Return the 95 % percentile interval of each class's IoU, or of its difference, candidate minus reference.
+    """Return the 95 % expanded percentile interval of each IoU, or of its difference, candidate minus reference.
 
     Args:
         candidate: (N, K, K + 1) confusion matrices of N images.
@@ -79,7 +89,7 @@ def class_intervals(
     values = _weighted_iou(weights, candidate, present)
     if reference is not None:
         values = values - _weighted_iou(weights, reference, present)
-    return [_percentiles(column, 0.95) for column in values.T]
+    return [_percentiles(column, 0.95, images) for column in values.T]
 
 
 def share_interval(
@@ -87,7 +97,7 @@ def share_interval(
     totals: npt.NDArray[np.int64],
     other_hits: npt.NDArray[np.int64] | None = None,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a share over images, or of the difference of two shares of the same.
+    """Return the 95 % expanded percentile interval of a share over images, or of the difference of two such shares.
 
     Args:
         hits: (N,) pixels that count, of N images.
@@ -104,7 +114,7 @@ def share_interval(
     seen = weights @ totals
     shares = np.full(len(weights), np.nan)
     np.divide(weights @ counted, seen, out=shares, where=seen > 0)
-    return _percentiles(shares, 0.95)
+    return _percentiles(shares, 0.95, len(hits))
 
 
 def _draw_weights(images: int, resamples: int, seed: int) -> Floats:
@@ -114,14 +124,26 @@ def _draw_weights(images: int, resamples: int, seed: int) -> Floats:
     return draws.astype(np.float64)  # whole numbers still, but a BLAS product
 
 
-def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
-    """Return the bounds that this share of the values, nan aside, lies between; nan where there is none."""
+def _percentiles(values: Floats, confidence: float, images: int) -> tuple[float, float]:
+    """Return the bounds of resampled values, nan aside, for a share of certainty; nan where there is none."""
     known = values[~np.isnan(values)]
     if not len(known):
         return float("nan"), float("nan")
-    tail = (1 - confidence) / 2
+    tail = _expanded_tail(confidence, images)
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _expanded_tail(confidence: float, images: int) -> float:
+    """Return the share of resampled values beyond each bound; Student's t by its expansion in the normal's quantile."""
+    z, free = NormalDist().inv_cdf((1 + confidence) / 2), images - 1
+    t = (
+        z
+        + (z**3 + z) / (4 * free)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+    )
+    return NormalDist().cdf(-t * sqrt(images / free))
 
 
 def _weighted_iou(weights: Floats, confusions: Counts, present: npt.NDArray[np.bool_]) -> Floats:

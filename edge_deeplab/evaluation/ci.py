@@ -87,7 +87,8 @@ def parity_markdown(report: ParityReport) -> str:
         "|---|---:|---:|---:|---:|---|",
         *map(_row, report.artifacts),
     ]
-    sentences = [*map(str, report.failures()), *report.doubts]
+    caution = [] if report.caution is None else [report.caution]
+    sentences = [*map(str, report.failures()), *report.doubts, *caution]
     lines += ["", *(f"- {_prose(sentence)}" for sentence in sentences)] if sentences else []
     return "\n".join(lines) + "\n"
 

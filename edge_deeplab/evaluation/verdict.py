@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_deeplab.description import Description
 from edge_deeplab.errors import EdgeDeepLabError, ParityError
-from edge_deeplab.evaluation.bootstrap import bootstrap_interval
+from edge_deeplab.evaluation.bootstrap import FEWEST_IMAGES, FEWEST_TRUSTED, bootstrap_interval
 from edge_deeplab.evaluation.deciding import ParityVerdict, ScoreDifference, worst_verdict
 from edge_deeplab.evaluation.drift import DriftChain
 from edge_deeplab.evaluation.mistakes import Suspicion
@@ -222,6 +222,16 @@ class ParityReport:
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with class maps whatever they score, a sentence each."""
         return tuple(warning for artifact in self.artifacts for warning in artifact.warnings)
+
+    @property
+    def caution(self) -> str | None:
+        """What to think of intervals of so few images; None where they are what they are said to be."""
+        if not FEWEST_IMAGES <= self.images < FEWEST_TRUSTED:
+            return None
+        return (
+            f"intervals of {self.images} images are narrower than they should be; {FEWEST_TRUSTED} or more were "
+            "expected"
+        )
 
     def failures(self) -> list[EdgeDeepLabError]:
         """Return one sentence for each artifact that failed, and each that could not be followed."""

@@ -5,6 +5,7 @@ A crop depends on (seed, epoch, index) alone: any number of workers or GPUs, and
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from edge_deeplab.config import DataSection, Recipe
 from edge_deeplab.data.dataset import Sample, SegmentationDataset
 from edge_deeplab.data.images import ImageHWC, MaskIds
-from edge_deeplab.data.rendered_set import RenderedDataset
+from edge_deeplab.data.rendered_set import HELD_OUT_SEED, RenderedDataset
 from edge_deeplab.data.transforms import Augmentation, paste_classes
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import ConfigError, DataError
@@ -57,6 +58,10 @@ class EpochCrops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self._memory: dict[tuple[int, int], Sample] = {}
         self._mean = np.array(self.normalisation.mean, np.float32)
         self._scale = 1 / np.array(self.normalisation.std, np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is remembered: a worker that is spawned and not forked reads for itself."""
+        return {**self.__dict__, "_memory": {}}
 
     def __len__(self) -> int:
         extra = (
@@ -129,7 +134,7 @@ def build_crops(
     section = recipe.data
     check_rendered(section, sources)
     rendered = (
-        RenderedDataset(section.rendered_scenes, first_seed=recipe.seed * section.rendered_scenes)
+        RenderedDataset(section.rendered_scenes, first_seed=_first_scene(recipe))
         if section.rendered_share > 0
         else None
     )
@@ -151,6 +156,12 @@ def build_crops(
         repeat=section.repeat,
         mix=section.mix,
     )
+
+
+def _first_scene(recipe: Recipe) -> int:
+    """Return the seed of a run's first rendered scene: others for each run, and never one that is held out."""
+    scenes = recipe.data.rendered_scenes
+    return recipe.seed * scenes % (HELD_OUT_SEED - scenes)
 
 
 def check_rendered(section: DataSection, sources: Sequence[SegmentationDataset]) -> None:

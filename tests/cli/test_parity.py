@@ -212,6 +212,7 @@ def test_parity_for_people_shows_table_classes_and_failures(invoke):
     assert "reference: camvid-efficientnet-lite0.safetensors" in result.stdout
     assert "FAILED" in result.stdout
     assert "IoU by class" in result.stdout
+    assert "intervals of 3 images are narrower than they should be" in result.stdout
     assert "failed: bad.tflite scores" in result.stderr
 
 

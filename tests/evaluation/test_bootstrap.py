@@ -1,9 +1,17 @@
 """The paired bootstrap against a plain loop, and its known behaviours."""
 
+from math import sqrt
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
-from edge_deeplab.evaluation.bootstrap import bootstrap_interval, class_intervals, share_interval
+from edge_deeplab.evaluation.bootstrap import (
+    _expanded_tail,
+    bootstrap_interval,
+    class_intervals,
+    share_interval,
+)
 from edge_deeplab.evaluation.metrics import Counts, mean_iou
 
 
@@ -16,6 +24,10 @@ def confusions_of(images: int, accuracy: float, seed: int = 0) -> Counts:
     )
     counts[..., 3] = 0
     return counts
+
+
+T_TABLE = {6: 2.5706, 10: 2.2622, 40: 2.0227, 233: 1.9702}
+"""The 97.5 % quantile of Student's t, by number of images (one more than its degrees of freedom)."""
 
 
 def test_interval_of_identical_models_is_zero_to_zero():
@@ -31,7 +43,8 @@ def test_interval_equals_the_quantiles_of_a_plain_loop():
         - mean_iou(np.einsum("i,ijk->jk", w, reference))
         for w in draws
     ]
-    expected = np.quantile(differences, [0.025, 0.975])
+    tail = _expanded_tail(0.95, 5)
+    expected = np.quantile(differences, [tail, 1 - tail])
     assert bootstrap_interval(reference, candidate, resamples=40, seed=3) == pytest.approx(expected)
 
 
@@ -118,3 +131,19 @@ def test_interval_of_the_difference_of_shares_is_paired() -> None:
 def test_interval_of_a_share_of_nothing_is_nan() -> None:
     nothing = np.zeros(3, np.int64)
     assert np.isnan(share_interval(nothing, nothing)).all()
+
+
+@pytest.mark.parametrize("images", [6, 10, 40, 233])
+def test_tails_are_as_far_out_as_students_t(images: int) -> None:
+    expected = NormalDist().cdf(-T_TABLE[images] * sqrt(images / (images - 1)))
+    assert _expanded_tail(0.95, images) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("images", [6, 10, 20])
+def test_interval_of_few_images_holds_the_truth_as_often_as_it_says(images: int) -> None:
+    rng, held = np.random.default_rng(0), 0
+    totals = np.full(images, 10_000)
+    for _ in range(400):
+        low, high = share_interval(rng.normal(5000, 500, images).astype(np.int64), totals)
+        held += low <= 0.5 <= high
+    assert 0.92 <= held / 400 <= 0.98

@@ -13,7 +13,6 @@ from PIL import Image
 
 from edge_deeplab.config import (
     CompressRecipe,
-    DataSection,
     LossSection,
     ModelSection,
     PruneRecipe,
@@ -22,13 +21,12 @@ from edge_deeplab.config import (
 )
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
 from edge_deeplab.data.rendered import CLASSES as RENDERED_CLASSES
-from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.recipes import load_recipe_as
 from edge_deeplab.training import start
-from edge_deeplab.training.crops import EpochCrops, build_crops, build_loader
+from edge_deeplab.training.crops import build_crops, build_loader
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.loss import SegmentationLoss
 from edge_deeplab.training.optimiser import moving_average
@@ -356,42 +354,6 @@ def test_train_fewer_images_than_a_batch_is_refused(
     sources = [open_dataset(make_dataset(count=1), "train")]
     with pytest.raises(DataError, match="1 crops, fewer than the batch of 2"):
         train(tiny_recipe(1), sources, tmp_path / "run")
-
-
-def test_crops_of_an_epoch_do_not_depend_on_what_was_drawn_before(
-    make_dataset: MakeDataset,
-) -> None:
-    from edge_deeplab.data.transforms import Augmentation
-
-    source = open_dataset(make_dataset(count=2), "train")
-    normalisation = Normalisation((0.0,) * 3, (255.0,) * 3)
-    crops = EpochCrops([source], None, 0.0, Augmentation((16, 16)), normalisation, seed=3)
-    first = crops[1][0]
-    crops[0]
-    assert torch.equal(crops[1][0], first)
-    crops.epoch = 1
-    assert not torch.equal(crops[1][0], first)
-
-
-def test_crops_of_a_repeated_image_are_drawn_anew(make_dataset: MakeDataset) -> None:
-    source = open_dataset(make_dataset(count=2), "train")
-    recipe = Recipe(data=DataSection(crop_hw=(16, 16), repeat=3))
-    crops = build_crops([source], recipe, describe_run(recipe, [source]))
-    assert len(crops) == 6
-    assert not torch.equal(crops[0][0], crops[2][0])
-
-
-def test_mixed_crops_hold_others_classes_and_are_drawn_alike_again(
-    make_dataset: MakeDataset,
-) -> None:
-    source = open_dataset(make_dataset(count=2), "train")
-
-    def first(mix: float) -> torch.Tensor:
-        recipe = Recipe(data=DataSection(crop_hw=(16, 16), mix=mix))
-        return build_crops([source], recipe, describe_run(recipe, [source]))[0][0]
-
-    assert torch.equal(first(1.0), first(1.0))
-    assert not torch.equal(first(1.0), first(0.0))
 
 
 def test_moving_average_early_follows_the_weights_and_late_keeps_the_past() -> None:
