@@ -7,7 +7,8 @@ import io
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class BrowserReplay:
         self.token = secrets.token_urlsafe(16)
         self.done = threading.Event()
         self.replay: Replay | None = None
+        self.failure: DataError | OutputError | None = None
         self._task, self._folder, self._progress = task, folder, progress
         self._hashes: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -74,7 +76,8 @@ class BrowserReplay:
             return "application/json", self._list()
         if kind != "photographs" or name not in self._task.photographs:
             raise DataError(f"{name or kind} is not among what is replayed")
-        image = read_image(self._task.photographs[name], max_pixels=self._task.max_pixels)
+        with self._ending():
+            image = read_image(self._task.photographs[name], max_pixels=self._task.max_pixels)
         file = io.BytesIO()
         pixels = resize_image(image, self._task.site.contract.size_hw)
         Image.fromarray(pixels).save(file, "PNG", compress_level=1)
@@ -99,6 +102,7 @@ class BrowserReplay:
 
         Raises:
             DataError: when it is not what was expected; nothing of it is kept.
+            OutputError: when it cannot be written.
         """
         kind, name = self._parts(path)
         with self._lock:
@@ -108,9 +112,18 @@ class BrowserReplay:
                 self._take_account(content, agent)
 
     def settle(self) -> None:
-        """End the replay once its account is answered."""
-        if self.replay is not None:
+        """End the replay once its account is answered, or what nobody in a browser can mend."""
+        if self.replay is not None or self.failure is not None:
             self.done.set()
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Keep what a block fails with as the replay's end."""
+        try:
+            yield
+        except (DataError, OutputError) as error:
+            self.failure = error
+            raise
 
     def _parts(self, path: str) -> tuple[str, str]:
         """Return the folder and the name that a path means below the token."""
@@ -134,7 +147,8 @@ class BrowserReplay:
     def _take_map(self, name: str, content: bytes) -> None:
         path = self._folder / name
         before = path.read_bytes() if path.exists() else None
-        write_atomically(path, content)
+        with self._ending():
+            write_atomically(path, content)
         try:
             read_grey(path, self._task.site.contract.size_hw)
         except DataError:
@@ -151,9 +165,10 @@ class BrowserReplay:
             raise DataError(f"{len(missing)} class maps are missing, the first is {missing[0]}")
         try:
             document = self._document(Fields(parse_json(content)), agent)
-            write_atomically(self._folder / REPLAY, json.dumps(document, indent=1) + "\n")
+            with self._ending():
+                write_atomically(self._folder / REPLAY, json.dumps(document, indent=1) + "\n")
             self.replay = read_replay(self._folder)
-        except (ValueError, OutputError) as error:
+        except ValueError as error:
             raise DataError(f"the account of the replay cannot be meant: {error}") from error
 
     def _document(self, told: Fields, agent: str) -> dict[str, Any]:

@@ -59,10 +59,15 @@ class Exchange(Protocol):
         """Return how many bytes are taken at a path; a DataError where nothing is."""
 
     def take(self, path: str, content: bytes, agent: str) -> None:
-        """Take what a browser of that name sends; a DataError where it is not what was expected."""
+        """Take what a browser of that name sends.
+
+        Raises:
+            DataError: where it is not what was expected.
+            OutputError: where it cannot be written.
+        """
 
     def settle(self) -> None:
-        """Know that what was taken is answered."""
+        """Know that what was asked for or sent is answered."""
 
 
 def open_server(
@@ -150,6 +155,10 @@ class _Handler(SimpleHTTPRequestHandler):
             answer(exchange, urlsplit(self.path).path.removeprefix(_REPLAY))
         except DataError as error:
             self._tell(HTTPStatus.BAD_REQUEST, str(error))
+        except OutputError as error:
+            self._tell(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        finally:
+            exchange.settle()
 
     def _give(self, exchange: Exchange, path: str) -> None:
         kind, content = exchange.give(path)
@@ -161,7 +170,6 @@ class _Handler(SimpleHTTPRequestHandler):
             raise DataError(f"{told or 'no number of'} bytes came; at most {most} were expected")
         exchange.take(path, self.rfile.read(int(told)), self.headers.get("User-Agent", ""))
         self._send(HTTPStatus.OK, "text/plain", b"")
-        exchange.settle()
 
     def _tell(self, status: HTTPStatus, sentence: str) -> None:
         self.close_connection = True  # what was not read may still come

@@ -128,7 +128,7 @@ class WebTask:
             What stands in `replay.json`.
 
         Raises:
-            DataError: when two photographs would have one class map.
+            DataError: when two photographs would have one class map, or one of them cannot be read.
             OutputError: when nothing can be served, or the class maps cannot be written.
         """
         assert self.masks is not None, "a replay was asked for"
@@ -141,6 +141,8 @@ class WebTask:
                 progress.begin("waiting for the browser", len(asked.photographs), "class maps")
                 while not exchange.done.wait(_POLL_S):
                     pass
+            if exchange.failure is not None:
+                raise exchange.failure
         assert exchange.replay is not None, "it is done"
         return exchange.replay
 

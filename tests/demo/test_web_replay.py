@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ from PIL import Image
 from edge_deeplab import api
 from edge_deeplab.data.images import images_in
 from edge_deeplab.data.transforms import resize_image
+from edge_deeplab.demo import web_replay
 from edge_deeplab.demo.replay import name_class_maps, replay_photographs
 from edge_deeplab.demo.web_folder import WebSite
 from edge_deeplab.demo.web_replay import BrowserReplay, BrowserTask
 from edge_deeplab.demo.web_task import WebTask
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import DataError, OutputError
 from edge_deeplab.formats.replay import read_replay
 from tests.demo.chromium import Chromium
 from tests.demo.web import NoiseDataset, Serve
@@ -192,6 +194,55 @@ def test_server_refuses_what_is_too_large_and_whoever_has_no_token(
 def test_account_before_all_class_maps_is_refused(exchange: BrowserReplay) -> None:
     with pytest.raises(DataError, match=r"3 class maps are missing, the first is street 0\.png"):
         exchange.take(f"{exchange.token}/account.json", account(exchange), "")
+
+
+def full(path: Path, content: bytes) -> None:
+    raise OutputError(f"{path} cannot be written (No space left on device)")
+
+
+@pytest.mark.parametrize(
+    ("is_full", "verb", "path", "status", "told"),
+    [
+        (False, "GET", "photographs/street%201.png", 400, "cannot be read as an image"),
+        (True, "PUT", "maps/street%200.png", 500, "No space left on device"),
+    ],
+)
+def test_replay_that_cannot_go_on_ends_with_the_reason(
+    sites: dict[str, WebSite],
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_full: bool,
+    verb: str,
+    path: str,
+    status: int,
+    told: str,
+) -> None:
+    masks = tmp_path / "masks"
+    task = WebTask(sites["onnx"].path, port=0, photographs=photographs, masks=masks)
+    (photographs / "street 1.png").write_bytes(b"no picture")
+    if is_full:
+        monkeypatch.setattr(web_replay, "write_atomically", full)
+    answers: list[tuple[int, str]] = []
+    with pytest.raises((DataError, OutputError), match=told):
+        replay_asking(task, sites["onnx"], verb, path, answers)
+    assert [(code, told in text) for code, text in answers] == [(status, True)]
+    assert not masks.exists()
+
+
+def replay_asking(
+    task: WebTask, site: WebSite, verb: str, path: str, answers: list[tuple[int, str]]
+) -> None:
+    """Run a replay of which a browser asks for one thing, and keep the answer."""
+    addresses: queue.Queue[str] = queue.Queue()
+    with background(lambda: task.replay(site, addresses.put)):
+        address = urlsplit(addresses.get(timeout=20))
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=10)
+        ids = png(np.zeros((32, 48), np.uint8)) if verb == "PUT" else None
+        connection.request(verb, f"/replay/{address.query.removeprefix('replay=')}/{path}", ids)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.read().decode()))
+        connection.close()
 
 
 @pytest.mark.parametrize("target", ["onnx", "tflite"])
