@@ -77,9 +77,7 @@ class ImageSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Give the images; see `FrameSource`."""
-        stems = Counter(path.stem for path in self._paths)
-        for index, path in enumerate(self._paths):
-            name = path.stem if stems[path.stem] == 1 else path.name
+        for index, (path, name) in enumerate(zip(self._paths, _names(self._paths), strict=True)):
             image = read_image(path, max_pixels=self._max_pixels)
             yield Frame(image, index / FOLDER_FPS, name)
 
@@ -114,16 +112,22 @@ class VideoSource:
             stream.thread_type = "AUTO"
             seconds_a_frame = 1 / float(stream.average_rate or Fraction(25))
             try:
+                first: float | None = None
                 for index, picture in enumerate(container.decode(stream)):
                     check_pixels(self.name, (picture.height, picture.width), self._max_pixels)
                     seconds = picture.time if picture.time is not None else index * seconds_a_frame
-                    yield Frame(to_upright_rgb(picture), seconds, f"{self._path.stem}_{index:06d}")
+                    first = seconds if first is None else first
+                    name = f"{self._path.stem}_{index:06d}"
+                    yield Frame(to_upright_rgb(picture), seconds - first, name)
             except self._av.FFmpegError as error:
                 raise self._unreadable(f"{error.strerror} after {index} frames") from error
 
     def _open(self) -> "InputContainer":
         try:
-            container: InputContainer = self._av.open(self.name)
+            # a whole path, because "12:30.mp4" would name a protocol
+            container: InputContainer = self._av.open(
+                str(self._path.absolute()), metadata_errors="replace"
+            )
         except self._av.FFmpegError as error:
             raise self._unreadable(str(error.strerror)) from error
         if not container.streams.video:
@@ -142,3 +146,9 @@ class VideoSource:
             f"{self.name} cannot be read as a video ({reason}); a complete video file was expected; "
             "copy it again or convert it to mp4"
         )
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each picture: the stem where no other file could be meant by it, else the file's name."""
+    claims = Counter(name for path in paths for name in (path.stem, path.name))
+    return [path.stem if claims[path.stem] == 1 else path.name for path in paths]

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -38,6 +39,13 @@ def test_folder_equal_stems_keep_names_apart(image_folder: Path) -> None:
     Image.fromarray(halves()).save(image_folder / "street_1.jpg")
     names = [frame.name for frame in open_source(str(image_folder))]
     assert names[:4] == ["street_0", "street_1.jpg", "street_1.png", "street_2"]
+
+
+def test_folder_names_stay_apart_where_one_ends_like_another(image_folder: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.jpg.webp"):
+        Image.fromarray(halves()).save(image_folder / name)
+    names = [frame.name for frame in open_source(str(image_folder))]
+    assert names[:3] == ["a.jpg", "a.jpg.webp", "a.png"]
 
 
 def test_folder_can_be_read_twice(image_folder: Path) -> None:
@@ -78,6 +86,43 @@ def test_video_read_twice_gives_the_same_pixels(make_film: Callable[..., Path]) 
     source = open_source(str(make_film(4)))
     for first, second in zip(source, source, strict=True):
         assert np.array_equal(first.image_hwc, second.image_hwc)
+
+
+def test_video_whose_clock_began_earlier_starts_at_zero(tmp_path: Path) -> None:
+    path = tmp_path / "late.ts"
+    write_film(path, first=36_000)
+    times = [frame.timestamp_s for frame in VideoSource(path)]
+    assert times == pytest.approx([i / 10 for i in range(4)], abs=1e-3)
+
+
+def test_video_with_a_title_that_is_no_utf8_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "title.avi"
+    write_film(path, title="Strasse")
+    content = path.read_bytes()
+    assert b"Strasse" in content
+    path.write_bytes(content.replace(b"Strasse", b"Stra\xdfe "))
+    assert len(list(VideoSource(path))) == 4
+
+
+def test_video_named_like_a_protocol_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "12:30.avi")
+    assert len(list(open_source("12:30.avi"))) == 4
+
+
+def write_film(path: Path, *, first: int = 0, title: str = "film") -> None:
+    """Write four pictures, ten a second, the first of which has that number."""
+    with av.open(str(path.absolute()), "w") as container:
+        container.metadata["title"] = title
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(4):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 50, np.uint8), "rgb24")
+            picture.pts, picture.time_base = first + index, Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
 
 
 def test_video_of_larger_pictures_than_asked_for_is_refused(make_film: Callable[..., Path]) -> None:
