@@ -16,9 +16,9 @@ import numpy.typing as npt
 from edge_deeplab.data.class_list import ClassList
 from edge_deeplab.data.dataset_toml import FILE, DatasetToml, read_dataset_toml
 from edge_deeplab.data.images import (
-    IMAGE_ENDINGS,
     ImageHWC,
     MaskIds,
+    images_in,
     read_image,
     read_labels,
 )
@@ -266,14 +266,9 @@ def pair_folders(images: Path, masks: Path) -> tuple[tuple[Path, Path], ...]:
     """Return the images of a folder, each with where its mask belongs in another.
 
     Raises:
-        DataError: when there is no image.
+        DataError: when there is no image, or the folder cannot be listed.
     """
-    paths = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
-    if not paths:
-        raise DataError(
-            f"{images} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected"
-        )
-    return tuple((path, masks / f"{path.stem}.png") for path in paths)
+    return tuple((path, masks / f"{path.stem}.png") for path in images_in(images))
 
 
 def _size(array: npt.NDArray[np.uint8]) -> str:

@@ -39,18 +39,27 @@ _LABEL_STEPS = {"L;2": 85, "L;4": 17}
 _PILLOW_LIMIT = threading.RLock()
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder, sorted by name, which may be none.
+
+    Raises:
+        DataError: when it cannot be listed.
+    """
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+    except OSError as error:
+        raise DataError(
+            f"folder {folder} cannot be listed ({error.strerror}); check its permissions"
+        ) from error
+
+
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name.
 
     Raises:
         DataError: when it holds none or cannot be listed.
     """
-    try:
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
-    except OSError as error:
-        raise DataError(
-            f"folder {folder} cannot be listed ({error.strerror}); check its permissions"
-        ) from error
+    paths = pictures_in(folder)
     if not paths:
         raise DataError(
             f"folder {folder} holds no images; files ending in {', '.join(IMAGE_ENDINGS)} were expected; "

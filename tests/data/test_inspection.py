@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -294,6 +295,25 @@ def test_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=words):
             inspect(InspectRequest(path))
+
+
+def test_folder_that_cannot_be_listed_hides_no_other_problem(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, listed = good / "train" / "images", Path.iterdir
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        if self == closed:
+            raise PermissionError(13, "Permission denied", str(self))
+        return listed(self)
+
+    (good / "val" / "images" / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    told = [problem.problem for problem in inspect(InspectRequest(good)).problems]
+    assert any(f"{closed} cannot be listed (Permission denied)" in sentence for sentence in told)
+    assert any("broken.png" in sentence for sentence in told)
+    with pytest.raises(DataError, match="cannot be listed"):
+        open_dataset(good, "train")
 
 
 def test_several_processes_see_what_one_sees(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

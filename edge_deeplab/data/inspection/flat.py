@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge_deeplab.data.images import IMAGE_ENDINGS, read_labels
+from edge_deeplab.data.images import pictures_in, read_labels
 from edge_deeplab.errors import DataError
 
 WHOLE = "all"
@@ -22,7 +22,7 @@ def find_flat(root: Path) -> tuple[Path, Path] | None:
     """
     if (root / IMAGES).is_dir() and (root / MASKS).is_dir():
         return root / IMAGES, root / MASKS
-    held = {folder: files for folder in _folders(root) if (files := _pictures(folder))}
+    held = {folder: files for folder in _folders(root) if (files := pictures_in(folder))}
     if len(held) != 2:
         return None
     first, second = held
@@ -38,10 +38,6 @@ def find_flat(root: Path) -> tuple[Path, Path] | None:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
 
 
 def _stems(paths: Iterable[Path]) -> set[str]:

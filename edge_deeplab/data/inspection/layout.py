@@ -219,14 +219,12 @@ def _stray(path: Path, expected: str) -> Problem:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in order; nothing of none, and no hidden files."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name not in _OF_THE_SYSTEM
-    )
+    """Return what lies in a folder, in order; nothing of none or of one that cannot be listed, and no hidden files."""
+    try:
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:  # who pairs its pictures says so
+        inside = []
+    return [p for p in inside if not p.name.startswith(".") and p.name not in _OF_THE_SYSTEM]
 
 
 def _links(root: Path, splits: Iterable[FoundSplit]) -> Iterator[Problem]:
