@@ -12,6 +12,7 @@ from string import Template
 
 from edge_deeplab.demo.contract import Contract
 from edge_deeplab.files import write_atomically
+from edge_deeplab.text import printable
 
 Colour = tuple[int, int, int]
 
@@ -46,7 +47,7 @@ class Language:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(printable(text), ensure_ascii=False)
 
 
 def _kotlin(text: str) -> str:

@@ -5,9 +5,9 @@ known. `Fields` is the second half: it gives a value of the kind that was expect
 """
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -112,21 +112,21 @@ class Fields:
     def numbers(self, key: str, count: int) -> tuple[float, ...]:
         """Return so many finite numbers."""
         values = self.get(key)
-        if not _is_list(values, count) or not all(map(_is_finite, values)):
+        if not _is_list(values, count) or not all(map(is_finite, values)):
             self._refuse(key, f"{count} finite numbers")
         return tuple(values)
 
     def number(self, key: str) -> float:
         """Return a finite number."""
         value = self.get(key)
-        if not _is_finite(value):
+        if not is_finite(value):
             self._refuse(key, "a finite number")
         return float(value)
 
     def between(self, key: str, low: float, high: float) -> float:
         """Return a number of a range."""
         value = self.get(key)
-        if not _is_finite(value) or not low <= value <= high:
+        if not is_finite(value) or not low <= value <= high:
             self._refuse(key, f"a number from {low:g} to {high:g}")
         return float(value)
 
@@ -179,8 +179,9 @@ def _is_integer(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and isfinite(value))
+def is_finite(value: Any) -> bool:
+    """Return whether a value of a document is a number that a float can hold; true and false are none."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _parse(loads: Callable[[Any], Any], text: str | bytes) -> Any:

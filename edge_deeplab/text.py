@@ -3,7 +3,7 @@
 import re
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_MARKDOWN = re.compile(r"[\\`*\[\]<>|]")
+_MARKDOWN = re.compile(r"[\\`*_~&\[\]<>|]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def printable(text: str) -> str:

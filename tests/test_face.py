@@ -243,3 +243,16 @@ def test_evaluation_equals_itself_alone() -> None:
     assert made[0] == made[0]
     assert made[0] != made[1]
     assert len({*made}) == 2
+
+
+@pytest.mark.parametrize("once", [iter([1.0]), map(float, "1"), (value for value in [1.0])])
+def test_what_can_be_read_once_is_no_list(once: object) -> None:
+    """Checking it would use it up, and nothing would be scored at any scale."""
+    with pytest.raises(ConfigError, match="scales"):
+        ed.evaluate(scales=once)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("inf"), float("nan")])
+def test_number_that_no_float_holds_is_refused(number: float) -> None:
+    with pytest.raises(ConfigError, match="max_drop"):
+        ed.parity(max_drop=number)

@@ -29,6 +29,13 @@ def test_markdown_of_text_that_would_be_cells_tags_links_or_lines_shows_it():
     assert markdown(text) == "a\\|b\ufffd# \\`c\\` \\<img src=x\\> \\[d\\](e) \\*f\\* \\\\"
 
 
+def test_markdown_of_a_name_is_no_style_entity_or_address():
+    text = "runs/_best_.tflite ~~b~~ &lt; https://e.example WWW.e.example"
+    assert (
+        markdown(text) == r"runs/\_best\_.tflite \~\~b\~\~ \&lt; https\://e.example WWW\.e.example"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

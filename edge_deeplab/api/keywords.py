@@ -1,9 +1,9 @@
 """What the face's keywords may come as: checked before a verb begins, because far inside no sentence can name them."""
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from inspect import signature
-from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,7 +17,8 @@ Kind = tuple[Callable[[Any], bool], str]
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and abs(value) <= sys.float_info.max  # nan is not
 
 
 def _whole(value: Any) -> bool:
@@ -38,7 +39,7 @@ def _optional(kind: Kind) -> Kind:
 
 def _listed(fits: Callable[[Any], bool], what: str) -> Kind:
     def is_list(value: Any) -> bool:
-        return isinstance(value, Iterable) and all(fits(each) for each in value)
+        return isinstance(value, Collection) and all(fits(each) for each in value)
 
     return is_list, f"a list of {what}"
 

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from edge_deeplab.demo.statistics import DemoStatistics
     from edge_deeplab.runtimes.smoothing import Smoothing
 
+OPACITY = 0.5
+
 
 def demo(
     file: Annotated[
@@ -130,7 +132,7 @@ def demo(
         typer.Option(
             "--opacity", min=0, max=1, callback=finite, help="How much the class colours cover."
         ),
-    ] = 0.5,
+    ] = OPACITY,
     panel: Annotated[
         bool, typer.Option("--panel/--no-panel", help="Frame rate and legend beside the picture.")
     ] = True,
@@ -176,7 +178,9 @@ def demo(
         tasks,
         {
             **{"--output": output, "--on": on, "--record": record, "--data": data},
-            "--smooth": smooth,
+            **{"--smooth": smooth, "--headless": headless, "--no-panel": not panel},
+            "--opacity": opacity if opacity != OPACITY else None,
+            **{"--limit": limit, "--split": split if split != "test" else None},
             **{"--serve": serve, "--host": host, "--port": port, "--qr": qr},
             "--runtime-dir": runtime_dir,
         },

@@ -12,6 +12,9 @@ from edge_deeplab.cli.completion import names_of
 from edge_deeplab.cli.output import finite
 from edge_deeplab.description import Normalisation
 
+MOST_GIB, MOST_SECONDS = 2.0**20, 1e9
+"""What limits may be: more than any machine has, and less than the system's calls take."""
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -118,6 +121,8 @@ MemoryLimitOption = Annotated[
         "--memory-limit",
         metavar="GIB",
         min=0.1,
+        max=MOST_GIB,
+        callback=finite,
         help="What a file may take beside its runtime; without it 1.5 GiB and eight times its size.",
     ),
 ]
@@ -127,6 +132,8 @@ TimeLimitOption = Annotated[
         "--time-limit",
         metavar="SECONDS",
         min=1.0,
+        max=MOST_SECONDS,
+        callback=finite,
         help="Seconds of one core that a run may take; without it 7 and one for each 2 MiB of the file, of "
         "Core AI's files twenty times that.",
     ),

@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import os
+import re
 import signal
 import threading
 import traceback
@@ -35,6 +36,8 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 _IMPORT_SYSTEM, _IMPORT_POLL_S = "<frozen importlib._bootstrap>", 0.05
+
+_SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})", re.IGNORECASE)
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")
@@ -246,12 +249,13 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+    match = _SIZE.fullmatch(text)
+    height, width = map(int, match.groups()) if match else (0, 0)
+    if not (height and width):
         raise typer.BadParameter(
-            f"size {text!r} is not HxW in pixels; write height first, for example 368x480"
+            f"size {text!r:.60} is not HxW in pixels; write height first, for example 368x480"
         )
-    return int(height), int(width)
+    return height, width
 
 
 def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:

@@ -157,7 +157,7 @@ def parity(
     foreign_pixels = parse_normalisation(normalisation)
     if video is not None:
         scored = {"--masks": masks, "--canonical": canonical, "--data": data, "--on": on}
-        shown = {"--per-class": per_class, "--explain": explain, "--plot": plot}
+        shown = {"--per-class": per_class, "--explain": explain, "--plot": plot, "--html": html}
         judged = {"--max-drop": max_drop, "--fail-inconclusive": fail_inconclusive}
         shown |= {"--junit": junit, "--markdown": markdown}
         refuse_beside({"--video": video}, {**scored, **shown, **judged})

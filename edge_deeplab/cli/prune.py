@@ -103,7 +103,8 @@ def prune(
 
     Example: edge-deeplab prune camvid-efficientnet-lite0 --data camvid --macs 0.5 --params 0.6 --output runs/pruned
     """
-    refuse_beside({"--sensitivity": sensitivity}, {"--resume": resume})
+    trained = {"--resume": resume, "--epochs": epochs, "--tensorboard": tensorboard}
+    refuse_beside({"--sensitivity": sensitivity}, trained)
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.config import PruneRecipe
 

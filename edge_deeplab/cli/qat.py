@@ -15,6 +15,7 @@ from edge_deeplab.cli.output import (
     speaks,
 )
 from edge_deeplab.cli.terminal import say, stdout_console
+from edge_deeplab.cli.together import refuse_beside
 from edge_deeplab.cli.training import (
     FloatCheckpointArgument,
     RecipeOption,
@@ -77,6 +78,8 @@ def qat(
 
     Example: edge-deeplab qat runs/street/best.safetensors --data street --output runs/street-int8
     """
+    trained = {"--resume": resume, "--epochs": epochs, "--tensorboard": tensorboard}
+    refuse_beside({"--sensitivity": sensitivity}, trained)
     with ending_cleanly(as_json=as_json, debug=debug):
         from edge_deeplab.config import QatRecipe
 

@@ -9,7 +9,9 @@ An artifact of this project names its classes; for another project's file a `--c
 Ids that are not listed are none of the data set's classes: predicting one is a miss for the true class.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from edge_deeplab.evaluation.metrics import NO_CLASS
 
 ClassMap = Mapping[int, str]
 
+_DIGITS = re.compile("0|[1-9][0-9]{0,3}")
+
 
 def read_class_map(given: ClassMap | Path) -> ClassMap:
     """Return a class map that is given as such or as its file.
@@ -31,7 +35,7 @@ def read_class_map(given: ClassMap | Path) -> ClassMap:
     """
     try:
         entries = (read_toml(given)["map"] if isinstance(given, Path) else given).items()
-        class_map = {int(key): name for key, name in entries}
+        class_map = {_id(key): name for key, name in entries}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")
         if not class_map or not all(0 <= key < NO_CLASS for key in class_map):
@@ -42,6 +46,13 @@ def read_class_map(given: ClassMap | Path) -> ClassMap:
             'as 0 = "road" was expected; mend it'
         ) from error
     return class_map
+
+
+def _id(key: int | str) -> int:
+    """Return the id that a key means: a whole number, or its digits, of which there is one spelling."""
+    if isinstance(key, str) and not _DIGITS.fullmatch(key):
+        raise ValueError(f"the id {key!r} is no whole number without leading zeros")
+    return int(key) if isinstance(key, str) else index(key)
 
 
 def class_lookup(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_deeplab.documents import is_finite
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.text import printable
 
@@ -142,7 +143,7 @@ def _budgets(pruning: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def _share(value: Any) -> str:
-    return f"{value:.1%}" if isinstance(value, int | float) else "not told"
+    return f"{value:.1%}" if is_finite(value) else "not told"
 
 
 def _teacher(told: Any) -> list[Detail]:

@@ -1,11 +1,11 @@
 """Checkpoints of a page: which ones it is about, which is the reference, and what each one is."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from edge_deeplab.description import Description
+from edge_deeplab.documents import is_finite
 from edge_deeplab.errors import EdgeDeepLabError
 from edge_deeplab.evaluation.cost import count_network
 from edge_deeplab.evaluation.reference import find_reference
@@ -131,7 +131,7 @@ def _results(told: Mapping[str, Any]) -> list[Detail]:
     found = []
     for name, scores in list(told.items())[:8]:
         miou = scores.get("miou") if isinstance(scores, Mapping) else None
-        if isinstance(miou, int | float) and isfinite(miou):
+        if is_finite(miou):
             images = scores.get("images")
             on = f" on {images} images" if isinstance(images, int) else ""
             found.append(Detail(str(name), f"{miou:.2f} mIoU{on}"))

@@ -72,6 +72,7 @@ def test_file_that_fails_is_told_and_the_exit_code_is_1(invoke) -> None:
         ("--on", "litert-gpu"),
         ("--junit", "a.xml"),
         ("--markdown", "a.md"),
+        ("--html", "a.html"),
         ("--fail-inconclusive",),
         *(("--canonical",), ("--explain",), ("--per-class",)),
     ],

@@ -89,3 +89,9 @@ def test_read_class_map_of_the_cityscapes_peer_covers_its_19_classes(peers):
         None, tuple(ClassInfo(n, (0, 0, 0)) for n in names), class_map, artifact="peer"
     )
     assert np.array_equal(np.flatnonzero(table != NO_CLASS), np.arange(19))
+
+
+@pytest.mark.parametrize("given", [{"01": "road"}, {2.7: "road"}, {" 1": "road"}, {"1_0": "road"}])
+def test_read_class_map_takes_one_spelling_of_an_id(given):
+    with pytest.raises(ConfigError, match="cannot be used"):
+        read_class_map(given)

@@ -14,8 +14,8 @@ from edge_deeplab.report.class_scores import class_scores
 from edge_deeplab.report.curves import read_curves
 from edge_deeplab.report.filling import join, mean_chain
 from edge_deeplab.report.known import Entry
-from edge_deeplab.report.lineage import ancestors_of, story_of
-from edge_deeplab.report.models import Checkpoints
+from edge_deeplab.report.lineage import Detail, _share, ancestors_of, story_of
+from edge_deeplab.report.models import Checkpoints, _results
 from edge_deeplab.report.named import find_named
 from edge_deeplab.report.plots import HIGHEST_DB, LOWEST_DB, Plot, Series, drift_plot
 from edge_deeplab.report.svg import draw, nice_ticks
@@ -181,3 +181,10 @@ def test_layers_that_are_lost_are_drawn_inside_their_plot(tmp_path: Path) -> Non
     assert plot is not None
     assert plot.y_range == (LOWEST_DB, HIGHEST_DB)
     assert [y for _, y in plot.series[0].points] == [90.0, 25.0, -10.0, LOWEST_DB]
+
+
+def test_number_in_a_checkpoint_that_no_float_holds_is_not_told() -> None:
+    assert _share(10**400) == "not told"
+    assert _results({"test": {"miou": 10**400}, "val": {"miou": 66.6, "images": 3}}) == [
+        Detail("val", "66.60 mIoU on 3 images")
+    ]
