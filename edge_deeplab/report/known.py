@@ -154,6 +154,7 @@ class Page:
         stories: where each of them comes from.
         curves: of runs.
         data: what is known of the labelled images.
+        classes: theirs, in whose colours class maps are drawn.
         summary: what the whole data set holds and all that is wrong with it; None where it was not read.
         references: the reference's scores by input size, the first file's first.
         entries: the files.
@@ -168,6 +169,7 @@ class Page:
     stories: tuple[Story, ...] = ()
     curves: tuple[Curve, ...] = ()
     data: tuple[Detail, ...] = ()
+    classes: tuple[ClassInfo, ...] = ()
     summary: DataSummary | None = None
     references: tuple[Scored, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -182,9 +184,9 @@ class Page:
 
     @property
     def class_infos(self) -> tuple[ClassInfo, ...]:
-        """The classes that scores are by; none where nothing was scored."""
+        """The classes that scores are by, in the colours of class maps; none where nothing was scored."""
         names = self.references[0].evaluation.class_names if self.references else ()
-        known = {c.name: c for model in self.models for c in model.classes}
+        known = {c.name: c for c in self.classes}
         return tuple(known.get(name, ClassInfo(name, (128, 128, 128))) for name in names)
 
 

@@ -101,6 +101,7 @@ def measure(
         stories=tuple(story_of(c) for c in about),
         curves=named.curves,
         data=data_facts(dataset),
+        classes=tuple(dataset.classes),
         summary=_inspect(request, checkpoints.notes, progress),
         references=measured.references or _alone(reference, dataset, progress),
         entries=join(measured.entries, times, checks, chains),

@@ -9,9 +9,12 @@ from edge_deeplab.compress.pareto import pareto_front
 from edge_deeplab.evaluation.drift import DRIFT_DB, DriftChain
 from edge_deeplab.report.known import Entry, Page
 from edge_deeplab.targets import TARGETS
+from edge_deeplab.text import printable
 
 Kind = Literal["line", "dots", "steps"]
 Points = tuple[tuple[float, float], ...]
+_DASHES, _SPOKEN = 3, 12
+"""Kinds of line, so that lines which meet differ by more than colour, and how many series are put into words."""
 PRECISIONS = ("fp32", "fp16", "int8")
 """By the place of their colour; others share the one that follows."""
 EXACT_DB, HIGHEST_DB, LOWEST_DB = 80.0, 100.0, -40.0
@@ -63,15 +66,27 @@ class Plot:
     from_zero: bool = False
     y_range: tuple[float, float] | None = None
 
+    @property
+    def spoken(self) -> str:
+        """What is drawn, for who does not see it: where each of the first series begins and ends."""
+        drawn = [series for series in self.series if series.points]
+        told = [f"{printable(s.label)[:60]}: {_ends(s.points)}" for s in drawn[:_SPOKEN]]
+        rest = [f"and {len(drawn) - _SPOKEN} more"] if len(drawn) > _SPOKEN else []
+        return f"{self.title}, {self.y_title} by {self.x_title}. {'; '.join(told + rest)}"
+
+
+def _ends(points: Points) -> str:
+    (first_x, first), (last_x, last) = points[0], points[-1]
+    if len(points) == 1:
+        return f"{first:.4g} at {first_x:.4g}"
+    return f"{first:.4g} at {first_x:.4g} to {last:.4g} at {last_x:.4g}"
+
 
 def training_plots(page: Page) -> tuple[Plot, ...]:
     """Return loss and validation mIoU by epoch."""
-    loss = tuple(
-        Series(c.name, c.loss, tone=i % 6, dash=i // 6) for i, c in enumerate(page.curves) if c.loss
-    )
-    miou = tuple(
-        Series(c.name, c.miou, tone=i % 6, dash=i // 6) for i, c in enumerate(page.curves) if c.miou
-    )
+    curves = [(c, i % 6, (i + i // 6) % _DASHES) for i, c in enumerate(page.curves)]
+    loss = tuple(Series(c.name, c.loss, tone=t, dash=d) for c, t, d in curves if c.loss)
+    miou = tuple(Series(c.name, c.miou, tone=t, dash=d) for c, t, d in curves if c.miou)
     plots = (
         Plot("training-loss", "Loss", "epoch", "mean loss", loss),
         Plot("training-miou", "Validation", "epoch", "mIoU, points", miou),
@@ -155,7 +170,8 @@ def drift_plot(entry: Entry) -> Plot | None:
         return None
     low = max(LOWEST_DB, min(0.0, *(v for layer in chain.layers for v in layer.snr_db.values())))
     series = tuple(
-        Series(step, tuple(_drifts(chain, step, low)), tone=i) for i, step in enumerate(chain.steps)
+        Series(step, tuple(_drifts(chain, step, low)), tone=i, dash=i % _DASHES)
+        for i, step in enumerate(chain.steps)
     )
     return Plot(
         f"drift-{entry.number}",

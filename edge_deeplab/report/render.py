@@ -9,9 +9,9 @@ import hashlib
 from functools import lru_cache
 from importlib.resources import files
 from math import isfinite
-from typing import TYPE_CHECKING, Any
 
-from edge_deeplab.errors import require
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from edge_deeplab.lab.columns import EXECUTION, PLACEMENT
 from edge_deeplab.report import views
 from edge_deeplab.report.known import Page
@@ -27,9 +27,6 @@ from edge_deeplab.report.plots import (
 from edge_deeplab.report.svg import draw
 from edge_deeplab.text import printable
 from edge_deeplab.versions import __version__
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 LONGEST_TEXT = 300
 """Letters of a text from a file that are shown; a licence has more room."""
@@ -56,11 +53,7 @@ class Room:
 
 
 def render(page: Page) -> str:
-    """Return a page as HTML.
-
-    Raises:
-        MissingDependencyError: without jinja2.
-    """
+    """Return a page as HTML."""
     style, script = _own("style.css"), _own("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -106,12 +99,11 @@ def told(text: object, longest: int = LONGEST_TEXT) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> "Environment":
-    jinja2: Any = require("jinja2", package="jinja2", extra="train")
-    environment: Environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("edge_deeplab.report", _TEMPLATES),
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("edge_deeplab.report", _TEMPLATES),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )

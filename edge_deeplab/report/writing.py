@@ -86,6 +86,7 @@ def parity_page(found: ParityReport, watcher: Watcher, max_drop: float) -> Page:
         title="parity" if path is None else path.stem,
         max_drop=max_drop,
         data=data_facts(watcher.dataset),
+        classes=tuple(watcher.dataset.classes),
         references=measured.references,
         entries=join(measured.entries, None, (), found.chains),
         notes=tuple(cost.sentence() for cost in found.size_costs),

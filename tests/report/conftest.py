@@ -79,7 +79,14 @@ def page_of(names: tuple[str, ...], files: dict[Path, int], title: str = "ref") 
     dataset = Spelled(names)
     filled = fill(*measured(dataset, files))
     data = (Detail("name", dataset.name),)
-    return Page(title, 0.5, data=data, references=filled.references, entries=filled.entries)
+    return Page(
+        title,
+        0.5,
+        data=data,
+        classes=tuple(dataset.classes),
+        references=filled.references,
+        entries=filled.entries,
+    )
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from edge_deeplab.report.models import Checkpoints, _results
 from edge_deeplab.report.named import find_named
 from edge_deeplab.report.plots import HIGHEST_DB, LOWEST_DB, Plot, Series, drift_plot
 from edge_deeplab.report.svg import draw, nice_ticks
+from edge_deeplab.report.writing import parity_page
+from tests.report.conftest import Spelled, measured
 
 
 def test_class_scores_of_the_same_counts_differ_by_nothing() -> None:
@@ -188,3 +190,17 @@ def test_number_in_a_checkpoint_that_no_float_holds_is_not_told() -> None:
     assert _results({"test": {"miou": 10**400}, "val": {"miou": 66.6, "images": 3}}) == [
         Detail("val", "66.60 mIoU on 3 images")
     ]
+
+
+def test_page_of_parity_alone_names_classes_in_the_colours_of_their_maps() -> None:
+    dataset = Spelled(("sky", "road", "car"))
+    page = parity_page(*measured(dataset, {Path("a.onnx"): 1}), 0.5)
+    assert page.class_infos == tuple(dataset.classes)
+    assert len({info.color for info in page.class_infos}) == 3
+
+
+def test_plot_is_told_in_words() -> None:
+    lines = tuple(Series(f"run {n}", ((1.0, 0.5), (9.0, n / 7))) for n in range(14))
+    spoken = Plot("a", "Loss", "epoch", "mean loss", lines).spoken
+    assert spoken.startswith("Loss, mean loss by epoch. run 0: 0.5 at 1 to 0 at 9; run 1: 0.5 at 1")
+    assert spoken.endswith("and 2 more")
