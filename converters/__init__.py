@@ -1,1 +1,1 @@
-"""Capture, rewrites and the three lowerings: from a trained model to ONNX, TFLite and Core ML files."""
+"""Capture, rewrites and the lowerings: from a trained model to files of every target."""

@@ -1,4 +1,4 @@
-"""From a model to the canonical graph: one `torch.export`, which all three lowerings share.
+"""From a model to the canonical graph: one `torch.export`, which all lowerings share.
 
 The idea to hold: the model knows nothing of its export. An export-only wrapper puts normalisation
 before it and the class map after it; what a target wants of its input and output (uint8, channels

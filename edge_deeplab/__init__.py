@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 
 class _Verb(ModuleType):
-    # A subpackage with a verb's name (`compress`, `data`, `models`): import binds it here; to callers it is the verb.
+    # A subpackage with a verb's name (`compress`, `data`, `lab`, `models`, `report`): import binds it here, and to
+    # callers it is the verb.
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]

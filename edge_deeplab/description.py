@@ -17,7 +17,8 @@ from edge_deeplab.targets import TARGETS, TargetName
 
 FORMAT = "edge-deeplab/1"
 METADATA_KEY = "edge_deeplab"
-"""Key (ONNX metadata_props, TFLite metadata buffer, Core ML user-defined metadata) the JSON stands under."""
+"""Key that the JSON stands under: ONNX metadata_props, TFLite's metadata buffer, Core ML's user-defined metadata, a
+constant method of ExecuTorch's program, Core AI's asset metadata."""
 
 MOST_CLASSES = 255
 """Class ids are bytes, and one value is left for pixels that are of no class."""
@@ -67,7 +68,7 @@ class Description:
         checkpoint: name of the checkpoint it was exported from (a shipped name or a file name, never a path).
         checkpoint_sha256: hash of that checkpoint file.
         target: what the file is made for; None of what runs in torch and is no file.
-        precision: "fp32", "fp16" or "int8".
+        precision: "fp32", "fp16" or "int8"; of weights alone "w8", "w6" or "w4".
         head: "classes" (int class ids come out) or "logits".
         size_hw: input height and width in pixels.
         classes: the classes in id order.

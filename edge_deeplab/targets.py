@@ -2,9 +2,9 @@
 
 Everything else of a target is found by its name: what writes its files (`write_NAME` in `converters/to_NAME.py`), what
 reads them (`read_NAME` in `formats/NAME.py`; a file without a reader is not checked), and what runs them (`ENGINES` in
-`runtimes/NAME.py`). Only what reads stored integers (`formats/stored/read.py`) and the values inside a file
-(`evaluation/taps.py`) has a table; other files are refused there in one sentence. This module imports nothing of the
-package.
+`runtimes/NAME.py`). What only some targets have stands in a table beside its use (stored integers, values inside a
+file, files of several sizes, forms of heads and atrous convolutions, the browser); a target without a row there is
+refused in one sentence or left as it is. This module imports nothing of the package.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Rewrite: operators that some target has no int8 kernel for, as others that all three have.
+"""Rewrite: operators that some target has no int8 kernel for, as others that all have.
 
 A hard-sigmoid, relu6(x + 3) / 6, is the 1x1 depthwise convolution x / 6 + 1/2 whose result is quantized to 0..1:
 integers saturate at both ends of their range, which cuts it there. TFLite has no hard-sigmoid, XNNPACK takes hard-swish

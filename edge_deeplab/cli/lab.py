@@ -38,6 +38,7 @@ _BELONGS_TO = {
     "--test": ["--tools"],
     "--accept-licence": ["--install"],
     "--limit": ["--data"],
+    "--split": ["--data"],
     "--class-map": ["--data"],
     "--normalisation": ["--data"],
 }
@@ -144,6 +145,7 @@ def lab(
                 "--test": test,
                 "--accept-licence": accept_licence,
                 "--limit": limit,
+                "--split": split if split != "test" else None,
                 "--class-map": class_map,
                 "--normalisation": normalisation,
             },

@@ -95,11 +95,12 @@ class EvaluateRequest(ScoringRequest):
                 "an output stride, scales, a flip, a way to fuse or a CRF came with an exported file, "
                 "whose graph is fixed; a checkpoint was expected with them; leave them out"
             )
-        if self.artifact is None and self.runtime is not None:
-            raise ConfigError(
-                f"runtime {self.runtime} came with a checkpoint, which torch runs; an exported file was expected "
-                "with it; leave it out"
-            )
+        for name in ("runtime", "threshold", "normalisation") if self.artifact is None else ():
+            if (value := getattr(self, name)) is not None:
+                raise ConfigError(
+                    f"{name} {value!s:.60} came with a checkpoint, which torch runs as it says itself; an exported "
+                    "file was expected with it; leave it out"
+                )
         if self.crf is not None:
             if not isinstance(self.crf, DenseCrf):
                 raise ConfigError(

@@ -218,7 +218,7 @@ def open_trials(
         dataset: what they will be measured on.
         class_map: what the ids of files without self-description mean.
         progress: told of each that is opened.
-        make_trial: as for `parity`.
+        make_trial: as for `score_files`.
     """
     trials = [
         make_trial(path, Tally(dataset), listed_hw=size)

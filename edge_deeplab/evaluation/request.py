@@ -1,4 +1,4 @@
-"""What `evaluate` and `parity` are both asked for: on which images files are scored, and how they are run."""
+"""What every command that scores is asked for: on which images files are scored, and how they are run."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The format-neutral record of an exported file: what all three readers give and all rules read.
+"""The format-neutral record of an exported file: what all readers give and all rules read.
 
 The idea to hold: an `Operator` keeps what its format says (type, version, attributes) beside what a convolution *is*
 in any format (`Convolution`), so that one rule about dilated depthwise convolutions serves TFLite, ONNX and Core ML.

@@ -1,4 +1,4 @@
-"""Names of operators, one rule for the canonical graph and all three file formats.
+"""Names of operators, one rule for the canonical graph and all file formats.
 
 An operator is named "<module path, with __ for .>__<operation>", for example
 `aspp__branches__1__0__conv2d`. The canonical graph carries these names and converters keep them, at

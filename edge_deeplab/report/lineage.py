@@ -15,7 +15,6 @@ from edge_deeplab.text import printable
 _MOST_STEPS = 12
 _MOST_LINES = 120
 _LONGEST_LINE = 160
-_SECTIONS = ("quantization", "pruning")
 
 
 @dataclass(frozen=True)

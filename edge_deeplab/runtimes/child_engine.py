@@ -20,7 +20,7 @@ class ChildEngine:
     """A file in an engine in a process of its own; see `edge_deeplab.runtimes.engine` for its methods.
 
     Args:
-        engine: a key of `edge_deeplab.runtimes.engine_service.ENGINES`.
+        engine: a key of `ENGINES` in one of the modules `edge_deeplab.runtimes.TARGET`.
         path: the file.
         threads: number of CPU threads; None takes every CPU.
         allowance: what the file may take instead of the defaults.

@@ -202,6 +202,8 @@ def test_evaluate_with_options_that_cannot_be_meant_is_a_usage_error(invoke, arg
         (("tiny.onnx", "--flip"), "came with an exported file, whose graph is fixed"),
         (("tiny.mlpackage/", "--output-stride", 8), "came with an exported file"),
         (("tiny.safetensors", "--runtime", "compiled-model"), "came with a checkpoint"),
+        (("tiny.safetensors", "--threshold", "0.5"), "came with a checkpoint"),
+        (("tiny.safetensors", "--normalisation", "0/1"), "came with a checkpoint"),
     ],
 )
 def test_evaluate_with_options_that_do_not_go_together_ends_with_code_1(

@@ -1,7 +1,7 @@
 """Whether two TFLite files compute the same, bit by bit: both run in the interpreter on the same inputs.
 
 The inputs are seeded random ones, and one rendered street scene where the file takes a picture. It is run inside the
-process that `tflite_fix` starts.
+process that `fix.py` starts.
 """
 
 from collections.abc import Iterator, Mapping
