@@ -291,9 +291,9 @@ class Tally:
         self._data = dataset.name
         self._class_names = tuple(c.name for c in dataset.classes)
         self._ignore_index = dataset.ignore_index
-        self._confusions: list[Counts] = []
-        self._boundary_confusions: list[Counts] = []
         shape = (len(self._class_names), len(self._class_names) + 1)
+        self._confusions = np.zeros((len(dataset), *shape), np.int64)  # not a list, of which a copy would be made
+        self._boundary = np.zeros(shape, np.int64)
         self._trimap = {width: np.zeros(shape, np.int64) for width in trimap}
         self._latencies_ms: list[float] = []
         self._start = time.perf_counter()
@@ -309,8 +309,8 @@ class Tally:
         mask = sample.mask_ids
         ids = resize_ids(predicted_ids, (mask.shape[0], mask.shape[1]))
         count = (mask, ids, len(self._class_names), self._ignore_index)
-        self._confusions.append(confusion_matrix(*count))
-        self._boundary_confusions.append(confusion_matrix(*count, within=boundary_band(mask)))
+        self._confusions[len(self._latencies_ms)] = confusion_matrix(*count)
+        self._boundary += confusion_matrix(*count, within=boundary_band(mask))
         bands = boundary_bands(mask, tuple(self._trimap))
         for confusion, band in zip(self._trimap.values(), bands, strict=True):
             confusion += confusion_matrix(*count, within=band)
@@ -326,8 +326,8 @@ class Tally:
             contestant.runtime.name,
             self._class_names,
             contestant.size_hw,
-            np.stack(self._confusions),
-            np.stack(self._boundary_confusions),
+            self._confusions[: len(self._latencies_ms)],
+            self._boundary.copy(),
             np.array(self._latencies_ms),
             time.perf_counter() - self._start,
             contestant.runtime.path,

@@ -56,7 +56,7 @@ class Evaluation:
         class_names: the data set's, in id order.
         size_hw: input height and width in pixels.
         confusions: (N, K, K + 1) confusion matrices, one an image.
-        boundary_confusions: the same, within the boundary band.
+        boundary_confusion: (K, K + 1), of all images, within the boundary band.
         latencies_ms: (N,) wall-clock time of each prediction, resizing not included.
         seconds: wall-clock time of the whole evaluation, reading included.
         path: the file whose scores they are.
@@ -68,7 +68,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     size_hw: tuple[int, int]
     confusions: Counts
-    boundary_confusions: Counts
+    boundary_confusion: Counts
     latencies_ms: Floats
     seconds: float
     path: Path
@@ -88,7 +88,7 @@ class Evaluation:
     @cached_property
     def boundary_miou(self) -> float:
         """MIoU in points within `BAND_WIDTH_PX` pixels of a label boundary, over the classes that masks hold there."""
-        return mean_iou(self.boundary_confusions.sum(0))
+        return mean_iou(self.boundary_confusion)
 
     @cached_property
     def confusion(self) -> Counts:
