@@ -236,7 +236,9 @@ def test_help_is_the_verbs_once_the_subpackage_of_its_name_is_imported(name: str
 def test_evaluation_equals_itself_alone() -> None:
     counts = np.ones((1, 2, 3), np.int64)
     made = [
-        Evaluation("torch", ("a", "b"), (8, 8), counts, counts[0], np.ones(1), 1.0, Path("a"), "set")
+        Evaluation(
+            "torch", ("a", "b"), (8, 8), counts, counts[0], np.ones(1), 1.0, Path("a"), "set"
+        )
         for _ in range(2)
     ]
     assert made[0] == made[0]

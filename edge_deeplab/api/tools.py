@@ -51,8 +51,9 @@ def lab(
     """
     from edge_deeplab.files import check_outputs, write_atomically
     from edge_deeplab.lab.matrix import LabRequest, run_lab
-    from edge_deeplab.lab.page import write_page
     from edge_deeplab.outputs import Output, write_all
+    from edge_deeplab.report.known import Page
+    from edge_deeplab.report.render import render
 
     page, named = to_path_or_none("html", html), to_paths(artifacts)
     request = LabRequest(
@@ -69,7 +70,8 @@ def lab(
     check_outputs(page, read=(*named, *request.files_beside(reference)))
     report = run_lab(request, progress)
     if page is not None:
-        write_all(report, [Output(page, lambda: write_atomically(page, write_page(report)))])
+        shown = Page("lab", max_drop=0.0, lab=report)
+        write_all(report, [Output(page, lambda: write_atomically(page, render(shown)))])
     return report
 
 

@@ -25,7 +25,6 @@ from edge_deeplab.errors import ArtifactError, ConfigError, checking, require
 from edge_deeplab.evaluation.class_map import ClassMap, class_lookup
 from edge_deeplab.evaluation.dense_crf import DenseCrf, RefinedRuntime, load_library
 from edge_deeplab.evaluation.metrics import (
-    Counts,
     Ids,
     boundary_band,
     boundary_bands,
@@ -292,7 +291,9 @@ class Tally:
         self._class_names = tuple(c.name for c in dataset.classes)
         self._ignore_index = dataset.ignore_index
         shape = (len(self._class_names), len(self._class_names) + 1)
-        self._confusions = np.zeros((len(dataset), *shape), np.int64)  # not a list, of which a copy would be made
+        self._confusions = np.zeros(
+            (len(dataset), *shape), np.int64
+        )  # not a list, of which a copy would be made
         self._boundary = np.zeros(shape, np.int64)
         self._trimap = {width: np.zeros(shape, np.int64) for width in trimap}
         self._latencies_ms: list[float] = []

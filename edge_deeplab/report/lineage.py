@@ -6,11 +6,13 @@ A provenance is a stranger's: what in it is of another form is passed over, and 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_deeplab.documents import is_finite
-from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.text import printable
+
+if TYPE_CHECKING:
+    from edge_deeplab.models.checkpoint import Checkpoint
 
 _MOST_STEPS = 12
 _MOST_LINES = 120
@@ -57,7 +59,7 @@ class Story:
     steps: tuple[Ancestor, ...]
 
 
-def story_of(checkpoint: Checkpoint) -> Story:
+def story_of(checkpoint: "Checkpoint") -> Story:
     """Return where a checkpoint comes from."""
     info = checkpoint.info
     told: Any = {
@@ -74,7 +76,7 @@ def story_of(checkpoint: Checkpoint) -> Story:
     return Story(checkpoint.name, tuple(steps))
 
 
-def ancestors_of(checkpoint: Checkpoint) -> set[str]:
+def ancestors_of(checkpoint: "Checkpoint") -> set[str]:
     """Return the hashes of what a checkpoint starts from, as it tells."""
     pruned = checkpoint.info.pruning or {}
     hashes = [each.get("sha256") for each in _back(checkpoint.info.provenance)]

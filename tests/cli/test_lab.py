@@ -55,7 +55,7 @@ def test_lab_tells_its_matrix_where_the_page_fails(tmp_path, monkeypatch):
     def fail(report):
         raise OSError("disk full")
 
-    monkeypatch.setattr("edge_deeplab.lab.page.write_page", fail)
+    monkeypatch.setattr("edge_deeplab.report.render.render", fail)
     done = run(FILE, "--html", str(tmp_path / "page.html"), "--json")
     assert done.exit_code == 1
     document = json.loads(done.stdout)
