@@ -91,7 +91,7 @@ def import_checkpoint(
         allow_pickle=allow_pickle,
         unsafe_pickle=unsafe_pickle,
         classes=to_path_or_none("classes", classes),
-        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
+        class_map=class_map,
         normalisation=normalisation,
         decoder=decoder,
         licence=licence,

@@ -63,7 +63,7 @@ def report(
         limit=limit,
         max_pixels=max_pixels,
         label_map=label_map,
-        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
+        class_map=class_map,
         normalisation=normalisation,
         runtime=runtime,
         allowance=allowance,

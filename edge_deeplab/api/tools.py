@@ -64,7 +64,7 @@ def lab(
         data=to_path_or_none("data", data),
         split=split,
         limit=limit,
-        class_map=Path(class_map) if isinstance(class_map, str) else class_map,
+        class_map=class_map,
         normalisation=normalisation,
     )
     check_outputs(page, read=(*named, *request.files_beside(reference)))

@@ -27,14 +27,15 @@ ClassMap = Mapping[int, str]
 _DIGITS = re.compile("0|[1-9][0-9]{0,3}")
 
 
-def read_class_map(given: ClassMap | Path) -> ClassMap:
+def read_class_map(given: ClassMap | Path | str) -> ClassMap:
     """Return a class map that is given as such or as its file.
 
     Raises:
         ConfigError: when it cannot be read or is no map from ids to class names.
     """
     try:
-        entries = (read_toml(given)["map"] if isinstance(given, Path) else given).items()
+        named = isinstance(given, Path | str)
+        entries = (read_toml(Path(given))["map"] if named else given).items()
         class_map = {_id(key): name for key, name in entries}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")

@@ -41,7 +41,7 @@ class ScoringRequest:
     limit: int | None = None
     max_pixels: int = MAX_PIXELS
     label_map: NamedLabelMap = None
-    class_map: ClassMap | Path | None = None
+    class_map: ClassMap | Path | str | None = None
     normalisation: Normalisation | None = None
     threshold: float | None = None
     runtime: str | None = None
