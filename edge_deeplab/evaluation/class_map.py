@@ -34,9 +34,8 @@ def read_class_map(given: ClassMap | Path | str) -> ClassMap:
         ConfigError: when it cannot be read or is no map from ids to class names.
     """
     try:
-        named = isinstance(given, Path | str)
-        entries = (read_toml(Path(given))["map"] if named else given).items()
-        class_map = {_id(key): name for key, name in entries}
+        told = read_toml(Path(given))["map"] if isinstance(given, Path | str) else given
+        class_map = {_id(key): name for key, name in told.items()}
         if not all(isinstance(name, str) for name in class_map.values()):
             raise ValueError("a class name is not a string")
         if not class_map or not all(0 <= key < NO_CLASS for key in class_map):

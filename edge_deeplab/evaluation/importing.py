@@ -69,7 +69,7 @@ class ImportRequest:
     allow_pickle: bool = False
     unsafe_pickle: bool = False
     classes: Path | None = None
-    class_map: ClassMap | Path | None = None
+    class_map: ClassMap | Path | str | None = None
     normalisation: Normalisation | None = None
     decoder: bool = False
     licence: str | None = None
