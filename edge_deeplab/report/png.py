@@ -1,5 +1,6 @@
 """The plots of a page as PNGs, for documents: the same data, drawn by matplotlib."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ from edge_deeplab.evaluation import score_plot
 from edge_deeplab.evaluation.plots import drawn
 from edge_deeplab.report.known import Page
 from edge_deeplab.report.plots import Plot, Series, all_plots
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 
 _COLOURS = ("#0b66b0", "#c65102", "#0a7d5c", "#8b4fa8", "#8a6d00", "#b8326b")
 _FRONT = "#777777"
 _DASHES = ("-", "--", ":", "-")
-_MARKERS = ("^", "o", "s", "D")
+_MARKERS = (*(target.marker for target in TARGETS.values()), "X")
 _LONGEST_LABEL = 48
 
 
@@ -63,16 +65,23 @@ def _draw(panel: Any, series: Series) -> None:
         return
     xs, ys = zip(*series.points, strict=True)
     colour = _FRONT if series.tone < 0 else _COLOURS[series.tone % len(_COLOURS)]
-    dash = min(series.dash, len(_DASHES) - 1)
     number = "" if series.number is None else f"{series.number} "
     label = f"{number}{printable(series.label)}"[:_LONGEST_LABEL]
     if series.kind == "steps":
         panel.step(xs, ys, where="post", color=colour, linewidth=1, label=label)
     elif series.kind == "dots":
-        panel.scatter(xs, ys, color=colour, marker=_MARKERS[dash], s=45, zorder=3, label=label)
+        panel.scatter(
+            xs, ys, color=colour, marker=_of(_MARKERS, series.dash), s=45, zorder=3, label=label
+        )
     else:
-        panel.plot(xs, ys, color=colour, linestyle=_DASHES[dash], linewidth=1.4, label=label)
+        panel.plot(
+            xs, ys, color=colour, linestyle=_of(_DASHES, series.dash), linewidth=1.4, label=label
+        )
     if series.number is not None:
         panel.annotate(
             str(series.number), (xs[-1], ys[-1]), (5, 3), textcoords="offset points", fontsize=8
         )
+
+
+def _of(kinds: Sequence[str], place: int) -> str:
+    return kinds[min(place, len(kinds) - 1)]

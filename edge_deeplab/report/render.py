@@ -25,6 +25,7 @@ from edge_deeplab.report.plots import (
     training_plots,
 )
 from edge_deeplab.report.svg import draw
+from edge_deeplab.targets import TARGETS
 from edge_deeplab.text import printable
 from edge_deeplab.versions import __version__
 
@@ -118,6 +119,7 @@ def _environment() -> Environment:
         weakest=views.weakest,
         class_shares=views.class_shares,
         tone_of=tone_of,
+        target_labels=(*(target.label for target in TARGETS.values()), "other"),
         is_known=_is_known,
     )
     return environment

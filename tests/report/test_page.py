@@ -22,6 +22,7 @@ from edge_deeplab.report.curves import Curve
 from edge_deeplab.report.known import ModelCard, Page
 from edge_deeplab.report.lineage import Ancestor, Detail, Story
 from edge_deeplab.report.render import LARGEST_PAGE, LONGEST_TEXT, render, told
+from edge_deeplab.targets import TARGETS
 from tests.conftest import write_dataset
 from tests.demo.chromium import Chromium
 from tests.report.conftest import SCRIPT, page_of
@@ -89,6 +90,14 @@ def test_page_says_of_each_untimed_file_why(page: Page) -> None:
     text = render(replace(page, entries=tuple(entries)))
     assert text.count("Not timed") == 2
     assert all(f"</span>  reason {entry.number}." in text for entry in entries)
+
+
+def test_every_target_has_a_shape_of_its_own(page: Page) -> None:
+    legend = re.search(r'<span class="shapes">(.*?)</span></p>', render(page), re.DOTALL)
+    assert legend is not None
+    shapes = re.findall(r"<svg[^>]*>\s*(<.*?/>)", legend[1], re.DOTALL)
+    assert len(set(shapes)) == len(shapes) == len(TARGETS) + 1
+    assert all(target.label in legend[1] for target in TARGETS.values())
 
 
 def long_page() -> Page:
