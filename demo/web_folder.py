@@ -106,7 +106,7 @@ def runtime_for(path: Path) -> WebRuntime:
     Raises:
         ArtifactError: when nothing here does.
     """
-    runtime = WEB_RUNTIMES.get(path.suffix.removeprefix("."))
+    runtime = WEB_RUNTIMES.get(path.suffix.lower().removeprefix("."))
     if runtime is None:
         raise ArtifactError(
             f"{path} runs in no browser; a .tflite or an .onnx file was expected; export it as one of them"
@@ -150,7 +150,7 @@ def write_site(
         write_language(contract, "javascript", folder)
         write_document(contract, folder)
         _write_runtime(packages, folder / "runtime")
-        (folder / f"model{runtime.path.suffix}").write_bytes(runtime.path.read_bytes())
+        (folder / f"model{runtime.path.suffix.lower()}").write_bytes(runtime.path.read_bytes())
         version = _finish(folder, web, caption(require_description(runtime)))
         total_bytes = _bytes_below(folder)
     return WebSite(output, contract, web, version, page_bytes, total_bytes)

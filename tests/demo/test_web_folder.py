@@ -88,6 +88,7 @@ def test_files_of_the_page_are_short_and_modules_say_what_they_are_for() -> None
 def test_what_no_browser_runs_is_refused() -> None:
     with pytest.raises(ArtifactError, match=r"model\.mlpackage runs in no browser; a \.tflite or"):
         runtime_for(Path("model.mlpackage"))
+    assert runtime_for(Path("MODEL.TFLITE")) is runtime_for(Path("model.tflite"))
 
 
 def test_interface_that_the_runtime_has_no_tensors_of_is_refused(tmp_path: Path) -> None:
