@@ -7,6 +7,7 @@ in any format (`Convolution`), so that one rule about dilated depthwise convolut
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from edge_deeplab.targets import TargetName
@@ -188,3 +189,24 @@ class FileGraph:
         counts = Counter((operator.type, operator.version) for operator in self.operators)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or 0))
         return [(kind, version, count) for (kind, version), count in ordered]
+
+
+def check_wiring(operators: Sequence[Operator]) -> None:
+    """Refuse a graph that a walk along its values could follow without end, or again and again.
+
+    Raises:
+        ValueError: when two operators compute one value, or some need each other's results.
+    """
+    producers: dict[str, int] = {}
+    for place, operator in enumerate(operators):
+        for key in filter(None, operator.writes):
+            if key in producers:
+                raise ValueError("several of its operators compute one and the same value")
+            producers[key] = place
+    needs = (
+        {producers[key] for key in operator.reads if key in producers} for operator in operators
+    )
+    try:
+        TopologicalSorter(dict(enumerate(needs))).prepare()
+    except CycleError as error:
+        raise ValueError("some of its operators need each other's results") from error

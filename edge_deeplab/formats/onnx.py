@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +17,10 @@ from edge_deeplab.formats.graph import (
     Operator,
     Shape,
     TensorSpec,
+    check_wiring,
     height_and_width,
 )
+from edge_deeplab.formats.onnx_keys import keyed_nodes, nested_graphs
 from edge_deeplab.formats.onnx_shapes import declare_missing
 from edge_deeplab.formats.onnx_sizes import fix_size, sizes_in
 from edge_deeplab.formats.operator_names import find_module
@@ -128,12 +130,13 @@ class _ModelReader:
             self._readers.update(node.input)
         for nested in graphs_within(graph):
             self._declare(nested)
-        nodes = [n for n in nodes_within(graph) if n.op_type != "Constant"]
+        nodes = [(n, k) for n, k in keyed_nodes(graph) if n.op_type != "Constant"]
         outermost = sum(node.op_type != "Constant" for node in graph.node)  # they come first
         operators = tuple(
-            self._operator(index, node, nested=index >= outermost)
-            for index, node in enumerate(nodes)
+            self._operator(index, node, keys, nested=index >= outermost)
+            for index, (node, keys) in enumerate(nodes)
         )
+        check_wiring(operators)
         opsets = {f"opset {name!s}".strip(): version for name, version in self._opsets.items()}
         versions = {"ir": int(self._model.ir_version), **opsets}
         count = len(self._functions)
@@ -183,7 +186,9 @@ class _ModelReader:
         value = self._value(node.output[0])
         self._values[node.output[0]] = replace(value, dequantized_from=dtype)
 
-    def _operator(self, index: int, node: Any, *, nested: bool) -> Operator:
+    def _operator(
+        self, index: int, node: Any, keys: Mapping[str, str], *, nested: bool
+    ) -> Operator:
         inputs = tuple(self._read(name) if name else None for name in node.input)
         outputs = tuple(self._read(name) for name in node.output if name)
         attributes = {a.name: v for a in node.attribute if (v := self._setting(a)) is not None}
@@ -202,8 +207,8 @@ class _ModelReader:
             module=self._module(node),
             convolution=_convolution(node.op_type, attributes, inputs),
             domain=domain,
-            reads=tuple(node.input),
-            writes=tuple(name for name in node.output if name),
+            reads=tuple(keys.get(name, name) for name in node.input),
+            writes=tuple(keys.get(name, name) for name in node.output if name),
             nested=nested,
         )
 
@@ -291,10 +296,8 @@ def _spend_on(model: Any, budget: ReadingBudget) -> None:
 def graphs_within(graph: Any) -> Iterator[Any]:
     """Yield a graph and those nested in its nodes (branches, loop bodies)."""
     yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for nested in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from graphs_within(nested)
+    for nested in nested_graphs(graph):
+        yield from graphs_within(nested)
 
 
 def nodes_within(graph: Any) -> Iterator[Any]:

@@ -24,6 +24,7 @@ from edge_deeplab.formats.graph import (
     Operator,
     TensorQuantization,
     TensorSpec,
+    check_wiring,
 )
 from edge_deeplab.formats.operator_names import find_module
 from edge_deeplab.formats.sizes import Size
@@ -123,6 +124,7 @@ class ModelReader:
         operators = tuple(self._operator(i) for i in self._range(self._graph.OperatorsLength()))
         if not operators:
             raise ValueError("its graph has no operators")
+        check_wiring(operators)
         others = 0 if self._sizes else self._model.SubgraphsLength() - 1
         notes = (f"{others} further subgraphs are not listed",) if others else ()
         versions = {"schema": self._model.Version()}

@@ -122,6 +122,57 @@ def test_read_onnx_nested_graph_is_listed(tmp_path, tiny):
     assert [operator.type for operator in graph.operators] == ["If", "Relu", "Relu"]
 
 
+def test_read_onnx_operators_that_need_each_other_are_refused(tmp_path, tiny):
+    nodes = [
+        helper.make_node("Transpose", ["back"], ["there"]),
+        helper.make_node("Transpose", ["there"], ["back"]),
+        tiny.conv_node(source="there", weight="w"),
+    ]
+    path = tiny.save_onnx(tmp_path / "circle.onnx", nodes, {"w": tiny.weights(8, 1, 3, 3)})
+    with pytest.raises(ArtifactError, match="need each other's results"):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize("taken", ["twice", "image", "stored"])
+def test_read_onnx_value_that_is_computed_twice_is_refused(tmp_path, tiny, taken):
+    nodes = [helper.make_node("Relu", ["image"], [name]) for name in ("twice", taken)]
+    path = tiny.save_onnx(tmp_path / "twice.onnx", nodes, {"stored": tiny.weights(8)})
+    with pytest.raises(ArtifactError, match="compute a value of one name"):
+        read_onnx(path)
+
+
+def test_read_onnx_operators_may_stand_before_what_they_read(tmp_path, tiny):
+    """ONNX Runtime sorts them, and older converters append their casts."""
+    nodes = [
+        helper.make_node("Relu", ["first"], ["out"]),
+        helper.make_node("Relu", ["image"], ["first"]),
+    ]
+    path = tiny.save_onnx(tmp_path / "late.onnx", nodes, {})
+    assert [operator.writes for operator in read_onnx(path).operators] == [("out",), ("first",)]
+
+
+def test_read_onnx_branches_with_values_of_one_name_are_no_circle(tmp_path, tiny):
+    """Each is in order by itself: its second operator reads its first."""
+    branches = {
+        f"{branch}_branch": helper.make_graph(
+            [
+                helper.make_node("Transpose", ["image"], [first]),
+                helper.make_node("Transpose", [first], [second]),
+            ],
+            branch,
+            [],
+            [helper.make_tensor_value_info(second, 1, None)],
+        )
+        for branch, first, second in (("then", "a", "b"), ("else", "b", "a"))
+    }
+    node = helper.make_node("If", ["flag"], ["out"], **branches)
+    path = tiny.save_onnx(tmp_path / "if.onnx", [node], {"flag": np.array(True)})
+    _, first, second, third, fourth = read_onnx(path).operators
+    assert (first.reads, third.reads) == (("image",), ("image",))
+    assert (second.reads, fourth.reads) == (first.writes, third.writes)
+    assert len({first.writes, second.writes, third.writes, fourth.writes}) == 4
+
+
 def test_read_onnx_own_function_is_local_and_noted(tmp_path, tiny):
     path = tiny.save_onnx(
         tmp_path / "f.onnx",

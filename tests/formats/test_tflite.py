@@ -202,15 +202,35 @@ def test_read_tflite_unpacked_constant_is_read_as_float(tmp_path, tiny):
     assert add.reads == ("0", "2")
 
 
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([(1, 2), (2, 1)], "need each other's results"),
+        ([(1, 1)], "need each other's results"),
+        ([(0, 1), (0, 1)], "compute one and the same value"),
+    ],
+)
+def test_read_tflite_values_in_a_circle_or_computed_twice_are_refused(
+    tmp_path, tiny, pairs, reason
+):
+    builder = tiny.TFLiteBuilder()
+    image, *_ = (builder.tensor(name, (1, 8)) for name in ("image", "first", "second"))
+    for source, result in pairs:
+        builder.add("DEQUANTIZE", [source], [result], options="DequantizeOptions")
+    path = builder.save(tmp_path / "circle.tflite", [image], [1])
+    with pytest.raises(ArtifactError, match=reason):
+        read_tflite(path)
+
+
 def test_read_tflite_constant_behind_the_flatbuffer_is_told_apart(tmp_path, tiny):
     builder = tiny.TFLiteBuilder()
     image = builder.tensor("image", (1, 8, 8, CHANNELS))
-    result = builder.tensor("result", (1, 8, 8, CHANNELS))
+    first, result = (builder.tensor(name, (1, 8, 8, CHANNELS)) for name in ("first", "result"))
     inside, behind = (builder.tensor(name, (8,), data=tiny.weights(8)) for name in ("in", "out"))
     buffer = builder.model.buffers[builder.graph.tensors[behind].buffer]
     buffer.data, buffer.offset, buffer.size = None, 4096, 32
-    builder.add("ADD", [image, inside], [result])
-    builder.add("MUL", [result, behind], [image])
+    builder.add("ADD", [image, inside], [first])
+    builder.add("MUL", [first, behind], [result])
     graph = read_tflite(builder.save(tmp_path / "apart.tflite", [image], [result]))
     assert [o.inputs[1].constant for o in graph.operators] == [True, True]
     assert [o.inputs[1].apart for o in graph.operators] == [False, True]
