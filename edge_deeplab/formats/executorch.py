@@ -23,7 +23,7 @@ from edge_deeplab.formats.graph import (
     TensorSpec,
 )
 from edge_deeplab.formats.operator_names import find_module
-from edge_deeplab.formats.source import LONGEST_SETTING, read_bytes, unreadable
+from edge_deeplab.formats.source import LONGEST_SETTING, RECORD_BYTES, read_bytes, unreadable
 from edge_deeplab.formats.xnnpack_graph import BACKEND, XnnpackGraph, XnnpackNode, XnnpackValue
 
 XNNPACK, DELEGATE = "xnnpack", "delegate"
@@ -88,6 +88,7 @@ class _ProgramReader:
         self._ours = file.text(METADATA_KEY) is not None
         self._names = OperatorNames(file)
         self._values = [entry["val"] for entry in file.plan["values"]]
+        self._parts: dict[int, XnnpackGraph] = {}
         self._kernels = [_kernel_name(told) for told in file.plan["operators"]]
 
     def instructions(self) -> Iterator[tuple[Operator, ...]]:
@@ -110,7 +111,9 @@ class _ProgramReader:
             if delegate.backend != BACKEND:
                 yield self._whole(delegate.backend, number, places, index)
                 return
-            graph = XnnpackGraph(delegate.content, self._file.named)
+            graph = self._parts.get(number) or XnnpackGraph(delegate.content, self._file)
+            self._parts[number] = graph
+            self._file.budget.spend(len(graph.nodes) + len(graph.values), RECORD_BYTES)
             constants = {p for p in places if (v := _at(self._values, p)) and _is_constant(v)}
             part = _XnnpackPart(graph, self._names, number, places, constants)
             for place, node in enumerate(graph.nodes, index):

@@ -16,6 +16,7 @@ from edge_deeplab.description import METADATA_KEY
 from edge_deeplab.documents import parse_json
 from edge_deeplab.errors import MissingDependencyError
 from edge_deeplab.formats.flatbuffer import FlatTable, Schema, load_schema, read_flatbuffer
+from edge_deeplab.formats.source import ReadingBudget
 
 METHOD = "forward"
 """The method that runs the network."""
@@ -57,6 +58,9 @@ class ExecuTorchFile:
     Args:
         content: the file's bytes, of which everything is a view.
 
+    Attributes:
+        budget: what reading the program and its delegates may hold in all.
+
     Raises:
         ValueError: when it is no program, here and in every method.
         MissingDependencyError: without executorch, whose schema is read.
@@ -64,7 +68,9 @@ class ExecuTorchFile:
 
     def __init__(self, content: bytes | bytearray) -> None:
         self._content = memoryview(content)
-        self._program = read_flatbuffer(content, executorch_schema("exir/_serialize/program.fbs"))
+        self.budget = ReadingBudget.for_file(len(content))
+        schema = executorch_schema("exir/_serialize/program.fbs")
+        self._program = read_flatbuffer(content, schema, self.budget)
         self._segments = self._program["segments"]
         self._base = self._segment_base()
 

@@ -262,12 +262,15 @@ class FlatTable:
         return found
 
 
-def read_flatbuffer(content: bytes | bytearray | memoryview, schema: Schema) -> FlatTable:
+def read_flatbuffer(
+    content: bytes | bytearray | memoryview, schema: Schema, budget: ReadingBudget | None = None
+) -> FlatTable:
     """Return the outermost table of a flatbuffer.
 
     Args:
         content: its bytes, of which arrays are views.
         schema: what they hold.
+        budget: of the file that it is a part of; None: a budget of its own.
 
     Raises:
         ValueError: when the schema's identifier is missing, or the bytes are too few.
@@ -275,5 +278,5 @@ def read_flatbuffer(content: bytes | bytearray | memoryview, schema: Schema) -> 
     view = memoryview(content)
     if bytes(view[4:8]) != schema.identifier.encode():
         raise ValueError(f"the {schema.identifier} identifier is missing")
-    buffer = _Buffer(view, schema, ReadingBudget.for_file(len(view)))
+    buffer = _Buffer(view, schema, budget or ReadingBudget.for_file(len(view)))
     return FlatTable(schema.root, schema.root, buffer, buffer.follow(0))

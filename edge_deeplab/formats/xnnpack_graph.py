@@ -5,7 +5,7 @@ which stand behind it or under names in the program's file.
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_deeplab.formats.executorch_file import executorch_schema
+from edge_deeplab.formats.executorch_file import ExecuTorchFile, executorch_schema
 from edge_deeplab.formats.flatbuffer import FlatTable, read_flatbuffer
 
 BACKEND = "XnnpackBackend"
@@ -89,22 +89,23 @@ class XnnpackGraph:
 
     Args:
         content: what the delegate holds.
-        named: returns the data of a name in the program's file.
+        file: the program that it is a part of, whose budget it takes from and which has the data that it names.
 
     Raises:
         ValueError: when it is none, here and in every method.
     """
 
-    def __init__(self, content: memoryview, named: Callable[[str], memoryview]) -> None:
+    def __init__(self, content: memoryview, file: ExecuTorchFile) -> None:
         if len(content) < _HEADER.size:
             raise ValueError("XNNPACK's part is too short for its header")
         magic, _, start, size, self._data_at, _ = _HEADER.unpack_from(content, 0)
         if magic != _MAGIC or start + size > len(content):
             raise ValueError("XNNPACK's part has no header that fits it")
-        self._content, self._named = content, named
+        self._content, self._named = content, file.named
         self._graph = read_flatbuffer(
             content[start : start + size],
             executorch_schema("backends/xnnpack/serialization/schema.fbs"),
+            file.budget,
         )
 
     @cached_property

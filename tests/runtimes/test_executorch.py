@@ -130,7 +130,7 @@ def test_part_that_is_none_of_xnnpacks_is_refused(path: Path) -> None:
     (delegate,) = file.delegates
     for content in (b"", bytes(40), bytes(delegate.content[:100])):
         with pytest.raises(ValueError, match="XNNPACK's part"):
-            XnnpackGraph(memoryview(content), file.named)
+            XnnpackGraph(memoryview(content), file)
 
 
 def test_program_is_a_cell_of_the_labs_matrix(path: Path) -> None:

@@ -94,7 +94,7 @@ class ExecuTorchReader:
                 raise ValueError(
                     f"a part is {delegate.backend}'s, which this comparison does not read"
                 )
-            self._locate(XnnpackGraph(delegate.content, self._file.named), f"part {number} ")
+            self._locate(XnnpackGraph(delegate.content, self._file), f"part {number} ")
 
     @property
     def names(self) -> Sequence[str]:
