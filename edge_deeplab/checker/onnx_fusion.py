@@ -5,15 +5,17 @@ replaces each group it knows (dequantize, operator, perhaps an activation that t
 by one integer operator; what does not fit its pattern stays float, conversions around it.
 
 Source: onnxruntime `core/optimizer/qdq_transformer/`: selectors_actions/qdq_selector_action_transformer.cc and
-qdq_selectors.cc (the groups), qdq_util.cc (IsClipMadeRedundantByQ), qdq_propagation.cc, qdq_s8_to_u8.cc.
+qdq_selectors.cc (the groups), qdq_util.cc (IsClipMadeRedundantByQ), qdq_propagation.cc, qdq_s8_to_u8.cc; before any of
+these `core/optimizer/pad_fusion.cc`, which makes the zeros of a Pad the padding of what reads them.
 """
 
+import math
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edge_deeplab.formats.graph import FileGraph, Operator, TensorSpec
+from edge_deeplab.formats.graph import Attribute, FileGraph, Operator, TensorSpec
 
 INTEGER_OPERATORS: Mapping[str, str] = {
     "Conv": "QLinearConv",
@@ -47,6 +49,10 @@ _UNCHANGED = (
 """Operators that run on integers as they are, once the conversions around them are dropped."""
 _PASSED_ON = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "MaxPool")
 """Operators past which conversions are moved."""
+_PAD_READERS = ("Conv", "AveragePool", "MaxPool")
+"""Operators whose own padding a Pad of zeros before them becomes."""
+_PADS_ARE_INPUTS = 11
+"""Opset from which a Pad has its sizes among its inputs."""
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Shape")
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 _MULTIPLIES = ("Conv", "MatMul")
@@ -96,7 +102,9 @@ def predict_fusion(graph: FileGraph, *, signed: bool | None = None) -> Fusion:
             continue
         if wiring.is_group(operator):
             fused[place] = INTEGER_OPERATORS[operator.type]
-        elif operator.type not in _UNCHANGED and wiring.reads_dequantized(operator):
+        elif operator.type in _UNCHANGED or wiring.is_padding(operator):
+            continue
+        elif wiring.reads_dequantized(operator):
             stays.add(place)
     left = [
         o for p, o in enumerate(graph.operators) if o.type in FLOAT_CONVOLUTIONS and p not in fused
@@ -115,6 +123,22 @@ class _Wiring:
         for operator in whole:
             for key in operator.reads:
                 self._readers[key].append(operator)
+        self._padding = {key for o in whole for key in self._padding_of(o)}
+        self._sources: dict[str, Operator | None] = {}
+
+    def is_padding(self, operator: Operator) -> bool:
+        """Tell whether an operator is a Pad that becomes the padding of what reads it."""
+        return not self._padding.isdisjoint(operator.writes)
+
+    def _padding_of(self, reader: Operator) -> Iterator[str]:
+        """Yield what the Pads compute that become an operator's own padding."""
+        automatic = reader.attributes.get("auto_pad", "NOTSET") != "NOTSET"
+        if reader.type not in _PAD_READERS or reader.domain or automatic or len(reader.writes) > 1:
+            return
+        pad = self._producers.get(reader.reads[0])
+        while pad is not None and _pads_with_zeros(pad) and self._only_reader(pad) is not None:
+            yield pad.writes[0]
+            pad = self._producers.get(pad.reads[0])
 
     def is_group(self, operator: Operator) -> bool:
         """Tell whether an operator has a dequantize before each input and fits the quantize after it."""
@@ -143,10 +167,18 @@ class _Wiring:
         return any(d is not None and not _is_constant(d.inputs[:1]) for d in before)
 
     def _dequantize_before(self, key: str) -> Operator | None:
-        producer = self._producers.get(key)
-        while producer is not None and producer.type in _PASSED_ON:
-            producer = self._producers.get(producer.reads[0])
-        return producer if producer is not None and producer.type == "DequantizeLinear" else None
+        """Return the dequantize that a value comes from, through what conversions are moved past."""
+        passed = []
+        while key not in self._sources:
+            passed.append(key)
+            source = self._producers.get(key)
+            if source is None or not (source.type in _PASSED_ON or self.is_padding(source)):
+                found = source is not None and source.type == "DequantizeLinear"
+                self._sources[key] = source if found else None
+                break
+            key = source.reads[0]
+        self._sources.update(dict.fromkeys(passed, self._sources[key]))
+        return self._sources[key]
 
     def _has_bias_that_fits(self, convolution: Operator) -> bool:
         """Tell whether there is no bias, a stored one, which the runtime quantizes, or a dequantized int32 one."""
@@ -192,6 +224,27 @@ def _stored_type(conversion: Operator) -> str | None:
         conversion.inputs[:1] if conversion.type == "DequantizeLinear" else conversion.outputs[:1]
     )
     return next((spec.dtype for spec in (zero_point, *side) if spec and spec.dtype), None)
+
+
+def _pads_with_zeros(pad: Operator) -> bool:
+    """Tell whether an operator is a Pad of stored numbers of zeros, at the ends of rows and columns alone."""
+    if pad.type != "Pad" or pad.domain or pad.attributes.get("mode", "constant") != "constant":
+        return False
+    value: Attribute | None
+    if (pad.version or 0) < _PADS_ARE_INPUTS:
+        value, pads = pad.attributes.get("value", 0.0), pad.attributes.get("pads")
+    elif not 2 <= len(pad.inputs) <= 3:
+        return False
+    else:
+        value = _scalar(pad, 2) if len(pad.inputs) > 2 else 0.0
+        pads = pad.inputs[1].values if pad.inputs[1] is not None else None
+    if not isinstance(value, float) or value != 0 or math.copysign(1, value) < 0:
+        return False  # the runtime looks at the bits
+    if not isinstance(pads, tuple):
+        return False
+    sizes = [int(size) for size in pads]
+    ends = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
+    return min(sizes, default=-1) >= 0 and not any(any(end[:2]) for end in ends)
 
 
 def _is_constant(specs: tuple[TensorSpec | None, ...]) -> bool:

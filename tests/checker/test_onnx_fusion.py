@@ -141,6 +141,71 @@ def test_conversion_is_moved_past_a_transpose(check):
     assert check(graph).count() == {"QLinearConv": 1, "Conv": 0}
 
 
+ROWS_AND_COLUMNS = [0, 0, 1, 1, 0, 0, 2, 2]
+
+
+def padded(graph, source, name, pads=ROWS_AND_COLUMNS, value=None, **attributes):
+    """Add a Pad of stored numbers, of nothing or a stored value."""
+    graph.constants[f"{name}_pads"] = np.array(pads, np.int64)
+    inputs = [source, f"{name}_pads"]
+    if value is not None:
+        graph.constants[f"{name}_value"] = np.float32(value)
+        inputs.append(f"{name}_value")
+    return graph.add("Pad", inputs, name, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("options", "folded"),
+    [
+        ({}, True),
+        ({"value": 0.0}, True),
+        ({"value": -0.0}, False),
+        ({"value": 1.0}, False),
+        ({"mode": "edge"}, False),
+        ({"pads": [0, 0, -1, -1, 0, 0, 0, 0]}, False),
+        ({"pads": [1, 0, 0, 0, 0, 0, 0, 0]}, False),
+    ],
+)
+def test_pad_of_zeros_becomes_the_convolutions_own(check, options, folded):
+    graph = Quantized()
+    pad = padded(graph, graph.conversions("image", "image"), "pad", **options)
+    graph.conversions(graph.conv(pad, "first"), "first")
+    fusion = check(graph)
+    assert fusion.count() == ({"QLinearConv": 1, "Conv": 0} if folded else {"Conv": 1})
+    stays = {graph.nodes[place].op_type for place in fusion.stays_float}
+    assert stays == (set() if folded else {"Pad"})
+
+
+def test_pads_one_after_another_and_before_a_pooling_are_folded_too(check):
+    graph = Quantized()
+    image = padded(graph, graph.conversions("image", "image"), "pad")
+    pooled = graph.add(
+        "AveragePool", [padded(graph, image, "again")], "pooled", kernel_shape=[5, 5]
+    )
+    graph.conversions(pooled, "pooled")
+    fusion = check(graph)
+    assert fusion.count() == {"QLinearAveragePool": 1, "Conv": 0}
+    assert not fusion.stays_float
+
+
+@pytest.mark.parametrize("between", ["reader", "transpose", "auto_pad"])
+def test_pad_that_is_not_the_convolutions_alone_stays(check, between):
+    graph = Quantized()
+    pad = padded(graph, graph.conversions("image", "image"), "pad")
+    if between == "reader":
+        graph.add("Abs", [pad], "other")
+    turned = (
+        graph.add("Transpose", [pad], "turn", perm=[0, 1, 3, 2]) if between == "transpose" else pad
+    )
+    first = graph.conv(turned, "first")
+    if between == "auto_pad":
+        graph.nodes[-1].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
+    graph.conversions(first, "first")
+    fusion = check(graph)
+    assert fusion.count() == {"Conv": 1}
+    assert "Pad" in {graph.nodes[place].op_type for place in fusion.stays_float}
+
+
 @pytest.mark.parametrize(("signed", "formed"), [(True, 1), (False, 0)])
 def test_int8_activations_of_several_readers_need_signed_kernels(tiny, tmp_path, signed, formed):
     graph = Quantized(dtype=np.int8, zero_point=-128)
