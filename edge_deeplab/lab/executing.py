@@ -27,8 +27,11 @@ from edge_deeplab.lab.runtime import ToolRuntime
 from edge_deeplab.lab.tools import TOOLS
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.artifact import ArtifactRuntime
+from edge_deeplab.targets import TARGETS, target_of
+from edge_deeplab.versions import installed_versions
 
 _MOST_IMAGES = 1 << 30
+_REFERENCE_PACKAGES = ("torch", "timm")
 
 
 def execute(
@@ -59,6 +62,9 @@ def execute(
         "data": references.digest,
         "class_map": repr(request.read_class_map()),
         "normalisation": repr(request.normalisation),
+        "threshold": request.threshold,
+        "runtime": request.runtime,
+        "packages": _packages(path, scored=checkpoint is not None),
         "reference": None if checkpoint is None else file_sha256(checkpoint),
     }
     if size_hw is not None:
@@ -75,6 +81,13 @@ def execute(
         return _read(Fields(keep_answer(status, path, asked, run)), checkpoint)
     except ValueError as error:
         raise ToolError(device.tool, f"what was kept of it cannot be read ({error})") from error
+
+
+def _packages(path: Path, *, scored: bool) -> Mapping[str, str]:
+    """Return the versions of what else computes: the file's own runtime, and the reference where one is scored."""
+    target = target_of(path)
+    own = TARGETS[target].packages if target else ()
+    return installed_versions(*own, *(_REFERENCE_PACKAGES if scored else ()))
 
 
 def _run(

@@ -17,7 +17,7 @@ from edge_deeplab.errors import OutputError
 from edge_deeplab.files import write_atomically
 from edge_deeplab.formats.manifest import content_sha256
 from edge_deeplab.lab.environments import FOLDER_VARIABLE, ToolStatus, lab_folder
-from edge_deeplab.lab.vulkan import find_driver
+from edge_deeplab.lab.vulkan import driver_state
 from edge_deeplab.versions import __version__
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,6 @@ def _key(status: ToolStatus, path: Path, request: Mapping[str, Any]) -> str:
         "file": content_sha256(path),
         "request": dict(request),
         "machine": machine(),
-        "driver": find_driver() if status.tool.needs_vulkan else None,
+        "driver": driver_state() if status.tool.needs_vulkan else None,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -6,10 +6,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
+from edge_deeplab import versions
 from edge_deeplab.errors import CheckpointError, ConfigError
 from edge_deeplab.formats.read import read_graph
 from edge_deeplab.lab import references
@@ -217,6 +219,37 @@ def test_run_lab_runs_a_file_on_labelled_images_and_keeps_the_scores(
     again = Heard()
     assert executing(halves_path, data=data, limit=2, progress=again).cells == (cell,)
     assert again.stages == told.stages[:1]
+
+
+@pytest.mark.parametrize(("package", "times"), [("ai-edge-litert", 2), ("torch", 1)])
+def test_run_lab_runs_again_with_another_version_of_the_own_runtime(
+    executing, fake, halves_path, make_dataset, monkeypatch, package, times
+):
+    """Without a reference torch has no part in it."""
+    data = make_dataset("test", 1, (16, 16))
+    fake.runs("(given[..., 1] > given[..., 0]).astype('int32')")
+    told = Heard()
+    executing(halves_path, data=data, progress=told)
+    monkeypatch.setattr(
+        versions, "version", lambda name: {package: "9.9"}.get(name) or version(name)
+    )
+    executing(halves_path, data=data, progress=told)
+    runs = [stage for stage in told.stages if stage[2] == "images"]
+    assert len(runs) == times
+
+
+def test_run_lab_scores_again_with_another_torch(
+    executing, fake, halves_path, make_dataset, scored, monkeypatch
+):
+    checkpoint, opened = scored
+    data = make_dataset("test", 1, (16, 16))
+    fake.runs("(given[..., 1] > given[..., 0]).astype('int32')")
+    executing(halves_path, data=data, reference=str(checkpoint))
+    monkeypatch.setattr(
+        versions, "version", lambda name: {"torch": "9.9"}.get(name) or version(name)
+    )
+    executing(halves_path, data=data, reference=str(checkpoint))
+    assert opened == [checkpoint] * 2
 
 
 def test_run_lab_counts_pixels_that_a_device_gets_wrong(executing, fake, halves_path, make_dataset):

@@ -1,5 +1,7 @@
 """What a tool's worker says, matched with the file's operators; what was said is kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from edge_deeplab.checker.report import check_artifact
@@ -82,6 +84,20 @@ def test_observe_asks_once_and_again_only_for_another_file_version_or_script(
     assert counter.read_text() == "."
     fake.answers(f"{answer} ")  # another script
     observed(fake, tflite_path)
+    assert counter.read_text() == ".."
+
+
+def test_observe_asks_again_with_another_vulkan_driver(fake, tflite_path, tmp_path, monkeypatch):
+    manifest = tmp_path / "driver.json"
+    manifest.write_text("{}")
+    monkeypatch.setenv("VK_DRIVER_FILES", str(manifest))
+    fake.tool = replace(fake.tool, needs_vulkan=True)
+    fake.install()
+    counter = tmp_path / "asked"
+    fake.answers(f"open({str(counter)!r}, 'a').write('.') and {{'left': {{}}}}")
+    for content in ("{}", "{}", '{"ICD": "newer"}'):
+        manifest.write_text(content)
+        assert observed(fake, tflite_path).failure is None
     assert counter.read_text() == ".."
 
 

@@ -43,3 +43,21 @@ def test_find_driver_leaves_a_gpus_driver_and_one_that_is_named_alone(tmp_path, 
     monkeypatch.setattr(vulkan, "_SYSTEM", ())
     monkeypatch.setenv("VK_DRIVER_FILES", "/opt/driver.json")
     assert vulkan.find_driver() == {}
+
+
+def test_driver_state_changes_with_what_is_named_and_with_what_stands_there(tmp_path, monkeypatch):
+    own, system = put(tmp_path / "own" / "driver.json"), put(tmp_path / "icd.d" / "gpu.json")
+    put(tmp_path / "dri" / "renderD128")
+    states = [vulkan.driver_state()]
+    system.write_text('{"ICD": "newer"}')
+    states.append(vulkan.driver_state())
+    monkeypatch.setenv("VK_DRIVER_FILES", str(own))
+    states.append(vulkan.driver_state())
+    own.write_text('{"ICD": "newer"}')
+    states.append(vulkan.driver_state())
+    monkeypatch.setenv("VK_DRIVER_FILES", f"/nowhere.json:{own.parent}")
+    states.append(vulkan.driver_state())
+    put(tmp_path / "own" / "other.json")
+    states.append(vulkan.driver_state())
+    assert all(states.count(state) == 1 for state in states)
+    assert vulkan.driver_state() == states[-1]
