@@ -4,7 +4,7 @@ A program that takes several sizes leaves heights and widths of its values open:
 picture. Here they are inferred for one size, so that what is said of a file of one size can be said of each of several.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edge_deeplab.formats.graph import Attribute, Convolution, Shape, height_and_width
@@ -12,6 +12,28 @@ from edge_deeplab.formats.sizes import Size, check_count
 
 _WINDOWS = ("conv", "max_pool", "avg_pool")
 _SCALINGS = ("upsample_bilinear", "upsample_nearest_neighbor")
+_PLANES = 4
+"""Axes of a map: pictures, channels, rows, columns."""
+# fmt: off
+_KEEPING = frozenset((
+    "abs", "acos", "asin", "atan", "atanh", "cast", "ceil", "clip", "cos", "cosh", "erf", "exp", "exp2", "floor",
+    "inverse", "log", "logical_not", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
+    "threshold", "clamped_relu", "elu", "gelu", "leaky_relu", "linear_activation", "prelu", "relu", "relu6",
+    "scaled_tanh", "sigmoid", "sigmoid_hard", "silu", "softmax", "softplus", "softplus_parametric", "softsign",
+    "thresholded_relu", "batch_norm", "instance_norm", "l2_norm", "layer_norm", "local_response_norm",
+    "dequantize", "identity", "quantize",
+))
+"""Operators whose result has the shape of what they read first."""
+_BROADCASTING = frozenset((
+    "add", "equal", "floor_div", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or",
+    "logical_xor", "maximum", "minimum", "mod", "mul", "not_equal", "pow", "real_div", "sub", "select",
+))
+"""Operators of several values that are stretched to one shape."""
+_REDUCTIONS = frozenset(f"reduce_{kind}" for kind in (
+    "argmax", "argmin", "l1_norm", "l2_norm", "log_sum", "log_sum_exp", "max", "mean", "min", "prod", "sum",
+    "sum_square",
+))
+# fmt: on
 
 
 def listed_sizes(model: Any) -> tuple[Size, ...]:
@@ -79,18 +101,38 @@ def inferred_shape(
     """
     if None not in declared or not inputs:
         return declared
-    source = inputs[0]
-    if kind in _WINDOWS or kind in _SCALINGS:
-        side = _windowed if kind in _WINDOWS else _scaled
-        planes = [side(source[a], a - 2, attributes, convolution) for a in range(2, len(source))]
-        known: Shape = (*source[:2], *planes)
-    elif kind == "transpose":
-        known = _transposed(source, attributes.get("perm"))
-    else:
-        known = _broadcast([_without_reduced(shape, attributes) for shape in inputs], len(declared))
+    known = _known_shape(kind, len(declared), inputs, attributes, convolution)
     if len(known) != len(declared):
         return declared
     return tuple(side if own is None else own for own, side in zip(declared, known, strict=True))
+
+
+def _known_shape(
+    kind: str,
+    rank: int,
+    inputs: Sequence[Shape],
+    attributes: Mapping[str, Attribute],
+    convolution: Convolution | None,
+) -> Shape:
+    """Return a shape, None for sides that are not known; () for an operator of which nothing is."""
+    source = inputs[0]
+    if kind in _WINDOWS or kind in _SCALINGS:
+        if len(source) != _PLANES or (kind == "conv" and convolution is None):
+            return ()
+        side = _windowed if kind in _WINDOWS else _scaled
+        planes = [side(source[a], a - 2, attributes, convolution) for a in range(2, _PLANES)]
+        channels = convolution.groups * convolution.multiplier if convolution else source[1]
+        return (source[0], channels, *planes)
+    if kind in _KEEPING:
+        return source
+    if kind in _BROADCASTING:
+        return _broadcast(inputs, rank)
+    if kind == "concat":
+        return _joined(inputs, attributes.get("axis"))
+    if kind in _REDUCTIONS or kind == "squeeze":
+        return _without(source, attributes)
+    shaped = _SHAPED.get(kind)
+    return shaped(source, attributes) if shaped else ()
 
 
 def _windowed(
@@ -102,7 +144,7 @@ def _windowed(
     if side is None:
         return None
     stride = height_and_width(attributes.get("strides"))[axis]
-    if stride < 1:
+    if stride < 1 or attributes.get("ceil_mode"):
         return None
     if str(attributes.get("pad_type", "valid")).startswith("same"):
         return -(-side // stride)
@@ -125,28 +167,99 @@ def _scaled(
     return None if side is None or not isinstance(factor, int | float) else int(side * factor)
 
 
-def _transposed(shape: Shape, places: Attribute | None) -> Shape:
-    order = [int(place) for place in places] if isinstance(places, tuple) else []
+def _transposed(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
+    order = _numbers(attributes.get("perm"))
     if sorted(order) != list(range(len(shape))):
         return ()
     return tuple(shape[place] for place in order)
 
 
-def _without_reduced(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
-    """Return a shape without the axes that a reduction or a squeeze takes away."""
+def _padded(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
+    """Return a shape with what is added before and behind each of its last axes."""
+    added = _numbers(attributes.get("pad"))
+    if not added or len(added) % 2 or len(added) > 2 * len(shape):
+        return ()
+    ends = [0] * (len(shape) - len(added) // 2)
+    ends += [before + behind for before, behind in zip(added[::2], added[1::2], strict=True)]
+    return tuple(
+        None if side is None else side + more for side, more in zip(shape, ends, strict=True)
+    )
+
+
+def _sliced(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
+    begin, end = (_numbers(attributes.get(name)) for name in ("begin", "end"))
+    steps = _numbers(attributes.get("stride", (1,) * len(shape)))
+    open_begin, open_end, gone = (
+        _numbers(attributes.get(name, (0,) * len(shape)))
+        for name in ("begin_mask", "end_mask", "squeeze_mask")
+    )
+    if any(len(told) != len(shape) for told in (begin, end, steps, open_begin, open_end, gone)):
+        return ()
+    sides: list[int | None] = []
+    for axis, side in enumerate(shape):
+        if gone[axis]:
+            continue
+        if side is None or not steps[axis]:
+            sides.append(None)
+            continue
+        first = None if open_begin[axis] else begin[axis]
+        last = None if open_end[axis] else end[axis]
+        sides.append(len(range(*slice(first, last, steps[axis]).indices(side))))
+    return tuple(sides)
+
+
+def _expanded(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
+    given = _numbers(attributes.get("axes"))
+    rank = len(shape) + len(given)
+    added = {axis % rank for axis in given}
+    sides = iter(shape)
+    return tuple(1 if axis in added else next(sides, None) for axis in range(rank))
+
+
+_SHAPED: Mapping[str, Callable[[Shape, Mapping[str, Attribute]], Shape]] = {
+    "transpose": _transposed,
+    "pad": _padded,
+    "slice_by_index": _sliced,
+    "expand_dims": _expanded,
+}
+
+
+def _without(shape: Shape, attributes: Mapping[str, Attribute]) -> Shape:
+    """Return a shape without the axes that a reduction or a squeeze takes away, or with 1 in their place."""
     axes = attributes.get("axes", attributes.get("axis"))
-    if axes is None or not shape or attributes.get("keep_dims", "axes" not in attributes):
-        return shape
-    gone = {int(axis) % len(shape) for axis in (axes if isinstance(axes, tuple) else (axes,))}
+    if axes is None or not shape:
+        return ()
+    gone = {axis % len(shape) for axis in _numbers(axes if isinstance(axes, tuple) else (axes,))}
+    if attributes.get("keep_dims"):
+        return tuple(1 if axis in gone else side for axis, side in enumerate(shape))
     return tuple(side for axis, side in enumerate(shape) if axis not in gone)
 
 
-def _broadcast(shapes: Sequence[Shape], rank: int) -> Shape:
-    """Return the shape that values of one rank have together: of each axis the side that is not 1."""
-    alike = [shape for shape in shapes if len(shape) == rank]
-    if not alike:
+def _joined(shapes: Sequence[Shape], axis: Attribute | None) -> Shape:
+    """Return the shape of values one after another: the sum along the axis, and what is known of the other sides."""
+    rank = len(shapes[0])
+    if not isinstance(axis, int) or not rank or any(len(shape) != rank for shape in shapes):
         return ()
+    joined = []
+    for place, sides in enumerate(zip(*shapes, strict=True)):
+        known = [side for side in sides if side is not None]
+        if place != axis % rank:
+            joined.append(known[0] if known else None)
+        else:
+            joined.append(sum(known) if len(known) == len(sides) else None)
+    return tuple(joined)
+
+
+def _broadcast(shapes: Sequence[Shape], rank: int) -> Shape:
+    """Return the shape that values have together: of each axis, counted from the last, the side that is not 1."""
+    if any(len(shape) > rank for shape in shapes):
+        return ()
+    alike = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
     return tuple(
-        max((side for side in sides if side is not None), default=None)
+        next((side for side in sides if side not in (None, 1)), None if None in sides else 1)
         for sides in zip(*alike, strict=True)
     )
+
+
+def _numbers(setting: Attribute | None) -> list[int]:
+    return [int(number) for number in setting] if isinstance(setting, tuple) else []
