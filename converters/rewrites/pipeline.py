@@ -9,7 +9,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from edge_deeplab.converters.aten import BATCH_NORM, HARD_TANH
+from edge_deeplab.converters.aten import BATCH_NORM
 from edge_deeplab.converters.program import NAMED, ProgramEditor
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
@@ -17,6 +17,7 @@ from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
 from edge_deeplab.converters.rewrites.int8_forms import take_int8_forms
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
 from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
+from edge_deeplab.converters.rewrites.unite_forms import unite_forms
 from edge_deeplab.formats.operator_names import WRAPPER, operator_name
 from edge_deeplab.models.quantization import Quantization
 
@@ -63,7 +64,6 @@ def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> Expo
 
 
 _COPIES = (torch.ops.aten.clone.default, torch.ops.aten.alias.default)
-_POOLS = (torch.ops.aten.max_pool2d.default, torch.ops.aten.avg_pool2d.default)
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 _TYPE_CHECK = torch.ops.aten._assert_tensor_metadata.default
 
@@ -84,22 +84,6 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
                 copy.replace_all_uses_with(source)
     for check in editor.calls(_TYPE_CHECK):
         editor.graph.erase_node(check)
-    return editor.finish()
-
-
-def unite_forms(program: ExportedProgram) -> ExportedProgram:
-    """Write functions as their modules are traced, the form that later rewrites and the converters look for.
-
-    Requires: operators that are not named yet.
-    Ensures: no relu6, and no pooling whose stride is left to its window; every output bit is the same.
-    """
-    editor = ProgramEditor(program)
-    for node in editor.calls(torch.ops.aten.relu6.default):
-        node.target, node.args = HARD_TANH, (node.args[0], 0.0, 6.0)
-    for pool in _POOLS:
-        for node in editor.calls(pool):
-            if len(node.args) == 2:
-                node.args = (*node.args, node.args[1])
     return editor.finish()
 
 

@@ -21,7 +21,6 @@ from edge_deeplab.converters.rewrites.pipeline import (
     name_operators,
     remove_no_ops,
     rewrites,
-    unite_forms,
 )
 from edge_deeplab.formats.operator_names import module_of, operator_name
 from edge_deeplab.models.aspp import ASPP
@@ -236,19 +235,6 @@ def test_remove_no_ops_keeps_the_copy_that_a_view_needs(image: torch.Tensor) -> 
 
     program = trace(Shuffle(), image)
     assert torch.equal(run(remove_no_ops(program), image), run(program, image))
-
-
-def test_unite_forms_writes_functions_as_modules(image: torch.Tensor) -> None:
-    class Net(nn.Module):
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return functional.max_pool2d(functional.relu6(image * 5) + nn.ReLU6()(image), 2)
-
-    program = trace(Net(), image)
-    united = unite_forms(program)
-    assert (operations(united)["hardtanh"], operations(united)["relu6"]) == (2, 0)
-    (pool,) = united.graph.find_nodes(op="call_function", target=torch.ops.aten.max_pool2d.default)
-    assert pool.args[1:] == ([2, 2], [2, 2])
-    assert torch.equal(run(united, image), run(program, image))
 
 
 def test_take_uint8_nhwc_gives_the_same_values_from_the_same_pixels() -> None:
