@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 from torch.nn import functional
 
 from edge_deeplab.description import Normalisation
@@ -14,7 +15,7 @@ from edge_deeplab.models.padded_convolution import PaddedConv2d, same_edges
 from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.tflite.network import TFLiteNetwork, read_network
 from edge_deeplab.runtimes.open import open_artifact
-from tests.models.tflite_files import POSITIVE, Writer, write_segmenter
+from tests.models.tflite_files import PIXEL, POSITIVE, Writer, write_segmenter
 from tests.tiny_files import TFLiteBuilder, weights
 
 UNIT = Normalisation((128.0,) * 3, (128.0,) * 3)
@@ -185,6 +186,58 @@ def test_file_whose_sizes_are_not_those_it_declares_is_refused(tmp_path: Path) -
     to.convolution("a", image, scores, (3, 1, 1, 3), strideW=2, strideH=2)
     path = to.builder.save(tmp_path / "a.tflite", [image], [scores])
     with pytest.raises(ArtifactError, match="gives 4x4 and the file says 5x5"):
+        read_network(path)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["CAST", "DEQUANTIZE", "QUANTIZE"])
+def test_constant_that_operators_pass_in_a_circle_is_refused(
+    kind: str, length: int, tmp_path: Path
+) -> None:
+    to = Writer(quantized=True)
+    image, scores = to.value("image", (1, 8, 8, 3)), to.value("scores", (1, 8, 8, 3))
+    zeros = np.zeros((1, 1, 1, 4), np.float32)
+    circle = [to.builder.tensor(f"circle {i}", zeros.shape, data=zeros) for i in range(length)]
+    for source, result in zip(circle, [*circle[1:], circle[0]], strict=True):
+        to.builder.add(kind, [source], [result])
+    to.builder.add(kind, [circle[0]], [to.builder.tensor("read", zeros.shape)])
+    to.convolution("a", image, scores, (3, 1, 1, 3))
+    path = to.builder.save(tmp_path / "a.tflite", [image], [scores])
+    with pytest.raises(ArtifactError, match=rf"{kind} \(circle 0\) computes a value that was read"):
+        read_network(path)
+
+
+def test_scores_are_the_declared_output_whatever_is_computed_after_it(tmp_path: Path) -> None:
+    to = Writer(quantized=True)
+    image = to.value("image", (1, 8, 8, 3), PIXEL)
+    scores, other = to.value("scores", (1, 8, 8, 3)), to.value("other", (1, 8, 8, 5))
+    ids = to.builder.tensor("ids", (1, 8, 8), "INT64")
+    to.convolution("a", image, scores, (3, 1, 1, 3))
+    to.convolution("b", image, other, (5, 1, 1, 3))
+    argmax = {"options": "ArgMaxOptions", "outputType": schema.TensorType.INT64}
+    to.builder.add("ARG_MAX", [other, to.setting("axis", 3)], [ids], **argmax)
+    network = read_network(to.builder.save(tmp_path / "a.tflite", [image], [scores]))
+    assert network.tensors["classifier.weight"].shape == (3, 3, 1, 1)
+    classes = read_network(to.builder.save(tmp_path / "b.tflite", [image], [ids]))
+    assert classes.tensors["classifier.weight"].shape == (5, 3, 1, 1)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_file_of_other_than_one_output_is_refused(count: int, tmp_path: Path) -> None:
+    to = Writer(quantized=True)
+    image, scores = to.value("image", (1, 8, 8, 3), PIXEL), to.value("scores", (1, 8, 8, 3))
+    to.convolution("a", image, scores, (3, 1, 1, 3))
+    path = to.builder.save(tmp_path / "a.tflite", [image], [scores] * count)
+    with pytest.raises(ArtifactError, match=f"it gives {count} outputs and not the scores alone"):
+        read_network(path)
+
+
+def test_file_that_gives_its_picture_back_is_refused(tmp_path: Path) -> None:
+    to = Writer(quantized=True)
+    image, scores = to.value("image", (1, 8, 8, 3), PIXEL), to.value("scores", (1, 8, 8, 3))
+    to.convolution("a", image, scores, (3, 1, 1, 3))
+    path = to.builder.save(tmp_path / "a.tflite", [image], [image])
+    with pytest.raises(ArtifactError, match="it computes nothing"):
         read_network(path)
 
 

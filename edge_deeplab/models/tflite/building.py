@@ -159,6 +159,10 @@ class GraphBuilder:
         self._take_pixels(pixels)
         return IMAGE
 
+    def name_of(self, key: str) -> str | None:
+        """Return the name of the value under a key of the file; None where no operator here computes it."""
+        return self._names.get(key)
+
     def size(self, name: str) -> Size:
         """Return the height and width of a value in the file."""
         return self._sizes[name]

@@ -33,7 +33,7 @@ class Constants:
 
     def pass_on(self, key: str, result: str) -> None:
         """Note that an operator only gives a constant another type."""
-        self._stored_as[result] = key
+        self._stored_as[result] = str(self._index(key))
 
     def floats(self, key: str) -> Floats:
         """Return the numbers that a constant stands for.
@@ -58,9 +58,7 @@ class Constants:
         return values
 
     def _index(self, key: str) -> int:
-        while key in self._stored_as:
-            key = self._stored_as[key]
-        return int(key)
+        return int(self._stored_as.get(key, key))
 
 
 def range_of(spec: TensorSpec) -> Range | None:

@@ -74,16 +74,49 @@ def read_network(path: Path, normalisation: Normalisation | None = None) -> TFLi
     try:
         with reading_flatbuffer(path):
             text = read_metadata(content, METADATA_KEY)
-            builder = GraphBuilder(Constants(FlatModel(content)), normalisation)
-            for operator in operators:
+            model = FlatModel(content)
+            _check_order(operators)
+            builder = GraphBuilder(Constants(model), normalisation)
+            output = _output(model)
+            for operator in _leading_to(output, operators):
                 _translate(builder, operator)
             description = None if text is None else parse_description(text, path=str(path))
-            return _finish(builder, description)
+            return _finish(builder, output, description)
     except NoPlaceError as error:
         raise ArtifactError(
             f"{path} cannot be imported: {error}; a network that maps one RGB picture to scores of classes, at any "
             "size, was expected; import a file of such a network"
         ) from error
+
+
+def _check_order(operators: Sequence[Operator]) -> None:
+    """Refuse a value that is computed after it was read, or twice: such operators stand in a circle."""
+    seen: set[str] = set()
+    for operator in operators:
+        seen.update(operator.reads)
+        if seen.intersection(operator.writes):
+            raise ValueError(
+                f"{operator.type} ({operator.name}) computes a value that was read or computed before"
+            )
+        seen.update(operator.writes)
+
+
+def _output(model: FlatModel) -> str:
+    """Return the key of the one value that the file gives."""
+    declared = model.vector(model.graphs()[0], "Outputs")
+    if len(declared) != 1:
+        raise NoPlaceError(f"it gives {len(declared)} outputs and not the scores alone")
+    return str(int(declared[0]))
+
+
+def _leading_to(output: str, operators: Sequence[Operator]) -> list[Operator]:
+    """Return the operators that a value is computed by, in order."""
+    needed, kept = {output}, []
+    for operator in reversed(operators):
+        if needed.intersection(operator.writes):
+            needed.update(operator.reads)
+            kept.append(operator)
+    return kept[::-1]
 
 
 def _translate(builder: GraphBuilder, operator: Operator) -> None:
@@ -93,11 +126,11 @@ def _translate(builder: GraphBuilder, operator: Operator) -> None:
         raise NoPlaceError(f"{operator.type} ({operator.name}) follows the class map")
 
 
-def _finish(builder: GraphBuilder, description: Description | None) -> TFLiteNetwork:
+def _finish(builder: GraphBuilder, output: str, description: Description | None) -> TFLiteNetwork:
     """Return the network, checked against the sizes that the file declares."""
-    if not builder.operators:
+    scores = builder.scores or builder.name_of(output)
+    if not builder.operators or scores is None:
         raise NoPlaceError("it computes nothing")
-    scores = builder.scores or builder.operators[-1].name
     if builder.size(scores) != builder.size_hw:
         scores = builder.enlarge(scores)
     builder.operators = needed_for(scores, builder.operators)
