@@ -22,6 +22,12 @@ _BACKBONE_KEYS = {
     *("norm_cfg", "norm_eval", "style", "multi_grid", "pretrained", "init_cfg", "frozen_stages"),
     *("with_cp", "in_channels", "stem_channels", "base_channels", "avg_down", "deep_stem"),
 }
+_HEAD_KEYS = {
+    *("type", "in_channels", "in_index", "input_transform", "channels", "num_classes"),
+    *("out_channels", "threshold", "conv_cfg", "norm_cfg", "act_cfg", "align_corners", "dilations"),
+    *("dropout_ratio", "loss_decode", "ignore_index", "sampler", "init_cfg"),
+}
+_PLUS_KEYS = {"c1_in_channels", "c1_channels"}
 
 
 def _spec(depth: int, *, is_plus: bool) -> ModelSpec:
@@ -41,6 +47,7 @@ def read_config(document: Fields) -> Told:
     model.choice("type", ("EncoderDecoder",))
     head, backbone = model.fields("decode_head"), model.fields("backbone")
     is_plus = _HEADS[head.choice("type", _HEADS)]
+    _check_head(head, is_plus=is_plus)
     rates = value_or(head, "dilations", [1, 6, 12, 18])
     if not isinstance(rates, list) or rates[:1] != [1]:
         raise ValueError(
@@ -58,6 +65,19 @@ def read_config(document: Fields) -> Told:
     return Told(
         _spec(_depth(backbone), is_plus=is_plus).with_options(options), _normalisation(model)
     )
+
+
+def _check_head(head: Fields, *, is_plus: bool) -> None:
+    head.only(_HEAD_KEYS | _PLUS_KEYS if is_plus else _HEAD_KEYS)
+    if head.has("act_cfg"):
+        head.fields("act_cfg").choice("type", ("ReLU",))
+    if head.has("in_index"):
+        head.choice("in_index", (-1, 3))
+    only_value(head, "conv_cfg", None, "convolutions are torch's own here")
+    only_value(head, "input_transform", None, "the head reads the last stage")
+    if head.has("out_channels"):
+        classes = value_or(head, "num_classes", None)
+        only_value(head, "out_channels", classes, "each class has a channel of scores")
 
 
 def _depth(backbone: Fields) -> int:

@@ -151,6 +151,29 @@ def change(document: dict[str, Any], table: str, **fields: Any) -> dict[str, Any
         ("mmseg", change(MMSEG, "decode_head", type="FCNHead"), "type is 'FCNHead'"),
         (
             "mmseg",
+            change(MMSEG, "decode_head", act_cfg={"type": "GELU"}),
+            "act_cfg.type is 'GELU', not one of ReLU",
+        ),
+        ("mmseg", change(MMSEG, "decode_head", dw_act_cfg=None), "'dw_act_cfg' is not known"),
+        ("mmseg", change(MMSEG, "decode_head", in_index=2), "in_index is 2, not one of -1, 3"),
+        ("mmseg", change(MMSEG, "decode_head", conv_cfg={"type": "DCN"}), "conv_cfg is"),
+        (
+            "mmseg",
+            change(MMSEG, "decode_head", input_transform="resize_concat"),
+            "input_transform is",
+        ),
+        (
+            "mmseg",
+            change(MMSEG, "decode_head", num_classes=2, out_channels=1),
+            "out_channels is 1, not 2",
+        ),
+        (
+            "mmseg",
+            change(MMSEG, "decode_head", type="ASPPHead", c1_channels=48),
+            "'c1_channels' is not known",
+        ),
+        (
+            "mmseg",
             {"model": {**MMSEG, "data_preprocessor": {"mean": [0, 0, 0], "std": [1, 1, 1]}}},
             "bgr_to_rgb is False, not True",
         ),
@@ -159,6 +182,26 @@ def change(document: dict[str, Any], table: str, **fields: Any) -> dict[str, Any
 def test_what_cannot_be_shown_equal_is_refused(source: str, said: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason.replace("[", r"\[")):
         tell_of(SOURCES[source], said)
+
+
+def test_head_of_mmsegmentation_says_much_that_changes_no_result() -> None:
+    """The head of their own `deeplabv3plus_r50-d8.py`, as mmengine writes it."""
+    said = change(
+        MMSEG,
+        "decode_head",
+        in_channels=2048,
+        in_index=3,
+        c1_in_channels=256,
+        dropout_ratio=0.1,
+        num_classes=19,
+        out_channels=19,
+        norm_cfg={"type": "SyncBN", "requires_grad": True},
+        act_cfg={"type": "ReLU"},
+        loss_decode={"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
+        sampler=None,
+    )
+    told = tell_of(SOURCES["mmseg"], said)
+    assert told.spec == tell_of(SOURCES["mmseg"], {"model": MMSEG}).spec
 
 
 def test_unknown_source_lists_the_choices() -> None:
