@@ -32,8 +32,9 @@ def unite_forms(program: ExportedProgram) -> ExportedProgram:
         node.target, node.args = HARD_TANH, (node.args[0], 0.0, 6.0)
     for pool in _POOLS:
         for node in editor.calls(pool):
-            if len(node.args) == 2:
-                node.args = (*node.args, node.args[1])
+            image, window, *settings = node.args
+            stride, rest = settings[:1], settings[1:]
+            node.args = (image, window, *(stride if stride and stride[0] else [window]), *rest)
     for node in editor.calls(_PADDED_BY_WORD):
         _pad_by_numbers(editor, node)
     return editor.finish()

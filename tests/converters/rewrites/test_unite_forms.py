@@ -1,10 +1,15 @@
 """What a network can say in several forms is said in one before anything else looks at the graph."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
+from torch.export import ExportedProgram
 from torch.nn import functional
 
+from edge_deeplab.converters.adapters import pad_zeros_before_max_pool
 from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
 from edge_deeplab.converters.rewrites.unite_forms import unite_forms
 from tests.converters.conftest import randomise_batch_norm
@@ -33,6 +38,50 @@ def test_unite_forms_writes_functions_as_modules(image: torch.Tensor) -> None:
     (pool,) = united.graph.find_nodes(op="call_function", target=torch.ops.aten.max_pool2d.default)
     assert pool.args[1:] == ([2, 2], [2, 2])
     assert torch.equal(run(united, image), run(program, image))
+
+
+class Pooled(nn.Module):
+    """Poolings as functions, whose stride is that of their window unless they say."""
+
+    def __init__(self, pool: Callable[..., torch.Tensor], settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.pool, self.settings = pool, settings
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.pool(image.relu(), 3, **self.settings)
+
+
+@pytest.mark.parametrize("pool", [functional.max_pool2d, functional.avg_pool2d])
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ([3, 3], [3, 3])),
+        ({"padding": 1}, ([3, 3], [3, 3], [1, 1])),
+        ({"stride": 2, "padding": 1}, ([3, 3], [2, 2], [1, 1])),
+        ({"stride": None, "padding": (1, 0)}, ([3, 3], [3, 3], [1, 0])),
+    ],
+    ids=["window", "padded", "stride", "none"],
+)
+def test_unite_forms_tells_the_stride_of_a_pooling(
+    pool: Callable[..., torch.Tensor],
+    settings: dict[str, Any],
+    told: tuple[list[int], ...],
+    image: torch.Tensor,
+) -> None:
+    program = trace(Pooled(pool, settings), image)
+    united = unite_forms(program)
+    assert [call.args[1:] for call in pools(united)] == [told]
+    assert torch.equal(run(united, image), run(program, image))
+    padded = pad_zeros_before_max_pool(united)
+    assert [call.args[2] for call in pools(padded)] == [told[1]]
+    assert torch.equal(run(padded, image), run(program, image))
+
+
+def pools(program: ExportedProgram) -> list[fx.Node]:
+    names = ("max_pool2d", "avg_pool2d")
+    calls = program.graph.find_nodes
+    targets = [getattr(torch.ops.aten, name).default for name in names]
+    return [node for target in targets for node in calls(op="call_function", target=target)]
 
 
 @pytest.mark.parametrize(
