@@ -1,7 +1,8 @@
-"""The float16 form of an ONNX model: the network's body in float16, its last resize in float32.
+"""The float16 form of an ONNX model: the network's body in float16, what enlarges its logits in float32.
 
 Logits that are rounded to float16 tie between classes, and few runtimes resize float16 on a CPU; so
-the body ends in one cast, and the enlarged logits and the class map are computed in float32.
+the body ends in one cast, and the enlarged logits and the class map are computed in float32. Where nothing enlarges
+them, the body ends in the logits.
 """
 
 from collections.abc import Sequence
@@ -39,17 +40,18 @@ _RESIZE_DATA = 0
 
 
 def convert_to_float16(model: Any) -> None:
-    """Change the model, in place, to compute in float16 up to its last Resize. Input and output keep their types.
+    """Change the model, in place, to compute in float16 up to its logits. Input and output keep their types.
 
     Args:
-        model: onnx ModelProto in float32, nodes in topological order, constants as initializers.
+        model: onnx ModelProto in float32 of one output, nodes in topological order, constants as initializers.
 
     Raises:
-        ConversionError: when it has no Resize, or a weight lies outside of float16's range.
+        ConversionError: when a weight lies outside of float16's range.
     """
     onnx = require("onnx", package="onnx", extra="onnx")
     graph = model.graph
-    body, tail = _split_at_last_resize(graph)
+    end = _end_of_body(onnx, graph)
+    body, tail = _split_after(graph, end)
     _cast_to_float16_instead(onnx, body)
     kept = _read_as_float32(body, tail)
     for tensor in graph.initializer:
@@ -61,20 +63,41 @@ def convert_to_float16(model: Any) -> None:
         if value.name in computed and kind.elem_type == onnx.TensorProto.FLOAT:
             kind.elem_type = onnx.TensorProto.FLOAT16
     casts = [_cast_to_float32(onnx, tail, name) for name in _crossing(computed, tail)]
+    if end == graph.output[0].name:
+        casts.append(_cast_output(onnx, body, end))
     del graph.node[:]
     graph.node.extend([*body, *casts, *tail])
 
 
-def _split_at_last_resize(graph: Any) -> tuple[list[Any], list[Any]]:
-    """Return copies of the nodes before the last Resize, and of the rest."""
-    nodes = [_copy(node) for node in graph.node]
-    places = [index for index, node in enumerate(nodes) if node.op_type == "Resize"]
-    if not places:
-        raise ConversionError(
-            "an ONNX graph without a Resize came, one that ends in the enlarged logits was expected; "
-            "export this model in precision fp32"
-        )
-    return nodes[: places[-1]], nodes[places[-1] :]
+def _end_of_body(onnx: Any, graph: Any) -> str:
+    """Return the value that the last enlargement or the class map is made of, else the output.
+
+    Behind it stands nothing that has weights or joins values.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    weights = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+    value = end = graph.output[0].name
+    while (node := makers.get(value)) is not None:
+        sources = {name for name in node.input if name in makers}
+        has_weights = node.op_type != "Resize" and not weights.isdisjoint(node.input)
+        if len(sources) != 1 or has_weights:
+            break
+        (value,) = sources
+        if node.op_type in ("Resize", "ArgMax"):
+            end = value
+    return str(end)
+
+
+def _split_after(graph: Any, end: str) -> tuple[list[Any], list[Any]]:
+    """Return copies of the nodes that a value is computed by, and of the rest."""
+    needed, body, tail = {end}, [], []
+    for node in map(_copy, reversed(graph.node)):
+        if needed.isdisjoint(node.output):
+            tail.append(node)
+        else:
+            needed.update(node.input)
+            body.append(node)
+    return body[::-1], tail[::-1]
 
 
 def _copy(node: Any) -> Any:
@@ -118,3 +141,15 @@ def _cast_to_float32(onnx: Any, tail: Sequence[Any], name: str) -> Any:
             if read == name:
                 node.input[position] = result
     return onnx.helper.make_node("Cast", [name], [result], name=result, to=onnx.TensorProto.FLOAT)
+
+
+def _cast_output(onnx: Any, body: Sequence[Any], name: str) -> Any:
+    """Return a cast of the body's last value to the output, and name that value after its operator, in place."""
+    (maker,) = (node for node in body if name in node.output)
+    for node in body:
+        for values in (node.input, node.output):
+            values[:] = [maker.name if value == name else value for value in values]
+    cast_name = f"{maker.name}_float32"
+    return onnx.helper.make_node(
+        "Cast", [maker.name], [name], name=cast_name, to=onnx.TensorProto.FLOAT
+    )

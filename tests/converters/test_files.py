@@ -6,18 +6,47 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import onnxsim
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional
 
 from edge_deeplab.checker.tflite.operator_signatures import read_signatures
 from edge_deeplab.checker.tflite.versions import lint_versions
+from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.devices.heads import HEAD_FORMS
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.converters.float16 import convert_to_float16
 from edge_deeplab.converters.onnx_file import name_after_operators, simplify_if_equal
 from edge_deeplab.converters.tflite_file import TFLiteFile
 from edge_deeplab.description import Head
 from edge_deeplab.errors import ConversionError
+from tests.converters.conftest import CLASSES, NORMALISATION, SIZE_HW, describe
 
 Exported = Callable[[str, str, Head], Path]
+FLOAT16 = onnx.TensorProto.FLOAT16
+ENDS = {
+    "logits": ["Cast", "Resize"],
+    "quarter-logits": ["Cast"],
+    "exact": ["Cast", "Resize", "ArgMax", "Cast"],
+    "fast": ["Cast", "Resize", "ArgMax", "Cast"],
+}
+"""What an ONNX file of float16 computes behind its last convolution."""
+
+
+class Alone(nn.Module):
+    """A network whose one resize enlarges its logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=4, padding=1)
+        self.classifier = nn.Conv2d(8, len(CLASSES), 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.classifier(self.stem(images).relu())
+        return functional.interpolate(logits, size=images.shape[-2:], mode="bilinear")
 
 
 @pytest.fixture
@@ -66,12 +95,43 @@ def test_onnx_float16_ends_before_the_last_resize(exported: Exported) -> None:
     assert [n.op_type for n in nodes[last_cast + 1 :]] == ["Resize", "ArgMax", "Cast"]
 
 
-def test_onnx_float16_without_resize_is_refused() -> None:
-    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
-    values = [onnx.helper.make_tensor_value_info(n, 1, [1]) for n in ("x", "y")]
-    model = onnx.helper.make_model(onnx.helper.make_graph([relu], "g", values[:1], values[1:]))
-    with pytest.raises(ConversionError, match="without a Resize"):
-        convert_to_float16(model)
+def test_onnx_float16_of_quarter_logits_ends_in_them(
+    canonical: Callable[[Head], CanonicalGraph], image_hwc: torch.Tensor, tmp_path: Path
+) -> None:
+    """The decoder's own enlargement stands before its convolutions: those are of float16 too."""
+    graph = canonical("logits").rewritten(HEAD_FORMS["quarter-logits"].asked)
+    path = tmp_path / "a.onnx"
+    write_target(graph, describe("onnx", "fp16", "logits"), path)
+    model = onnx.load(path)
+    assert {n.op_type for n in model.graph.node} >= {"Resize", "Conv"}
+    assert [n.op_type for n in model.graph.node][-2:] == ["Conv", "Cast"]
+    assert {t.data_type for t in model.graph.initializer if len(t.dims) == 4} == {FLOAT16}
+    expected = graph.run(image_hwc)
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"image": image_hwc[None].numpy()})
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], expected.numpy(), atol=2e-2 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("head", ["logits", "quarter-logits", "exact", "fast"])
+def test_onnx_float16_of_a_network_that_enlarges_its_logits_alone(
+    head: str, image_hwc: torch.Tensor, tmp_path: Path
+) -> None:
+    """DeepLabV3 has no enlargement within, and none at all where its small logits are given out."""
+    torch.manual_seed(0)
+    form = HEAD_FORMS[head]
+    graph = capture(Alone().eval(), NORMALISATION, SIZE_HW, form.head, None, form.asked)
+    path = tmp_path / "a.onnx"
+    write_target(graph, describe("onnx", "fp16", form.head), path)
+    kinds = [n.op_type for n in onnx.load(path).graph.node]
+    assert kinds.count("Resize") == (head != "quarter-logits")
+    behind = kinds[max(i for i, kind in enumerate(kinds) if kind == "Conv") + 1 :]
+    assert behind[: len(ENDS[head])] == ENDS[head]
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"image": image_hwc[None].numpy()})
+    expected = graph.run(image_hwc).numpy()
+    if form.head == "classes":
+        assert (found[0] == expected).mean() > 0.98
+    else:
+        np.testing.assert_allclose(found[0], expected, atol=1e-2 * np.abs(expected).max())
 
 
 def test_tflite_float16_refuses_a_weight_beyond_its_range(exported: Exported) -> None:
