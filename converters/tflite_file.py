@@ -132,6 +132,15 @@ class TFLiteFile:
             operator.builtinOptionsType = self._schema.BuiltinOptions.QuantizeOptions
             operator.builtinOptions = self._schema.QuantizeOptionsT()
 
+    def sample_nearest_as_torch(self) -> None:
+        """Let resizes to the nearest pixel take the one at the floor of the place times the ratio, as torch does.
+
+        litert-torch has them measure from half-pixel centres, which at ratios that are not whole gives others.
+        """
+        for operator in self._graph.operators:
+            if self._name_of(operator) == "RESIZE_NEAREST_NEIGHBOR":
+                operator.builtinOptions.halfPixelCenters = False
+
     def _saturates(self, operator: Any) -> bool:
         """Whether an operator is a ReLU in int8 that cuts nothing off which its result's range does not."""
         ends = _RELUS.get(self._name_of(operator))

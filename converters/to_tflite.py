@@ -53,6 +53,7 @@ def write_tflite(graph: CanonicalGraph, description: Description, path: Path) ->
         file.take_uint8_input()
     else:
         file.dequantize_input()
+    file.sample_nearest_as_torch()
     if graph.is_quantized:
         file.requantize_relus()
     if description.precision == "fp16":
