@@ -19,7 +19,7 @@ from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 from torch.utils._pytree import tree_flatten
 
-from edge_deeplab.formats.operator_names import identifier, module_of
+from edge_deeplab.formats.operator_names import WRAPPER, identifier, module_of
 
 _SOURCE = "edge_deeplab_source"
 """What a node's `meta["val"]` was computed from."""
@@ -241,6 +241,13 @@ class ProgramEditor:
             self._state.pop(str(spec.target), None)
             self._constants.pop(str(spec.target), None)
             self.graph.erase_node(node)
+
+
+def traced_in(node: fx.Node) -> str:
+    """Return the path of the innermost module that a node was traced in."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path: str = stack[-1][0] if stack else ""
+    return f"{path}.".removeprefix(WRAPPER).removesuffix(".")
 
 
 class _Shapes(FakeTensorProp):

@@ -24,8 +24,9 @@ def integer_ratio_resize(
 ) -> ExportedProgram:
     """Turn resize(x) into R x C, R (H, h) and C (w, W) the weights of its rows and columns.
 
-    Requires: a bilinear resize of floats whose ratio is not whole or that aligns corners; at whole ratios with
-        half-pixel centres, and of int8 maps, whose products would have no scale, it is left alone.
+    Requires: resizes that go by their size (`unite_forms`); a bilinear one of floats whose ratio is not whole or that
+        aligns corners; at whole ratios with half-pixel centres, and of int8 maps, whose products would have no scale,
+        it is left alone.
     Ensures: no such resize in the modules; outputs agree up to float32 rounding of the sums.
     """
     editor = ProgramEditor(program)

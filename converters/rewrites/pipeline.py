@@ -10,7 +10,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import BATCH_NORM
-from edge_deeplab.converters.program import NAMED, ProgramEditor
+from edge_deeplab.converters.program import NAMED, ProgramEditor, traced_in
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
@@ -105,15 +105,8 @@ def name_operators(program: ExportedProgram) -> ExportedProgram:
     # constants first: an operator called like one is numbered, whoever called it so
     editor.shorten_paths(WRAPPER)
     for node in unnamed:
-        editor.name(node, operator_name(_module_path(node), _operation(node)))
+        editor.name(node, operator_name(traced_in(node), _operation(node)))
     return editor.finish()
-
-
-def _module_path(node: fx.Node) -> str:
-    """Return the path of the innermost module that the node was traced in."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    path: str = stack[-1][0] if stack else ""
-    return f"{path}.".removeprefix(WRAPPER)
 
 
 def _operation(node: fx.Node) -> str:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from edge_deeplab.converters.adapters import pad_zeros_before_max_pool
 from edge_deeplab.converters.rewrites.pipeline import apply_rewrites
 from edge_deeplab.converters.rewrites.unite_forms import unite_forms
+from edge_deeplab.errors import CaptureError
 from tests.converters.conftest import randomise_batch_norm
 from tests.converters.rewrites.graphs import seeded
 from tests.converters.test_rewrites import operations, run, trace
@@ -113,3 +114,76 @@ def test_unite_forms_tells_padding_by_numbers_and_batch_norm_folds(
     folded = apply_rewrites(program)
     assert operations(folded) == {"conv2d": 1, **({"constant_pad_nd": 1} if pads else {})}
     torch.testing.assert_close(run(folded, image), run(program, image), rtol=1e-5, atol=1e-5)
+
+
+class Resized(nn.Module):
+    """A map, resized in a module of its own."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.up = Interpolated(settings)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.up(image)
+
+
+class Interpolated(nn.Module):
+    """A resize."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return functional.interpolate(image, **self.settings)
+
+
+MODES = ("bilinear", "nearest", "bicubic", "nearest-exact")
+CORNERS = {"scale_factor": 1.5, "mode": "bilinear", "align_corners": True}
+RECOMPUTED = {"scale_factor": 1.5, "mode": "bilinear", "recompute_scale_factor": True}
+
+
+@pytest.mark.parametrize(
+    ("settings", "size_hw"),
+    [
+        *(({"scale_factor": 1.5, "mode": mode}, (24, 10)) for mode in MODES),
+        *(({"scale_factor": (2.0, 0.5), "mode": mode}, (23, 10)) for mode in MODES),
+        ({"scale_factor": 34 / 23, "mode": "bilinear"}, (23, 23)),
+        ({"scale_factor": 1.1, "mode": "bilinear"}, (10, 20)),
+        ({"scale_factor": 2, "mode": "bilinear", "antialias": True}, (7, 9)),
+        (CORNERS, (23, 15)),
+        (RECOMPUTED, (23, 15)),
+        ({"scale_factor": 0.5, "mode": "nearest"}, (23, 21)),
+    ],
+    ids=str,
+)
+def test_unite_forms_lets_a_resize_go_by_the_size_of_its_result(
+    settings: dict[str, Any], size_hw: tuple[int, int]
+) -> None:
+    image = seeded(1, 3, *size_hw)
+    program = trace(Resized(settings), image)
+    expected = run(program, image)
+    united = unite_forms(program)
+    (resize,) = (n for n in united.graph.nodes if n.op == "call_function")
+    assert (resize.args[1], resize.args[-1]) == (list(expected.shape[2:]), None)
+    torch.testing.assert_close(run(united, image), expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "size_hw", "after"),
+    [
+        *(({"scale_factor": 1.75, "mode": mode}, (5, 24), "8x42") for mode in MODES),
+        ({"scale_factor": 1.5, "mode": "bilinear"}, (23, 24), "34x36"),
+        ({"scale_factor": 0.5, "mode": "bilinear"}, (23, 24), "11x12"),
+        ({"scale_factor": (1, 1.1), "mode": "bilinear"}, (20, 19), "20x20"),
+        ({"scale_factor": 1.48, "mode": "bilinear"}, (23, 23), "34x34"),
+    ],
+    ids=str,
+)
+def test_unite_forms_refuses_a_resize_that_samples_by_its_factor(
+    settings: dict[str, Any], size_hw: tuple[int, int], after: str
+) -> None:
+    program = trace(Resized(settings), seeded(1, 3, *size_hw))
+    before = "{}x{}".format(*size_hw)
+    with pytest.raises(CaptureError, match=rf"^up__\w+2d resizes {before} by .* to {after}, less"):
+        unite_forms(program)
