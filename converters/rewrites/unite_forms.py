@@ -64,8 +64,9 @@ def unite_forms(program: ExportedProgram) -> ExportedProgram:
 
 def _pad_by_numbers(editor: ProgramEditor, convolution: fx.Node) -> None:
     """Let a convolution pad by what its word means, in place; the odd zero stands behind, in a pad of its own."""
-    told: Any = convolution.args
-    image, weight, bias, stride, word, rate, groups = (*told, *_UNTOLD[len(told) - 2 :])
+    arguments: list[Any] = [*convolution.args]
+    arguments += _UNTOLD[len(arguments) - 2 :]
+    image, weight, bias, stride, word, rate, groups = arguments
     kernel_hw = weight.meta["val"].shape[2:] if word == "same" else (1, 1)
     totals = [step * (side - 1) for side, step in zip(kernel_hw, rate, strict=True)]
     odd_h, odd_w = (total % 2 for total in totals)
