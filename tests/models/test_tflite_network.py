@@ -203,7 +203,7 @@ def test_constant_that_operators_pass_in_a_circle_is_refused(
     to.builder.add(kind, [circle[0]], [to.builder.tensor("read", zeros.shape)])
     to.convolution("a", image, scores, (3, 1, 1, 3))
     path = to.builder.save(tmp_path / "a.tflite", [image], [scores])
-    with pytest.raises(ArtifactError, match=rf"{kind} \(circle 0\) computes a value that was read"):
+    with pytest.raises(ArtifactError, match="some of its operators need each other's results"):
         read_network(path)
 
 

@@ -75,7 +75,6 @@ def read_network(path: Path, normalisation: Normalisation | None = None) -> TFLi
         with reading_flatbuffer(path):
             text = read_metadata(content, METADATA_KEY)
             model = FlatModel(content)
-            _check_order(operators)
             builder = GraphBuilder(Constants(model), normalisation)
             output = _output(model)
             for operator in _leading_to(output, operators):
@@ -87,18 +86,6 @@ def read_network(path: Path, normalisation: Normalisation | None = None) -> TFLi
             f"{path} cannot be imported: {error}; a network that maps one RGB picture to scores of classes, at any "
             "size, was expected; import a file of such a network"
         ) from error
-
-
-def _check_order(operators: Sequence[Operator]) -> None:
-    """Refuse a value that is computed after it was read, or twice: such operators stand in a circle."""
-    seen: set[str] = set()
-    for operator in operators:
-        seen.update(operator.reads)
-        if seen.intersection(operator.writes):
-            raise ValueError(
-                f"{operator.type} ({operator.name}) computes a value that was read or computed before"
-            )
-        seen.update(operator.writes)
 
 
 def _output(model: FlatModel) -> str:
