@@ -2,7 +2,9 @@
 
     python recipes/ship.py runs/camvid --data camvid --name camvid-efficientnet-lite0
 
-The rounded weights are what is measured, because they are what every export and parity run starts from.
+Of several runs, each of which started from the one before, the mean of their weights ships; what is told of the
+training is the last one's. The rounded weights are what is measured, because they are what every export and parity run
+starts from.
 """
 
 import argparse
@@ -10,8 +12,11 @@ import dataclasses
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import edge_deeplab.weights
 from edge_deeplab.data.dataset import SegmentationDataset, open_dataset
@@ -41,6 +46,25 @@ def measure(checkpoint_path: Path, dataset: SegmentationDataset) -> dict[str, An
     }
 
 
+def mean_of(runs: Sequence[Path]) -> Checkpoint:
+    """Return the last run's best checkpoint, with the mean of the weights and statistics of all of them."""
+    several = [load_checkpoint(run / "best.safetensors") for run in runs]
+    if len(several) == 1:
+        return several[0]
+    weights = [checkpoint.build().state_dict() for checkpoint in several]
+    mean = {
+        name: torch.stack([each[name].double() for each in weights]).mean(0).to(tensor.dtype)
+        for name, tensor in weights[-1].items()
+    }
+    provenance = {**several[-1].info.provenance, "mean_of": [each.sha256 for each in several]}
+    info = dataclasses.replace(several[-1].info, provenance=provenance)
+    model = several[-1].build()
+    model.load_state_dict(mean)
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder) / "mean.safetensors", model, info)
+        return load_checkpoint(Path(folder) / "mean.safetensors")
+
+
 def write(path: Path, trained: Checkpoint, info: CheckpointInfo) -> None:
     """Write a checkpoint in half precision; scales of quantizers stay as they are."""
     save_checkpoint(path, trained.build(), info, quantization=trained.quantization, half=True)
@@ -49,11 +73,11 @@ def write(path: Path, trained: Checkpoint, info: CheckpointInfo) -> None:
 def main() -> None:
     """Round, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", required=True)
     arguments = parser.parse_args()
-    trained = load_checkpoint(arguments.run / "best.safetensors")
+    trained = mean_of(arguments.runs)
     with tempfile.TemporaryDirectory() as folder:
         rounded = Path(folder) / "rounded.safetensors"
         write(rounded, trained, trained.info)
@@ -63,8 +87,8 @@ def main() -> None:
         }
     info = dataclasses.replace(trained.info, results=results)
     write(WEIGHTS / f"{arguments.name}.safetensors", trained, info)
-    if (arguments.run / "log.csv").exists():
-        shutil.copyfile(arguments.run / "log.csv", RECIPES / f"{arguments.name}.log.csv")
+    if (log := arguments.runs[-1] / "log.csv").exists():
+        shutil.copyfile(log, RECIPES / f"{arguments.name}.log.csv")
     for name, scores in results.items():
         sys.stdout.write(f"{name}: {scores['miou']} mIoU on {scores['images']} images\n")
 
