@@ -61,8 +61,7 @@ def read_onnx(path: Path, size_hw: Size | None = None) -> FileGraph:
     onnx, model = require("onnx", package="onnx", extra="onnx"), parse_onnx(path)
     with reading_onnx(path):
         shown = _fix_listed(model, size_hw)
-    known = declare_missing(model, path)
-    with reading_onnx(path):
+        known = declare_missing(model, path)
         file = replace(_ModelReader(onnx, model).read(path), size_hw=shown)
     return file if known else replace(file, notes=(*file.notes, _SHAPES_UNKNOWN))
 

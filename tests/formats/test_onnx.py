@@ -203,6 +203,21 @@ def test_read_onnx_other_content_is_one_sentence(tmp_path, content):
         read_onnx(path)
 
 
+def test_read_onnx_name_that_is_not_text_is_refused_where_shapes_are_inferred_too(tmp_path, tiny):
+    nodes = [
+        helper.make_node("Mul", ["image", "weights"], ["between"]),
+        helper.make_node("Neg", ["between"], ["classes"]),
+    ]
+    path = tiny.save_onnx(
+        tmp_path / "one.onnx", nodes, dict.fromkeys(("weights", "unread"), np.ones(1, np.float32))
+    )
+    model = onnx.load(path)
+    del model.graph.value_info[:]
+    path.write_bytes(model.SerializeToString().replace(b"unread", b"\xff" * 6))
+    with pytest.raises(ArtifactError, match="an ONNX model was expected"):
+        read_onnx(path)
+
+
 def test_read_onnx_name_that_is_not_text_is_refused(onnx_path):
     content = onnx_path.read_bytes()
     onnx_path.write_bytes(content.replace(b"resized", b"\xff" * 7))
