@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.transforms import resize_image
 from edge_deeplab.description import Normalisation, parse_description
 from edge_deeplab.errors import ArtifactError, DataError
@@ -18,6 +19,7 @@ from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.engine import TimedEngine
 from edge_deeplab.runtimes.inputs import ImageTensor, Tensor
 from edge_deeplab.runtimes.outputs import class_map, score_map
+from edge_deeplab.text import size_text
 
 UNIT_RANGE = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 """What stands in for an unknown normalisation where only time is measured."""
@@ -33,7 +35,7 @@ class ArtifactRuntime(Runtime):
         size_hw: another height and width than the engine's own, that the file takes too.
 
     Raises:
-        ArtifactError: when the self-description cannot be read.
+        ArtifactError: when the self-description cannot be read, or the picture is larger than any that is read.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class ArtifactRuntime(Runtime):
         self.path = path
         self._image = engine.image if size_hw is None else engine.image.resized(size_hw)
         self.size_hw = self._image.size_hw
+        _check_size(path, self.size_hw)
         text = engine.description_text
         told = None if text is None else parse_description(text, path=str(path))
         self.description = (
@@ -170,3 +173,12 @@ def check_images(images: ImagesNHWC, size_hw: tuple[int, int], *, at_least: int 
 def noise_image(size_hw: tuple[int, int]) -> ImagesNHWC:
     """Return one fixed (1, H, W, 3) uint8 picture of noise."""
     return np.random.default_rng(0).integers(0, 256, (1, *size_hw, 3), np.uint8)
+
+
+def _check_size(path: Path, size_hw: tuple[int, int]) -> None:
+    """Check that pictures can be made for a file: a few bytes in it can ask for gigabytes."""
+    if size_hw[0] * size_hw[1] > MAX_PIXELS:
+        raise ArtifactError(
+            f"{path} takes pictures of {size_text(size_hw)}; at most {MAX_PIXELS} pixels were expected; export it at "
+            "a size that it is used at"
+        )

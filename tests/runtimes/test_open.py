@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from edge_deeplab.errors import (
     MissingDependencyError,
 )
 from edge_deeplab.runtimes import open_artifact
+from edge_deeplab.runtimes.artifact import ArtifactRuntime
 from edge_deeplab.targets import RuntimeName
 from tests.runtimes.conftest import Sample
 
@@ -207,3 +210,12 @@ def test_the_faces_open_artifact_maps_pictures_of_the_files_size_to_class_maps(
     assert ids.dtype == np.uint8
     with pytest.raises(DataError, match=rf"\(N, {height}, {width}, 3\) uint8 was expected; resize"):
         runtime.predict(np.zeros((1, height * 2, width, 3), np.uint8))
+
+
+def test_file_of_a_picture_that_is_larger_than_any_is_refused() -> None:
+    image = SimpleNamespace(size_hw=(3_145_728, 48))
+    engine = SimpleNamespace(name="toy", image=image, description_text=None)
+    with pytest.raises(
+        ArtifactError, match=r"a\.onnx takes pictures of 3145728x48; at most 64000000"
+    ):
+        ArtifactRuntime(Path("a.onnx"), cast(Any, engine), None)
