@@ -8,6 +8,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "lab-tools"
 DRIVER = "/usr/lib/chromium/vk_swiftshader_icd.json"
+GSTREAMER = "/usr/bin/gst-launch-1.0"
 
 
 @pytest.fixture
@@ -15,8 +16,11 @@ def get_tools(tmp_path):
     """Return a function that runs the script where programs do what is said here, and no software Vulkan is there."""
     bash = shutil.which("bash")
     script = tmp_path / "lab-tools"
-    assert DRIVER in SCRIPT.read_text()
-    script.write_text(SCRIPT.read_text().replace(DRIVER, str(tmp_path / "absent.json")))
+    text = SCRIPT.read_text()
+    assert DRIVER in text
+    assert GSTREAMER in text
+    absent = str(tmp_path / "absent")
+    script.write_text(text.replace(DRIVER, absent).replace(GSTREAMER, absent))
 
     def get(**programs):
         folder = tmp_path / "programs"
@@ -39,8 +43,9 @@ UNTRIED = [f"{tool} cannot be had here; it is not tried" for tool in ("vela", "o
 
 
 def test_lab_tools_without_a_package_manager_and_a_registry_says_so(get_tools):
-    driver, *tools = get_tools()
+    driver, gstreamer, *tools = get_tools()
     assert "comes with Debian's chromium, which only root installs" in driver
+    assert "comes with Debian's gstreamer1.0-tools" in gstreamer
     assert tools == UNTRIED
 
 
@@ -50,13 +55,14 @@ def test_lab_tools_of_a_user_who_is_not_root_says_so(get_tools):
 
 @pytest.mark.parametrize("code", [0, 100])
 def test_lab_tools_where_the_package_manager_has_no_chromium_says_so(get_tools, code):
-    driver, *tools = get_tools(apt_get=f"echo E: unreachable >&2; exit {code}")
+    driver, gstreamer, *tools = get_tools(apt_get=f"echo E: unreachable >&2; exit {code}")
     assert "apt-get gave no chromium" in driver
+    assert "apt-get gave no gstreamer1.0-tools" in gstreamer
     assert tools == UNTRIED
 
 
 def test_lab_tools_gets_each_tool_by_its_name(get_tools):
-    assert get_tools(edge_deeplab='echo "$@"')[1:] == [
+    assert get_tools(edge_deeplab='echo "$@"')[2:] == [
         "lab --install vela",
         "lab --install openvino",
     ]
