@@ -160,4 +160,4 @@ def test_command_refuses_to_average_scores_of_a_file_that_gives_ids(
 def test_command_smooths_nothing_but_a_source(tmp_path: Path) -> None:
     result = run_command("--contract", tmp_path / "contract", "--smooth", "majority")
     assert result.exit_code == 2
-    assert "--source was" in result.stderr
+    assert "it came without --source" in result.stderr
