@@ -322,10 +322,12 @@ def refuse_recording_over_source(record: Path | None, source: str) -> None:
     Raises:
         ConfigError: when it would.
     """
+    from edge_deeplab.data.images import IMAGE_ENDINGS
     from edge_deeplab.files import real_path
 
     shown = real_path(Path(source))
-    if record is not None and real_path(record) in (shown, shown.parent):
+    is_picture = shown.suffix.lower() in IMAGE_ENDINGS
+    if record is not None and real_path(record) in (shown, shown.parent if is_picture else shown):
         raise ConfigError(
             f"--record {record} is where the source lies, whose files could be replaced; another place was expected; "
             "name one"

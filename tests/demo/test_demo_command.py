@@ -11,7 +11,7 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from edge_deeplab.cli.demo import demo
+from edge_deeplab.cli.demo import demo, refuse_recording_over_source
 from edge_deeplab.runtimes import open as open_module
 from tests.demo.conftest import CLASSES, BrightestChannel
 
@@ -108,6 +108,14 @@ def test_demo_recording_over_its_own_source_is_refused(invoke: Invoke, image_fol
     for shown in (image_folder, next(image_folder.iterdir())):
         result = invoke("--source", shown, "--headless", "--record", image_folder)
         assert "is where the source lies" in error_of(result)
+
+
+@pytest.mark.parametrize("source", ["camera", "film.mp4", "gstreamer:v4l2src"])
+def test_demo_records_pictures_beside_what_is_no_picture(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refuse_recording_over_source(Path(), source)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only on Linux: a display may be absent")
