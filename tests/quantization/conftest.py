@@ -104,11 +104,16 @@ def prepare(model: SmallDeepLab, images: list[torch.Tensor]) -> nn.Module:
     return model
 
 
+def calibrated(model: nn.Module, images: list[torch.Tensor]) -> Quantization:
+    """Return the quantizers of a network after calibration by extremes."""
+    network = Network(model)
+    return calibrate(network, place_quantizers(network), images, NORMALISATION, "min-max")
+
+
 @pytest.fixture(scope="session")
 def quantization(model: nn.Module, images: list[torch.Tensor]) -> Quantization:
     """The small model after calibration by extremes."""
-    network = Network(model)
-    return calibrate(network, place_quantizers(network), images, NORMALISATION, "min-max")
+    return calibrated(model, images)
 
 
 @pytest.fixture(scope="session")

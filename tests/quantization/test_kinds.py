@@ -22,7 +22,7 @@ from tests.by_target import ByTarget
 from tests.opening import open_here
 from tests.tiny_files import check_observed
 
-from .conftest import CLASSES, NORMALISATION, SIZE_HW, prepare, write_int8
+from .conftest import CLASSES, NORMALISATION, SIZE_HW, calibrated, prepare, write_int8
 
 
 class EveryKind(nn.Module):
@@ -58,8 +58,7 @@ def network(images: list[torch.Tensor]) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def quantizers(network: nn.Module, images: list[torch.Tensor]) -> Quantization:
-    traced = Network(network)
-    return calibrate(traced, place_quantizers(traced), images, NORMALISATION, "min-max")
+    return calibrated(network, images)
 
 
 @pytest.fixture(scope="module")

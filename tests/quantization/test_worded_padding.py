@@ -11,15 +11,12 @@ from torch.nn import functional
 from edge_deeplab.converters.capture import CanonicalGraph, capture
 from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.models.quantization import Quantization
-from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.fake_quantize import fake_quantized
-from edge_deeplab.quantization.network import Network
-from edge_deeplab.quantization.placement import place_quantizers
 from tests.by_target import ByTarget
 from tests.opening import open_here
 from tests.tiny_files import check_observed
 
-from .conftest import CLASSES, NORMALISATION, SIZE_HW, prepare, write_int8
+from .conftest import CLASSES, NORMALISATION, SIZE_HW, calibrated, prepare, write_int8
 
 TARGETS = ("onnx", "tflite", "coreml")
 
@@ -51,8 +48,7 @@ def network(images: list[torch.Tensor]) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def quantizers(network: nn.Module, images: list[torch.Tensor]) -> Quantization:
-    traced = Network(network)
-    return calibrate(traced, place_quantizers(traced), images, NORMALISATION, "min-max")
+    return calibrated(network, images)
 
 
 @pytest.fixture(scope="module")
