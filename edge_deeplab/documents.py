@@ -180,8 +180,9 @@ def _is_integer(value: Any, low: int, high: int) -> bool:
 
 
 def is_finite(value: Any) -> bool:
-    """Return whether a value of a document is a number that a float can hold; true and false are none."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+    """Return whether a value is a number that a float can hold; true and false are none."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and abs(value) <= sys.float_info.max  # nan is not
 
 
 def _parse(loads: Callable[[Any], Any], text: str | bytes) -> Any:

@@ -1,6 +1,5 @@
 """What the face's keywords may come as: checked before a verb begins, because far inside no sentence can name them."""
 
-import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from inspect import signature
@@ -9,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from edge_deeplab.child.limits import Allowance
 from edge_deeplab.description import Normalisation
+from edge_deeplab.documents import is_finite
 from edge_deeplab.errors import ConfigError
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -16,13 +16,8 @@ Kind = tuple[Callable[[Any], bool], str]
 """Whether a value is of a kind, and what the kind is called."""
 
 
-def _number(value: Any) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and abs(value) <= sys.float_info.max  # nan is not
-
-
 def _whole(value: Any) -> bool:
-    return _number(value) and isinstance(value, int)
+    return is_finite(value) and isinstance(value, int)
 
 
 def _count(least: int) -> Kind:
@@ -59,9 +54,9 @@ _KINDS: Mapping[str, Kind] = {
     "max_pixels": _count(1),
     "limit": _optional(_count(1)),
     "threads": _optional(_count(1)),
-    "threshold": (lambda value: value is None or _number(value), "a number or None"),
-    "max_drop": (lambda value: _number(value) and value >= 0, "a number from 0"),
-    "scales": _listed(_number, "numbers"),
+    "threshold": (lambda value: value is None or is_finite(value), "a number or None"),
+    "max_drop": (lambda value: is_finite(value) and value >= 0, "a number from 0"),
+    "scales": _listed(is_finite, "numbers"),
     "trimap": _listed(_whole, "whole numbers"),
     **dict.fromkeys(("split", "atrous", "observe", "rule"), _TEXT),
     **dict.fromkeys(

@@ -291,9 +291,8 @@ class Tally:
         self._class_names = tuple(c.name for c in dataset.classes)
         self._ignore_index = dataset.ignore_index
         shape = (len(self._class_names), len(self._class_names) + 1)
-        self._confusions = np.zeros(
-            (len(dataset), *shape), np.int64
-        )  # not a list, of which a copy would be made
+        # no list of matrices, of which a copy would be made at the end
+        self._confusions = np.zeros((len(dataset), *shape), np.int64)
         self._boundary = np.zeros(shape, np.int64)
         self._trimap = {width: np.zeros(shape, np.int64) for width in trimap}
         self._latencies_ms: list[float] = []

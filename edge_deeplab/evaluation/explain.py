@@ -132,9 +132,8 @@ def _explain_file(
         for (before, operators), values in zip(steps, tap_images(path, images), strict=True):
             shown = {module: values[name] for module, name in operators.items() if name in values}
             found.append(_compare(path, {**before, "file": shown}, operators))
-    except (
-        Exception
-    ) as error:  # of a third-party runtime too: the other files' chains, and the scores, stand
+    except Exception as error:
+        # Whatever a third-party runtime raises is this file's: the other chains, and the scores, stand.
         log.debug("%s cannot be followed", path, exc_info=True)
         failed = DriftChain(path, error=failure_sentence(path, error))
         found += [failed] * (len(images) - len(found))
