@@ -79,7 +79,7 @@ def quantized(checkpoint: "Checkpoint") -> "Checkpoint":
     recipe = QatRecipe.model_validate(
         {"quantization": {"calibration_images": 4, "estimator": "min-max"}}
     )
-    return checkpoint.with_quantization(quantize(checkpoint, recipe, RenderedDataset()))
+    return quantize(checkpoint, recipe, RenderedDataset())
 
 
 def describe(report: ArtifactReport) -> tuple[str, str]:

@@ -138,8 +138,7 @@ def _prepared(checkpoint: Checkpoint, request: ExportRequest, progress: Progress
         recipe = QatRecipe()
         split, max_pixels = recipe.data.splits[0], request.max_pixels
         source = open_dataset(request.calibrate, split, max_pixels=max_pixels)
-        quantization = quantize(checkpoint, recipe, source, progress=progress)
-        checkpoint = checkpoint.with_quantization(quantization)
+        checkpoint = quantize(checkpoint, recipe, source, progress=progress)
     if request.sparsity is not None:
         warning = say_who_gains_nothing(resolve_targets(request.targets))
         if warning is not None:

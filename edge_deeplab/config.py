@@ -242,6 +242,7 @@ class QuantizationSection(_Section):
     Args:
         calibration_images: images of the first split that ranges are estimated from.
         estimator: how ranges follow from what was seen there.
+        equalize: share of a channel's range that moves into the weights reading it before that; 0 moves nothing.
         statistics_epochs: share of the epochs after which batch norm's statistics are frozen.
         ranges_epochs: share of the epochs after which ranges are fixed, rounded as the files hold them.
         distill: weight of the float model's opinion against that of the labels.
@@ -250,6 +251,7 @@ class QuantizationSection(_Section):
 
     calibration_images: Annotated[int, Field(ge=1)] = 64
     estimator: Estimator = "mse"
+    equalize: Fraction = 0.0
     statistics_epochs: Fraction = 0.3
     ranges_epochs: Fraction = 0.6
     distill: Fraction = 0.5

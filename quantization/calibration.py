@@ -152,7 +152,7 @@ def _estimate_ranges(
             extremes[group_of[name]].append([float(value.min()), float(value.max())])
 
     progress.begin("calibrating: extremes", len(images), "images")
-    _show(network, images, note_extremes, progress)
+    show(network, images, note_extremes, progress)
     seen = {g: torch.tensor(pairs) for g, pairs in extremes.items()}
     widest = {g: (float(p[:, 0].min()), float(p[:, 1].max())) for g, p in seen.items()}
     if estimator == "min-max":
@@ -168,7 +168,7 @@ def _estimate_ranges(
             histograms[group] += torch.histc(value.float(), _BINS, low, max(high, low + 1e-6))
 
     progress.begin("calibrating: histograms", len(images), "images")
-    _show(network, images, note_histogram, progress)
+    show(network, images, note_histogram, progress)
     fit = _fit_percentile if estimator == "percentile" else _fit_error
     return {g: fit(histograms[g], *widest[g]) for g in placement.activations}
 
@@ -179,12 +179,13 @@ def _mean_extremes(pairs: torch.Tensor, images: int) -> tuple[float, float]:
     return float(by_image[..., 0].amin(1).mean()), float(by_image[..., 1].amax(1).mean())
 
 
-def _show(
+def show(
     network: Network,
     images: Sequence[torch.Tensor],
     see: Callable[[str, torch.Tensor], None],
     progress: Progress,
 ) -> None:
+    """Run a network on images, one by one, and show every tensor under its name to a function."""
     recorder = _Recorder(network, see)
     with torch.no_grad():
         for image in images:

@@ -174,6 +174,11 @@ class Network:
         kinds = (self.kind(node) for node in self.values() if self.name(node) in tensors)
         return next((FIXED_RANGES[kind] for kind in kinds if kind in FIXED_RANGES), None)
 
+    def is_relu(self, node: fx.Node) -> bool:
+        """Whether a node is a ReLU without an upper end: a positive factor may stand before or behind it."""
+        layer = self.layer(node)
+        return node.target in _RELUS if layer is None else isinstance(layer, nn.ReLU)
+
     def is_unchanged(self, node: fx.Node) -> bool:
         """Whether a node passes its input on (identity; dropout, at inference)."""
         if node.op == "call_function":

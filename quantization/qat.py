@@ -26,6 +26,7 @@ from edge_deeplab.models.picture import normalise
 from edge_deeplab.models.quantization import Quantization, activation_quantizer
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.calibration import calibrate, keep_ranges
+from edge_deeplab.quantization.equalization import equalize
 from edge_deeplab.quantization.network import Network
 from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.sensitivity import Ranking, rank_layers
@@ -95,7 +96,7 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
     trains = request.recipe.optimiser.epochs > 0
     if not (options.resume and trains):
         check_unused(request.output)
-    quantization = _start(request, options)
+    started = _start(request, options)
     accelerator = build_accelerator(request.recipe)
     info = describe_quantized(checkpoint, request.recipe, request.sources)
     with held_alone(request.output, "training"):
@@ -106,21 +107,22 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
         if trains:
             belongs_to = identity_after(checkpoint, request.recipe, request.sources)
             folder = RunFolder(request.output, request.recipe, belongs_to, options.validate)
-            training = _build_training(request, quantization, info, accelerator, progress)
+            training = _build_training(request, started, info, accelerator, progress)
             trained = run_training(training, folder, accelerator, options)
         else:
             best = request.output / BEST_FILE
-            save_checkpoint(best, checkpoint.build(), info, quantization=quantization)
+            save_checkpoint(best, started.build(), info, quantization=started.quantization)
             trained = Trained(best, score(best, options, accelerator))
     trained = replace(trained, miou_before=before)
     trained.tell(progress)
     return trained
 
 
-def _start(request: QuantizeRequest, options: RunOptions) -> Quantization:
-    """Return calibrated quantizers, or to resume those whose ranges the state holds."""
+def _start(request: QuantizeRequest, options: RunOptions) -> Checkpoint:
+    """Return the calibrated checkpoint; to resume, one with quantizers whose ranges, like weights, the state holds."""
     if options.resume and request.recipe.optimiser.epochs > 0:
-        return quantizers_to_restore(request.checkpoint, request.keep_float)
+        restored = quantizers_to_restore(request.checkpoint, request.keep_float)
+        return request.checkpoint.with_quantization(restored)
     return quantize(
         request.checkpoint,
         request.recipe,
@@ -137,14 +139,15 @@ def quantize(
     *,
     keep_float: Sequence[str] = (),
     progress: Progress = SILENT,
-) -> Quantization:
-    """Return the quantizers of a float checkpoint after calibration: post-training quantization.
+) -> Checkpoint:
+    """Return a float checkpoint with quantizers, calibrated: post-training quantization.
 
-    Ranges that a network has from the file that it was imported from stay as they are.
+    Channels are equalized before, which changes weights and not what the float network computes. A network that has
+    ranges from the file that it was imported from keeps these, and its weights.
 
     Args:
-        checkpoint: the float checkpoint.
-        recipe: its quantization section says how many images are looked at, and how ranges follow from them.
+        checkpoint: the float checkpoint; what is returned has its name and hash.
+        recipe: its quantization section says how many images are looked at, and what follows from them.
         source: images to look at, evenly spread over the set.
         keep_float: module paths to leave in float.
         progress: told each pass over the images.
@@ -155,24 +158,20 @@ def quantize(
         DataError: when the set is empty or has other classes.
     """
     check_quantizable(checkpoint, recipe, [source])
-    network = Network(checkpoint.build())
+    section, info = recipe.quantization, checkpoint.info
+    model = checkpoint.build()
+    network = Network(model)
     placement = place_quantizers(network, keep_float)
     images = calibration_images(
-        source,
-        recipe.quantization.calibration_images,
-        checkpoint.info.size_hw,
-        checkpoint.info.normalisation,
-        progress=progress,
+        source, section.calibration_images, info.size_hw, info.normalisation, progress=progress
     )
+    if section.equalize and not info.ranges:
+        equalize(model, images, section.equalize, progress)
+        checkpoint = checkpoint.with_weights(model)
     quantization = calibrate(
-        network,
-        placement,
-        images,
-        checkpoint.info.normalisation,
-        recipe.quantization.estimator,
-        progress=progress,
+        network, placement, images, info.normalisation, section.estimator, progress=progress
     )
-    return keep_ranges(quantization, checkpoint.info.ranges or {})
+    return checkpoint.with_quantization(keep_ranges(quantization, info.ranges or {}))
 
 
 def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()) -> Quantization:
@@ -197,7 +196,7 @@ def quantizers_to_restore(checkpoint: Checkpoint, keep_float: Sequence[str] = ()
 
 def _build_training(
     request: QuantizeRequest,
-    quantization: Quantization,
+    started: Checkpoint,
     info: CheckpointInfo,
     accelerator: Accelerator,
     progress: Progress,
@@ -209,7 +208,8 @@ def _build_training(
     progress.begin("loading the quantizers that are trained")
     crops = build_crops(request.sources, recipe, checkpoint.info)
     steps = recipe.optimiser.epochs * len(crops) // recipe.optimiser.batch_size
-    network = TrainableNetwork(checkpoint.build(), quantization, device.type, steps)
+    assert started.quantization is not None
+    network = TrainableNetwork(started.build(), started.quantization, device.type, steps)
     kept = checkpoint.build()
 
     def save(trained: nn.Module, path: Path) -> None:
@@ -257,14 +257,15 @@ def rank_quantizers(request: QuantizeRequest, progress: Progress = SILENT) -> Ra
         DataError: when the first set is empty.
     """
     checkpoint, source = request.checkpoint, request.sources[0]
-    quantization = quantize(
+    quantized = quantize(
         checkpoint, request.recipe, source, keep_float=request.keep_float, progress=progress
     )
+    assert quantized.quantization is not None
     info = checkpoint.info
     images = calibration_images(
         source, _RANKING_IMAGES, info.size_hw, info.normalisation, progress=progress
     )
-    ranked = rank_layers(checkpoint.build(), quantization, images, progress=progress)
+    ranked = rank_layers(quantized.build(), quantized.quantization, images, progress=progress)
     ranking = Ranking(tuple(ranked))
     text = json.dumps(ranking.to_json(), indent=2)
     write_atomically(request.output / "sensitivity.json", f"{text}\n")

@@ -50,6 +50,15 @@ def qat(
     estimator: Annotated[
         str | None, typer.Option(help="Ranges: min-max, mean-min-max, percentile or mse.")
     ] = None,
+    equalize: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Of the ranges of channels, what moves into the weights that read them, before; 0 (default): none.",
+        ),
+    ] = None,
     calibration_images: Annotated[
         int | None, typer.Option(min=1, help="Images of the first split that ranges come from.")
     ] = None,
@@ -86,6 +95,7 @@ def qat(
         options = {
             "distill": distill,
             "estimator": estimator,
+            "equalize": equalize,
             "calibration_images": calibration_images,
         }
         chosen = recipe_with_options(

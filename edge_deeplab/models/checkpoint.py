@@ -154,6 +154,10 @@ class Checkpoint:
                 "edge-deeplab qat writes them were expected; quantize the float checkpoint again"
             ) from error
 
+    def with_weights(self, model: torch.nn.Module) -> "Checkpoint":
+        """Return the checkpoint with the state of a model of its spec, in memory; it keeps the file's name and hash."""
+        return replace(self, tensors=dict(model.state_dict()))
+
     def with_quantization(self, quantization: Quantization) -> "Checkpoint":
         """Return the checkpoint with quantizers, in memory; it keeps the name and hash of the float file."""
         info = replace(self.info, quantization=quantization.to_document())

@@ -109,11 +109,27 @@ def test_no_epochs_is_calibration_alone(
     assert 0 <= evaluate_runtime(TorchRuntime(quantized), dataset).miou <= 100
 
 
+def test_channels_are_equalized_before_and_the_float_network_stays(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    quantized = run(checkpoint, folder, tmp_path, recipe(epochs=0, equalize=0.5))
+    assert any(
+        not torch.equal(tensor, quantized.tensors[name])
+        for name, tensor in checkpoint.tensors.items()
+    )
+    image = torch.linspace(-0.9, 0.9, 3 * 32 * 48).reshape(1, 3, 32, 48)
+    with torch.no_grad():
+        expected, found = checkpoint.build()(image), quantized.build()(image)
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
 def test_trained_fake_quantizers_compute_what_the_saved_quantization_computes(
     checkpoint: Checkpoint, folder: Path
 ) -> None:
-    quantization = quantize(checkpoint, recipe(), open_dataset(folder, "train"))
-    trainable = TrainableNetwork(checkpoint.build(), quantization)
+    quantized = quantize(checkpoint, recipe(), open_dataset(folder, "train"))
+    quantization = quantized.quantization
+    assert quantization is not None
+    trainable = TrainableNetwork(quantized.build(), quantization)
     back = trainable.quantization()
     assert back.activations == quantization.activations
     for path, scales in quantization.weight_scales.items():
