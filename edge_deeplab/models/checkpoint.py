@@ -33,7 +33,13 @@ from edge_deeplab.models.deeplab import AnySpec, build_model
 from edge_deeplab.models.family import FAMILY, find_spec
 from edge_deeplab.models.fitting import check_sizes, check_tensors, fit_pruned
 from edge_deeplab.models.operator_graph import GraphSpec, OperatorGraph, read_graph
-from edge_deeplab.models.quantization import Quantization, is_quantizer_tensor, read_quantization
+from edge_deeplab.models.quantization import (
+    Quantization,
+    is_quantizer_tensor,
+    read_quantization,
+    restore_weights,
+    weight_integers,
+)
 from edge_deeplab.models.spec import OUTPUT_STRIDES, ModelSpec, read_spec
 from edge_deeplab.models.widths import PROBE_HW
 from edge_deeplab.models.wrapped_spec import (
@@ -229,8 +235,8 @@ def save_checkpoint(
         model: its state is stored, moved to the CPU.
         info: what the tensors are.
         quantization: quantizers that belong to the weights.
-        half: store the model's floating-point tensors as float16 (half the size; the rounded weights are then the
-            reference). Scales of quantizers stay float32.
+        half: store the model's floating-point tensors as float16, and weights that have quantizers as their integers
+            (the rounded weights are then the reference). Scales of quantizers stay float32.
     """
     write_atomically(path, _to_bytes(model, info, quantization, half))
 
@@ -263,6 +269,8 @@ def _to_bytes(
         for name, t in model.state_dict().items()
     }
     if quantization is not None:
+        if half:
+            tensors |= weight_integers(model.state_dict(), quantization)
         tensors |= {n: t.cpu().contiguous() for n, t in quantization.to_tensors().items()}
         info = replace(info, quantization=quantization.to_document())
     document = json.dumps({"format": FORMAT, **asdict(info)}, sort_keys=True)
@@ -289,7 +297,8 @@ def load_checkpoint(path: Path, module: torch.nn.Module | None = None) -> Checkp
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {current_name(n): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+            stored = {current_name(n): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+            tensors = restore_weights(stored, path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated, or be a pickle "

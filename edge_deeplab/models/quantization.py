@@ -12,11 +12,13 @@ what a function gives that is called like a part of its module has "()".
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from edge_deeplab.documents import Fields
+from edge_deeplab.errors import CheckpointError
 
 IMAGE = "image"
 GATE = "_gate"
@@ -177,3 +179,34 @@ def quantize_weight(weight: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     """Return the (K, C, h, w) int8 integers of a convolution's weight under (K,) scales."""
     integers = torch.round(weight / scales.reshape(-1, 1, 1, 1))
     return integers.clamp(*WEIGHT_LEVELS).to(torch.int8)
+
+
+def weight_integers(
+    state: Mapping[str, torch.Tensor], quantization: Quantization
+) -> dict[str, torch.Tensor]:
+    """Return the int8 integers of each weight of a network's state that has scales, by its name there."""
+    return {
+        f"{path}.weight": quantize_weight(state[f"{path}.weight"].detach().cpu(), scales.cpu())
+        for path, scales in quantization.weight_scales.items()
+    }
+
+
+def restore_weights(tensors: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a checkpoint with the float32 weights that stored integers stand for.
+
+    Raises:
+        CheckpointError: when integers have no scales, or others than one an output channel.
+    """
+
+    def restored(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype != torch.int8:
+            return tensor
+        scales = tensors.get(f"{_PREFIX}{name.removesuffix('.weight')}.scale")
+        if scales is None or tensor.ndim != 4 or scales.shape != tensor.shape[:1]:
+            raise CheckpointError(
+                f"{path} holds integers in {name}, and no scale for each of its output channels; those of a "
+                "quantized checkpoint were expected; write it again with this version"
+            )
+        return tensor.float() * scales.float().reshape(-1, 1, 1, 1)
+
+    return {name: restored(name, tensor) for name, tensor in tensors.items()}

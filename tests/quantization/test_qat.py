@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from edge_deeplab.config import ModelSection, QatRecipe
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
-from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
-from edge_deeplab.models.quantization import half_scales
+from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edge_deeplab.models.quantization import half_scales, quantize_weight
 from edge_deeplab.quantization.network import Network, gain_after
 from edge_deeplab.quantization.qat import (
     QuantizeRequest,
@@ -121,6 +123,30 @@ def test_channels_are_equalized_before_and_the_float_network_stays(
     with torch.no_grad():
         expected, found = checkpoint.build()(image), quantized.build()(image)
     assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_the_half_form_stores_integers_and_means_the_same_quantized_network(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    quantized = quantize(checkpoint, recipe(), open_dataset(folder, "train"))
+    assert quantized.quantization is not None
+    model, path = quantized.build(), tmp_path / "half.safetensors"
+    save_checkpoint(path, model, quantized.info, quantization=quantized.quantization, half=True)
+    stored, back = load_file(path), load_checkpoint(path)
+    assert back.quantization is not None
+    for layer, scales in quantized.quantization.weight_scales.items():
+        name = f"{layer}.weight"
+        assert stored[name].dtype == torch.int8
+        assert back.tensors[name].dtype == torch.float32
+        expected = quantize_weight(quantized.tensors[name], scales)
+        assert torch.equal(stored[name], expected)
+        assert torch.equal(quantize_weight(back.tensors[name], scales), expected)
+    del stored[f"quantizers.{layer}.scale"]
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(stored, path, metadata)
+    with pytest.raises(CheckpointError, match=rf"integers in {layer}.weight, and no scale"):
+        load_checkpoint(path)
 
 
 def test_trained_fake_quantizers_compute_what_the_saved_quantization_computes(
