@@ -80,6 +80,7 @@ CANNOT_BE_MEANT = {
         "--epochs": ["-1"],
         "--distill": ["2", "nan"],
         "--estimator": ["entropy"],
+        "--equalize": ["2", "nan", "-0.1"],
         "--calibration-images": ["0"],
         "--workers": ["-1"],
     },
