@@ -165,7 +165,11 @@ def quantize(
     images = calibration_images(
         source, section.calibration_images, info.size_hw, info.normalisation, progress=progress
     )
-    if section.equalize and not info.ranges:
+    if section.equalize and info.ranges:
+        progress.note(
+            f"{checkpoint.name} keeps the ranges of the file that it was imported from, so channels are not equalized"
+        )
+    elif section.equalize:
         equalize(model, images, section.equalize, progress)
         checkpoint = checkpoint.with_weights(model)
     quantization = calibrate(

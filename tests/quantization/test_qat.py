@@ -125,6 +125,19 @@ def test_channels_are_equalized_before_and_the_float_network_stays(
     assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
 
+def test_a_network_with_the_ranges_of_its_file_is_not_equalized_and_that_is_said(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
+    ranges = {"backbone.conv_stem": (-1.0, 3.0)}
+    imported = replace(checkpoint, info=replace(checkpoint.info, ranges=ranges))
+    heard = Heard()
+    chosen = recipe(equalize=0.5)
+    quantized = quantize(imported, chosen, open_dataset(folder, "train"), progress=heard)
+    for name, tensor in checkpoint.tensors.items():
+        assert torch.equal(tensor, quantized.tensors[name])
+    assert any("channels are not equalized" in note for note in heard.notes)
+
+
 def test_the_half_form_stores_integers_and_means_the_same_quantized_network(
     checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
