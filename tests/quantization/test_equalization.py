@@ -5,15 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_deeplab.description import Normalisation
-from edge_deeplab.quantization.calibration import calibrate
 from edge_deeplab.quantization.equalization import equalize
 from edge_deeplab.quantization.fake_quantize import fake_quantized
-from edge_deeplab.quantization.network import Network
-from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.sensitivity import signal_to_noise_db
 
-NORMALISATION = Normalisation((127.5,) * 3, (127.5,) * 3)
+from .conftest import calibrated
 
 
 class Net(nn.Module):
@@ -63,9 +59,8 @@ def run(net: nn.Module) -> torch.Tensor:
 
 
 def int8_snr_db(net: nn.Module, expected: torch.Tensor) -> float:
-    network = Network(net)
-    quantization = calibrate(network, place_quantizers(network), IMAGES, NORMALISATION, "min-max")
-    return signal_to_noise_db(expected.numpy(), run(fake_quantized(net, quantization)).numpy())
+    quantized = fake_quantized(net, calibrated(net, IMAGES))
+    return signal_to_noise_db(expected.numpy(), run(quantized).numpy())
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6])
