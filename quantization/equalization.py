@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import fx, nn
 
+from edge_deeplab.models.widths import is_depthwise
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.calibration import show
 from edge_deeplab.quantization.network import Network
@@ -120,7 +121,9 @@ class _Channels:
         for node in self.readers():
             layer = self._network.layer(node)
             assert isinstance(layer, nn.Conv2d)
-            if not _is_depthwise(layer):
+            if not is_depthwise(
+                layer
+            ):  # whose rows read one channel, so their scales take any factor
                 _raise(weights, self.of(self._network.inputs(node)[0]), _share_of_rows(layer))
         relative = (ranges / tensors.clamp(min=1e-30)).clamp(min=_NARROWEST_RANGE)
         shared = relative**share / weights.clamp(min=_SMALLEST_WEIGHT) ** (1 - share)
@@ -169,11 +172,6 @@ class _Channels:
 def _raise(values: torch.Tensor, numbers: Iterable[int], least: torch.Tensor) -> None:
     """Raise values at numbers to at least some others, in place."""
     values.scatter_reduce_(0, torch.tensor(list(numbers)), least, "amax")
-
-
-def _is_depthwise(layer: nn.Conv2d) -> bool:
-    """Whether each weight row reads one channel, so that the row's scale takes any factor."""
-    return layer.groups == layer.in_channels
 
 
 def _share_of_rows(layer: nn.Conv2d) -> torch.Tensor:

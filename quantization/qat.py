@@ -142,8 +142,8 @@ def quantize(
 ) -> Checkpoint:
     """Return a float checkpoint with quantizers, calibrated: post-training quantization.
 
-    Channels are equalized before, which changes weights and not what the float network computes. A network that has
-    ranges from the file that it was imported from keeps these, and its weights.
+    Where the recipe asks for it, channels are equalized before, which changes weights and not what the float network
+    computes. A network that has ranges from the file that it was imported from keeps these, and its weights.
 
     Args:
         checkpoint: the float checkpoint; what is returned has its name and hash.

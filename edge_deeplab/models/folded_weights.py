@@ -17,6 +17,7 @@ from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.files import regular
 from edge_deeplab.models.backbones import TENSORFLOW
+from edge_deeplab.models.widths import is_depthwise
 
 
 def load_folded_weights(network: nn.Module, path: Path, normalisation: Normalisation) -> None:
@@ -44,7 +45,7 @@ def load_folded_weights(network: nn.Module, path: Path, normalisation: Normalisa
     with torch.no_grad():
         for index, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
             weight, bias = folded[index]
-            weight = weight.permute((3, 0, 1, 2) if _is_depthwise(convolution) else (0, 3, 1, 2))
+            weight = weight.permute((3, 0, 1, 2) if is_depthwise(convolution) else (0, 3, 1, 2))
             if weight.shape != convolution.weight.shape or bias.shape != norm.running_mean.shape:  # type: ignore[union-attr]
                 raise CheckpointError(
                     f"{path} does not fit the backbone at convolution {index}: {tuple(weight.shape)} came, "
@@ -103,10 +104,6 @@ def _read(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
             f"{path} is not an archive of folded convolutions ({error}); an .npz with NN_KIND_w and NN_KIND_b was "
             "expected"
         ) from error
-
-
-def _is_depthwise(convolution: nn.Conv2d) -> bool:
-    return convolution.groups == convolution.in_channels > 1
 
 
 def _become_addition(norm: nn.BatchNorm2d, bias: torch.Tensor) -> None:
