@@ -121,9 +121,7 @@ class _Channels:
         for node in self.readers():
             layer = self._network.layer(node)
             assert isinstance(layer, nn.Conv2d)
-            if not is_depthwise(
-                layer
-            ):  # whose rows read one channel, so their scales take any factor
+            if not is_depthwise(layer):  # each row of which reads one channel
                 _raise(weights, self.of(self._network.inputs(node)[0]), _share_of_rows(layer))
         relative = (ranges / tensors.clamp(min=1e-30)).clamp(min=_NARROWEST_RANGE)
         shared = relative**share / weights.clamp(min=_SMALLEST_WEIGHT) ** (1 - share)
