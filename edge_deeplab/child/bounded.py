@@ -7,9 +7,11 @@ answer), it is killed, and the error names the file it was working on; the paren
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from typing import Any
@@ -47,11 +49,13 @@ class BoundedChild:
     def __init__(self, module: str, *, subject: str, limits: Limits, **arguments: Any) -> None:
         self._subject, self._limits = subject, limits
         self._lost: tuple[str, ...] = ()
+        scratch = _new_folder(subject)
         start = {
             "module": module,
             "arguments": arguments,
             "memory_bytes": limits.memory_bytes,
             "cpu_s": limits.cpu_s,
+            "scratch": scratch,
         }
         try:
             # -P: the working directory, where a stranger's file lies, is no place to import from.
@@ -60,15 +64,16 @@ class BoundedChild:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # the same for what the child starts
+                # The same for what the child starts. Its temporary files go with it.
+                env={**os.environ, "PYTHONSAFEPATH": "1", "TMPDIR": scratch},
             )
         except OSError as error:
-            ending = f"it could not be started: {error.strerror or error}"
-            raise ChildError(subject, ending) from error
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise _not_started(subject, error) from error
         assert self._process.stderr is not None, "it was asked for"
         self._stderr = Tail(self._process.stderr)
-        self.close = weakref.finalize(self, _end, self._process, self._stderr, os.getpid())
-        """Ends the process; called at the latest when this object, or the interpreter, goes."""
+        self.close = weakref.finalize(self, _end, self._process, self._stderr, scratch, os.getpid())
+        """Ends the process and removes its temporary files; called at the latest when this object goes."""
 
     def ask(self, request: str, /, **values: Any) -> dict[str, Any]:
         """Return the answer to a request.
@@ -184,8 +189,24 @@ class _Deadline:
         self._process.kill()
 
 
-def _end(process: "subprocess.Popen[bytes]", stderr: Tail, parent: int) -> None:
-    """Kill a child and close what led to it."""
+def _new_folder(subject: str) -> str:
+    """Make a folder for a child's temporary files.
+
+    Raises:
+        ChildError: when there is no place for one.
+    """
+    try:
+        return tempfile.mkdtemp(prefix="edge-deeplab-")
+    except OSError as error:
+        raise _not_started(subject, error) from error
+
+
+def _not_started(subject: str, error: OSError) -> ChildError:
+    return ChildError(subject, f"it could not be started: {error.strerror or error}")
+
+
+def _end(process: "subprocess.Popen[bytes]", stderr: Tail, scratch: str, parent: int) -> None:
+    """Kill a child, close what led to it, and remove what it left."""
     if os.getpid() != parent:
         return  # a fork of the parent, as a data loader's worker, has no say in it
     process.kill()
@@ -197,6 +218,7 @@ def _end(process: "subprocess.Popen[bytes]", stderr: Tail, parent: int) -> None:
             continue  # what was still to be written has no reader
     process.wait(_PATIENCE_S)
     stderr.close()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _same_error(told: dict[str, Any]) -> EdgeDeepLabError:

@@ -8,6 +8,7 @@ standard streams to themselves; what libraries print goes to stderr.
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -43,6 +44,7 @@ def main() -> None:
             bound_processor_time(start["cpu_s"])
             _answer(answers, handlers, request, values)
     except (EOFError, BrokenPipeError):
+        shutil.rmtree(start["scratch"], ignore_errors=True)  # a parent that was killed did not
         os._exit(0)  # the parent is gone or done; a native library's own way to end may hang
 
 

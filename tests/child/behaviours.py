@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ def service(refuses: bool = False) -> Mapping[str, Callable[..., Mapping[str, An
         "echo": lambda **values: values,
         "modules": lambda: {"path": sys.path, "environment": dict(os.environ)},
         "print": print_everywhere,
+        "scratch": lambda: {"path": tempfile.mkdtemp()},
         "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
         "exit": lambda: sys.stderr.write("first\nlast words\n") and os._exit(3),
         "hog": hog,

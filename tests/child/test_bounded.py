@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,23 @@ def test_child_killed_between_two_requests_is_an_error_of_the_next(start: Start)
     )
 
 
+def test_temporary_files_of_a_child_that_crashed_are_removed(start: Start) -> None:
+    child = start()
+    left = Path(child.ask("scratch")["path"])
+    assert left.is_dir()
+    ending_of(child, "crash")
+    assert not left.exists()
+    assert not left.parent.exists()
+
+
+def test_machine_without_room_for_temporary_files_is_told(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ChildError, match="it could not be started: No such file"):
+        start()
+
+
 def test_exit_code_and_last_words_are_told(start: Start) -> None:
     assert ending_of(start(), "exit") == "it ended with code 3: last words"
 
@@ -134,7 +153,8 @@ def test_memory_beyond_the_limit_is_refused_and_told(start: Start) -> None:
 
 
 def test_memory_within_the_limit_is_given(start: Start) -> None:
-    assert start().ask("hog", gib=0.4) == {}
+    slow_machine = replace(LIMITS, cpu_s=20)
+    assert start(slow_machine).ask("hog", gib=0.4) == {}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit of processor time")
@@ -209,7 +229,10 @@ def test_ask_once_leaves_no_process(start: Start) -> None:
     assert ask_once("behaviours", "echo", subject="a", limits=LIMITS, value=1) == {"value": 1}
 
 
-def test_child_ends_when_its_parent_is_killed(start: Start) -> None:
+def test_child_ends_and_leaves_nothing_when_its_parent_is_killed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = (
         "import os, sys; from edge_deeplab.child.bounded import BoundedChild\n"
         "from edge_deeplab.child.limits import Limits\n"
@@ -219,6 +242,7 @@ def test_child_ends_when_its_parent_is_killed(start: Start) -> None:
     run = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
     assert run.returncode == -signal.SIGKILL
     wait_until_gone(int(run.stdout))
+    assert list(tmp_path.iterdir()) == []
 
 
 def wait_until_gone(process_id: int) -> None:

@@ -55,20 +55,14 @@ def measure_optimized(path: Path, *, limits: Limits | None = None) -> Observatio
     require("onnxruntime", package="onnxruntime", extra="onnx")
     asked = "ONNX Runtime", f"onnxruntime {version('onnxruntime')}", platform.machine()
     limits = limits or Limits.for_file(path.stat().st_size)
-    with tempfile.TemporaryDirectory() as folder:  # here, because the child may be killed
-        try:
-            answer = ask_once(
-                __name__,
-                "optimize",
-                subject=str(path),
-                limits=limits,
-                path=str(path.absolute()),
-                folder=folder,
-            )
-        except ChildError as error:
-            return Observation(*asked, formed={}, refusal=error.ending)
-        except ArtifactError as error:
-            return Observation(*asked, formed={}, refusal=printable(str(error)))
+    try:
+        answer = ask_once(
+            __name__, "optimize", subject=str(path), limits=limits, path=str(path.absolute())
+        )
+    except ChildError as error:
+        return Observation(*asked, formed={}, refusal=error.ending)
+    except ArtifactError as error:
+        return Observation(*asked, formed={}, refusal=printable(str(error)))
     return Observation(*asked, formed=answer["operators"])
 
 
@@ -78,7 +72,7 @@ def service() -> Mapping[str, Callable[..., Mapping[str, Any]]]:
     return {"optimize": _optimize}
 
 
-def _optimize(path: str, folder: str) -> Mapping[str, Any]:
+def _optimize(path: str) -> Mapping[str, Any]:
     """Return the operator counts of the optimized graph; runs in the child.
 
     Raises:
@@ -90,13 +84,14 @@ def _optimize(path: str, folder: str) -> Mapping[str, Any]:
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     settings.intra_op_num_threads = 1
     settings.log_severity_level = 4
-    written = Path(folder) / "optimized.onnx"
-    settings.optimized_model_filepath = str(written)
-    try:
-        onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own classes share no base but this
-        raise ArtifactError(_reason(str(error))) from error
-    return {"operators": _count_operators(written)}
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "optimized.onnx"
+        settings.optimized_model_filepath = str(written)
+        try:
+            onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own classes share no base but this
+            raise ArtifactError(_reason(str(error))) from error
+        return {"operators": _count_operators(written)}
 
 
 def _reason(message: str) -> str:
