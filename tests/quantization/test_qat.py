@@ -65,7 +65,7 @@ def same(first: Checkpoint, second: Checkpoint) -> bool:
 def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
     stop_after: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
-    chosen = recipe(epochs=4, statistics_epochs=0.25, ranges_epochs=0.5)
+    chosen = recipe(epochs=4, statistics_epochs=0.25, ranges_epochs=0.5, equalize=0.5)
     whole = run(checkpoint, folder, tmp_path / "whole", chosen)
 
     def stop(stage: str) -> None:
