@@ -19,7 +19,7 @@ from edge_deeplab.files import (
     replace_when_complete,
     write_atomically,
 )
-from edge_deeplab.formats.manifest import MANIFEST, ManifestEntry, content_sha256, write_manifest
+from edge_deeplab.formats.manifest import MANIFEST, content_sha256, read_manifest, write_manifest
 from edge_deeplab.outputs import Output
 
 REPORT, TABLE, PLOT = "report.json", "report.md", "pareto.png"
@@ -146,9 +146,5 @@ def _remove(output: Path, name: str) -> None:
 def _write_manifest_anew(folder: Path, exports: Sequence[Exported]) -> None:
     """Write the manifest of these files alone; `write_manifest` keeps what one beside it lists."""
     with replace_when_complete(folder / MANIFEST) as temporary:
-        write_manifest(temporary.parent, [entry for e in exports for entry in _manifest(e)])
-
-
-def _manifest(exported: Exported) -> list[ManifestEntry]:
-    entries: list[ManifestEntry] = read_json(exported.done.folder / MANIFEST)["artifacts"]
-    return entries
+        entries = [entry for e in exports for entry in read_manifest(e.done.folder)]
+        write_manifest(temporary.parent, entries)

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_deeplab.documents import Fields, read_json
 from edge_deeplab.errors import ConfigError
-from edge_deeplab.files import path_inside
-from edge_deeplab.formats.manifest import MANIFEST
+from edge_deeplab.formats.manifest import MANIFEST, parse_manifest
 from edge_deeplab.targets import target_of
 
-_MOST_ARTIFACTS = 10_000
 EXPORTS = Path("exports")
 """Folder that `edge-deeplab export` writes to where no other is named."""
 
@@ -44,8 +41,7 @@ def _listed_artifacts(manifest: Path) -> list[Path]:
             "wrote, was expected; name the files"
         )
     try:
-        entries = Fields(read_json(manifest)).every("artifacts", 0, _MOST_ARTIFACTS)
-        paths = [path_inside(manifest.parent, entry.text("file")) for entry in entries]
+        paths = [manifest.parent / entry["file"] for entry in parse_manifest(manifest)]
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{manifest} does not list exported files ({error}); "

@@ -67,13 +67,22 @@ def read_manifest(folder: Path) -> list[ManifestEntry]:
     if not path.exists():
         return []
     try:
-        document = Fields(read_json(path))
-        document.choice("format", [FORMAT])
-        for entry in document.every("artifacts", 0, _MOST_ARTIFACTS):
-            path_inside(folder, entry.text("file"))
-        return list(document.get("artifacts"))
+        return parse_manifest(path)
     except (ValueError, OSError) as error:
         raise OutputError(
             f"{path} is not a manifest of this project ({error}), and would be overwritten; "
             "an export folder was expected; choose another output or remove that file"
         ) from error
+
+
+def parse_manifest(path: Path) -> list[ManifestEntry]:
+    """Return the entries of a manifest, each of a file beside it.
+
+    Raises:
+        OSError, ValueError: when it is none; the message says what is wrong.
+    """
+    document = Fields(read_json(path))
+    document.choice("format", [FORMAT])
+    for entry in document.every("artifacts", 0, _MOST_ARTIFACTS):
+        path_inside(path.parent, entry.text("file"))
+    return list(document.get("artifacts"))
