@@ -1,5 +1,6 @@
 """`edge-deeplab models`: which networks can be built, what they cost, and which checkpoints are shipped."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,6 +49,7 @@ def models(
         console = stdout_console()
         if found.checkpoints:
             console.print(_checkpoints_table(found))
+            console.print(_origins_table(found))
         else:
             say("no checkpoint is shipped with this installation")
         console.print(_models_table(found))
@@ -78,17 +80,29 @@ def _checkpoints_table(found: "ModelList") -> "FittingTable":
 
     stride = f"stride {found.output_stride}" if found.output_stride else "its own stride"
     caption = f"multiply-adds at {found.size_hw[0]}x{found.size_hw[1]} and {stride}; mIoU as it was measured"
-    names = ("checkpoint", "model", "measured mIoU")
+    names = ("checkpoint", "measured mIoU")
     table = FittingTable(*names, title="shipped checkpoints", caption=caption)
     table.add_numbers("parameters", "multiply-adds")
-    table.add_prose("licence", "weights of")
     for row in found.checkpoints:
         results = row.info.results.items()
         scores = [f"{data} {r['miou']:.2f}" for data, r in results if "miou" in r]
-        measured = stacked(scores or ["not measured"])
-        cost = _cost_cells(row.cost)
-        origins = stacked([str(origin) for origin in row.origins] or ["its own training"])
-        table.add_row(row.name, row.info.model, measured, *cost, row.info.licence, origins)
+        table.add_row(row.name, stacked(scores or ["not measured"]), *_cost_cells(row.cost))
+    return table
+
+
+def _origins_table(found: "ModelList") -> "FittingTable":
+    """Return which network each checkpoint has and whose terms hold, once for those that share both."""
+    from edge_deeplab.cli.tables import FittingTable
+    from edge_deeplab.cli.terminal import stacked
+
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row in found.checkpoints:
+        origins = [str(origin) for origin in row.origins] or ["its own training"]
+        alike[row.info.model, row.info.licence, *origins].append(row.name)
+    table = FittingTable("checkpoints", "model", title="networks and terms")
+    table.add_prose("licence", "weights of")
+    for (model, licence, *origins), checkpoints in alike.items():
+        table.add_row(stacked(checkpoints), model, licence, stacked(origins))
     return table
 
 

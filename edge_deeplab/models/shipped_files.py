@@ -7,4 +7,4 @@ from pathlib import Path
 def shipped_checkpoints() -> dict[str, Path]:
     """Return the shipped checkpoints by name."""
     folder = Path(str(files("edge_deeplab.weights")))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    return dict(sorted((path.stem, path) for path in folder.glob("*.safetensors")))

@@ -100,6 +100,15 @@ def test_models_for_people_shows_cost_and_measured_scores(invoke, ship, one_mode
     assert "CC BY-NC 4.0" in text
 
 
+def test_models_says_terms_that_checkpoints_share_once(invoke, ship, one_model, monkeypatch):
+    ship()
+    (path,) = shipped.shipped_checkpoints().values()
+    monkeypatch.setattr(shipped, "shipped_checkpoints", lambda: {"tiny": path, "tinier": path})
+    text = invoke().stdout
+    assert text.count("CamVid-11 test 66.04") == 2
+    assert text.count("CC BY-NC 4.0") == 1
+
+
 def test_models_with_an_unmeasured_checkpoint_says_so(invoke, ship, one_model):
     ship(results={})
     assert "not measured" in invoke().stdout
