@@ -67,6 +67,7 @@ def read_manifest(folder: Path) -> list[ManifestEntry]:
     if not path.exists():
         return []
     try:
+        Fields(read_json(path)).choice("format", [FORMAT])
         return parse_manifest(path)
     except (ValueError, OSError) as error:
         raise OutputError(
@@ -76,13 +77,14 @@ def read_manifest(folder: Path) -> list[ManifestEntry]:
 
 
 def parse_manifest(path: Path) -> list[ManifestEntry]:
-    """Return the entries of a manifest, each of a file beside it.
+    """Return the entries of a manifest, each of a file beside it; its format may be unsaid, as in one written by hand.
 
     Raises:
         OSError, ValueError: when it is none; the message says what is wrong.
     """
     document = Fields(read_json(path))
-    document.choice("format", [FORMAT])
+    if document.has("format"):
+        document.choice("format", [FORMAT])
     for entry in document.every("artifacts", 0, _MOST_ARTIFACTS):
         path_inside(path.parent, entry.text("file"))
     return list(document.get("artifacts"))
