@@ -1,6 +1,5 @@
 """The class maps of a device's replay, read as strictly as a stranger's files are: what a row of parity is made of."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -30,10 +29,12 @@ class NoClass:
     Args:
         classes: how many there are.
         pixels: how many pixels have each such id, of all class maps; none where every id is a class.
+        lowest: the lowest id of all class maps.
     """
 
     classes: int
     pixels: Mapping[int, int]
+    lowest: int = 0
 
     @property
     def count(self) -> int:
@@ -41,8 +42,15 @@ class NoClass:
         return sum(self.pixels.values())
 
     @property
+    def from_one(self) -> bool:
+        """Whether ids seem to count from 1: none is 0, and of those that are no class only the next one comes."""
+        return self.lowest > 0 and self.pixels.keys() == {self.classes}
+
+    @property
     def padded_to(self) -> int | None:
         """The number of channels that the classes are padded to, where every such id lies within them."""
+        if self.from_one:
+            return None
         padded = (-(-self.classes // multiple) * multiple for multiple in _PADDINGS)
         largest = max(self.pixels, default=255)
         return next((channels for channels in padded if largest < channels), None)
@@ -55,6 +63,11 @@ class NoClass:
         found = (
             f"{self.count} pixels are of no class ({ids}{more}; there are {self.classes} classes)"
         )
+        if self.from_one:
+            return (
+                f"{found}, and none of id 0: ids that count from 1; each counts as wrong; write the ids that the model "
+                "gives, from 0"
+            )
         if self.padded_to is None:
             return f"{found}; each counts as wrong; write the ids that the model gives"
         return (
@@ -193,11 +206,12 @@ class ReplayedMasks(Runtime):
             names: of the photographs.
             classes: how many there are; larger ids are none.
         """
-        pixels: Counter[int] = Counter()
+        counts = np.zeros(256, np.int64)
         for name in names:
-            counts = np.bincount(self.class_map(name).ravel(), minlength=256)[classes:]
-            pixels.update({classes + int(i): int(counts[i]) for i in np.flatnonzero(counts)})
-        return NoClass(classes, dict(sorted(pixels.items())))
+            counts += np.bincount(self.class_map(name).ravel(), minlength=256)
+        ids = [int(i) for i in np.flatnonzero(counts)]
+        pixels = {i: int(counts[i]) for i in ids if i >= classes}
+        return NoClass(classes, pixels, lowest=min(ids, default=0))
 
     def _refuse(self) -> ArtifactError:
         return ArtifactError(

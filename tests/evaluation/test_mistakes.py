@@ -128,3 +128,23 @@ def test_mistake_of_a_picture_of_strange_proportions_needs_little_memory(
 ) -> None:
     made = mistake.make(np.zeros((*hw, 3), np.uint8), (16, 1600))
     assert 0 < made.size <= 3 * 60_000
+
+
+@pytest.mark.parametrize(("shift", "said"), [(1, "one too high"), (-1, "one too low")])
+def test_ids_that_count_from_elsewhere_are_named_before_any_mistake_in_pictures(
+    shift: int, said: str, pictures: list[np.ndarray]
+) -> None:
+    def run(image: np.ndarray) -> np.ndarray:
+        ids = segment(image).astype(int) + shift
+        return np.where((ids >= 0) & (ids < len(CLASSES)), ids, 255).astype(np.uint8)
+
+    found = suspect(on_device(pictures, run), CLASSES, MISTAKES, on_a_device)
+    assert found is not None
+    assert (found.said, found.explained) == (f"ids were {said}", 1.0)
+
+
+def test_mistake_that_leaves_a_third_of_the_pixels_wrong_explains_nothing(
+    pictures: list[np.ndarray],
+) -> None:
+    compared = on_device(pictures, lambda image: np.full(SIZE_HW, 3, np.uint8))
+    assert suspect(compared, CLASSES, [SWAPPED], lambda *_: 0.67) is None

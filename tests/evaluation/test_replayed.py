@@ -157,6 +157,18 @@ def test_ids_of_no_class_are_a_padded_argmax_within_the_next_multiple(classes, l
     assert NoClass(classes, {largest: 1}).padded_to == padded
 
 
+def test_ids_that_count_from_one_are_no_padded_argmax(masks, dataset, runtime, model):
+    for image in json.loads((masks / "replay.json").read_text())["images"]:
+        path = masks / image["file"]
+        Image.fromarray(np.asarray(Image.open(path)) + np.uint8(1)).save(path)
+    change(masks)
+    row = measure(masks, dataset, runtime, file=model)
+    assert row.to_json()["no_class"]["padded_to"] is None
+    assert "none of id 0: ids that count from 1" in row.replay.no_class.reason
+    assert row.suspicion.said == "ids were one too high"
+    assert row.suspicion.explained == 1.0
+
+
 def _sixteen_bits(ids):
     return ids.astype(np.uint16)
 
