@@ -248,10 +248,8 @@ def _show(report: "ParityReport", *, per_class: bool) -> None:
     console.print(parity_table(report))
     if report.replays:
         console.print(replay_table(report))
-    if report.caution is not None:
-        console.print(report.caution)
-    for cost in report.size_costs:
-        console.print(cost.sentence())
+    for remark in report.remarks:
+        console.print(remark)
     if per_class:
         console.print(per_class_table(report))
     for chain in report.chains:

@@ -66,14 +66,17 @@ def _case(artifact: ArtifactParity, group: str, fail_inconclusive: bool) -> Case
         _name(artifact),
         outcome,
         message,
-        [f"{name}: {value}" for name, value in seen.items() if value is not None],
+        [
+            *(f"{name}: {value}" for name, value in seen.items() if value is not None),
+            *(f"warning: {remark}" for remark in artifact.remarks),
+        ],
         0.0 if own is None else float(own.latencies_ms.sum()) / 1000,
         seen,
     )
 
 
 def parity_markdown(report: ParityReport) -> str:
-    """Return a heading that says what came of it, a row for each artifact, and a line for each that did not pass."""
+    """Return a heading that says what came of it, a row for each artifact, and a line for all that is to be known."""
     counts = Counter(artifact.verdict for artifact in report.artifacts)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ParityVerdict if counts[verdict])
     drop = max((artifact.max_drop for artifact in report.artifacts), default=0.0)
@@ -87,9 +90,8 @@ def parity_markdown(report: ParityReport) -> str:
         "|---|---:|---:|---:|---:|---|",
         *map(_row, report.artifacts),
     ]
-    caution = [] if report.caution is None else [report.caution]
-    sentences = [*map(str, report.failures()), *report.doubts, *caution]
-    lines += ["", *(f"- {_prose(sentence)}" for sentence in sentences)] if sentences else []
+    told_of = [*map(str, report.failures()), *report.doubts, *report.warnings, *report.remarks]
+    lines += ["", *(f"- {_prose(sentence)}" for sentence in told_of)] if told_of else []
     return "\n".join(lines) + "\n"
 
 

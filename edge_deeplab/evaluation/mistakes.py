@@ -180,7 +180,7 @@ def _other_classes(compared: Sequence[Compared], classes: Sequence[str]) -> tupl
 
 
 def _shifted(compared: Sequence[Compared], classes: Sequence[str]) -> list[tuple[float, str]]:
-    """Return the share of pixels that agree if ids count from 1 or -1, as beside a background of their own, and what is said."""
+    """Return the share of pixels that agree if ids count from 1, or from -1, and what is said."""
     found: list[tuple[float, str]] = []
     if (
         len(np.unique([each.given for each in compared])) < 2

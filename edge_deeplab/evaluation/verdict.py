@@ -95,14 +95,19 @@ class ArtifactParity:
         return f"{self.path} {self.difference.doubt}"
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """What is wrong with its class maps whatever they score, a sentence each."""
         lost = None if self.replay is None else self.replay.no_class
         found = (
             lost.reason if lost is not None and lost.pixels else None,
             None if self.suspicion is None else self.suspicion.sentence(),
         )
-        return tuple(f"{self.path}: {each}" for each in found if each is not None)
+        return tuple(each for each in found if each is not None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Its remarks, each after its path."""
+        return tuple(f"{self.path}: {each}" for each in self.remarks)
 
     def failure(self) -> EdgeDeepLabError | None:
         """Return what is wrong, in one sentence; None when it did not fail."""
@@ -232,6 +237,12 @@ class ParityReport:
             f"intervals of {self.images} images are narrower than they should be; {FEWEST_TRUSTED} or more were "
             "expected"
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to think of the figures, a sentence each: of few images, and of sizes that cost accuracy."""
+        cautions = () if self.caution is None else (self.caution,)
+        return (*cautions, *(cost.sentence() for cost in self.size_costs))
 
     def failures(self) -> list[EdgeDeepLabError]:
         """Return one sentence for each artifact that failed, and each that could not be followed."""

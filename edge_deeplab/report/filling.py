@@ -71,7 +71,7 @@ def _entry(number: int, artifact: ArtifactParity, trial: WatchedTrial | None) ->
     return Entry(
         number,
         artifact.path,
-        bytes=_size(artifact.path),
+        bytes=None if artifact.replay else _size(artifact.path),  # class maps are no model
         parity=artifact,
         scored=scored,
         images=() if trial is None else tuple(trial.kept),

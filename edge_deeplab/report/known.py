@@ -160,6 +160,7 @@ class Page:
         entries: the files.
         timing: how they were timed.
         lab: what vendors' tools say.
+        remarks: what to think of the figures, a sentence each.
         notes: what could not be done, a sentence each.
     """
 
@@ -175,6 +176,7 @@ class Page:
     entries: tuple[Entry, ...] = ()
     timing: Timing | None = None
     lab: LabReport | None = None
+    remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

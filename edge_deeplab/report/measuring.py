@@ -90,9 +90,8 @@ def measure(
     kept = None if witness is None else witness.times_of(named.artifacts)
     times = _times(request, named.artifacts, kept, checkpoints.notes, progress)
     checks = _check(named.artifacts, progress)
-    chains = _drift(
-        request, _report_of(measured, reference, dataset), dataset, checkpoints.notes, progress
-    )
+    whole = _report_of(measured, reference, dataset)
+    chains = _drift(request, whole, dataset, checkpoints.notes, progress)
     about = [reference, *(c for c in checkpoints if c.sha256 != reference.sha256)]
     return Page(
         title=reference.name,
@@ -107,6 +106,7 @@ def measure(
         entries=join(measured.entries, times, checks, chains),
         timing=None if times is None else Timing(times.rounds, times.threads),
         lab=_lab(request, named.artifacts, checkpoints.notes, progress),
+        remarks=whole.remarks,
         notes=tuple(dict.fromkeys(checkpoints.notes)),
     )
 

@@ -89,5 +89,5 @@ def parity_page(found: ParityReport, watcher: Watcher, max_drop: float) -> Page:
         classes=tuple(watcher.dataset.classes),
         references=measured.references,
         entries=join(measured.entries, None, (), found.chains),
-        notes=tuple(cost.sentence() for cost in found.size_costs),
+        remarks=found.remarks,
     )

@@ -9,6 +9,7 @@ import pytest
 
 from edge_deeplab.evaluation.ci import parity_junit, parity_markdown
 from edge_deeplab.evaluation.deciding import ParityVerdict
+from edge_deeplab.evaluation.mistakes import Suspicion
 from edge_deeplab.evaluation.parity import measure_parity, open_trials
 
 
@@ -104,3 +105,14 @@ def test_of_one_image_there_is_no_verdict_but_that_it_settles_nothing(runtime, d
     assert "1 image gives no interval" in found.doubts[0]
     assert cases(parity_junit(found)) == {"a.onnx at 8x8": ["skipped"]}
     assert "| - | 1.00000 | **inconclusive** |" in parity_markdown(found)
+
+
+def test_what_is_wrong_with_a_file_that_passes_is_told_in_both(report):
+    suspicion = Suspicion("ids were one too high", 0.4, 0.99, 4)
+    good = replace(report.artifacts[0], suspicion=suspicion)
+    told = replace(report, artifacts=(good,))
+    assert good.passed
+    assert f"- good.onnx: {suspicion.sentence()}" in parity_markdown(told)
+    root = ElementTree.fromstring(parity_junit(told))
+    (out,) = [text.text for text in root.iter("system-out")]
+    assert f"warning: {suspicion.sentence()}" in out

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
@@ -9,15 +10,18 @@ import pytest
 from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.latency import BenchReport, Failed, Latency
+from edge_deeplab.evaluation.mistakes import Suspicion
+from edge_deeplab.evaluation.replayed import DeviceReplay
 from edge_deeplab.models.shipped import open_checkpoint, shipped_checkpoints
 from edge_deeplab.report.class_scores import class_scores
 from edge_deeplab.report.curves import read_curves
-from edge_deeplab.report.filling import join, mean_chain
+from edge_deeplab.report.filling import fill, join, mean_chain
 from edge_deeplab.report.known import Entry
 from edge_deeplab.report.lineage import Detail, _share, ancestors_of, story_of
 from edge_deeplab.report.models import Checkpoints, _results
 from edge_deeplab.report.named import find_named
 from edge_deeplab.report.plots import HIGHEST_DB, LOWEST_DB, Plot, Series, drift_plot
+from edge_deeplab.report.render import render
 from edge_deeplab.report.svg import draw, nice_ticks
 from edge_deeplab.report.writing import parity_page
 from tests.report.conftest import Spelled, measured
@@ -197,6 +201,27 @@ def test_page_of_parity_alone_names_classes_in_the_colours_of_their_maps() -> No
     page = parity_page(*measured(dataset, {Path("a.onnx"): 1}), 0.5)
     assert page.class_infos == tuple(dataset.classes)
     assert len({info.color for info in page.class_infos}) == 3
+
+
+def test_page_of_parity_says_what_to_think_of_its_figures() -> None:
+    dataset = Spelled(("sky", "road", "car"))
+    found, watcher = measured(dataset, {Path("a.onnx"): 1})
+    suspicion = Suspicion("ids were one too high", 0.4, 0.99, 4)
+    warned = replace(found, artifacts=(replace(found.artifacts[0], suspicion=suspicion),))
+    page = parity_page(warned, watcher, 0.5)
+    html = render(page)
+    assert "intervals of 5 images are narrower than they should be" in html
+    assert suspicion.sentence() in html
+    assert (page.notes, "What could not be done" in html) == ((), False)
+
+
+def test_folder_of_class_maps_has_no_models_size(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not a model")
+    found, watcher = measured(Spelled(("sky", "road", "car")), {tmp_path: 1})
+    device = DeviceReplay(account=None)  # type: ignore[arg-type]
+    replayed = replace(found, artifacts=(replace(found.artifacts[0], replay=device),))
+    assert [e.bytes for e in fill(found, watcher).entries] == [11]
+    assert [e.bytes for e in fill(replayed, watcher).entries] == [None]
 
 
 def test_plot_is_told_in_words() -> None:
