@@ -82,9 +82,8 @@ def measure(
     described |= {trial.path: trial.description for trial in trials}
     checkpoints.find({p: about for p, about in described.items() if about is not None})
     reference = checkpoints.reference(request.reference, given=named.checkpoints)
-    if reference is None:
+    if reference is None and any(trial.contestant is not None for trial in trials):
         reference = checkpoints.add(resolve_checkpoint(None))
-    assert reference is not None, "the shipped checkpoint can be read"
     scores = _score(request, trials, reference, dataset, progress)
     measured = merge(named.artifacts, seen, fill(scores, watcher))
     kept = None if witness is None else witness.times_of(named.artifacts)
@@ -92,9 +91,9 @@ def measure(
     checks = _check(named.artifacts, progress)
     whole = _report_of(measured, reference, dataset)
     chains = _drift(request, whole, dataset, checkpoints.notes, progress)
-    about = [reference, *(c for c in checkpoints if c.sha256 != reference.sha256)]
+    about = sorted(checkpoints, key=lambda checkpoint: checkpoint is not reference)
     return Page(
-        title=reference.name,
+        title="report" if reference is None else reference.name,
         max_drop=request.max_drop,
         models=tuple(describe_checkpoint(c) for c in about),
         stories=tuple(story_of(c) for c in about),
@@ -112,11 +111,12 @@ def measure(
 
 
 def _report_of(
-    measured: ScoredFiles, reference: Checkpoint, dataset: SegmentationDataset
+    measured: ScoredFiles, reference: Checkpoint | None, dataset: SegmentationDataset
 ) -> ParityReport:
     artifacts = tuple(entry.parity for entry in measured.entries if entry.parity is not None)
     references = tuple(scored.evaluation for scored in measured.references)
-    return ParityReport(reference.path, references, artifacts, len(dataset))
+    path = None if reference is None else reference.path
+    return ParityReport(path, references, artifacts, len(dataset))
 
 
 def _times(
@@ -137,21 +137,24 @@ def _times(
 def _score(
     request: ReportRequest,
     trials: Sequence[Trial],
-    reference: Checkpoint,
+    reference: Checkpoint | None,
     dataset: SegmentationDataset,
     progress: Progress,
 ) -> ParityReport:
     def open_at(size_hw: Size) -> Runtime:
+        assert reference is not None, "a reference is opened only for files that were opened"
         return open_reference(reference, size_hw)
 
-    drop = request.max_drop
-    return measure_parity(trials, reference.path, open_at, dataset, drop, progress)
+    path, drop = None if reference is None else reference.path, request.max_drop
+    return measure_parity(trials, path, open_at, dataset, drop, progress)
 
 
 def _alone(
-    reference: Checkpoint, dataset: SegmentationDataset, progress: Progress
+    reference: Checkpoint | None, dataset: SegmentationDataset, progress: Progress
 ) -> tuple[Scored, ...]:
-    """Return the scores of the reference, where no file is held against it."""
+    """Return the scores of the reference, where there is one and no file is held against it."""
+    if reference is None:
+        return ()
     progress.begin(f"loading {reference.name}")
     runtime = open_reference(reference, reference.info.size_hw)
     evaluation = evaluate_runtime(runtime, dataset, trimap=WIDTHS_PX, progress=progress)

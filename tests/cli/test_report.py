@@ -54,6 +54,18 @@ def test_report_writes_a_page_plots_and_one_document(exported: Path, tmp_path: P
     }
 
 
+def test_report_of_files_that_cannot_be_opened_scores_no_checkpoint(tmp_path: Path) -> None:
+    page, missing = tmp_path / "page.html", tmp_path / "missing.onnx"
+    result = CliRunner().invoke(
+        app, ["report", str(missing), "--limit", "2", "--output", str(page), "--json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    text = page.read_text()
+    assert "None of 1 files could be scored" in text
+    assert "missing.onnx does not exist" in text
+    assert "camvid-" not in text
+
+
 def test_report_of_a_run_alone_scores_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
