@@ -5,7 +5,7 @@ is (`deciding.py`); one that could not be measured fails with its error, and eve
 """
 
 from dataclasses import asdict, dataclass
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,13 @@ class ArtifactParity:
         if self.error is not None:
             return EdgeDeepLabError(self.error)
         reference = nan if self.reference is None else self.reference.miou
+        if isnan(reference):
+            return ParityError(
+                f"{self.path} cannot be compared: no pixel of the images that were scored is labelled; masks with ids "
+                "of classes were expected; look at the data, or name a split that is labelled",
+                measured=nan,
+                limit=self.max_drop,
+            )
         return ParityError(
             f"{self.path} scores {self.miou:.3f} mIoU where the reference scores {reference:.3f}; a loss of at most "
             f"{self.max_drop:g} points was expected; its classes show where it is lost, max_drop sets the limit",

@@ -24,6 +24,8 @@ def read_graph(path: Path, size_hw: Size | None = None) -> FileGraph:
     """
     refuse_core_ml_file(path)
     target = target_of(path)
+    if not path.suffix and not path.exists():
+        raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
     if target is None:
         raise ArtifactError(
             f"{path} ends in {path.suffix or 'nothing'}; one of {endings()} was expected; "

@@ -63,13 +63,13 @@ def open_artifact(
         check_runtime(path, asked)
     target = target_of(path)
     refuse_core_ml_file(path)
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
     if target is None and path.suffix.lower() != CHECKPOINT_ENDING:
         raise ArtifactError(
             f"{path} ends in {path.suffix or 'nothing'!r}; one of {endings()}, {CHECKPOINT_ENDING} was expected; "
             "pass an exported file or a checkpoint"
         )
-    if not path.exists():
-        raise ArtifactError(f"{path} does not exist; pass a file that edge-deeplab export wrote")
     if not path.is_file() and not path.is_dir():
         raise ArtifactError(
             f"{path} is a device or a pipe; an exported file was expected; copy it to one"

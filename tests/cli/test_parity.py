@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -56,6 +57,9 @@ def folder(tmp_path, monkeypatch):
         own = None if "bare" in path.name else description
         name = f"{runtime or 'reading'} 1.0"
         return ReadingRuntime(path, own, degraded="bad" in path.name, name=name)
+
+    for name in ("evaluation.agreement", "evaluation.validation", "compress.measures"):
+        import_module(f"edge_deeplab.{name}")  # first, for they keep the runtime that they import
 
     def open_reference(path, *, size_hw):
         return ReadingRuntime(path, description, size_hw=size_hw)

@@ -167,6 +167,7 @@ def test_parity_on_void_only_images_does_not_pass(runtime, dataset, reference):
     report = measure(by_path(runtime()), dataset, reference)
     assert not report.passed
     assert json.dumps(report.to_json(), allow_nan=False)
+    assert "no pixel of the images that were scored is labelled" in str(report.failures()[0])
 
 
 def test_parity_on_an_empty_set_is_refused(runtime, dataset, reference):

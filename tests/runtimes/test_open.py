@@ -19,6 +19,7 @@ from edge_deeplab.errors import (
     DataError,
     MissingDependencyError,
 )
+from edge_deeplab.formats.read import read_graph
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.artifact import ArtifactRuntime
 from edge_deeplab.targets import RuntimeName
@@ -219,3 +220,9 @@ def test_file_of_a_picture_that_is_larger_than_any_is_refused() -> None:
         ArtifactError, match=r"a\.onnx takes pictures of 3145728x48; at most 64000000"
     ):
         ArtifactRuntime(Path("a.onnx"), cast(Any, engine), None)
+
+
+def test_absent_file_without_an_ending_does_not_exist(tmp_path: Path) -> None:
+    for reading in (open_artifact, read_graph):
+        with pytest.raises(ArtifactError, match="exports does not exist"):
+            reading(tmp_path / "exports")
