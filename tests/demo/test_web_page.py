@@ -134,6 +134,21 @@ def test_camera_is_segmented_frame_after_frame(
         assert browser.wait_for("window.saved").startswith("edge-deeplab-2")
 
 
+def test_camera_goes_on_when_the_accelerator_is_switched(
+    sites: dict[str, WebSite], serve: Serve, tmp_path: Path
+) -> None:
+    film = film_of(halves(size_hw=(128, 192)), tmp_path / "film.y4m")
+    with Chromium(*camera_from(film)) as browser:
+        opened(browser, serve(sites["tflite"].path))
+        click(browser, "#camera")
+        browser.wait_for("Number(document.body.dataset.frames) >= 2")
+        click(browser, "#webgpu")
+        browser.wait_for("!webgpu.disabled && !note.hidden")
+        browser.evaluate("document.body.dataset.frames = '0'")
+        browser.wait_for("Number(document.body.dataset.frames) >= 3")
+        assert browser.evaluate("document.body.dataset.source") == "camera"
+
+
 def test_video_is_played_again_and_again_and_gives_way_to_a_picture(
     browser: Chromium,
     sites: dict[str, WebSite],

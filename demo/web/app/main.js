@@ -68,6 +68,16 @@ async function play(open) {
   }
 }
 
+/** Go on with what plays, which is still open, on another model. */
+async function playOn(source) {
+  try {
+    times.clear();
+    await player.play(source, model);
+  } catch (error) {
+    showMessage(error);
+  }
+}
+
 function onFrame(ms) {
   times.add(ms);
   page("stage").hidden = false;
@@ -136,7 +146,7 @@ async function switchAccelerator() {
   page("webgpu").disabled = true;
   try {
     await changeModel();
-    if (source) play(() => Promise.resolve(source));
+    if (source) playOn(source);
   } catch (error) {
     showMessage(error);
   }
