@@ -21,7 +21,7 @@ public final class Pictures {
     /// A whole photograph in the model's size, as parity scales it; its resize is not Pillow's to the last bit.
     public func modelPicture(ofPhotograph url: URL) -> CVPixelBuffer? {
         // https://developer.apple.com/documentation/coreimage/ciimage/init(contentsof:)
-        CIImage(contentsOf: url).flatMap(scaled)
+        CIImage(contentsOf: url, options: [.applyOrientationProperty: true]).flatMap(scaled)
     }
 
     private func scaled(_ image: CIImage) -> CVPixelBuffer? {

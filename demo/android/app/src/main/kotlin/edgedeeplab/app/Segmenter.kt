@@ -54,7 +54,9 @@ class Segmenter private constructor(
             if (asked == Accelerator.CPU) return onCpu(assets, asked, null)
             val tried = try {
                 Segmenter(compile(assets, asked), asked, asked, null)
-            } catch (error: Exception) { // LiteRT raises its own, and a missing library is a link error
+            } catch (error: Exception) { // LiteRT's own
+                return onCpu(assets, asked, error.message ?: error.javaClass.simpleName)
+            } catch (error: LinkageError) { // a library of the accelerator's is missing
                 return onCpu(assets, asked, error.message ?: error.javaClass.simpleName)
             }
             val wrong = SelfTest(assets).complaint(tried) ?: return tried
