@@ -141,11 +141,15 @@ def name_class_maps(photographs: Sequence[Path]) -> dict[str, Path]:
     """Return photographs by the names of their class maps.
 
     Raises:
-        DataError: when two would have one.
+        DataError: when two would have one, or a name is none that a replay's document may hold.
     """
     named: dict[str, Path] = {}
     for path in photographs:
         name = f"{path.stem}{ENDING}"
+        if not name.isprintable():
+            raise DataError(
+                f"photograph {path} has control characters in its name; one line of text was expected; rename it"
+            )
         if name in named:
             raise DataError(
                 f"photographs {named[name]} and {path} would have one class map, {name}; different names were "

@@ -21,8 +21,8 @@ def is_loopback(host: str) -> bool:
 
 
 def address_of(host: str, port: int) -> str:
-    """Return what a person opens: localhost, where a browser gives a camera without https, or a network's address."""
-    if is_loopback(host):
+    """Return what a person opens; without https browsers give a camera to localhost and to 127.0.0.0/8 alone."""
+    if host in ("localhost", LOOPBACK, "::1"):  # 127.0.0.2 is loopback too, and no localhost
         return f"http://localhost:{port}/"
     name = _network_address() if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"

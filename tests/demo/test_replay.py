@@ -94,6 +94,15 @@ def test_photographs_of_one_name_are_refused(
         replay_photographs(runtime, sorted(image_folder.glob("street_0.*")), tmp_path / "masks")
 
 
+def test_photograph_whose_name_no_document_may_hold_is_refused(
+    runtime: BrightestChannel, image_folder: Path, tmp_path: Path
+) -> None:
+    odd = image_folder / "street\n9.png"
+    Image.fromarray(halves()).save(odd)
+    with pytest.raises(DataError, match="has control characters in its name"):
+        replay_photographs(runtime, [odd], tmp_path / "masks")
+
+
 def test_photographs_are_those_of_a_folder_or_of_a_split_of_labelled_data(
     image_folder: Path, make_dataset: MakeDataset, tmp_path: Path
 ) -> None:

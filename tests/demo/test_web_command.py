@@ -124,6 +124,11 @@ def test_address_is_what_a_browser_opens(host: str, address: str) -> None:
     assert is_loopback(host) == ("localhost" in address)
 
 
+def test_loopback_that_is_not_localhost_keeps_its_address() -> None:
+    assert address_of("127.0.0.2", 80) == "http://127.0.0.2:80/"
+    assert is_loopback("127.0.0.2")
+
+
 def test_every_network_has_this_machines_address_and_a_warning() -> None:
     assert "0.0.0.0" not in address_of("0.0.0.0", 80)
     assert "everybody who reaches" in str(WebTask(Path("site"), host="0.0.0.0").warning)
