@@ -37,7 +37,13 @@ def build_optimiser(model: torch.nn.Module, parts: Parts, recipe: Recipe) -> tor
             chosen = [p for p in named if (p.numel() > len(p)) == is_matrix]
             rated = [([p], rate * _size(p)) for p in chosen] if relative else [(chosen, rate)]
             groups += [
-                {"params": part, "lr": own, "base_lr": own, "weight_decay": decay}
+                {
+                    "params": part,
+                    "lr": own,
+                    "base_lr": own,
+                    "relative": relative,
+                    "weight_decay": decay,
+                }
                 for part, own in rated
             ]
     if section.method == "sgd":

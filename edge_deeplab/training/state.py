@@ -47,6 +47,8 @@ class TrainingState:
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
         best = {"best_miou": self.best_miou, "best_epoch": self.best_epoch}
+        rates = [group["base_lr"] for group in self.optimiser.param_groups]
+        tensors["rates"] = torch.tensor(rates, dtype=torch.float64)
         document = {"epoch": self.epoch, **best, "recipe": identity}
         flat = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         write_atomically(path, save(flat, metadata={"training": json.dumps(document)}))
@@ -72,6 +74,7 @@ class TrainingState:
             optimiser = self.optimiser.state_dict()
             optimiser["state"] = _optimiser_state(_below(tensors, "optimiser."))
             self.optimiser.load_state_dict(optimiser)
+            self._restore_rates(path, tensors.get("rates"))
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{path} holds other tensors than the network of this run; the state of the same network was expected; "
@@ -79,6 +82,23 @@ class TrainingState:
             ) from error
         self.epoch = document["epoch"]
         self.best_miou, self.best_epoch = document["best_miou"], document["best_epoch"]
+
+    def _restore_rates(self, path: Path, rates: torch.Tensor | None) -> None:
+        """Give each group of parameters the rate that it began with: a relative one is of weights that are gone.
+
+        Raises:
+            CheckpointError: when the state is of an earlier version, which did not keep relative ones.
+            ValueError: when it keeps those of other groups.
+        """
+        groups = self.optimiser.param_groups
+        if rates is not None:
+            for group, rate in zip(groups, rates.flatten().tolist(), strict=True):
+                group["base_lr"] = rate
+        elif any(group["relative"] for group in groups):
+            raise CheckpointError(
+                f"{path} lacks the learning rates of its run, which follow from the weights that it started with; a "
+                "state of this version was expected; start anew in another output"
+            )
 
 
 def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

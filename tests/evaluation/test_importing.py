@@ -15,6 +15,7 @@ from edge_deeplab.evaluation.importing import ImportRequest, import_checkpoint
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.origins import Origin, carried, origins_of
 from tests.models.tflite_files import write_segmenter
+from tests.progress import Heard
 from tests.slow import or_slow
 
 MakeDataset = Callable[..., Path]
@@ -188,6 +189,25 @@ def test_training_goes_on_from_the_import_whatever_the_recipe_names(
     assert info.ranges is None, "its weights are others"
     assert info.licence == f"CC0; weights of cities.tflite: {TERMS}"
     assert 0 <= ed.evaluate(trained.checkpoint, data=data, split="val").miou <= 100
+
+
+def test_training_from_the_import_that_is_stopped_and_resumed_is_that_of_one_run(
+    imported: Checkpoint, data: Path, tmp_path: Path
+) -> None:
+    def stop(stage: str) -> None:
+        if stage.startswith("epoch 2/"):
+            raise KeyboardInterrupt
+
+    def run(output: str, **options: Any) -> dict[str, torch.Tensor]:
+        trained = ed.train(data, tmp_path / output, epochs=2, workers=0, **options)
+        return dict(load_checkpoint(trained.checkpoint).tensors)
+
+    started = {"recipe": RECIPE, "init": imported}
+    whole = run("whole", **started)
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", progress=Heard(stop), **started)
+    resumed = run("parts", resume=True, **started)
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
 def test_training_another_model_from_an_import_is_refused(

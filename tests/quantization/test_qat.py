@@ -61,11 +61,14 @@ def same(first: Checkpoint, second: Checkpoint) -> bool:
     )
 
 
+@pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("stop_after", [or_slow(1, False), 2, or_slow(3, False)])
 def test_stopped_and_resumed_run_gives_the_checkpoint_of_one_run(
-    stop_after: int, checkpoint: Checkpoint, folder: Path, tmp_path: Path
+    stop_after: int, relative: bool, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     chosen = recipe(epochs=4, statistics_epochs=0.25, ranges_epochs=0.5, equalize=0.5)
+    optimiser = chosen.optimiser.model_copy(update={"relative_rates": relative})
+    chosen = chosen.model_copy(update={"optimiser": optimiser})
     whole = run(checkpoint, folder, tmp_path / "whole", chosen)
 
     def stop(stage: str) -> None:

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.training.state import TrainingState
 
 
-def state_of(width: int) -> TrainingState:
+def state_of(width: int, *, relative: bool = False) -> TrainingState:
     model = torch.nn.Linear(width, 1)
-    return TrainingState(model, None, torch.optim.AdamW(model.parameters()))
+    groups = [{"params": model.parameters(), "base_lr": 1e-3, "relative": relative}]
+    return TrainingState(model, None, torch.optim.AdamW(groups))
 
 
 def test_state_of_another_network_is_refused(tmp_path: Path) -> None:
@@ -47,3 +49,22 @@ def test_state_tells_the_epochs_that_are_done_before_it_is_read_back(tmp_path: P
     restored.restore(path, "a run", grow)
     assert told == [0, 1, 2]
     assert (restored.epoch, restored.best_miou, restored.best_epoch) == (3, 50.0, 2)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_state_of_before_rates_were_kept_is_refused_where_they_were_relative(
+    relative: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.safetensors"
+    state_of(2).save(path, "a run")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    del tensors["rates"]
+    save_file(tensors, path, metadata)
+    restored = state_of(2, relative=relative)
+    if relative:
+        with pytest.raises(CheckpointError, match="lacks the learning rates of its run"):
+            restored.restore(path, "a run")
+    else:
+        restored.restore(path, "a run")

@@ -110,6 +110,20 @@ def test_train_stopped_and_resumed_gives_the_weights_of_one_run(
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
+def test_train_with_relative_rates_resumes_with_those_of_the_weights_it_started_from(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources = [open_dataset(make_dataset(count=4), "train")]
+    rates = {"learning_rate": 0.01, "backbone_learning_rate": 0.01}
+    init = load_checkpoint(train(tiny_recipe(1, **rates), sources, tmp_path / "init"))
+    recipe = tiny_recipe(3, relative_rates=True, **rates)
+    whole = train(recipe, sources, tmp_path / "whole", init)
+    with pytest.raises(StoppedError):
+        train(recipe, sources, tmp_path / "parts", init, progress=stop_in_second_epoch())
+    resumed = train(recipe, sources, tmp_path / "parts", init, resume=True)
+    assert same(tensors_of(whole), tensors_of(resumed))
+
+
 def unevenly_ignored(folder: Path) -> Path:
     """Let the masks of a data set ignore the more rows the later they come."""
     for index, path in enumerate(sorted((folder / "train" / "masks").iterdir())):
