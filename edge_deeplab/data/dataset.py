@@ -136,6 +136,10 @@ class FolderDataset:
         """Return the hash of the classes and of all images and masks, names included."""
         return self._files.content_sha256()
 
+    def fingerprint(self) -> str:
+        """Return a hash of the masks and of the images' names and sizes, wherever they lie."""
+        return self._files.fingerprint()
+
     def _classes_of(self, labels: npt.NDArray[np.uint8], path: Path) -> MaskIds:
         ids = self._class_of_label[labels]  # (H, W)
         wrong = ids == NOT_A_LABEL

@@ -158,6 +158,10 @@ class RelabelledDataset:
         """Read one mask alone, mapped; errors are the source's."""
         return self._label_of[self._source.read_mask(index)]
 
+    def fingerprint(self) -> str:
+        """Return the source's: the map is in the name."""
+        return self._source.fingerprint()
+
     def content_sha256(self) -> str:
         """Return the hash of the source's content and of the map."""
         content = f"{self._source.content_sha256()} {self._map.sha256}"

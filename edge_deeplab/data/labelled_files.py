@@ -1,7 +1,7 @@
 """The files of one labelled split, in whatever layout they lie: what a layout's reader finds and a data set reads."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,14 +93,33 @@ class LabelledFiles:
         else:
             paths.insert(0, self.description)
         for path in paths:
-            try:
-                content = file_sha256(path)
-            except OSError as error:
-                raise DataError(
-                    f"{path} cannot be read ({error.strerror or error}); a file was expected; copy it again"
-                ) from error
-            digest.update(f"{path.name}\0{content}\n".encode())
+            digest.update(f"{path.name}\0{_asked(file_sha256, path)}\n".encode())
         return digest.hexdigest()
+
+    def fingerprint(self) -> str:
+        """Return a hash of the masks and of the images' names and sizes, wherever they lie; large images are not read.
+
+        Raises:
+            DataError: when a file cannot be read.
+        """
+        digest = hashlib.sha256(repr(self.class_of_label).encode())
+        for image, mask in self.pairs:
+            told = image.name, _asked(_bytes, image), mask.name, _asked(file_sha256, mask)
+            digest.update(f"{told}\n".encode())
+        return digest.hexdigest()
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _asked(question: Callable[[Path], object], path: Path) -> object:
+    try:
+        return question(path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); a file was expected; copy it again"
+        ) from error
 
 
 def _pair_faults(pairs: Sequence[tuple[Path, Path]]) -> Iterator[Fault]:

@@ -1,11 +1,14 @@
 """What a run is made of: how its result tells it, what a resumed run must share, and data that fits a checkpoint."""
 
+import json
 from collections.abc import Collection, Sequence
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.dataset import SegmentationDataset
+from edge_deeplab.data.folder import LabelledFolder
 from edge_deeplab.errors import DataError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.crops import check_rendered
@@ -37,7 +40,9 @@ def identity(
     start: str = "",
     exclude: Collection[str] = (),
 ) -> str:
-    """Return what a run must have in common with the one it resumes: one line, and a second for a start.
+    """Return what a run must have in common with the one it resumes, in three lines: recipe and data sets, start, data.
+
+    The third is JSON of what resuming compares by itself, so that it can say what differs; states of before lack it.
 
     Args:
         recipe: the run.
@@ -47,7 +52,18 @@ def identity(
     """
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
     run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
-    return f"{run}\n{start}" if start else run
+    return f"{run}\n{start}\n{json.dumps(_told_data(sources))}"
+
+
+def _told_data(sources: Sequence[SegmentationDataset]) -> dict[str, str]:
+    """Return hashes of what a run's data is, wherever it lies, by what a person would call that."""
+    files = [s.fingerprint() if isinstance(s, LabelledFolder) else s.names for s in sources]
+    told = {
+        "classes or their order": [[each.name for each in source.classes] for source in sources],
+        "ignore index": [source.ignore_index for source in sources],
+        "images or masks": files,
+    }
+    return {what: sha256(repr(value).encode()).hexdigest() for what, value in told.items()}
 
 
 def check_sources(

@@ -111,11 +111,11 @@ def _read(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str,
         with safe_open(path, framework="pt") as file:
             document = _read_document(Fields(parse_json((file.metadata() or {})["training"])))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        _check_identity(path, str(document["recipe"]), identity)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a readable training state ({error}); remove it to start over, or choose another output"
         ) from error
-    _check_identity(path, str(document["recipe"]), identity)
     return tensors, document
 
 
@@ -131,22 +131,36 @@ def _read_document(document: Fields) -> dict[str, Any]:
 
 
 def _check_identity(path: Path, found: str, wanted: str) -> None:
-    """Check that a state is of the run that resumes; an identity is a line, or two where a start was passed."""
-    if found == wanted:
-        return
-    (run, *start), (wanted_run, *wanted_start) = found.split("\n"), wanted.split("\n")
+    """Check that a state is of the run that resumes; what an identity is, `provenance.identity` says.
+
+    Raises:
+        CheckpointError: naming what differs.
+        ValueError: when the state tells its data in no such way.
+    """
+    (run, start, data), (wanted_run, wanted_start, wanted_data) = _lines(found), _lines(wanted)
     if run != wanted_run:
         raise CheckpointError(
             f"{path} belongs to a run with another recipe or data set; resuming needs the same; "
             "start in a new output or restore the recipe"
         )
-    then, now = (
-        " ".join(lines) or "no weights that were passed" for lines in (start, wanted_start)
-    )
-    raise CheckpointError(
-        f"{path} belongs to a run that started from {then}, and this one starts from {now}; resuming needs the same "
-        "start; repeat it, or start in a new output"
-    )
+    if start != wanted_start:
+        then, now = (each or "no weights that were passed" for each in (start, wanted_start))
+        raise CheckpointError(
+            f"{path} belongs to a run that started from {then}, and this one starts from {now}; resuming needs the "
+            "same start; repeat it, or start in a new output"
+        )
+    if data not in ("", wanted_data):  # a state of before says nothing
+        told, own = Fields(parse_json(data)), parse_json(wanted_data)
+        others = [what for what, value in own.items() if told.get(what) != value]
+        raise CheckpointError(
+            f"{path} belongs to a run whose data had other {', '.join(others)}; resuming needs the same data, wherever "
+            "it lies; restore it, or start in a new output"
+        )
+
+
+def _lines(identity: str) -> list[str]:
+    """Return the three lines of an identity, empty ones for those that are not said."""
+    return [*identity.split("\n"), "", ""][:3]
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -94,6 +94,9 @@ def test_run_goes_on_with_the_largest_image_that_it_was_started_with(
     make_dataset(size_hw=(50, 48))
     with pytest.raises(DataError, match="at most 1920 pixels"):
         ed.train(output=output, resume=True, workers=0)
+    with pytest.raises(CheckpointError, match="whose data had other images or masks"):
+        ed.train(output=output, resume=True, workers=0, max_pixels=50 * 48)
+    make_dataset(size_hw=(40, 48))
     assert ed.train(output=output, resume=True, workers=0, max_pixels=50 * 48).epoch is None
 
 

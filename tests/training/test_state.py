@@ -68,3 +68,18 @@ def test_state_of_before_rates_were_kept_is_refused_where_they_were_relative(
             restored.restore(path, "a run")
     else:
         restored.restore(path, "a run")
+
+
+def test_state_of_before_data_was_kept_is_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    for before in ("a run", "a run\na start"):
+        state_of(2).save(path, before)
+        start = before.removeprefix("a run").strip()
+        state_of(2).restore(path, f'a run\n{start}\n{{"ignore index": [9]}}')
+
+
+def test_state_that_tells_its_data_in_another_way_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    state_of(2).save(path, "a run\n\n[]")
+    with pytest.raises(CheckpointError, match="not a readable training state"):
+        state_of(2).restore(path, 'a run\n\n{"ignore index": [9]}')

@@ -289,6 +289,50 @@ def test_train_resume_needs_the_weights_that_the_run_started_from(
         train(tiny_recipe(1), sources, tmp_path / "0", init=other, resume=True)
 
 
+def swap_classes(data: Path) -> None:
+    path = data / "dataset.toml"
+    text = path.read_text().replace('"left"', '"x"').replace('"right"', '"left"')
+    path.write_text(text.replace('"x"', '"right"'))
+
+
+def ignore_another_index(data: Path) -> None:
+    path = data / "dataset.toml"
+    path.write_text(path.read_text().replace("ignore_index = 9", "ignore_index = 8"))
+
+
+def change_a_mask(data: Path) -> None:
+    path = next((data / "train" / "masks").iterdir())
+    mask = np.array(Image.open(path))
+    Image.fromarray(1 - mask % 2).save(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (swap_classes, "classes or their order"),
+        (ignore_another_index, "ignore index"),
+        (change_a_mask, "images or masks"),
+    ],
+)
+def test_train_resume_needs_the_data_that_the_run_started_with(
+    change: Callable[[Path], None], told: str, make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data, run = make_dataset(count=2), tmp_path / "run"
+    with pytest.raises(StoppedError):
+        train(tiny_recipe(2), [open_dataset(data, "train")], run, progress=stop_in_second_epoch())
+    change(data)
+    with pytest.raises(CheckpointError, match=rf"whose data had other {told}; resuming needs"):
+        train(tiny_recipe(2), [open_dataset(data, "train")], run, resume=True)
+
+
+def test_train_resumes_on_data_that_was_moved(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data, run = make_dataset(count=2), tmp_path / "run"
+    with pytest.raises(StoppedError):
+        train(tiny_recipe(2), [open_dataset(data, "train")], run, progress=stop_in_second_epoch())
+    moved = data.rename(tmp_path / "elsewhere")
+    train(tiny_recipe(2), [open_dataset(moved, "train")], run, resume=True)
+
+
 def test_start_names_backbone_weights_by_their_content(tmp_path: Path) -> None:
     path = tmp_path / "folded.npz"
     path.write_bytes(b"one")
