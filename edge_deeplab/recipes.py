@@ -11,9 +11,10 @@ from tomli_w import dumps
 from edge_deeplab.documents import read_toml
 from edge_deeplab.errors import ConfigError
 
-_HEAD = """\
+HEAD = """\
 # What this run was told, defaults included: with the same data and the same start it repeats the run.
 """
+"""How the text of `recipe_text` begins."""
 
 AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
 
@@ -71,7 +72,7 @@ def recipe_from(
 
 def recipe_text(recipe: BaseModel) -> str:
     """Return a recipe as its file would say it in full: read back, it is the same recipe."""
-    return f"{_HEAD}{dumps(_without_none(recipe.model_dump(mode='json')))}"
+    return f"{HEAD}{dumps(_without_none(recipe.model_dump(mode='json')))}"
 
 
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:

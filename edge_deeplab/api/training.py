@@ -96,6 +96,10 @@ def train(
     begun = begun.resumed(progress) if resume else begun
     data, output = begun.checked()
     start = None if begun.init is None else load(begun.init)
+    teacher = None if begun.teacher is None else load(begun.teacher)
+    told = begun.recipe, begun.backbone_weights, begun.label_map, begun.classes
+    if not resume:
+        _check_apart(output, *told, start, teacher)
     folder = to_folder(data, begun.pixels, begun.label_map, begun.classes)
     given = _given(epochs, size_hw, batch_size, start)
     if begun.recipe is None and size_hw is None and start is not None:
@@ -113,7 +117,7 @@ def train(
         to_path("output", output),
         start,
         to_path_or_none("backbone_weights", begun.backbone_weights),
-        None if begun.teacher is None else load(begun.teacher),
+        teacher,
         begun.told(chosen.optimiser.epochs),
     )
     own = RunOptions(resume, workers, tensorboard=tensorboard)
@@ -165,7 +169,12 @@ def prune(
     from edge_deeplab.config import PruneRecipe
     from edge_deeplab.evaluation.layer_latency import latency_table
     from edge_deeplab.evaluation.pruned import compare_pruned
-    from edge_deeplab.quantization.pruning.run import PruneRequest, check_unstarted, train_pruned
+    from edge_deeplab.quantization.pruning.run import (
+        PRUNED_FILE,
+        PruneRequest,
+        check_unstarted,
+        train_pruned,
+    )
     from edge_deeplab.quantization.sparsity import say_who_gains_nothing
     from edge_deeplab.recipes import recipe_from
     from edge_deeplab.targets import STABLE
@@ -176,6 +185,8 @@ def prune(
     folder = to_folder(data, max_pixels, label_map)
     request = PruneRequest(*_opened(checkpoint, chosen, folder, output))
     original, section = request.checkpoint, chosen.pruning
+    if not resume:
+        _check_apart(output, recipe, label_map, original, others=(PRUNED_FILE,))
     check_unstarted(request, resume=resume)
     own = RunOptions(resume, workers, tensorboard=tensorboard)
     options = _run_options(folder, chosen, own, progress)
@@ -262,6 +273,8 @@ def quantize(
     chosen = recipe_from(QatRecipe, recipe, optimiser={"epochs": epochs})
     folder = to_folder(data, max_pixels, label_map)
     opened = _opened(checkpoint, chosen, folder, output)
+    if not resume:
+        _check_apart(output, recipe, label_map, opened[0])
     request = QuantizeRequest(*opened, keep_float=to_names("keep_float", keep_float))
     own = RunOptions(resume, workers, tensorboard=tensorboard)
     options = _run_options(folder, chosen, own, progress)
@@ -338,6 +351,15 @@ def _opened(
     """Return what every request that starts from a checkpoint begins with."""
     sources = _open_splits(folder, recipe)
     return load(checkpoint), recipe, sources, to_path("output", output)
+
+
+def _check_apart(output: str | Path, *named: object, others: tuple[str, ...] = ()) -> None:
+    """Check that a new run writes over no file that it is named with; errors as for `check_apart`."""
+    from edge_deeplab.training.run_folder import check_apart
+
+    paths = [getattr(each, "path", each) for each in named]
+    read = [Path(path) for path in paths if isinstance(path, str | Path)]
+    check_apart(to_path("output", output), read, *others)
 
 
 def _open_splits(folder: "DataFolder", recipe: "Recipe") -> "list[LabelledFolder]":

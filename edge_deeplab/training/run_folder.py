@@ -4,20 +4,22 @@ Whatever is trained, an epoch is kept in the same way: the caller says how its c
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.errors import OutputError
-from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, write_atomically
+from edge_deeplab.files import BEST_FILE, LAST_FILE, STATE_FILE, real_path, write_atomically
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.recipes import recipe_text
+from edge_deeplab.recipes import HEAD, recipe_text
 from edge_deeplab.training.curve import CURVE_FILE, draw_curve
 from edge_deeplab.training.log import LOG_FILE
+from edge_deeplab.training.started import KIND, STARTED_FILE
 from edge_deeplab.training.state import TrainingState
 
 RECIPE_FILE = "recipe.toml"
+_WRITTEN = (BEST_FILE, LAST_FILE, STATE_FILE, RECIPE_FILE, STARTED_FILE, LOG_FILE, CURVE_FILE)
 
 Validator = Callable[[Path | Checkpoint], float]
 """Scores a checkpoint or its file: mIoU in points."""
@@ -102,16 +104,49 @@ class RunFolder:
 
 
 def check_unused(path: Path) -> None:
-    """Check that no earlier run can be resumed in a folder, for a run that is about to start there.
+    """Check that a run that is about to start in a folder destroys nothing there.
+
+    What a run that kept no epoch has left, its recipe and what it was started with, is no loss.
 
     Raises:
-        OutputError: when a state lies there.
+        OutputError: when a state lies there, or another file of those that a run writes.
     """
     if (path / STATE_FILE).is_file():
         raise OutputError(
             f"{path} holds an earlier run ({STATE_FILE}), and a new one would destroy it; a folder without a run was "
             "expected; resume it with its own options, or choose another output"
         )
+    for name in _WRITTEN:
+        if (path / name).is_file() and not _is_left_over(path / name):
+            raise OutputError(
+                f"{path} holds {name}, and a run would write its own over it; a folder without what a run writes was "
+                "expected; choose another output, or move that file away"
+            )
+
+
+def _is_left_over(path: Path) -> bool:
+    mark = {RECIPE_FILE: HEAD, STARTED_FILE: f'"{KIND}'}.get(path.name)
+    return mark is not None and mark in path.read_text(errors="replace")
+
+
+def check_apart(path: Path, read: Iterable[Path], *others: str) -> None:
+    """Check that a run that is about to start in a folder reads nothing from where it will write.
+
+    Args:
+        path: the folder.
+        read: files that the run is named with.
+        *others: names of files that such a run writes beside those of every run.
+
+    Raises:
+        OutputError: naming the file.
+    """
+    written = {real_path(path / name): path / name for name in (*_WRITTEN, *others)}
+    for each in read:
+        if (place := written.get(real_path(each))) is not None:
+            raise OutputError(
+                f"{place} is read, and a run would write its own over it; another folder was expected; choose another "
+                "output, or move that file away"
+            )
 
 
 def keep_recipe(path: Path, recipe: Recipe) -> None:

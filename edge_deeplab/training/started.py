@@ -18,7 +18,8 @@ STARTED_FILE = "run.json"
 RUNS = "runs"
 """The folder in which runs are looked for, beside the working directory itself."""
 
-_FORMAT = "edge-deeplab-run/2"
+KIND = "edge-deeplab-run/"
+_FORMAT = f"{KIND}2"
 
 
 @dataclass(frozen=True)

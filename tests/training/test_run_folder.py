@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -121,3 +122,58 @@ def test_folder_in_which_a_run_left_nothing_is_gone_and_another_stays(tmp_path: 
         held_alone(tmp_path / "full", "training"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "name", ["best.safetensors", "last.safetensors", "recipe.toml", "run.json", "log.csv"]
+)
+@pytest.mark.usefixtures("shallow")
+def test_new_run_writes_over_no_file_that_was_there(
+    name: str, make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    there = tmp_path / "run" / name
+    there.parent.mkdir()
+    there.write_text("of a person")
+    with pytest.raises(OutputError, match=rf"holds {name}, and a run would write its own over it"):
+        ed.train(make_dataset(), there.parent, recipe=TINY, workers=0)
+    assert there.read_text() == "of a person"
+    assert [path.name for path in there.parent.iterdir()] == [name]
+
+
+@pytest.mark.usefixtures("shallow")
+def test_run_that_kept_no_epoch_is_begun_anew_in_its_folder(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    def stop(stage: str) -> None:
+        if stage.startswith("epoch 1/"):
+            raise KeyboardInterrupt
+
+    data, run = make_dataset(), tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        ed.train(data, run, recipe=TINY, workers=0, progress=Heard(stop))
+    assert {path.name for path in run.iterdir()} >= {RECIPE_FILE, "run.json"}
+    ed.train(data, run, recipe=TINY, workers=0, epochs=1)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_new_run_writes_over_nothing_that_it_reads(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data, first = make_dataset(), tmp_path / "first"
+    ed.train(data, first, recipe=TINY, workers=0)
+    (first / "state.safetensors").unlink()
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    named: dict[str, Any] = {"recipe": TINY, "workers": 0}
+    for call in (
+        lambda: ed.train(data, first, recipe=first / RECIPE_FILE, workers=0),
+        lambda: ed.train(data, first, init=first / "last.safetensors", **named),
+        lambda: ed.train(data, first, teacher=first, **named),
+        lambda: ed.prune(first, data=data, output=first, macs=0.9),
+        lambda: ed.quantize(first, data=data, output=first, epochs=0),
+    ):
+        with pytest.raises(OutputError, match="is read, and a run would write its own over it"):
+            call()
+    (tmp_path / "pruned.safetensors").write_bytes(before["best.safetensors"])
+    with pytest.raises(OutputError, match=r"pruned\.safetensors is read"):
+        ed.prune(tmp_path / "pruned.safetensors", data=data, output=tmp_path, macs=0.9)
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
