@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from edge_deeplab import api
-from edge_deeplab.errors import ConfigError, OutputError
+from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.lock import LOCK_FILE, held_alone
 from tests.progress import Heard
@@ -122,4 +124,15 @@ def test_face_refuses_a_recipe_by_its_key_before_anything_is_made(
 def test_no_split_at_all_is_refused(verb: Any, data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.splits came as"):
         verb(data=data, output=tmp_path / "run", recipe={"data": {"splits": []}})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("chosen", [None, recipe()])
+def test_validation_split_without_a_labelled_pixel_is_refused_before_any_training(
+    chosen: dict[str, Any] | None, data: Path, tmp_path: Path
+) -> None:
+    for path in (data / "val" / "masks").iterdir():
+        Image.fromarray(np.full((40, 48), 9, np.uint8)).save(path)
+    with pytest.raises(DataError, match=r"no mask of Tiny val holds a pixel of any class"):
+        api.train(data, tmp_path / "run", recipe=chosen, workers=0)
     assert not (tmp_path / "run").exists()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edge_deeplab.config import Recipe
 from edge_deeplab.data.folder import DataFolder
+from edge_deeplab.errors import DataError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.progress import SILENT, Progress
@@ -22,11 +23,17 @@ def open_validator(
         progress: told each scored image.
 
     Raises:
-        DataError: when the folder has no such split.
+        DataError: when the folder has no such split, or no mask of it holds a pixel of a class.
     """
     if not recipe.data.validation_split:
         return None
     dataset = folder.open(recipe.data.validation_split)
+    masks = map(dataset.read_mask, range(len(dataset)))  # as a rule the first is enough
+    if all((mask == dataset.ignore_index).all() for mask in masks):
+        raise DataError(
+            f"no mask of {dataset.name} holds a pixel of any class, so no epoch could be chosen by its score; labels "
+            'were expected; name another split as data.validation_split, or "" to keep the last epoch'
+        )
 
     def validate(named: Path | Checkpoint) -> float:
         checkpoint = load_checkpoint(named) if isinstance(named, Path) else named
