@@ -3,6 +3,7 @@
     EdgeDeepLabError
     |-- ConfigError (also a ValueError)   a setting, size, name or recipe that cannot be meant
     |-- DataError                         images, masks, folders
+    |   `-- MissingSplitError             a split that a data folder has not
     |-- CheckpointError                   a checkpoint that cannot be read or does not fit
     |-- ArtifactError                     an exported file that cannot be read or does not describe itself
     |   `-- ChildError                    the process of its own that worked on the file was lost
@@ -44,6 +45,10 @@ class ConfigError(EdgeDeepLabError, ValueError):
 
 class DataError(EdgeDeepLabError):
     """An image, mask or data folder that cannot be used."""
+
+
+class MissingSplitError(DataError):
+    """A split that a data folder has not, as against one that is there and cannot be used."""
 
 
 class CheckpointError(EdgeDeepLabError):

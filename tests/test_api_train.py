@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from edge_deeplab import api
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.errors import ConfigError, DataError, OutputError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.training.lock import LOCK_FILE, held_alone
@@ -136,3 +137,18 @@ def test_validation_split_without_a_labelled_pixel_is_refused_before_any_trainin
     with pytest.raises(DataError, match=r"no mask of Tiny val holds a pixel of any class"):
         api.train(data, tmp_path / "run", recipe=chosen, workers=0)
     assert not (tmp_path / "run").exists()
+
+
+def test_validation_split_without_images_is_no_absent_one(data: Path, tmp_path: Path) -> None:
+    for path in (data / "val" / "images").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"folder .*val/images holds no images"):
+        api.train(data, tmp_path / "run", workers=0)
+
+
+def test_validation_split_is_absent_beside_images_in_no_split(data: Path, tmp_path: Path) -> None:
+    (data / "val").rename(data / "held")
+    (data / "images").mkdir()
+    assert not DataFolder(data).has("val")
+    with pytest.raises(DataError, match=r"has no split 'val' .*found: held, train"):
+        DataFolder(data).open("val")

@@ -256,12 +256,12 @@ def pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
     """
     images = root / split / "images"
     if not images.is_dir():
-        if (root / "images").is_dir():
+        found = sorted(path.parent.name for path in root.glob("*/images"))
+        if (root / "images").is_dir() and not found:
             raise DataError(
                 f"data folder {root} has its images in no split; {split}/images and {split}/masks were expected in it; "
                 "move there what is of that split"
             )
-        found = (path.parent.name for path in root.glob("*/images"))
         raise missing_split(root, split, f"{split}/images", found)
     return pair_folders(images, root / split / "masks")
 

@@ -1,6 +1,7 @@
 """The labelled images that a command was given: a folder, how large an image may be, and the words of its labels."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ from edge_deeplab.data.class_list import ClassList
 from edge_deeplab.data.dataset import FolderDataset, find_files, open_dataset
 from edge_deeplab.data.label_map import LabelMap, RelabelledDataset, read_label_map
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import DataError, MissingSplitError
 
 LabelledFolder = FolderDataset | RelabelledDataset
 
@@ -56,13 +57,22 @@ class DataFolder:
         return dataset if self.label_map is None else RelabelledDataset(dataset, self.label_map)
 
     def has(self, split: str) -> bool:
-        """Return whether it has a split with images; that they can be read is not said."""
+        """Return whether it has a split with images; that they can be read is not said.
+
+        Raises:
+            DataError: as for `open_dataset`, of a split that is there; one without images is no absent one.
+        """
         try:
             find_files(self.path, split, self.classes)
-        except DataError:
+        except MissingSplitError:
             return False
         return True
 
-    def held_out(self, trained: Sequence[str]) -> tuple[str, ...]:
-        """Return the usual splits that are there and not among those that are trained on."""
-        return tuple(split for split in ("val", "test") if split not in trained and self.has(split))
+    def held_out(self, trained: Sequence[str]) -> dict[str, LabelledFolder]:
+        """Return the usual splits that are not among those that are trained on, where they can be opened."""
+        opened = {}
+        for split in ("val", "test"):
+            with suppress(DataError):
+                if split not in trained:
+                    opened[split] = self.open(split)
+        return opened

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_deeplab.description import ClassInfo
-from edge_deeplab.errors import DataError
+from edge_deeplab.errors import DataError, MissingSplitError
 from edge_deeplab.files import file_sha256
 
 NOT_A_LABEL = -1
@@ -139,7 +139,7 @@ def _pair_faults(pairs: Sequence[tuple[Path, Path]]) -> Iterator[Fault]:
         image_of.setdefault(mask, image)
 
 
-def missing_split(root: Path, split: str, lacking: str, found: Iterable[str]) -> DataError:
+def missing_split(root: Path, split: str, lacking: str, found: Iterable[str]) -> MissingSplitError:
     """Return the error for a split that a data folder has not.
 
     Args:
@@ -148,6 +148,6 @@ def missing_split(root: Path, split: str, lacking: str, found: Iterable[str]) ->
         lacking: what would have been it, below `root`.
         found: the splits that are there.
     """
-    return DataError(
+    return MissingSplitError(
         f"data folder {root} has no split {split!r} (no {lacking}); found: {', '.join(sorted(found)) or 'none'}"
     )

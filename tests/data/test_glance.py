@@ -58,3 +58,10 @@ def test_glance_at_what_cannot_be_read_says_nothing(make_dataset: MakeDataset) -
     root = make_dataset()
     shutil.rmtree(root / "train" / "masks")
     assert told(root, "train") == []
+
+
+def test_glance_passes_over_a_test_split_that_cannot_be_opened(make_dataset: MakeDataset) -> None:
+    root = make_dataset()
+    make_dataset("test")
+    shutil.rmtree(root / "test" / "masks")
+    assert told(root, "train") == ["data: 3 images of train, 2 classes"]

@@ -33,8 +33,7 @@ def tell_data(folder: DataFolder, trained: Sequence[str], progress: Progress) ->
     progress.begin("looking at the data")
     try:
         opened = {split: folder.open(split) for split in trained}
-        held_out = {split: folder.open(split) for split in folder.held_out(trained)}
-        for line in (*_tell_classes(opened), *_tell_copies(opened, held_out)):
+        for line in (*_tell_classes(opened), *_tell_copies(opened, folder.held_out(trained))):
             progress.note(line)
     except (EdgeDeepLabError, OSError):
         return
