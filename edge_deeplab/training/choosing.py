@@ -105,6 +105,7 @@ def choose_recipe(
     crop_hw = min(size_hw[0], side), min(size_hw[1], side)
     batch = given.batch_size or _choose_batch(len(images), crop_hw, machine)
     crops = _CROPS_OF_A_RUN.get(machine.device, _CROPS_ON_A_GPU)
+    repeat = math.ceil(batch / len(images))  # an epoch has a batch
     epochs = given.epochs or min(max(round(crops / len(images)), _FEWEST_EPOCHS), _MOST_EPOCHS)
     shrunk = math.sqrt(math.prod(size_hw) / math.prod(own_hw))
     rate = math.sqrt(batch / 8) / (2 if given.starts_trained else 1)
@@ -114,13 +115,14 @@ def choose_recipe(
             "size_hw": size_hw,
             "crop_hw": crop_hw,
             "scale": tuple(float(f"{factor * min(1.0, shrunk):.3g}") for factor in (0.5, 2.0)),
+            "repeat": repeat,
         },
         "optimiser": {
             "epochs": epochs,
             "batch_size": batch,
             "learning_rate": float(f"{_RATE_OF_8 * rate:.2g}"),
             "backbone_learning_rate": float(f"{_BACKBONE_RATE_OF_8 * rate:.2g}"),
-            "warmup_steps": min(100, epochs * (len(images) // batch) // 20),
+            "warmup_steps": min(100, epochs * (len(images) * repeat // batch) // 20),
             "validate_every": _validate_every(epochs, len(images), validated or 0),
         },
     }
@@ -133,10 +135,11 @@ def tell_choice(sections: dict[str, dict[str, Any]], images: int, machine: Machi
     validated = "every epoch" if every == 1 else f"every {every} epochs"
     if not data["validation_split"]:
         validated = "never (there is no split val: the last epoch is kept)"
+    repeated = f" of each image {data['repeat']} times" if data["repeat"] > 1 else ""
     return (
         f"chosen for {images} images and {machine.memory_gib:.0f} GiB on {machine.device}: "
         f"size {size_text(data['size_hw'])}, crops {size_text(data['crop_hw'])} at scale {data['scale'][0]:g} to "
-        f"{data['scale'][1]:g}, batch {optimiser['batch_size']}, {optimiser['epochs']} epochs, learning rate "
+        f"{data['scale'][1]:g}, batch {optimiser['batch_size']}, {optimiser['epochs']} epochs{repeated}, learning rate "
         f"{optimiser['learning_rate']:g} (backbone {optimiser['backbone_learning_rate']:g}), validated {validated}"
     )
 

@@ -237,7 +237,8 @@ def check_batch(crops: EpochCrops, recipe: Recipe, processes: int) -> None:
             "set optimiser.batch_size"
         )
     if len(crops) < batch:
+        lower = "" if len(crops) < least * parts else ", or lower optimiser.batch_size"
         raise DataError(
             f"an epoch has {len(crops)} crops, fewer than the batch of {batch}; "
-            "add images or lower optimiser.batch_size"
+            f"add images, or show each several times with data.repeat{lower}"
         )

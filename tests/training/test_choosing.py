@@ -101,6 +101,17 @@ def test_what_is_said_is_not_chosen(tmp_path: Path) -> None:
     assert sections["optimiser"]["warmup_steps"] == 0
 
 
+@pytest.mark.parametrize(("count", "batch_size"), [(1, None), (3, 8)])
+def test_images_are_repeated_where_they_are_fewer_than_a_batch(
+    count: int, batch_size: int | None, tmp_path: Path
+) -> None:
+    given = Given(batch_size=batch_size)
+    sections = choose_recipe(images(tmp_path, count, (64, 96)), None, given, TWO_CORES)
+    repeat, batch = sections["data"]["repeat"], sections["optimiser"]["batch_size"]
+    assert (repeat - 1) * count < batch <= repeat * count
+    assert f"epochs of each image {repeat} times" in tell_choice(sections, count, TWO_CORES)
+
+
 @pytest.mark.usefixtures("shallow")
 def test_bare_run_tells_what_it_chose_and_keeps_it(
     make_dataset: MakeDataset, tmp_path: Path

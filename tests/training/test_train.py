@@ -410,8 +410,12 @@ def test_train_fewer_images_than_a_batch_is_refused(
     make_dataset: MakeDataset, tmp_path: Path
 ) -> None:
     sources = [open_dataset(make_dataset(count=1), "train")]
-    with pytest.raises(DataError, match="1 crops, fewer than the batch of 2"):
+    advice = r"add images, or show each several times with data\.repeat"
+    with pytest.raises(DataError, match=f"1 crops, fewer than the batch of 2; {advice}$"):
         train(tiny_recipe(1), sources, tmp_path / "run")
+    sources *= 3
+    with pytest.raises(DataError, match=f"of 4; {advice}, or lower optimiser.batch_size$"):
+        train(tiny_recipe(1, batch_size=4), sources, tmp_path / "run")
 
 
 def test_moving_average_early_follows_the_weights_and_late_keeps_the_past() -> None:
