@@ -36,6 +36,13 @@ _ORIENTATION, _ON_ITS_SIDE = 274, (5, 6, 7, 8)
 _LABEL_STEPS = {"L;2": 85, "L;4": 17}
 """By how much Pillow spreads the samples of grey PNGs of fewer than 8 bits, which in a mask are the labels."""
 
+_EXPECTED = "a single-channel 8-bit PNG of class indices was expected"
+_SIXTEEN = f" (16 bits a pixel); {_EXPECTED}; write the same values, 0 to 255, in 8 bits"
+_ALPHA = f" (a second channel of transparency); {_EXPECTED}; leave that channel out"
+_COLOURS = f" (colours); {_EXPECTED}; convert colours to indices first"
+_ABOUT_MODE = {"I": _SIXTEEN, "I;16": _SIXTEEN, "I;16B": _SIXTEEN, "LA": _ALPHA, "PA": _ALPHA}
+"""What is said of a mask's mode, by Pillow's name of it; the others are colours."""
+
 _PILLOW_LIMIT = threading.RLock()
 
 
@@ -122,8 +129,7 @@ def read_labels(path: Path, *, max_pixels: int = MAX_PIXELS) -> MaskIds:
     with _opened(path, ("PNG",), max_pixels) as file:
         if file.mode not in ("L", "P", "1"):
             raise DataError(
-                f"mask {path} has mode {file.mode}; a single-channel 8-bit PNG of class indices was expected; "
-                "convert colours to indices first"
+                f"mask {path} has mode {file.mode}{_ABOUT_MODE.get(file.mode, _COLOURS)}"
             )
         step = _LABEL_STEPS.get(str(file.tile[0].args), 1) if file.tile else 1
         ImageOps.exif_transpose(file, in_place=True)

@@ -201,3 +201,22 @@ def test_image_limit_can_be_lifted_above_pillows_own(
 def test_image_that_is_absent_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.png cannot be read as an image"):
         read_image(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [
+        (np.zeros((2, 3), np.uint16), "16 bits a pixel.* write the same values, 0 to 255, in 8"),
+        (
+            np.zeros((2, 3, 2), np.uint8),
+            "a second channel of transparency.* leave that channel out",
+        ),
+        (np.zeros((2, 3, 3), np.uint8), "colours.* convert colours to indices first"),
+    ],
+)
+def test_mask_of_another_mode_is_refused_with_what_it_holds(
+    mask: npt.NDArray[np.uint8], sentence: str, tmp_path: Path
+) -> None:
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    with pytest.raises(DataError, match=rf"has mode .*{sentence}"):
+        read_labels(tmp_path / "mask.png")
