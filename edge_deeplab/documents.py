@@ -47,7 +47,7 @@ def read_json(path: Path) -> Any:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the values of a TOML file; errors as for `read_json`."""
-    return parse_toml(_read(path).decode())
+    return parse_toml(_read(path).decode("utf-8-sig"))  # Windows' editors write the mark
 
 
 class Fields:

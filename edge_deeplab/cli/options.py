@@ -177,17 +177,27 @@ def parse_scales(text: str) -> tuple[float, ...]:
     return scales
 
 
+_ENDINGS_OF_LISTS = (".txt", ".toml", ".csv", ".json", ".yaml", ".yml", ".names")
+
+
 def parse_classes(text: str | None) -> Path | tuple[str, ...] | None:
     """Return the names of "person,background", or the file that a text without a comma names; None stays None.
 
     Raises:
-        typer.BadParameter: when a name is empty, or two are one.
+        typer.BadParameter: when a name is empty or that of a file, or two are one.
     """
     if text is None:
         return None
     if "," not in text and os.path.isfile(text):  # noqa: PTH113  (Path refuses names that are too long)
         return Path(text)
     names = tuple(name.strip() for name in text.split(","))
+    absent = [name for name in names if name.lower().endswith(_ENDINGS_OF_LISTS)]
+    if absent or (len(names) == 1 and "/" in text):
+        raise typer.BadParameter(
+            f"classes {text!r} name a file that is not there ({(absent or names)[0]}); names with commas between them, "
+            "or one file that lists them, were expected; mend its path",
+            param_hint="--classes",
+        )
     if not all(names) or len({*names}) < len(names):
         raise typer.BadParameter(
             f"classes {text!r} are neither a file nor different names with commas between them; write for example "

@@ -42,7 +42,8 @@ def read_class_list(path: Path) -> ClassList:
             content = file.read(_LARGEST_BYTES + 1)
         if len(content) > _LARGEST_BYTES:
             raise ValueError(f"it is larger than {_LARGEST_BYTES >> 10} KiB")
-        names = [line.strip() for line in content.decode().splitlines() if line.strip()]
+        lines = content.decode("utf-8-sig").splitlines()
+        names = [line.strip() for line in lines if line.strip()]
         entries = [{"name": name, "color": voc_colour(i)} for i, name in enumerate(names)]
         return ClassList(classes_from_json(entries))
     except (OSError, ValueError) as error:

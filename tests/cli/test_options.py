@@ -43,3 +43,10 @@ def test_classes_are_names_or_a_file(tmp_path):
     assert parse_classes("x" * 300) == ("x" * 300,)
     (tmp_path / "names.txt").write_text("a\nb\n")
     assert parse_classes(str(tmp_path / "names.txt")) == Path(tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize("text", ["nmes.txt", "data/classes", "person,lost.TOML"])
+def test_classes_named_as_a_file_that_is_not_there_are_refused(text):
+    with pytest.raises(typer.BadParameter, match="name a file that is not there"):
+        parse_classes(text)
+    assert parse_classes("vehicle.car,road/rail") == ("vehicle.car", "road/rail")

@@ -53,3 +53,11 @@ def test_file_that_is_absent_is_refused(tmp_path: Path) -> None:
         read_class_list(tmp_path / "absent.txt")
     with pytest.raises(DataError, match="cannot be used"):
         read_class_list(tmp_path / "absent.toml")
+
+
+def test_byte_order_mark_of_a_text_editor_is_part_of_no_name(tmp_path: Path) -> None:
+    names, table = tmp_path / "classes.txt", tmp_path / "dataset.toml"
+    names.write_text("left\nright\n", "utf-8-sig")
+    table.write_text(DATASET_TOML, "utf-8-sig")
+    for path in (names, table):
+        assert [c.name for c in read_class_list(path).classes] == ["left", "right"]
