@@ -22,6 +22,7 @@ from edge_deeplab.data.images import (
     read_image,
     read_labels,
 )
+from edge_deeplab.data.inspection.flat import find_splits_below
 from edge_deeplab.data.labelled_files import NOT_A_LABEL, LabelledFiles, missing_split
 from edge_deeplab.data.pixel_limit import MAX_PIXELS
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes, read_cityscapes, read_voc
@@ -256,6 +257,9 @@ def pair_files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
     """
     images = root / split / "images"
     if not images.is_dir():
+        below = find_splits_below(root)
+        if below is not None and split in below.names:
+            raise DataError(below.tell(split))
         found = sorted(path.parent.name for path in root.glob("*/images"))
         if (root / "images").is_dir() and not found:
             raise DataError(

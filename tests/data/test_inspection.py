@@ -263,6 +263,48 @@ def test_folder_without_splits_is_inspected_as_one(good: Path, images: str, mask
     assert (good.parent / "sheet.png").is_file()
 
 
+def test_split_that_is_called_as_the_whole_is_one_of_others(good: Path) -> None:
+    for split in ("val", "test"):
+        shutil.rmtree(good / split)
+    (good / "train").rename(good / "all")
+    summary = inspect(InspectRequest(good))
+    assert list(summary.splits) == ["all"]
+    assert [p.path.name for p in summary.problems] == ["train", "val", "test"]
+
+
+def test_pictures_in_no_split_beside_splits_are_told(good: Path) -> None:
+    shutil.copytree(good / "train" / "images", good / "images")
+    summary = inspect(InspectRequest(good))
+    assert named(summary, good / "images", "4 pictures of")
+    assert summary.passed
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"), [("images", "masks"), ("img_dir", "ann_dir"), ("images", "labels")]
+)
+def test_splits_below_images_and_masks_are_told_with_what_to_move(
+    images: str, masks: str, good: Path
+) -> None:
+    for kind, name in (("images", images), ("masks", masks)):
+        for split in ("train", "val"):
+            (good / name).mkdir(exist_ok=True)
+            (good / split / kind).rename(good / name / split)
+    for split in ("train", "val", "test"):
+        shutil.rmtree(good / split)
+    sentence = (
+        f"move {images}/train to train/images and {masks}/train to train/masks"  # of val likewise
+    )
+    summary = inspect(InspectRequest(good))
+    assert named(summary, good / images / "train", sentence)
+    assert [(p.path.name, p.stops) for p in summary.problems] == [
+        ("train", True),
+        ("val", True),
+        ("test", False),
+    ]
+    with pytest.raises(DataError, match=sentence):
+        open_dataset(good, "train")
+
+
 def test_folder_without_splits_and_description_tells_the_ids_in_the_masks(good: Path) -> None:
     lay_flat(good)
     (good / "dataset.toml").unlink()

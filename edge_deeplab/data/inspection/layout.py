@@ -13,7 +13,13 @@ from edge_deeplab.data.dataset_toml import (
     read_dataset_toml,
 )
 from edge_deeplab.data.images import IMAGE_ENDINGS
-from edge_deeplab.data.inspection.flat import WHOLE, find_flat
+from edge_deeplab.data.inspection.flat import (
+    IMAGES,
+    WHOLE,
+    SplitsBelow,
+    find_flat,
+    find_splits_below,
+)
 from edge_deeplab.data.inspection.problem import Problem
 from edge_deeplab.data.labelled_files import LabelledFiles
 from edge_deeplab.data.standard_layouts import find_voc, is_cityscapes
@@ -83,7 +89,7 @@ def find_data(root: Path) -> FoundData:
         problems += [p for path in folders for p in _unread_in_cityscapes(root, path)]
     else:
         splits, problems = _open_own(root)
-    if {each.name for each in splits} != {WHOLE}:
+    if not any(each.folder.parent == root for each in splits):  # the whole of it is no split
         problems += _missing(root, {each.name for each in splits}, problems)
     for split in splits:
         listed = split.files.listing_faults
@@ -119,9 +125,10 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
     described = (root / FILE).is_file()
     faults = dataset_toml_faults(root / FILE) if described else ()
     names = {path.parent.name for kind in ("images", "masks") for path in root.glob(f"*/{kind}")}
-    flat = find_flat(root) if root.is_dir() and not names else None
+    below = find_splits_below(root) if root.is_dir() else None
+    flat = find_flat(root) if root.is_dir() and not names and below is None else None
     if not described:
-        if not names and flat is None:
+        if not names and flat is None and below is None:
             find_files(root, "train")  # refuses it
         faults = (
             f"{root / FILE} does not exist, so what the ids in the masks mean is not known; name, ignore_index and "
@@ -131,6 +138,7 @@ def _open_own(root: Path) -> tuple[list[FoundSplit], list[Problem]]:
     document = None if faults else read_dataset_toml(root / FILE)
     if flat is not None:
         return _open_flat(root, flat, document, problems)
+    problems += _in_no_split(root) if below is None else _below(below)
     names |= set() if document is None else {*map(_plain, document.splits)} - {""}
     splits = []
     for name in sorted(names):
@@ -167,6 +175,20 @@ def _open_flat(
         else described_files(root, document, WHOLE, pairs)
     )
     return [FoundSplit(WHOLE, images, files)], told
+
+
+def _below(found: SplitsBelow) -> list[Problem]:
+    return [Problem.of("split", found.images / name, found.tell(name)) for name in found.names]
+
+
+def _in_no_split(root: Path) -> list[Problem]:
+    """Return that pictures lie beside the splits, in none of them."""
+    loose = [path for path in _entries(root / IMAGES) if path.suffix.lower() in IMAGE_ENDINGS]
+    sentence = (
+        f"{len(loose)} pictures of {root / IMAGES} lie in no split, so nothing reads them; folders images and masks of "
+        "a split were expected; move them and their masks there, or remove them"
+    )
+    return [Problem(root / IMAGES, sentence, "split", stops=False)] if loose else []
 
 
 def _plain(name: str) -> str:
