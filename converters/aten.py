@@ -28,6 +28,7 @@ RESIZE = _aten.upsample_bilinear2d.vec
 SIGMOID = _aten.sigmoid.default
 SILU = _aten.silu.default
 SLICE = _aten.slice.Tensor
+SPLITS = (_aten.split.Tensor, _aten.split_with_sizes.default)
 SUBTRACT = _aten.sub.Tensor
 
 QUANTIZE = _quantized.quantize_per_tensor.default

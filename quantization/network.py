@@ -32,6 +32,8 @@ _MODULES: dict[Any, str] = {
     nn.Hardsigmoid: "hardsigmoid",
 }
 """Modules, and what they compute; `_is_supported` has which of them."""
+_PARTS = (torch.chunk, "chunk", torch.split, "split", "split_with_sizes", torch.narrow, "narrow")
+"""Functions that give parts of a tensor, most of them in a tuple."""
 _RELUS = (functional.relu, torch.relu, torch.relu_, "relu", "relu_")
 _FUNCTIONS: dict[Any, str] = {
     operator.add: "add",
@@ -54,6 +56,8 @@ _FUNCTIONS: dict[Any, str] = {
     functional.hardtanh: "activation",
     functional.max_pool2d: "max_pool",
     torch.max_pool2d: "max_pool",
+    operator.getitem: "slice",
+    **dict.fromkeys(_PARTS, "slice"),
 }
 """Functions on tensors, and what they compute."""
 
@@ -77,8 +81,10 @@ _GATES: dict[Any, Any] = {
 FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "hardsigmoid": (0.0, 1.0)}
 """Ranges that no calibration changes: TFLite's sigmoid has no other; a hard-sigmoid is cut at both ends of its own."""
 
-_SIZES = (getattr, operator.getitem, "size")
-"""Functions that tell shapes, not values."""
+_SIZES = ("size", "dim", "numel")
+"""Methods of a tensor that tell its shape, not values."""
+_TOLD = ("shape", "ndim", "dtype", "device")
+"""Attributes of a tensor that are no tensors."""
 _ON_NUMBERS = ("_operator", "builtins", "math")
 """Modules of functions that make numbers of numbers, and sizes of sizes."""
 _IN_PLACE = (operator.iadd, operator.imul, operator.isub)
@@ -138,7 +144,7 @@ class Network:
         self.module.recompile()
 
     def values(self) -> Iterator[fx.Node]:
-        """Give the nodes that compute a tensor of their own, in order."""
+        """Give the nodes that compute a tensor of their own, or are a slice of one, in order."""
         for node in self.module.graph.nodes:
             if node.op != "output" and not _is_size(node) and not self.is_unchanged(node):
                 yield node
@@ -160,6 +166,8 @@ class Network:
         """Return what a node computes: one of `_MODULES` and `_FUNCTIONS`, or "other"."""
         if node.op == "placeholder":
             return IMAGE
+        if node.op == "get_attr":
+            return "other"
         layer = self.layer(node)
         if layer is None:
             kind = _FUNCTIONS.get(node.target, "other")
@@ -190,6 +198,12 @@ class Network:
         read = [n for n in node.all_input_nodes if not _is_size(n)]
         return [self.inputs(n)[0] if self.is_unchanged(n) else n for n in read]
 
+    def whole(self, node: fx.Node) -> fx.Node:
+        """Return the tensor that a node is a slice of, or a slice of a slice; a node that is none itself."""
+        while self.kind(node) == "slice":
+            (node,) = self.inputs(node)
+        return node
+
     def readers(self, node: fx.Node) -> list[fx.Node]:
         """Return the nodes that read a node's tensor, the network's output among them."""
         found: list[fx.Node] = []
@@ -208,7 +222,8 @@ class Network:
         return {
             self.name(node)
             for node in self.values()
-            if self.kind(node) == "activation" and self.name(self.inputs(node)[0]) in quantized
+            if self.kind(node) == "activation"
+            and self.name(self.whole(self.inputs(node)[0])) in quantized
         }
 
     def norm_after(self, node: fx.Node) -> nn.BatchNorm2d | None:
@@ -250,6 +265,8 @@ def _is_supported(kind: str, node: fx.Node, layer: nn.Module | None) -> bool:
     """Whether a node is of the form in which its kind has an int8 operator; its settings or operands may be others."""
     if kind in ("add", "mul"):
         return not node.kwargs and all(isinstance(operand, fx.Node) for operand in node.args)
+    if node.target is operator.getitem:
+        return _is_slice(*node.args)
     if isinstance(layer, nn.Conv2d):
         return layer.padding_mode == "zeros"
     if isinstance(layer, nn.Upsample):
@@ -268,11 +285,21 @@ def _mode(node: fx.Node) -> str:
     return str((*node.args[3:4], node.kwargs.get("mode"))[0] or "nearest")
 
 
+def _is_slice(source: Any, index: Any) -> bool:
+    """Whether an index takes parts of a tuple of parts, or stretches of a tensor that keeps its axes."""
+    if source.target in _PARTS:
+        return True
+    axes = index if isinstance(index, tuple) else (index,)
+    return all(axis is Ellipsis or isinstance(axis, slice) for axis in axes)
+
+
 def _is_size(node: fx.Node) -> bool:
     """Whether a node tells of shapes: reads one, or computes with numbers that do."""
-    if node.target in _SIZES:
+    if node.target is getattr:
+        return node.args[1] in _TOLD or _is_size(node.all_input_nodes[0])
+    if node.op == "call_method" and node.target in _SIZES:
         return True
-    computes = getattr(node.target, "__module__", None) in _ON_NUMBERS
+    computes = node.op == "call_method" or getattr(node.target, "__module__", None) in _ON_NUMBERS
     return computes and bool(node.all_input_nodes) and all(map(_is_size, node.all_input_nodes))
 
 
@@ -321,11 +348,17 @@ def _split_norms(module: fx.GraphModule) -> None:
 
 
 def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
-    """Return every node's name; functions are counted as the exported graph counts its operators, without sizes."""
+    """Return the name of every tensor; functions are counted as the exported graph counts its operators.
+
+    Raises:
+        ConfigError: when two would have one name.
+    """
     calls, functions = Counter[str](), Counter({"mean": 1, "mul": 1})  # the normalisation's own
     modules = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     names: dict[fx.Node, str] = {}
     for node in graph.nodes:
+        if node.op == "output" or _is_size(node):
+            continue
         if node.op == "placeholder":
             names[node] = IMAGE
         elif node.op == "call_module":
@@ -340,6 +373,12 @@ def _name_tensors(graph: fx.Graph) -> dict[fx.Node, str]:
             stack = list(node.meta.get("nn_module_stack", {}).values())
             name = ".".join([*([stack[-1][0]] if stack and stack[-1][0] else []), function])
             numbered = f"{name}_{functions[name]}" if functions[name] else name
-            functions[name] += not _is_size(node)
+            functions[name] += 1
             names[node] = function_name(numbered, is_also_module=numbered in modules)
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"two tensors of the network would both be called {twice[0]}, and a quantizer is for one; a name for each "
+            "was expected; give the module another name"
+        )
     return names

@@ -5,6 +5,7 @@ The rules, each from what the three runtimes do:
 - Every other tensor between operators carries a quantizer, the image and the logits among them, so that nothing falls
   back to float and the class map is taken from integers.
 - Tensors that resizing, max pooling or concatenation pass on share one quantizer: TFLite refuses other scales there.
+- A slice of a tensor has that tensor's integers, and no quantizer of its own.
 - Weights are quantized per output channel.
 - A sigmoid or hard-sigmoid has a fixed range, which nothing else may share.
 """
@@ -31,8 +32,9 @@ QUANTIZABLE = (
     "mul",
     "sigmoid",
     "hardsigmoid",
+    "slice",
 )
-_SAME_SCALE = ("cat", "upsample_bilinear2d", "max_pool")
+_SAME_SCALE = ("cat", "upsample_bilinear2d", "max_pool", "slice")
 _FUSED = {"conv": ("norm", "activation"), "norm": ("activation",), "add": ("activation",)}
 """What becomes one operator with what follows it."""
 
@@ -78,7 +80,10 @@ def place_quantizers(network: Network, keep_float: Sequence[str] = ()) -> Placem
     for group in distinct.values():
         _refuse_two_ranges(network, group)
     return Placement(
-        tuple(tuple(network.name(n) for n in group) for group in distinct.values()),
+        tuple(
+            tuple(network.name(n) for n in group if network.kind(n) != "slice")
+            for group in distinct.values()
+        ),
         tuple(network.name(n) for n in nodes if network.kind(n) == "conv"),
         tuple(keep_float),
     )
@@ -101,8 +106,14 @@ def _join(groups: dict[fx.Node, list[fx.Node]], first: fx.Node, second: fx.Node)
 
 
 def _in_float(network: Network, node: fx.Node, keep_float: Sequence[str]) -> bool:
+    """Whether a node is left in float; a slice that an int8 operator reads is not."""
     name = f"{split_call(network.name(node))[0]}."
-    return node.op == "placeholder" or any(name.startswith(f"{path}.") for path in keep_float)
+    if node.op == "placeholder" or not any(name.startswith(f"{path}.") for path in keep_float):
+        return node.op == "placeholder"
+    return network.kind(node) != "slice" or all(
+        reader.op == "output" or _in_float(network, reader, keep_float)
+        for reader in network.readers(node)
+    )
 
 
 def _refuse_others(network: Network, nodes: Sequence[fx.Node]) -> None:

@@ -1,6 +1,6 @@
 """Rewrites: what a checkpoint's quantizers make of a graph: operators between floats and integers, integer weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from edge_deeplab.converters.aten import (
     DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     PAD,
+    SLICE,
 )
 from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.requantize import requantize
@@ -36,8 +37,10 @@ NORMALISED = "mul"
 def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> ExportedProgram:
     """Put a quantize and dequantize pair behind every quantized tensor, and integer weights under dequantize.
 
-    Requires: operators named after their modules (`name_operators`); batch norm not yet folded.
-    Ensures: the values that training's fake quantizers compute, up to float32 rounding.
+    Requires: operators named after their modules (`name_operators`), parts of tensors as slices; batch norm not yet
+        folded.
+    Ensures: the values that training's fake quantizers compute, up to float32 rounding; slices of a quantized tensor
+        have its integers.
 
     Raises:
         CaptureError: when the program has no tensor of a quantizer's name.
@@ -46,7 +49,8 @@ def insert_quantizers(program: ExportedProgram, quantization: Quantization) -> E
     operators = [node for node in editor.graph.nodes if node.op == "call_function"]
     for quantizer in quantization.activations:
         for name in quantizer.tensors:
-            _insert(editor, find_operator(operators, name), quantizer)
+            _insert(editor, find_operator(operators, name), _settings(quantizer))
+    _quantize_slices(editor, operators)
     for convolution in editor.calls(CONVOLUTION):
         path = editor.module_path(convolution.args[1])
         if path in quantization.weight_scales:
@@ -94,9 +98,20 @@ def _computes(node: fx.Node, rest: str) -> bool:
     return not rest or node.name.endswith(GATE)
 
 
-def _insert(editor: ProgramEditor, source: fx.Node, quantizer: ActivationQuantizer) -> None:
+def _settings(quantizer: ActivationQuantizer) -> tuple[Any, ...]:
+    return (quantizer.scale, quantizer.zero_point, *ACTIVATION_LEVELS, torch.int8)
+
+
+def _quantize_slices(editor: ProgramEditor, operators: Iterable[fx.Node]) -> None:
+    """Put behind every slice of a quantized tensor that tensor's quantizer, in place."""
+    for node in operators:
+        source: Any = node.args[0] if node.target is SLICE else None
+        if source is not None and source.target is DEQUANTIZE:
+            _insert(editor, node, source.args[1:])
+
+
+def _insert(editor: ProgramEditor, source: fx.Node, settings: Sequence[Any]) -> None:
     readers = list(source.users)
-    settings = (quantizer.scale, quantizer.zero_point, *ACTIVATION_LEVELS, torch.int8)
     dequantized = requantize(editor, source, settings)
     for reader in readers:
         reader.replace_input_with(source, dequantized)
