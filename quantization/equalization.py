@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import fx, nn
 
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.models.widths import is_depthwise
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.quantization.calibration import show
@@ -22,6 +23,8 @@ _PASSING_ON = ("add", "max_pool", "mean", "upsample_bilinear2d")
 """What gives each channel of its inputs, scaled as they are."""
 _NARROWEST_RANGE, _SMALLEST_WEIGHT = 0.02, 0.01
 """Shares of the largest below which a channel counts as if it had them: other images may fill it."""
+_TOLERANCE = 1e-3
+"""Share of the largest logit that rounding may move one by."""
 
 
 def equalize(
@@ -30,7 +33,7 @@ def equalize(
     share: float,
     progress: Progress = SILENT,
 ) -> None:
-    """Move factors between the convolutions of a network, in place; what it computes stays.
+    """Move factors between the convolutions of a network, in place; what it computes stays, which an image proves.
 
     A channel keeps its scale where anything looks at it but convolutions, sums, concatenations, poolings, resizes and
     ReLUs; so do those of the image and of the logits.
@@ -42,9 +45,11 @@ def equalize(
         progress: told the pass over the images.
 
     Raises:
-        ConfigError: when the network cannot be traced.
+        ConfigError: when the network cannot be traced, or would compute something else; it is left as it was.
     """
     network = Network(model)
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    expected = _logits(model, images[0])
     progress.begin("equalizing channels", len(images), "images")
     widest = _widest(network, images, progress)
     channels = _Channels(network, {node: len(largest) for node, largest in widest.items()})
@@ -54,6 +59,20 @@ def equalize(
             _divide(network.layer(node), factors[channels.of(node)])
         for node in channels.readers():
             _multiply(network.layer(node), factors[channels.of(network.inputs(node)[0])])
+    largest = float(expected.abs().max()) or 1.0
+    moved = float((_logits(model, images[0]) - expected).abs().max()) / largest
+    if not moved <= _TOLERANCE:
+        model.load_state_dict(kept)
+        raise ConfigError(
+            f"equalizing the channels of {type(model).__name__} moves its logits by {moved:.2g} of the largest; layers "
+            "that compute with their weights as these stand were expected; leave its channels as they are (equalize 0)"
+        )
+
+
+def _logits(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        logits: torch.Tensor = model(image)
+    return logits
 
 
 def _widest(

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.quantization.equalization import equalize
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.quantization.sensitivity import signal_to_noise_db
@@ -127,4 +128,20 @@ def test_weights_at_two_places_stay() -> None:
     net = Twice().eval()
     kept = {name: value.clone() for name, value in net.state_dict().items()}
     equalize(net, IMAGES, 0.5)
+    assert all(torch.equal(value, kept[name]) for name, value in net.state_dict().items())
+
+
+def test_a_network_that_would_compute_something_else_is_refused_and_left() -> None:
+    class Standardised(nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            deviation = self.weight.std((1, 2, 3), keepdim=True)
+            return self._conv_forward(x, self.weight / deviation, self.bias)
+
+    torch.manual_seed(1)
+    first = nn.Conv2d(3, 8, 1)
+    first.weight.data *= 10 ** torch.linspace(-1, 1, 8).reshape(-1, 1, 1, 1)
+    net = nn.Sequential(first, nn.ReLU(), Standardised(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    kept = {name: value.clone() for name, value in net.eval().state_dict().items()}
+    with pytest.raises(ConfigError, match=r"channels of Sequential moves its logits by \S+ of the"):
+        equalize(net, IMAGES, 0.5)
     assert all(torch.equal(value, kept[name]) for name, value in net.state_dict().items())
