@@ -149,6 +149,11 @@ class Network:
             if node.op != "output" and not _is_size(node) and not self.is_unchanged(node):
                 yield node
 
+    def traced_modules(self) -> set[str]:
+        """Return the paths of modules whose code is in the graph, those that hold no layers too."""
+        stacks = (node.meta.get("nn_module_stack", {}) for node in self.module.graph.nodes)
+        return {str(path) for stack in stacks for path, _ in stack.values() if path}
+
     def name(self, node: fx.Node) -> str:
         """Return the name of a node's tensor."""
         return self._names[node]

@@ -162,7 +162,7 @@ def _stands_alone(network: Network, node: fx.Node) -> bool:
 
 
 def _check_paths(network: Network, keep_float: Sequence[str]) -> None:
-    known = {name for name, _ in network.module.named_modules()}
+    known = {name for name, _ in network.module.named_modules()} | network.traced_modules()
     for path in keep_float:
         if path not in known:
             raise ConfigError(

@@ -88,6 +88,21 @@ def test_modules_kept_in_float_have_no_quantizers_but_at_their_border() -> None:
     assert not [w for w in placement.weights if w.startswith("backbone")]
 
 
+class Sharpened(nn.Module):
+    """An activation of functions alone, one of which has no int8 form."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(x * 1.7)
+
+
+def test_module_without_layers_is_kept_in_float() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), Sharpened(), nn.Conv2d(4, 2, 1))
+    with pytest.raises(ConfigError, match=r"1\.mul \(mul\) has no int8 form"):
+        place_quantizers(Network(model))
+    placement = place_quantizers(Network(model), ("1",))
+    assert placement.activations == (("image",), ("0",), ("1.mul_1",), ("2",))
+
+
 def test_unknown_module_to_keep_in_float_is_refused(model: nn.Module) -> None:
     with pytest.raises(ConfigError, match="'neck', which is of no module"):
         place_quantizers(Network(model), ["neck"])
