@@ -8,10 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.models.spec import DEEPLAB
 from edge_deeplab.quantization.pruning.groups import ChannelGroup, Member, find_groups
 from edge_deeplab.quantization.pruning.remove import (
     check_removable,
     most_important,
+    removable_groups,
     remove_channels,
 )
 
@@ -71,6 +73,33 @@ def test_channels_that_are_shuffled_are_not_removed() -> None:
     model = Mixing(shuffle).eval()
     with pytest.raises(ConfigError, match="channels of first cannot be removed"):
         check_removable(model, find_groups(model))
+
+
+def swap_halves(features: torch.Tensor) -> torch.Tensor:
+    return torch.cat([features[:, 8:], features[:, :8]], 1)
+
+
+def add_parts(features: torch.Tensor) -> torch.Tensor:
+    first, second = features.chunk(2, 1)
+    return torch.cat([first + second, second], 1)
+
+
+@pytest.mark.parametrize("mix", [swap_halves, add_parts])
+def test_channels_of_which_a_slice_is_read_are_not_removed(
+    mix: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(ConfigError, match=r"channels of .* cannot be (removed|followed)"):
+        removable_groups(Mixing(mix).eval(), DEEPLAB)
+
+
+def test_channels_behind_slices_of_the_picture_are_removed() -> None:
+    torch.manual_seed(0)
+    model = Mixing(lambda features: features[:, :, ::2, 2:]).eval()
+    assert [group.name for group in removable_groups(model, DEEPLAB)] == [
+        "first",
+        "second",
+    ]
 
 
 def test_channels_that_change_their_number_cannot_be_followed() -> None:
