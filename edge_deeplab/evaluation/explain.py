@@ -155,7 +155,9 @@ def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> _Follow:
         carriers = {name for q in quantization.activations for name in q.tensors}
     else:
         carriers = {
-            network.name(node) for node in network.values() if not _is_folded(node, network)
+            network.name(node)
+            for node in network.values()
+            if network.kind(node) != "slice" and not _is_folded(node, network)
         }
     nodes = [
         node
@@ -213,12 +215,13 @@ def _run_network(network: Network, image: torch.Tensor) -> LayerValues:
     recorder = _Recorder(network.module)
     with torch.no_grad():
         recorder.run(image)
-    return {network.name(node): recorder.values[node] for node in network.values()}
+    nodes = [node for node in network.values() if node in recorder.values]
+    return {network.name(node): recorder.values[node] for node in nodes}
 
 
 def _run_fake_quantized(module: Any, network: Network, image: torch.Tensor) -> LayerValues:
     """Return what the fake quantizers give, by the name of the tensor that each rounds."""
-    names = {node.name: network.name(node) for node in network.module.graph.nodes}
+    names = {node.name: network.name(node) for node in network.values()}
     recorder = _Recorder(module)
     with torch.no_grad():
         recorder.run(image)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.converters.capture import CanonicalGraph, capture
+from edge_deeplab.converters.export import write_target
 from edge_deeplab.errors import ConfigError
+from edge_deeplab.evaluation.explain import explain
 from edge_deeplab.formats.stored.read import compare_stored
 from edge_deeplab.models.convolution import conv_bn_relu
 from edge_deeplab.models.quantization import Quantization
@@ -22,6 +26,7 @@ from edge_deeplab.quantization.placement import place_quantizers
 from edge_deeplab.quantization.trainable import TrainableNetwork
 from edge_deeplab.targets import TARGETS
 from tests.by_target import ByTarget
+from tests.converters.conftest import describe
 from tests.opening import open_here
 
 from .conftest import CLASSES, NORMALISATION, SIZE_HW, calibrated, prepare, write_int8
@@ -216,6 +221,29 @@ def test_files_carry_the_same_integers(files: ByTarget[Path], quantizers: Quanti
     comparison = compare_stored(list(files.values()))
     assert comparison.differences == ()
     assert comparison.activations == sum(len(q.tensors) for q in quantizers.activations)
+
+
+def test_layers_are_followed_into_files_of_int8_and_of_floats(
+    files: ByTarget[Path],
+    sliced: nn.Module,
+    quantizers: Quantization,
+    pictures: torch.Tensor,
+    tmp_path: Path,
+) -> None:
+    floats = tmp_path / "sliced-fp32.onnx"
+    graph = capture(sliced, NORMALISATION, SIZE_HW, "classes")
+    write_target(graph, describe("onnx", "fp32", "classes"), floats)
+    for path, quantization in ((files["onnx"], quantizers), (floats, None)):
+        checkpoint: Any = SimpleNamespace(
+            name="sliced",
+            info=SimpleNamespace(normalisation=NORMALISATION),
+            quantization=quantization,
+            build=lambda: sliced,
+        )
+        (chain,) = explain(checkpoint, [path], pictures[0].numpy())
+        assert chain.error is None
+        assert {"narrow", "cat", "widen", "classifier"} <= {one.module for one in chain.layers}
+        assert all(one.snr_db["canonical"] > 20 for one in chain.layers)
 
 
 def test_relus_of_slices_are_trained_from_zero(sliced: nn.Module, quantizers: Quantization) -> None:
