@@ -16,11 +16,13 @@ from torch.export import ExportedProgram
 
 from edge_deeplab.collecting import collecting_rarely
 from edge_deeplab.converters.noise import quietly
+from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.quantized_adapters import is_quantized
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite
 from edge_deeplab.converters.rewrites.pipeline import apply_asked, apply_rewrites
 from edge_deeplab.description import Head, Normalisation
 from edge_deeplab.errors import CaptureError, ConfigError
+from edge_deeplab.formats.operator_names import WRAPPER
 from edge_deeplab.models.picture import resize
 from edge_deeplab.models.quantization import Quantization
 from edge_deeplab.text import first_line, size_text
@@ -132,7 +134,8 @@ def capture(
 
     Raises:
         ConfigError: for a rewrite that does not exist.
-        CaptureError: when the model is in training mode or torch.export cannot trace it.
+        CaptureError: when the model is in training mode, keeps something from run to run or cannot be traced by
+            torch.export.
     """
     if model.training:
         raise CaptureError(
@@ -151,7 +154,21 @@ def capture(
             f"torch.export could not capture {type(model).__name__} at {size_hw[0]}x{size_hw[1]} "
             f"({type(error).__name__}: {first_line(error)}); a model without data-dependent control flow was expected"
         ) from error
+    if program.graph_signature.buffers_to_mutate:
+        _refuse_memory(program)
     return CanonicalGraph(apply_rewrites(program, quantization, asked), head, size_hw)
+
+
+def _refuse_memory(program: ExportedProgram) -> None:
+    """Refuse a network whose answer depends on a buffer that it writes: a file keeps nothing from run to run."""
+    written = set(program.graph_signature.buffers_to_mutate.values())
+    read = {spec.target for spec in ProgramEditor(program).finish().graph_signature.input_specs}
+    kept = sorted(str(path).removeprefix(WRAPPER) for path in written & read)
+    if kept:
+        raise CaptureError(
+            f"the network reads buffer {kept[0]} and writes it for the next picture, which no file can; an answer that "
+            "depends on the picture alone was expected; do not write the buffer in evaluation mode"
+        )
 
 
 def check_size(size_hw: tuple[int, int]) -> None:

@@ -17,7 +17,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def round_to_float16(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.float16]:
-    """Return float32 weights in float16.
+    """Return float32 weights in float16, infinities as they are (masks of attention have them).
 
     Args:
         values: the weights, any shape.
@@ -26,7 +26,7 @@ def round_to_float16(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.floa
     Raises:
         ConversionError: when one lies outside of float16's range, where it would become infinite.
     """
-    largest = float(np.abs(values).max(initial=0.0))
+    largest = float(np.abs(values).max(initial=0.0, where=np.isfinite(values)))
     if largest > _LARGEST:
         raise ConversionError(
             f"weight {name} holds {largest:.3g}, float16 ends at {_LARGEST:.0f}; "

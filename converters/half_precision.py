@@ -4,6 +4,8 @@ Logits that are rounded to float16 tie between classes, so the enlarged logits a
 float32.
 """
 
+from typing import Any
+
 import torch
 from torch import fx
 from torch.export import ExportedProgram
@@ -30,6 +32,8 @@ def compute_in_float16(program: ExportedProgram) -> ExportedProgram:
         if value.dtype == torch.float32 and network.issuperset(constant.users):
             rounded = torch.from_numpy(round_to_float16(value.numpy(), constant.name))
             editor.replace_constant(constant, rounded)
+    for node in network:
+        _compute_in_float16(node)
     narrowed = editor.call(CAST, picture, like=picture, dtype=torch.float16)
     for reader in network & set(picture.users):
         reader.replace_input_with(picture, narrowed)
@@ -37,6 +41,16 @@ def compute_in_float16(program: ExportedProgram) -> ExportedProgram:
     for reader in set(last.users) - network - {widened}:
         reader.replace_input_with(last, widened)
     return editor.finish()
+
+
+def _compute_in_float16(node: fx.Node) -> None:
+    """Let an operator that is told to give float32 give float16, in place."""
+
+    def narrowed(argument: Any) -> Any:
+        return torch.float16 if argument == torch.float32 else argument
+
+    node.args = tuple(map(narrowed, node.args))
+    node.kwargs = {name: narrowed(argument) for name, argument in node.kwargs.items()}
 
 
 def _normalised(editor: ProgramEditor) -> fx.Node:

@@ -6,6 +6,7 @@ graph signature. Three tables therefore change together when a rewrite adds, mov
 """
 
 import copy
+import itertools
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,13 @@ import torch
 from torch import fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
+from torch.export.graph_signature import (
+    InputKind,
+    InputSpec,
+    OutputKind,
+    OutputSpec,
+    TensorArgument,
+)
 from torch.fx.graph import _Namespace
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 from torch.utils._pytree import tree_flatten
@@ -36,7 +43,7 @@ class ProgramEditor:
 
     Args:
         program: a functional program (after `run_decompositions`) with one input and one output; it is
-            left as it is.
+            left as it is. Buffers that it would write are no outputs, and are not written.
 
     Attributes:
         graph: the nodes to edit.
@@ -47,6 +54,7 @@ class ProgramEditor:
         with warnings.catch_warnings():  # torch's own pytree classes warn when they are copied
             warnings.simplefilter("ignore", FutureWarning)
             self.graph: fx.Graph = copy.deepcopy(program.graph)
+        self._output_specs = self._keep_answer()
         self._specs = _renamed(program.graph_signature.input_specs, self.graph)
         self._state: dict[str, torch.Tensor] = dict(program.state_dict)
         self._constants: dict[str, Any] = dict(program.constants)
@@ -196,7 +204,7 @@ class ProgramEditor:
         shapes.propagate_dont_convert_inputs()
         signature = copy.copy(self._program.graph_signature)
         signature.input_specs = self._specs
-        (output,) = (copy.copy(spec) for spec in signature.output_specs)
+        (output,) = map(copy.copy, self._output_specs)
         output.arg = TensorArgument(self.output().name)
         signature.output_specs = [output]
         return ExportedProgram(
@@ -210,6 +218,15 @@ class ProgramEditor:
             constants=self._constants,
             verifiers=self._program.verifiers,
         )
+
+    def _keep_answer(self) -> list[OutputSpec]:
+        """Let the graph give its answer alone, without the state that it leaves behind, and return what tells of it."""
+        specs = self._program.graph_signature.output_specs
+        answers = [spec.kind == OutputKind.USER_OUTPUT for spec in specs]
+        node = self.graph.output_node()
+        given: Any = node.args[0]
+        node.args = (tuple(itertools.compress(given, answers)),)
+        return list(itertools.compress(specs, answers))
 
     def _spec(self, node: object) -> InputSpec | None:
         if not isinstance(node, fx.Node) or node.op != "placeholder":

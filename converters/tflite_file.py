@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_deeplab.checker.tflite.opcodes import give_lowest_versions
 from edge_deeplab.converters.float16 import round_to_float16
-from edge_deeplab.errors import ConversionError, require
+from edge_deeplab.errors import ConversionError, UnsupportedOperatorError, require
 
 _IDENTIFIER = b"TFL3"
 _CONSTANT_INPUTS = {
@@ -38,13 +38,21 @@ class TFLiteFile:
             "ai_edge_litert.schema_py_generated", package="ai-edge-litert", extra="tflite"
         )
         self._model = self._schema.ModelT.InitFromPackedBuf(content, 0)
-        if len(self._model.subgraphs) != 1:
-            raise ConversionError(
-                f"the TFLite converter gave {len(self._model.subgraphs)} subgraphs, one was expected; "
-                "install the tested version of litert-torch"
-            )
         self._graph = self._model.subgraphs[0]
+        if len(self._model.subgraphs) != 1:
+            raise UnsupportedOperatorError(self._strangers(), "TFLite")
         self._ends = [*self._signature_ends("inputs"), *self._signature_ends("outputs")]
+
+    def _strangers(self) -> list[str]:
+        """Return the operators that litert-torch left to a compiler, each with a subgraph of its own."""
+        found = []
+        for operator in self._graph.operators:
+            kind = self._name_of(operator)
+            if kind.startswith("STABLEHLO_"):
+                told = getattr(operator.builtinOptions2, "name", None) or kind.encode()
+                result = self._graph.tensors[operator.outputs[0]]
+                found.append(f"{told.decode()} ({_labels(result.name)[0].decode()})")
+        return found
 
     def name_tensors(self, *, input_name: str, output_name: str, last_operator: str) -> None:
         """Name every tensor by one canonical operator (`formats.operator_names`), input and output as given.

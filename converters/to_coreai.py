@@ -13,9 +13,11 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.adapters import label_by_name
+from edge_deeplab.converters.aten import NEAREST, RESIZE
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.half_precision import compute_in_float16
 from edge_deeplab.converters.noise import calling
+from edge_deeplab.converters.rewrites.interpolation import resize_by_matrices, sides_of
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.errors import require
 from edge_deeplab.formats.coreai_asset import METADATA
@@ -43,8 +45,21 @@ def write_coreai(graph: CanonicalGraph, description: Description, path: Path) ->
     with calling("coreai-torch", "Core AI"):
         require("coreai_torch", package="coreai-torch", extra="coreai")
         is_half = description.precision == "fp16"
-        program = compute_in_float16(graph.program) if is_half else graph.program
+        program = resize_by_matrices(graph.program, (NEAREST, RESIZE), _is_sampled_otherwise)
+        program = compute_in_float16(program) if is_half else program
         _save(_without_chance(_convert(program, graph.head)), description, path)
+
+
+def _is_sampled_otherwise(resize: fx.Node) -> bool:
+    """Whether Core AI's resize would take other pixels than torch, or crash its runtime.
+
+    To the nearest pixel it measures from half-pixel centres; corners that are aligned at a side of one pixel end the
+    process.
+    """
+    sides, arguments = sides_of(resize), resize.args
+    if resize.target is NEAREST:
+        return any(after % before for before, after in sides)
+    return bool(arguments[2]) and any(after == 1 < before for before, after in sides)
 
 
 def _convert(program: ExportedProgram, head: str) -> Any:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_deeplab.converters.aten import BICUBIC, NEAREST_EXACT
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.noise import calling
+from edge_deeplab.converters.rewrites.interpolation import resize_by_matrices
 from edge_deeplab.description import METADATA_KEY, Description
 from edge_deeplab.formats.importing_coremltools import import_coremltools
 from edge_deeplab.quantization.sparsity import SMALLEST
@@ -19,6 +21,9 @@ _CHANGES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 
 _WORTH_A_MASK = 0.2
 """Share of zeros from which a mask, one bit a weight, saves more than it costs."""
+
+_UNKNOWN_RESIZES = (BICUBIC, NEAREST_EXACT)
+"""Modes that coremltools has no operator for."""
 
 _WEIGHT_BITS = {"w8": 8, "w6": 6, "w4": 4}
 
@@ -67,7 +72,7 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
     passes.remove_passes({_CHANGES_SCALES})
     system = coremltools.target.iOS17 if graph.is_quantized else coremltools.target.iOS16
     return coremltools.convert(
-        graph.program,
+        resize_by_matrices(graph.program, _UNKNOWN_RESIZES, lambda resize: True),
         convert_to="mlprogram",
         inputs=[image],
         outputs=[coremltools.TensorType(graph.head, dtype=output_type)],

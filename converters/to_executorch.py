@@ -15,7 +15,7 @@ from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.noise import calling
 from edge_deeplab.converters.quantized_adapters import dequantize_for_every_reader
 from edge_deeplab.description import METADATA_KEY, Description
-from edge_deeplab.errors import require
+from edge_deeplab.errors import UnsupportedOperatorError, require
 from edge_deeplab.formats.executorch_file import METHOD, NAMES
 from edge_deeplab.targets import BACKEND_KEY
 
@@ -23,6 +23,8 @@ _LABEL = "nn_module_stack"
 _FUSED = ("hardtanh", "relu")
 """Operations that XNNPACK makes one with the operator before them."""
 _QUANTIZE = "quantize_per_tensor"
+_NEEDS_KERNEL = re.compile(r"aten::(?!(view|_unsafe_view|alias|detach)(_copy)?$)")
+"""Operators of torch, but for views, which take no time and no kernel."""
 _NUMBER = re.compile(r"_[0-9]+$")
 """What tells operations of one module apart."""
 
@@ -57,10 +59,28 @@ def write_executorch(graph: CanonicalGraph, description: Description, path: Path
             partitioner=[partitioner],
             compile_config=config,
         ).exported_program()
+        _refuse_unknown(lowered)
         told = {METADATA_KEY: description.to_json(), NAMES: json.dumps(_names_of(lowered))}
         manager = exir.EdgeProgramManager({METHOD: lowered}, told, config)
         content: bytes = manager.to_executorch().buffer
     path.write_bytes(content)
+
+
+def _refuse_unknown(program: ExportedProgram) -> None:
+    """Refuse operators that neither a backend takes nor the runtime has a kernel for.
+
+    Raises:
+        UnsupportedOperatorError: for those.
+    """
+    registry = import_module("executorch.runtime").Runtime.get().operator_registry
+    known = {name.partition(".")[0] for name in registry.operator_names}
+    unknown = []
+    for node in program.graph.nodes:
+        schema = getattr(node.target, "_schema", None)  # getitem and calls of backends have none
+        if schema is not None and _NEEDS_KERNEL.match(schema.name) and schema.name not in known:
+            unknown.append(f"{schema.name} ({_label(node)})")
+    if unknown:
+        raise UnsupportedOperatorError(unknown, "ExecuTorch's runtime")
 
 
 def _xnnpack() -> Any:

@@ -17,6 +17,7 @@ from edge_deeplab.converters.adapters import (
 from edge_deeplab.converters.aten import ACTIVATIONS, DEQUANTIZE, QUANTIZE
 from edge_deeplab.converters.capture import INPUT_NAME, CanonicalGraph
 from edge_deeplab.converters.noise import calling
+from edge_deeplab.converters.program import ProgramEditor
 from edge_deeplab.converters.quantized_adapters import (
     dequantize_for_each_reader,
     quantize_weights_in_graph,
@@ -66,7 +67,7 @@ def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     litert_torch: Any = require("litert_torch", package="litert-torch", extra="tflite")
     program = (take_normalised_nhwc if pixels else take_uint8_nhwc)(graph.program)
     program = give_channels_last(program) if graph.head == "logits" else argmax_over_last(program)
-    program = pad_zeros_before_max_pool(program)
+    program = _with_infinities_of_its_own(pad_zeros_before_max_pool(program))
     settings: dict[str, Any] = {}
     if graph.is_quantized:
         program = dequantize_for_each_reader(quantize_weights_in_graph(program))
@@ -77,6 +78,16 @@ def _convert(graph: CanonicalGraph, *, pixels: bool) -> bytes:
     )
     content: bytes = model.model_content()
     return content
+
+
+def _with_infinities_of_its_own(program: ExportedProgram) -> ExportedProgram:
+    """Return a program whose infinite constants are copies: litert-torch writes the largest float over them."""
+    editor = ProgramEditor(program)
+    for constant in editor.constants():
+        value = editor.constant(constant)
+        if value.is_floating_point() and value.isinf().any():
+            editor.replace_constant(constant, value.clone())
+    return editor.finish()
 
 
 _PASSING = (QUANTIZE, DEQUANTIZE, *ACTIVATIONS)

@@ -16,14 +16,14 @@ def add_pooled_features(program: ExportedProgram) -> ExportedProgram:
     is a broadcast. So the pooled branch needs no resize (Core ML writes it as an upsampling by the size of
     the map; the broadcast fails in TFLite) and is projected once instead of at every pixel.
 
-    Requires: a resized pixel as the last part of a concatenation over channels that only a plain 1x1
+    Requires: a resized pixel as the last of several parts of a concatenation over channels that only a plain 1x1
         convolution of constant weight reads (others are left alone).
     Ensures: no such resize; outputs agree up to the order of float additions.
     """
     editor = ProgramEditor(program)
     for convolution in editor.calls(CONVOLUTION):
         parts = _concatenated(convolution)
-        if parts and _is_resized_pixel(parts[-1]) and _is_plain_1x1(editor, convolution):
+        if len(parts) > 1 and _is_resized_pixel(parts[-1]) and _is_plain_1x1(editor, convolution):
             _split(editor, convolution, parts)
     return editor.finish()
 

@@ -169,9 +169,18 @@ ALWAYS: tuple[StandingRewrite, ...] = (
         "remove-no-ops", "copies and run-time checks of types are dropped", "bit-equal"
     ),
     StandingRewrite(
+        "fold-constants", "what depends on weights alone, or on nothing, is stored", "bit-equal"
+    ),
+    StandingRewrite(
         "unite-forms",
-        "relu6 as a function becomes the operator that its module is, a pooling tells its stride",
-        "bit-equal",
+        "what can be said in several forms is said in one that every target knows: sums with a factor, poolings that "
+        "divide by another number than their window's, paddings that crop",
+        "within 1e-5 in float32",
+    ),
+    StandingRewrite(
+        "smooth-by-matrices",
+        "a resize that smooths (antialias) becomes multiplications by the weights of its rows and columns",
+        "within 1e-5 in float32",
     ),
     StandingRewrite(
         "take-int8-forms",

@@ -21,21 +21,25 @@ def fold_batch_norm(program: ExportedProgram) -> ExportedProgram:
     With g = gamma / sqrt(var + eps): W' = g W and b' = g (b - mean) + beta, taken in float64 and rounded
     once. Dequantized weights keep their integers up to sign, and their scales are rounded to half precision.
 
-    Requires: batch norm in evaluation mode after a convolution of constant weight, whose result nothing
-        else reads (others are left alone).
+    Requires: batch norm of constant statistics after a convolution of constant weight and bias, whose result
+        nothing else reads (others are left alone).
     Ensures: those batch norms are gone; outputs agree up to float32 rounding of the products.
     """
     editor = ProgramEditor(program)
     for norm in editor.calls(BATCH_NORM):
         convolution = norm.args[0]
-        if isinstance(convolution, fx.Node) and _can_fold(editor, convolution):
+        constant = all(each is None or editor.is_constant(each) for each in norm.args[1:5])
+        if constant and isinstance(convolution, fx.Node) and _can_fold(editor, convolution):
             _fold(editor, convolution, norm)
     return editor.finish()
 
 
 def _can_fold(editor: ProgramEditor, node: fx.Node) -> bool:
-    only_read_here = node.target is CONVOLUTION and len(node.users) == 1
-    return only_read_here and (editor.is_constant(node.args[1]) or _is_dequantized(node.args[1]))
+    if node.target is not CONVOLUTION or len(node.users) > 1:
+        return False
+    weight, bias = (*node.args, None)[1:3]
+    has_bias = bias is None or editor.is_constant(bias)
+    return has_bias and (editor.is_constant(weight) or _is_dequantized(weight))
 
 
 def _is_dequantized(weight: Any) -> bool:

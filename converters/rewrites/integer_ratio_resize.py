@@ -8,15 +8,12 @@ give the same values up to rounding, on every target that multiplies matrices.
 
 from typing import Any
 
-import torch
 from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import DEQUANTIZE, RESIZE
 from edge_deeplab.converters.program import ProgramEditor
-
-_MULTIPLY = torch.ops.aten.matmul.default
-_Sides = tuple[tuple[int, int], ...]
+from edge_deeplab.converters.rewrites.interpolation import interpolate_by_matrices, sides_of
 
 
 def integer_ratio_resize(
@@ -31,40 +28,14 @@ def integer_ratio_resize(
     """
     editor = ProgramEditor(program)
     resizes = editor.calls(RESIZE, modules)
-    sides = {resize: _sides(resize) for resize in resizes if not _is_shared(resize)}
+    sides = {resize: sides_of(resize) for resize in resizes if not _is_shared(resize)}
     for resize in sides:
-        _multiply(editor, resize, sides[resize])
+        interpolate_by_matrices(editor, resize, sides[resize])
     return editor.finish()
-
-
-def interpolation_matrix(source: int, target: int, *, align_corners: bool) -> torch.Tensor:
-    """Return the (target, source) weights of linear interpolation, as torch's own resize of the identity."""
-    identity = torch.eye(source)[None, None]
-    resized: torch.Tensor = torch.ops.aten.upsample_bilinear2d.vec(
-        identity, [target, source], align_corners, None
-    )
-    return resized[0, 0]
 
 
 def _is_shared(resize: fx.Node) -> bool:
     arguments: Any = resize.args
     image, _, align_corners = arguments[:3]
-    whole = all(to % of == 0 for of, to in _sides(resize))
+    whole = all(to % of == 0 for of, to in sides_of(resize))
     return image.target is DEQUANTIZE or (whole and not align_corners)
-
-
-def _sides(resize: fx.Node) -> _Sides:
-    """Return (before, after) of height and width."""
-    image: Any = resize.args[0]
-    before, after = image.meta["val"].shape[2:], resize.meta["val"].shape[2:]
-    return tuple(zip(before, after, strict=True))
-
-
-def _multiply(editor: ProgramEditor, resize: fx.Node, sides: _Sides) -> None:
-    image, align_corners = resize.args[0], bool(resize.args[2])
-    rows, columns = (interpolation_matrix(*side, align_corners=align_corners) for side in sides)
-    path = f"{resize.name}_matrix"
-    row_weights = editor.add_constant(f"{path}.rows", rows)
-    column_weights = editor.add_constant(f"{path}.columns", columns.T.contiguous())
-    widened = editor.call(_MULTIPLY, image, column_weights, like=resize)  # (N, C, h, W)
-    resize.replace_all_uses_with(editor.call(_MULTIPLY, row_weights, widened, like=widened))

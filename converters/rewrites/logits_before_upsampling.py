@@ -18,9 +18,9 @@ def logits_before_upsampling(
 ) -> ExportedProgram:
     """Give out what the last resize reads.
 
-    Requires: an output that is a bilinear resize with half-pixel centres, behind quantizers or not, in one of the
-        modules (others are left alone).
-    Ensures: an output that a resize to the picture's size turns into the one before, where nothing is quantized
+    Requires: an output that is a bilinear resize to the picture's size with half-pixel centres, behind quantizers or
+        not, in one of the modules (others are left alone: who enlarges what they read gets other values).
+    Ensures: an output that the same resize turns into the one before, where nothing is quantized
         between; where it is, integers are rounded once less.
     """
     editor = ProgramEditor(program)
@@ -28,7 +28,9 @@ def logits_before_upsampling(
     resize: Any = output
     while resize.target in (QUANTIZE, DEQUANTIZE):
         resize = resize.args[0]
-    if resize in editor.calls(RESIZE, modules) and not resize.args[2]:
+    picture_hw = editor.input().meta["val"].shape[2:]
+    ends = resize in editor.calls(RESIZE, modules) and resize.meta["val"].shape[2:] == picture_hw
+    if ends and not resize.args[2]:
         source: fx.Node = resize.args[0]
         editor.graph.output_node().replace_input_with(output, source)
     return editor.finish()

@@ -14,7 +14,9 @@ from edge_deeplab.converters.program import NAMED, ProgramEditor, traced_in
 from edge_deeplab.converters.rewrites.add_pooled_features import add_pooled_features
 from edge_deeplab.converters.rewrites.catalogue import AskedRewrite, get_rewrite
 from edge_deeplab.converters.rewrites.fold_batch_norm import fold_batch_norm
+from edge_deeplab.converters.rewrites.fold_constants import fold_constants
 from edge_deeplab.converters.rewrites.int8_forms import take_int8_forms
+from edge_deeplab.converters.rewrites.interpolation import smooth_by_matrices
 from edge_deeplab.converters.rewrites.normalise_in_int8 import normalise_in_int8
 from edge_deeplab.converters.rewrites.quantizers import insert_quantizers, round_biases
 from edge_deeplab.converters.rewrites.unite_forms import unite_forms
@@ -27,10 +29,20 @@ Rewrite = Callable[[ExportedProgram], ExportedProgram]
 def rewrites(quantization: Quantization | None) -> tuple[Rewrite, ...]:
     """Return the rewrites of a float graph, or of one with these quantizers."""
     if quantization is None:
-        return (remove_no_ops, unite_forms, fold_batch_norm, add_pooled_features, name_operators)
+        return (
+            remove_no_ops,
+            fold_constants,
+            unite_forms,
+            smooth_by_matrices,
+            fold_batch_norm,
+            add_pooled_features,
+            name_operators,
+        )
     return (
         remove_no_ops,
+        fold_constants,
         unite_forms,
+        smooth_by_matrices,
         name_operators,
         partial(take_int8_forms, quantization=quantization),
         partial(insert_quantizers, quantization=quantization),
@@ -65,6 +77,7 @@ def apply_asked(program: ExportedProgram, asked: Sequence[AskedRewrite]) -> Expo
 
 _COPIES = (torch.ops.aten.clone.default, torch.ops.aten.alias.default)
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+_RESHAPE = torch.ops.aten.reshape.default
 _TYPE_CHECK = torch.ops.aten._assert_tensor_metadata.default
 
 
@@ -72,7 +85,7 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
     """Drop copies (dropout leaves one in evaluation mode) and run-time checks of types.
 
     Requires: a functional program, so that a copy and its source never diverge.
-    Ensures: no alias or type check, and no clone but what a view reads, which may need its order in memory; every
+    Ensures: no alias, clone or type check; a view, which may have needed a clone's order in memory, is a reshape; every
         output bit is the same.
     """
     editor = ProgramEditor(program)
@@ -80,8 +93,10 @@ def remove_no_ops(program: ExportedProgram) -> ExportedProgram:
         for copy in editor.calls(operator):
             source = copy.args[0]
             assert isinstance(source, fx.Node)
-            if not any(reader.target in _VIEWS for reader in copy.users):
-                copy.replace_all_uses_with(source)
+            copy.replace_all_uses_with(source)
+    for view in _VIEWS:
+        for reshape in editor.calls(view):
+            reshape.target = _RESHAPE
     for check in editor.calls(_TYPE_CHECK):
         editor.graph.erase_node(check)
     return editor.finish()

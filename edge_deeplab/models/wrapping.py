@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import ConfigError
@@ -126,6 +128,11 @@ def _copy(module: nn.Module) -> nn.Module:
             raise ConfigError(
                 f"{path} has weights that a parametrization computes; plain ones were expected; call "
                 "torch.nn.utils.parametrize.remove_parametrizations on it first"
+            )
+        if any(isinstance(h, WeightNorm | SpectralNorm) for h in part._forward_pre_hooks.values()):
+            raise ConfigError(
+                f"{path or name} has weights that a hook computes; plain ones were expected; call "
+                "torch.nn.utils.remove_weight_norm or remove_spectral_norm on it first"
             )
     if any(map(is_lazy, [*module.parameters(), *module.buffers()])):
         raise ConfigError(

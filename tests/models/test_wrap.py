@@ -486,3 +486,16 @@ def test_values_that_are_no_numbers_are_refused(module: Ladder) -> None:
         module.fine.weight[0, 0] = float("nan")
     with pytest.raises(CheckpointError, match=r"nan or infinite in tensor fine\.weight"):
         api.wrap(module, **TOLD)
+
+
+@pytest.mark.parametrize("compute", [nn.utils.weight_norm, nn.utils.spectral_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+def test_wrap_of_weights_that_a_hook_computes_says_how_to_make_them_plain(
+    compute: Callable[[nn.Module], nn.Module],
+) -> None:
+    module = nn.Sequential(compute(nn.Conv2d(3, 4, 1)), nn.Conv2d(4, 2, 1))
+    module(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(
+        ConfigError, match=r"^0 has weights that a hook computes.*remove_weight_norm"
+    ):
+        api.wrap(module, **TOLD)
