@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from edge_deeplab.converters.devices.mending import (
     profiles_of,
 )
 from edge_deeplab.converters.exported import ExportedArtifact
+from edge_deeplab.converters.proof import Run, prove
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.several_sizes import NO_SIZE, ONE_PROGRAM, UNITED, unite
 from edge_deeplab.data.dataset import open_dataset
@@ -52,7 +53,10 @@ from edge_deeplab.versions import __version__, installed_versions
 
 
 def export_checkpoint(
-    checkpoint: Checkpoint, request: ExportRequest, progress: Progress = SILENT
+    checkpoint: Checkpoint,
+    request: ExportRequest,
+    progress: Progress = SILENT,
+    run: Run | None = None,
 ) -> tuple[ExportedArtifact, ...]:
     """Export a checkpoint to one or more targets and write `manifest.json` beside the artifacts.
 
@@ -60,6 +64,8 @@ def export_checkpoint(
         checkpoint: what to export.
         request: to what, and how.
         progress: told what is under way.
+        run: runs each file once, so that one that computes something else than its network is not kept; None leaves
+            them unproven.
 
     Returns:
         One artifact a target, in the order given.
@@ -70,7 +76,7 @@ def export_checkpoint(
         UnsupportedOperatorError: when a profile would not load a file however it is rewritten.
         CheckpointError: when tensors do not fit the model.
         CaptureError: when the model cannot be captured.
-        ConversionError: when a lowering fails.
+        ConversionError: when a lowering fails, or gives a file that computes something else.
         MissingDependencyError: when a target's converter is not installed.
         OutputError: when the folder cannot be written.
     """
@@ -82,7 +88,9 @@ def export_checkpoint(
         written = [
             artifact
             for size_hw in request.sizes_of(checkpoint)
-            for artifact in _export_at(size_hw, checkpoint, request, Path(parts), progress)
+            for artifact in _export_at(
+                size_hw, checkpoint, request, Path(parts), _Watch(progress, run)
+            )
         ]
         artifacts = unite(written, request.output, progress)
     write_manifest(request.output, [_manifest_entry(each, checkpoint) for each in artifacts])
@@ -94,10 +102,10 @@ def _export_at(
     checkpoint: Checkpoint,
     request: ExportRequest,
     parts: Path,
-    progress: Progress,
+    watch: "_Watch",
 ) -> Iterator[ExportedArtifact]:
     """Yield a file a target, the graph of each head captured once; one that is to be a part of a whole, in `parts`."""
-    targets = resolve_targets(request.targets)
+    targets, progress = resolve_targets(request.targets), watch.progress
     judges = profiles_of(request.devices, targets)
     graphs: dict[HeadForm, CanonicalGraph] = {}
     for target in targets:
@@ -116,8 +124,28 @@ def _export_at(
         plan = foresee(graph, description, request.atrous, judges[target])
         _tell_cost(plan.atrous, target, progress)
         path = (parts if is_part else request.output) / file_name(description, sized=several)
-        artifact = export_graph(graph, description, path, plan, judges[target], progress)
+        with replace_when_complete(path) as temporary:
+            artifact = export_graph(graph, description, temporary, plan, judges[target], progress)
+            _prove(graph, description, temporary, watch)
+        artifact = replace(artifact, path=path)
         yield replace(artifact, rewrites=(*asked, *artifact.rewrites))
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What looks on: who is told, and what runs the files."""
+
+    progress: Progress
+    run: Run | None
+
+
+def _prove(graph: CanonicalGraph, description: Description, path: Path, watch: _Watch) -> None:
+    """Refuse a file that computes something else than its graph; tell why one could not be run here."""
+    if watch.run is None or description.provenance.get(BACKEND_KEY) == "coreml":
+        return
+    reason = prove(graph, description, path, watch.run)
+    if reason is not None:
+        watch.progress.note(f"warning: what {path.name} computes is not known here: {reason}")
 
 
 def file_name(description: Description, *, sized: bool = False) -> str:

@@ -203,6 +203,7 @@ def export(
     from edge_deeplab.converters.export import export_checkpoint
     from edge_deeplab.converters.request import ExportRequest
     from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
+    from edge_deeplab.runtimes.once import run_once
 
     request = ExportRequest(
         targets=to_names("targets", targets),
@@ -221,7 +222,7 @@ def export(
     if model is None and precision == "int8" and calibrate is None:
         model = DEFAULT_QUANTIZED
     checkpoint = load(model, allow_pickle=allow_pickle, unsafe_pickle=unsafe_pickle)
-    return export_checkpoint(checkpoint, request, progress)
+    return export_checkpoint(checkpoint, request, progress, run_once)
 
 
 @checked

@@ -81,6 +81,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         export, "_judged", lambda path, judges: (ProfileReport("made", (verdict,)),)
     )
+    monkeypatch.setattr(export, "prove", lambda *arguments: None)
     monkeypatch.setattr(export, "foresee", lambda *arguments: Mended())
     monkeypatch.setattr(
         export,
@@ -458,3 +459,15 @@ def test_sizes_whose_programs_differ_are_delivered_one_by_one_and_that_is_told(
     ]
     assert all(a.path.parent == tmp_path and a.path.exists() for a in artifacts)
     assert noted[-1] == "warning: a file for each size: the programs differ"
+
+
+def test_export_keeps_no_file_that_computes_something_else(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "street-fp32.onnx").write_text("of before")
+    wrong = np.full((len(CLASSES), *SIZE_HW), np.nan, np.float32)
+    request = ExportRequest(["onnx"], head="logits", output=tmp_path)
+    with pytest.raises(ConversionError, match="the onnx file computes something else"):
+        export_checkpoint(checkpoint, request, run=lambda path, image: wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["street-fp32.onnx"]
+    assert (tmp_path / "street-fp32.onnx").read_text() == "of before"
