@@ -32,9 +32,10 @@ def run_once(path: Path, image_hwc: npt.NDArray[np.uint8]) -> npt.NDArray[Any] |
         runtime = open_artifact(path)
         try:
             told = runtime.description
-            if told is not None and told.head == "logits":
-                return runtime.logits(image_hwc[None])[0]
-            return runtime.predict(image_hwc[None])[0]
+            gives_logits = told is not None and told.head == "logits"
+            answers = runtime.logits if gives_logits else runtime.predict
+            found: npt.NDArray[Any] = answers(image_hwc[None])[0]
+            return found
         finally:
             runtime.close()
     except (MissingDependencyError, UnsupportedOperatorError, ChildError) as error:
