@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edge_deeplab.config import Recipe
-from edge_deeplab.data.folder import DataFolder
+from edge_deeplab.data.folder import DataFolder, LabelledFolder
 from edge_deeplab.errors import DataError
 from edge_deeplab.evaluation.evaluate import evaluate_runtime
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
@@ -28,8 +28,7 @@ def open_validator(
     if not recipe.data.validation_split:
         return None
     dataset = folder.open(recipe.data.validation_split)
-    masks = map(dataset.read_mask, range(len(dataset)))  # as a rule the first is enough
-    if all((mask == dataset.ignore_index).all() for mask in masks):
+    if not any(_is_labelled(dataset, index) for index in range(len(dataset))):
         raise DataError(
             f"no mask of {dataset.name} holds a pixel of any class, so no epoch could be chosen by its score; labels "
             'were expected; name another split as data.validation_split, or "" to keep the last epoch'
@@ -41,3 +40,11 @@ def open_validator(
         return evaluate_runtime(runtime, dataset, stage=stage, progress=progress).miou
 
     return validate
+
+
+def _is_labelled(dataset: LabelledFolder, index: int) -> bool:
+    """Whether an image's mask holds a pixel of a class; one that cannot be read is told by who reads it next."""
+    try:
+        return bool((dataset.read_mask(index) != dataset.ignore_index).any())
+    except DataError:
+        return True

@@ -106,7 +106,8 @@ class RunFolder:
 def check_unused(path: Path) -> None:
     """Check that a run that is about to start in a folder destroys nothing there.
 
-    What a run that kept no epoch has left, its recipe and what it was started with, is no loss.
+    What a run that kept no epoch has left is no loss: its recipe, what it was started with, and where it was stopped
+    while it kept its first, what it had written of that.
 
     Raises:
         OutputError: when a state lies there, or another file of those that a run writes.
@@ -126,7 +127,12 @@ def check_unused(path: Path) -> None:
 
 def _is_left_over(path: Path) -> bool:
     mark = {RECIPE_FILE: HEAD, STARTED_FILE: f'"{KIND}'}.get(path.name)
-    return mark is not None and mark in path.read_text(errors="replace")
+    if mark is not None:
+        return mark in path.read_text(errors="replace")
+    recipe, log = path.with_name(RECIPE_FILE), path.with_name(LOG_FILE)
+    if not (recipe.is_file() and _is_left_over(recipe) and log.is_file()):
+        return False
+    return [epoch.partition(",")[0] for epoch in log.read_text().splitlines()[1:]] == ["1"]
 
 
 def check_apart(path: Path, read: Iterable[Path], *others: str) -> None:

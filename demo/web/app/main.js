@@ -59,23 +59,18 @@ async function play(open) {
     showMessage(null);
     if (player.source?.kind === "camera") player.stop(); // phones give one camera at a time
     const source = await open();
-    times.clear();
     showSource(source);
     source.onLost?.(() => showMessage(Object.assign(new Error("its track ended"), { name: "AbortError" })));
-    await player.play(source, model);
+    await playOn(source);
   } catch (error) {
     showMessage(error);
   }
 }
 
-/** Go on with what plays, which is still open, on another model. */
-async function playOn(source) {
-  try {
-    times.clear();
-    await player.play(source, model);
-  } catch (error) {
-    showMessage(error);
-  }
+/** Play a source that is open on the model that is. */
+function playOn(source) {
+  times.clear();
+  return player.play(source, model);
 }
 
 function onFrame(ms) {
@@ -146,7 +141,7 @@ async function switchAccelerator() {
   page("webgpu").disabled = true;
   try {
     await changeModel();
-    if (source) playOn(source);
+    if (source) playOn(source).catch(showMessage);
   } catch (error) {
     showMessage(error);
   }
