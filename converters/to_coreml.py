@@ -72,7 +72,7 @@ def _convert(coremltools: Any, graph: CanonicalGraph, precision: str) -> Any:
     passes.remove_passes({_CHANGES_SCALES})
     system = coremltools.target.iOS17 if graph.is_quantized else coremltools.target.iOS16
     return coremltools.convert(
-        resize_by_matrices(graph.program, _UNKNOWN_RESIZES, lambda resize: True),
+        resize_by_matrices(graph.program, _UNKNOWN_RESIZES),
         convert_to="mlprogram",
         inputs=[image],
         outputs=[coremltools.TensorType(graph.head, dtype=output_type)],

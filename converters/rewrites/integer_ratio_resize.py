@@ -12,8 +12,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edge_deeplab.converters.aten import DEQUANTIZE, RESIZE
-from edge_deeplab.converters.program import ProgramEditor
-from edge_deeplab.converters.rewrites.interpolation import interpolate_by_matrices, sides_of
+from edge_deeplab.converters.rewrites.interpolation import resize_by_matrices, sides_of
 
 
 def integer_ratio_resize(
@@ -26,16 +25,11 @@ def integer_ratio_resize(
         it is left alone.
     Ensures: no such resize in the modules; outputs agree up to float32 rounding of the sums.
     """
-    editor = ProgramEditor(program)
-    resizes = editor.calls(RESIZE, modules)
-    sides = {resize: sides_of(resize) for resize in resizes if not _is_shared(resize)}
-    for resize in sides:
-        interpolate_by_matrices(editor, resize, sides[resize])
-    return editor.finish()
+    return resize_by_matrices(program, (RESIZE,), _is_apart, modules)
 
 
-def _is_shared(resize: fx.Node) -> bool:
+def _is_apart(resize: fx.Node) -> bool:
     arguments: Any = resize.args
     image, _, align_corners = arguments[:3]
     whole = all(to % of == 0 for of, to in sides_of(resize))
-    return image.target is DEQUANTIZE or (whole and not align_corners)
+    return image.target is not DEQUANTIZE and not (whole and not align_corners)

@@ -24,18 +24,27 @@ Sides = tuple[tuple[int, int], ...]
 
 
 def resize_by_matrices(
-    program: ExportedProgram, functions: tuple[Any, ...], is_wanted: Callable[[fx.Node], bool]
+    program: ExportedProgram,
+    functions: tuple[Any, ...],
+    is_wanted: Callable[[fx.Node], bool] = lambda resize: True,
+    modules: frozenset[str] | None = None,
 ) -> ExportedProgram:
-    """Return a program whose resizes by some of torch's functions are multiplications, where they are wanted so.
+    """Turn resizes by some of torch's functions into R x C, R (H, h) and C (w, W) the weights of rows and columns.
+
+    Args:
+        program: the graph.
+        functions: torch's resizes.
+        is_wanted: which of them; told each.
+        modules: whose resizes; None for all.
 
     Requires: resizes that go by their size (`unite_forms`).
     Ensures: outputs agree up to float32 rounding of the sums.
     """
     editor = ProgramEditor(program)
-    resizes = [node for function in functions for node in editor.calls(function)]
+    resizes = [node for function in functions for node in editor.calls(function, modules)]
     sides = {resize: sides_of(resize) for resize in resizes if is_wanted(resize)}
     for resize in sides:
-        interpolate_by_matrices(editor, resize, sides[resize])
+        _interpolate(editor, resize, sides[resize])
     return editor.finish()
 
 
@@ -45,7 +54,7 @@ def smooth_by_matrices(program: ExportedProgram) -> ExportedProgram:
     Requires: resizes that go by their size (`unite_forms`).
     Ensures: no such resize; outputs agree up to float32 rounding of the sums.
     """
-    return resize_by_matrices(program, SMOOTHED, lambda resize: True)
+    return resize_by_matrices(program, SMOOTHED)
 
 
 def sides_of(resize: fx.Node) -> Sides:
@@ -55,14 +64,8 @@ def sides_of(resize: fx.Node) -> Sides:
     return tuple(zip(before, after, strict=True))
 
 
-def interpolate_by_matrices(editor: ProgramEditor, resize: fx.Node, sides: Sides) -> None:
-    """Put R x C in a resize's place, R (H, h) and C (w, W) the weights of its rows and columns, in place.
-
-    Args:
-        editor: of the program.
-        resize: one of torch's own that goes by its size.
-        sides: `sides_of` it, as they were before others were replaced.
-    """
+def _interpolate(editor: ProgramEditor, resize: fx.Node, sides: Sides) -> None:
+    """Put two products in a resize's place; its sides are those of before others were replaced."""
     rows, columns = (_matrix(resize, *side) for side in sides)
     path = f"{resize.name}_matrix"
     row_weights = editor.add_constant(f"{path}.rows", rows)
