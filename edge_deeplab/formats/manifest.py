@@ -67,8 +67,9 @@ def read_manifest(folder: Path) -> list[ManifestEntry]:
     if not path.exists():
         return []
     try:
-        Fields(read_json(path)).choice("format", [FORMAT])
-        return parse_manifest(path)
+        document = Fields(read_json(path))
+        document.choice("format", [FORMAT])
+        return _entries(document, folder)
     except (ValueError, OSError) as error:
         raise OutputError(
             f"{path} is not a manifest of this project ({error}), and would be overwritten; "
@@ -85,6 +86,10 @@ def parse_manifest(path: Path) -> list[ManifestEntry]:
     document = Fields(read_json(path))
     if document.has("format"):
         document.choice("format", [FORMAT])
+    return _entries(document, path.parent)
+
+
+def _entries(document: Fields, folder: Path) -> list[ManifestEntry]:
     for entry in document.every("artifacts", 0, _MOST_ARTIFACTS):
-        path_inside(path.parent, entry.text("file"))
+        path_inside(folder, entry.text("file"))
     return list(document.get("artifacts"))
