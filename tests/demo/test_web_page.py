@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -113,13 +114,20 @@ def film_of(picture: np.ndarray, path: Path) -> Path:
     return path
 
 
+@contextmanager
+def filming(address: str, folder: Path) -> Iterator[Chromium]:
+    """Open a page in a browser whose camera gives a film of halves, and start the camera."""
+    film = film_of(halves(size_hw=(128, 192)), folder / "film.y4m")
+    with Chromium(*camera_from(film)) as browser:
+        opened(browser, address)
+        click(browser, "#camera")
+        yield browser
+
+
 def test_camera_is_segmented_frame_after_frame(
     sites: dict[str, WebSite], serve: Serve, tmp_path: Path
 ) -> None:
-    film = film_of(halves(size_hw=(128, 192)), tmp_path / "film.y4m")
-    with Chromium(*camera_from(film)) as browser:
-        opened(browser, serve(sites["tflite"].path))
-        click(browser, "#camera")
+    with filming(serve(sites["tflite"].path), tmp_path) as browser:
         browser.wait_for("Number(document.body.dataset.frames) >= 5")
         red, green = pixel(browser, 0.25, 0.5), pixel(browser, 0.75, 0.5)
         assert red[0] > 150 > 60 > red[1]
@@ -137,10 +145,7 @@ def test_camera_is_segmented_frame_after_frame(
 def test_camera_goes_on_when_the_accelerator_is_switched(
     sites: dict[str, WebSite], serve: Serve, tmp_path: Path
 ) -> None:
-    film = film_of(halves(size_hw=(128, 192)), tmp_path / "film.y4m")
-    with Chromium(*camera_from(film)) as browser:
-        opened(browser, serve(sites["tflite"].path))
-        click(browser, "#camera")
+    with filming(serve(sites["tflite"].path), tmp_path) as browser:
         browser.wait_for("Number(document.body.dataset.frames) >= 2")
         click(browser, "#webgpu")
         browser.wait_for("!webgpu.disabled && !note.hidden")
