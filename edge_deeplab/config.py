@@ -189,10 +189,14 @@ class TeacherSection(_Section):
     Args:
         weight: of the teacher's opinion against that of the labels.
         temperature: that both opinions are softened by.
+        scales: that it sees each crop at; the class probabilities are averaged.
+        flip: whether it sees the mirrored crop too.
     """
 
     weight: Fraction = 0.5
     temperature: Positive = 1.0
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    flip: bool = False
 
 
 class Recipe(_Section):

@@ -34,11 +34,11 @@ from edge_deeplab.lab.environments import ToolStatus as ToolStatus
 from edge_deeplab.lab.report import LabReport as LabReport
 from edge_deeplab.lab.trying import ToolTrial as ToolTrial
 from edge_deeplab.models.checkpoint import Checkpoint as Checkpoint
+from edge_deeplab.models.views import Fuse as Fuse
 from edge_deeplab.quantization.pruning.sensitivity import Sweep as Sweep
 from edge_deeplab.quantization.sensitivity import Ranking as Ranking
 from edge_deeplab.report.known import WrittenReport as WrittenReport
 from edge_deeplab.runtimes.base import Runtime as Runtime
-from edge_deeplab.runtimes.views import Fuse as Fuse
 from edge_deeplab.training.loop import Trained as Trained
 
 NamedCheckpoint = Checkpoint | str | Path | None

@@ -42,7 +42,7 @@ from edge_deeplab.data.pixel_limit import MAX_PIXELS
 if TYPE_CHECKING:
     from edge_deeplab.evaluation.dense_crf import DenseCrf
     from edge_deeplab.evaluation.scores import Evaluation
-    from edge_deeplab.runtimes.views import Fuse
+    from edge_deeplab.models.views import Fuse
 
 
 def evaluate(

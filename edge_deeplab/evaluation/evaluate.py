@@ -36,10 +36,10 @@ from edge_deeplab.evaluation.score_plot import plot
 from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
 from edge_deeplab.files import check_outputs
 from edge_deeplab.models.shipped import open_checkpoint
+from edge_deeplab.models.views import ONE_VIEW, Fuse, Views
 from edge_deeplab.outputs import Output, write_all
 from edge_deeplab.progress import SILENT, Progress
 from edge_deeplab.runtimes.base import Runtime
-from edge_deeplab.runtimes.views import ONE_VIEW, Fuse, Views
 from edge_deeplab.targets import target_of
 
 if TYPE_CHECKING:

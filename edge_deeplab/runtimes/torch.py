@@ -11,12 +11,12 @@ import torch
 
 from edge_deeplab.description import Description
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.models.picture import normalise, resize
+from edge_deeplab.models.picture import normalise
+from edge_deeplab.models.views import ONE_VIEW, Views
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
 from edge_deeplab.runtimes.base import ClassIds, ImagesNHWC, Logits, Runtime
 from edge_deeplab.runtimes.threads import running_torch
-from edge_deeplab.runtimes.views import ONE_VIEW, Views
 
 
 class TorchRuntime(Runtime):
@@ -95,16 +95,4 @@ class TorchRuntime(Runtime):
 
     def _scores(self, image_hwc: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Map (H, W, 3) uint8 to (1, C, H, W) scores."""
-        normalised = normalise(image_hwc, self._normalisation)
-        if self._views.is_picture:
-            return resize(self._model(normalised), self.size_hw)
-        seen = torch.stack([self._see(normalised, *v) for v in self._views.of(self.size_hw)])
-        if self._views.gives_probabilities:
-            return seen.softmax(dim=2).mean(dim=0)
-        return seen.amax(dim=0)
-
-    def _see(self, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool) -> torch.Tensor:
-        """Map (1, 3, H, W) to logits (1, C, H, W), seen at another size or in the mirror."""
-        view = resize(images.flip(-1) if mirrored else images, size_hw)
-        logits = resize(self._model(view), self.size_hw)
-        return logits.flip(-1) if mirrored else logits
+        return self._views.scores(self._model, normalise(image_hwc, self._normalisation))

@@ -177,7 +177,7 @@ class Objective:
     Args:
         loss: against the labels.
         teacher: in evaluation mode; maps the images to logits of the same classes. None: the labels alone count.
-        weight: w, from 0 to 1; with 0 no teacher is run.
+        weight: w, from 0 to 1; with 0 no teacher is run, with 1 no loss against the labels.
         temperature: T, above 0, that both opinions are softened by.
         autocast: the precision that the teacher is run in.
     """
@@ -203,8 +203,8 @@ class Objective:
             masks: (N, H, W) int64 class ids.
             share: as for `SegmentationLoss.forward`.
         """
-        labelled: torch.Tensor = self.loss(logits, masks, share)
         if self.teacher is None or self.weight == 0:
+            labelled: torch.Tensor = self.loss(logits, masks, share)
             return labelled
         with torch.no_grad(), self.autocast():
             wanted = resize(self.teacher(images).float(), logits.shape[-2:])
@@ -215,4 +215,6 @@ class Objective:
             log_target=True,
         )
         per_pixel = divergence.sum(1).mean() * self.temperature**2
-        return (1 - self.weight) * labelled + self.weight * per_pixel
+        if self.weight == 1:
+            return per_pixel
+        return (1 - self.weight) * self.loss(logits, masks, share) + self.weight * per_pixel

@@ -13,6 +13,7 @@ from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.origins import carried, origins_of
+from edge_deeplab.models.views import ONE_VIEW, Views
 
 
 class Renormalised(nn.Module):
@@ -42,14 +43,35 @@ class Renormalised(nn.Module):
         return logits
 
 
-def build_teacher(teacher: Checkpoint, given: Normalisation) -> nn.Module:
+class SeveralViews(nn.Module):
+    """A network that looks at each picture in several views, which agree more often with the labels than one.
+
+    Args:
+        network: maps normalised images (N, 3, H, W) to logits.
+        views: whose fused scores are class probabilities.
+    """
+
+    def __init__(self, network: nn.Module, views: Views) -> None:
+        super().__init__()
+        self.network = network
+        self.views = views
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, H, W) to logits (N, K, H, W) float32: the logarithm of the views' mean probability."""
+        probabilities = self.views.scores(self.network, images)
+        return probabilities.clamp(min=torch.finfo(torch.float32).tiny).log()
+
+
+def build_teacher(teacher: Checkpoint, given: Normalisation, views: Views = ONE_VIEW) -> nn.Module:
     """Return a teacher in evaluation mode.
 
     Args:
         teacher: of a quantized one the float weights count.
         given: how the images that it is shown are normalised.
+        views: of each picture that it looks at; their class probabilities are averaged.
     """
-    return Renormalised(teacher.build(), teacher.info.normalisation, given).eval()
+    network = Renormalised(teacher.build(), teacher.info.normalisation, given).eval()
+    return network if views.is_picture else SeveralViews(network, views).eval()
 
 
 def check_teacher(teacher: Checkpoint, classes: Sequence[ClassInfo]) -> None:

@@ -16,6 +16,7 @@ from edge_deeplab.models.backbones import get_backbone
 from edge_deeplab.models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.origins import origins_of, with_terms
+from edge_deeplab.models.views import Views
 from edge_deeplab.progress import Progress
 from edge_deeplab.training.crops import build_crops
 from edge_deeplab.training.lock import held_alone
@@ -141,9 +142,10 @@ def _build_objective(
     loss = build_loss(recipe, request.sources, len(info.classes), progress).to(device)
     if request.teacher is None:
         return Objective(loss)
-    teacher = build_teacher(request.teacher, info.normalisation)
-    teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     section = recipe.teacher
+    views = Views(section.scales, section.flip)
+    teacher = build_teacher(request.teacher, info.normalisation, views)
+    teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Objective(loss, teacher, section.weight, section.temperature, accelerator.autocast)
 
 

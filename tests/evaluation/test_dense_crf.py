@@ -24,8 +24,8 @@ from edge_deeplab.models.checkpoint import (
 )
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
+from edge_deeplab.models.views import Views
 from edge_deeplab.runtimes.torch import TorchRuntime
-from edge_deeplab.runtimes.views import Views
 
 Floats = npt.NDArray[np.float64]
 

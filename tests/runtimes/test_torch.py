@@ -11,9 +11,9 @@ import torch
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError
 from edge_deeplab.evaluation.reference import open_reference
 from edge_deeplab.models.checkpoint import Checkpoint
+from edge_deeplab.models.views import Views
 from edge_deeplab.runtimes import open_artifact
 from edge_deeplab.runtimes.torch import TorchRuntime
-from edge_deeplab.runtimes.views import Views
 from tests.runtimes.conftest import NORMALISATION, SIZE_HW
 
 

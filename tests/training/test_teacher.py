@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from edge_deeplab.data.dataset import open_dataset
 from edge_deeplab.description import Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
+from edge_deeplab.models.views import Views
 from edge_deeplab.training.loop import RunOptions
+from edge_deeplab.training.loss import Objective, SegmentationLoss
 from edge_deeplab.training.teacher import build_teacher
 from edge_deeplab.training.train import TrainRequest, train
 from tests.training.test_train import same, tiny_recipe
@@ -44,6 +47,31 @@ def test_teacher_sees_pixels_normalised_as_it_was_trained(teacher: Checkpoint) -
         wanted = teacher.build()(shown(own))
         torch.testing.assert_close(build_teacher(teacher, given)(shown(given)), wanted)
         assert not torch.allclose(build_teacher(teacher, own)(shown(given)), wanted)
+
+
+def test_teacher_of_several_views_says_the_mean_of_their_probabilities(teacher: Checkpoint) -> None:
+    images = torch.randn(2, 3, 32, 48)
+    own = teacher.info.normalisation
+    plain = build_teacher(teacher, own)
+    with torch.no_grad():
+        mirrored = plain(images.flip(-1)).flip(-1)
+        wanted = (plain(images).softmax(1) + mirrored.softmax(1)) / 2
+        said = build_teacher(teacher, own, Views(flip=True))(images)
+        larger = build_teacher(teacher, own, Views((1.0, 2.0)))(images)
+    torch.testing.assert_close(said.exp(), wanted)
+    assert larger.shape == said.shape
+    assert not torch.allclose(larger, said)
+
+
+def test_teacher_that_alone_counts_leaves_the_labels_unread(teacher: Checkpoint) -> None:
+    images, logits = torch.randn(1, 3, 32, 48), torch.randn(1, 2, 32, 48)
+    masks = torch.full((1, 32, 48), 99)
+    built = build_teacher(teacher, teacher.info.normalisation)
+    labels = SegmentationLoss(torch.ones(2), lovasz=0.5, ignore_index=255)
+    said = Objective(labels, built, 1.0)(logits, images, masks)
+    with torch.no_grad():
+        wanted = functional.kl_div(logits.log_softmax(1), built(images).softmax(1), reduction="sum")
+    torch.testing.assert_close(said, wanted / masks.numel())
 
 
 def test_train_with_a_teacher_follows_it_as_far_as_the_recipe_says(
