@@ -130,8 +130,10 @@ def _is_left_over(path: Path) -> bool:
     if mark is not None:
         return mark in path.read_text(errors="replace")
     recipe, log = path.with_name(RECIPE_FILE), path.with_name(LOG_FILE)
-    if not (recipe.is_file() and _is_left_over(recipe) and log.is_file()):
+    if not (recipe.is_file() and _is_left_over(recipe)):
         return False
+    if not log.is_file():
+        return path.name == LAST_FILE
     return [epoch.partition(",")[0] for epoch in log.read_text().splitlines()[1:]] == ["1"]
 
 

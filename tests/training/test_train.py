@@ -264,6 +264,23 @@ def test_epoch_that_was_stopped_around_its_saving_has_one_row_in_the_log(
     assert [row["epoch"] for row in read_log(tmp_path / "run")] == ["1", "2", "3"]
 
 
+def test_run_that_was_stopped_in_its_first_validation_starts_anew(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    sources, recipe = [open_dataset(make_dataset(count=2), "train")], tiny_recipe(1)
+
+    def stop(_: object) -> float:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(recipe, sources, tmp_path / "run", validate=stop)
+    assert train(recipe, sources, tmp_path / "run").is_file()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "last.safetensors").write_bytes(b"somebody's")
+    with pytest.raises(OutputError, match=r"holds last\.safetensors"):
+        train(recipe, sources, tmp_path / "own")
+
+
 def test_train_never_starts_over_an_earlier_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
     sources, run = [open_dataset(make_dataset(count=2), "train")], tmp_path / "run"
     train(tiny_recipe(1), sources, run)
