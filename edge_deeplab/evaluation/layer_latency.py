@@ -20,6 +20,7 @@ from edge_deeplab.config import PruningSection
 from edge_deeplab.converters.export import export_checkpoint
 from edge_deeplab.converters.layer_file import write_layer
 from edge_deeplab.converters.request import ExportRequest
+from edge_deeplab.errors import ConfigError
 from edge_deeplab.evaluation.bench import measure_latency
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.progress import SILENT, Progress
@@ -104,7 +105,7 @@ def latency_table(
         progress: as for `measure_layers`.
 
     Raises:
-        ConfigError: when the file cannot be read, and as for `measure_layers`.
+        ConfigError: when the file cannot be read, or holds other times, and as for `measure_layers`.
     """
     steps = Steps(section.round_to, section.floor)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +115,10 @@ def latency_table(
             same = (table.target, table.checkpoint_sha256) == (section.runtime, checkpoint.sha256)
             if same and table.widths == widths_to_measure(cost_model(checkpoint), steps):
                 return table
+            raise ConfigError(
+                f"{path} holds the times of another network, runtime or choice of widths, and measuring would destroy "
+                "them; a folder without them was expected; choose another output, or move that file away"
+            )
         table = measure_layers(checkpoint, steps, section.runtime, progress=progress)
         write_table(path, table)
     return table

@@ -6,7 +6,7 @@ import edgedeeplab.core.Picture
 import org.json.JSONObject
 
 private const val GOLDEN = "golden"
-private const val ENOUGH = 0.98
+private const val ENOUGH = 0.99
 
 /** The first golden frame against what the phone makes of it: accelerators were seen to compute wrong class maps. */
 class SelfTest(private val assets: AssetManager) {
