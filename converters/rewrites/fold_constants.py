@@ -23,16 +23,16 @@ _OF_SHAPES = (
 def fold_constants(program: ExportedProgram) -> ExportedProgram:
     """Store what every run would compute again: masks, grids, factors of weights.
 
-    Requires: shapes that are known; operators without chance.
-    Ensures: every operator depends on the picture; every output bit is the same.
+    Requires: shapes that are known.
+    Ensures: every operator depends on the picture, or on chance; every output bit is the same.
     """
     editor = ProgramEditor(program)
     known: dict[fx.Node, Any] = {node: editor.constant(node) for node in editor.constants()}
     stored = set(known)
     for node in editor.graph.nodes:
-        if node.op == "call_function" and (
-            node.target in _OF_SHAPES or known.keys() >= set(node.all_input_nodes)
-        ):
+        if node.op != "call_function" or _draws(node):
+            continue
+        if node.target in _OF_SHAPES or known.keys() >= set(node.all_input_nodes):
             known[node] = _value(node, known)
     for node, value in known.items():
         read = not known.keys() >= set(node.users)
@@ -40,6 +40,11 @@ def fold_constants(program: ExportedProgram) -> ExportedProgram:
             path = f"{traced_in(node) or 'made'}.{node.name}"
             node.replace_all_uses_with(editor.add_constant(path, value.contiguous()))
     return editor.finish()
+
+
+def _draws(node: fx.Node) -> bool:
+    """Whether an operator gives something else in each run."""
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
 
 
 def _value(node: fx.Node, known: dict[fx.Node, Any]) -> Any:
