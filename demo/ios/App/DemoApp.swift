@@ -61,6 +61,8 @@ final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBuff
     private let pictures = Pictures()
     private var segmenter: (any Segmenting)?
     private var busy = false
+    private var rotation: AVCaptureDevice.RotationCoordinator?
+    private var turning: NSKeyValueObservation?
 
     /// https://developer.apple.com/documentation/avfoundation/capture-setup
     func start() async {
@@ -78,7 +80,21 @@ final class Demo: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBuff
         session.sessionPreset = .vga640x480
         session.addInput(input)
         session.addOutput(output)
+        keepUpright(output, of: camera)
         queue.async { self.session.startRunning() }
+    }
+
+    /// Frames come as the sensor lies; a model that saw streets upright is to be shown them so, however the phone is held.
+    /// https://developer.apple.com/documentation/avfoundation/avcapturedevice/rotationcoordinator
+    private func keepUpright(_ output: AVCaptureVideoDataOutput, of camera: AVCaptureDevice) {
+        let rotation = AVCaptureDevice.RotationCoordinator(device: camera, previewLayer: nil)
+        self.rotation = rotation
+        turning = rotation.observe(\.videoRotationAngleForHorizonLevelCapture, options: [.initial, .new]) { rotation, _ in
+            let angle = rotation.videoRotationAngleForHorizonLevelCapture
+            if let connection = output.connection(with: .video), connection.isVideoRotationAngleSupported(angle) {
+                connection.videoRotationAngle = angle
+            }
+        }
     }
 
     func open(_ units: MLComputeUnits) {
