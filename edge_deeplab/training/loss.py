@@ -214,7 +214,8 @@ class Objective:
             reduction="none",
             log_target=True,
         )
-        per_pixel = divergence.sum(1).mean() * self.temperature**2
+        per_pixel: torch.Tensor = divergence.sum(1).mean() * self.temperature**2
         if self.weight == 1:
             return per_pixel
-        return (1 - self.weight) * self.loss(logits, masks, share) + self.weight * per_pixel
+        labels: torch.Tensor = self.loss(logits, masks, share)
+        return (1 - self.weight) * labels + self.weight * per_pixel
