@@ -3,9 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional
 
 from edge_deeplab.description import Normalisation
+from edge_deeplab.models.views import Views
 
 
 def to_batch(image_hwc: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -31,3 +33,32 @@ def resize(maps: torch.Tensor, size_hw: tuple[int, ...]) -> torch.Tensor:
     if maps.shape[-2:] == size_hw:
         return maps
     return functional.interpolate(maps, size=size_hw, mode="bilinear", align_corners=False)
+
+
+def scores_of(views: Views, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Return what the views of some pictures become.
+
+    Args:
+        views: of each picture.
+        network: maps normalised images (N, 3, H, W) to logits (N, K, h, w).
+        images: (N, 3, H, W), normalised.
+
+    Returns:
+        (N, K, H, W): class probabilities where `views.gives_probabilities`, else logits.
+    """
+    size_hw = (images.shape[-2], images.shape[-1])
+    if views.is_picture:
+        return resize(network(images), size_hw)
+    seen = torch.stack([_see(network, images, *view) for view in views.of(size_hw)])
+    if views.gives_probabilities:
+        return seen.softmax(dim=2, dtype=torch.float32).mean(dim=0)
+    return seen.amax(dim=0)
+
+
+def _see(
+    network: nn.Module, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool
+) -> torch.Tensor:
+    """Map (N, 3, H, W) to logits (N, K, H, W), seen at another size or in the mirror."""
+    view = resize(images.flip(-1) if mirrored else images, size_hw)
+    logits = resize(network(view), images.shape[-2:])
+    return logits.flip(-1) if mirrored else logits

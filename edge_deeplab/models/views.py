@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal, get_args
 
-import torch
-from torch import nn
-
 from edge_deeplab.errors import ConfigError, checking, unknown_choice
-from edge_deeplab.models.picture import resize
 
 Fuse = Literal["average", "maximum"]
 """Of class probabilities (DeepLabV3+ section 4), or of scores at each position (DeepLabV2 section 3.2)."""
@@ -67,24 +63,6 @@ class Views:
             for mirrored in (False, True) if self.flip else (False,):
                 yield _scaled(size_hw, scale), mirrored
 
-    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """Return what the views of some pictures become.
-
-        Args:
-            network: maps normalised images (N, 3, H, W) to logits (N, K, h, w).
-            images: (N, 3, H, W), normalised.
-
-        Returns:
-            (N, K, H, W): class probabilities where `gives_probabilities`, else logits.
-        """
-        size_hw = (images.shape[-2], images.shape[-1])
-        if self.is_picture:
-            return resize(network(images), size_hw)
-        seen = torch.stack([_see(network, images, *view) for view in self.of(size_hw)])
-        if self.gives_probabilities:
-            return seen.softmax(dim=2, dtype=torch.float32).mean(dim=0)
-        return seen.amax(dim=0)
-
 
 ONE_VIEW = Views()
 
@@ -96,12 +74,3 @@ def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
         max(1, round(side * scale / SIZE_MULTIPLE)) * SIZE_MULTIPLE for side in size_hw
     )
     return height, width
-
-
-def _see(
-    network: nn.Module, images: torch.Tensor, size_hw: tuple[int, int], mirrored: bool
-) -> torch.Tensor:
-    """Map (N, 3, H, W) to logits (N, K, H, W), seen at another size or in the mirror."""
-    view = resize(images.flip(-1) if mirrored else images, size_hw)
-    logits = resize(network(view), images.shape[-2:])
-    return logits.flip(-1) if mirrored else logits

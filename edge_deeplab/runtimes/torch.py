@@ -11,7 +11,7 @@ import torch
 
 from edge_deeplab.description import Description
 from edge_deeplab.models.checkpoint import Checkpoint
-from edge_deeplab.models.picture import normalise
+from edge_deeplab.models.picture import normalise, scores_of
 from edge_deeplab.models.views import ONE_VIEW, Views
 from edge_deeplab.quantization.fake_quantize import fake_quantized
 from edge_deeplab.runtimes.artifact import check_images, noise_image
@@ -95,4 +95,4 @@ class TorchRuntime(Runtime):
 
     def _scores(self, image_hwc: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Map (H, W, 3) uint8 to (1, C, H, W) scores."""
-        return self._views.scores(self._model, normalise(image_hwc, self._normalisation))
+        return scores_of(self._views, self._model, normalise(image_hwc, self._normalisation))

@@ -13,6 +13,7 @@ from edge_deeplab.description import ClassInfo, Normalisation
 from edge_deeplab.errors import CheckpointError
 from edge_deeplab.models.checkpoint import Checkpoint
 from edge_deeplab.models.origins import carried, origins_of
+from edge_deeplab.models.picture import scores_of
 from edge_deeplab.models.views import ONE_VIEW, Views
 
 
@@ -58,7 +59,7 @@ class SeveralViews(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, H, W) to logits (N, K, H, W) float32: the logarithm of the views' mean probability."""
-        probabilities = self.views.scores(self.network, images)
+        probabilities = scores_of(self.views, self.network, images)
         return probabilities.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
