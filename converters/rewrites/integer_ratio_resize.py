@@ -31,5 +31,5 @@ def integer_ratio_resize(
 def _is_apart(resize: fx.Node) -> bool:
     arguments: Any = resize.args
     image, _, align_corners = arguments[:3]
-    whole = all(to % of == 0 for of, to in sides_of(resize))
-    return image.target is not DEQUANTIZE and not (whole and not align_corners)
+    is_whole = all(to % of == 0 for of, to in sides_of(resize))
+    return image.target is not DEQUANTIZE and (align_corners or not is_whole)

@@ -71,8 +71,10 @@ def build_teacher(teacher: Checkpoint, given: Normalisation, views: Views = ONE_
         given: how the images that it is shown are normalised.
         views: of each picture that it looks at; their class probabilities are averaged.
     """
-    network = Renormalised(teacher.build(), teacher.info.normalisation, given).eval()
-    return network if views.is_picture else SeveralViews(network, views).eval()
+    network: nn.Module = Renormalised(teacher.build(), teacher.info.normalisation, given)
+    if not views.is_picture:
+        network = SeveralViews(network, views)
+    return network.eval()
 
 
 def check_teacher(teacher: Checkpoint, classes: Sequence[ClassInfo]) -> None:
