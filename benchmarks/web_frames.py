@@ -2,12 +2,10 @@
 
     python -m benchmarks.web_frames exports/model.tflite --frames 2000 [--data CAMVID]
 
-The camera shows photographs of the set, at the model's size. Resident memory is that of Chromium's processes
-together, read from /proc after every tenth of the frames, garbage collected first; it moves with what the browser
-draws and decodes, so what the page itself holds, its worker and WebAssembly's memory included, is asked of the
-browser (`measureUserAgentSpecificMemory`); the JavaScript heap is the page's own. A long task is what keeps the
-page's thread for more than 50 ms, as browsers count it, from the first frame that is shown. Without the flags below
-Chromium itself keeps a picture for every `drawImage` of a video, with no model at all.
+The camera shows photographs of the set, at the model's size. Resident memory is that of Chromium's processes together,
+read from /proc after every tenth of the frames, garbage collected first; the JavaScript heap is the page's own. A long
+task is what keeps the page's thread for more than 50 ms, as browsers count it, from the first frame that is shown.
+Without the flags below Chromium itself keeps a picture for every `drawImage` of a video, with no model at all.
 """
 
 import argparse
@@ -29,12 +27,7 @@ from edge_deeplab.demo.web_folder import write_site
 from edge_deeplab.demo.web_server import open_server
 from tests.demo.chromium import Chromium, camera_from
 
-FLAGS = (
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--enable-blink-features=ForceEagerMeasureMemory",  # else it waits for the next collection of garbage
-)
+FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 PICTURES, READINGS = 16, 10
 WATCH_TASKS = """
 globalThis.longTasks = [];
@@ -86,15 +79,11 @@ def watch(browser: Chromium, frames: int) -> list[dict[str, Any]]:
         tasks = browser.evaluate("longTasks")
         browser.send("HeapProfiler.collectGarbage")
         heap = browser.evaluate("performance.memory.usedJSHeapSize") / 1e6
-        page = browser.evaluate(
-            "performance.measureUserAgentSpecificMemory().then((all) => all.bytes)"
-        )
         readings.append(
             {
                 "frames": int(browser.evaluate("document.body.dataset.frames")),
                 "seconds": round(time.monotonic() - start, 1),
                 "resident_mb": round(resident_mb(browser.process), 1),
-                "page_mb": round(page / 1e6, 2),
                 "heap_mb": round(heap, 2),
                 "long_tasks": len(tasks),
                 "longest_ms": round(max(tasks, default=0)),
@@ -124,8 +113,7 @@ def main() -> None:
         server.shutdown()
         server.server_close()
     grown = {
-        key: round(readings[-1][key] - readings[1][key], 2)
-        for key in ("resident_mb", "page_mb", "heap_mb")
+        key: round(readings[-1][key] - readings[1][key], 2) for key in ("resident_mb", "heap_mb")
     }
     document = {"file": asked.file.name, "readings": readings, "grown": grown}
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
