@@ -8,6 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,7 @@ from edge_deeplab.converters.devices.mending import (
     profiles_of,
 )
 from edge_deeplab.converters.exported import ExportedArtifact
-from edge_deeplab.converters.proof import Run, prove
+from edge_deeplab.converters.proof import Proof, Run
 from edge_deeplab.converters.request import ExportRequest, resolve_targets
 from edge_deeplab.converters.several_sizes import NO_SIZE, ONE_PROGRAM, UNITED, unite
 from edge_deeplab.data.dataset import open_dataset
@@ -103,32 +104,65 @@ def _export_at(
     request: ExportRequest,
     parts: Path,
     watch: "_Watch",
-) -> Iterator[ExportedArtifact]:
-    """Yield a file a target, the graph of each head captured once; one that is to be a part of a whole, in `parts`."""
-    targets, progress = resolve_targets(request.targets), watch.progress
-    judges = profiles_of(request.devices, targets)
+) -> list[ExportedArtifact]:
+    """Return a file a target, the graph of each head captured once; one that is to be a part of a whole, in `parts`.
+
+    That of the slowest runtime is written first: it is run while the others are lowered.
+    """
+    targets = resolve_targets(request.targets)
     graphs: dict[HeadForm, CanonicalGraph] = {}
-    for target in targets:
-        form = request.form_of(target)
-        if form not in graphs:
-            graphs[form] = _captured(checkpoint, request, form, size_hw, progress)
-        graph, asked = graphs[form], request.rewrites_of(form)
-        several = len(request.sizes_hw) > 1
-        is_part = several and target in UNITED
-        if is_part and target in ONE_PROGRAM:
-            graph, asked = graph.rewritten([NO_SIZE]), (*asked, NO_SIZE)
-        description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
-        if target == "executorch" and request.backend:
-            told = {**description.provenance, BACKEND_KEY: request.backend}
-            description = replace(description, provenance=told)
-        plan = foresee(graph, description, request.atrous, judges[target])
-        _tell_cost(plan.atrous, target, progress)
-        path = (parts if is_part else request.output) / file_name(description, sized=several)
-        with replace_when_complete(path) as temporary:
-            artifact = export_graph(graph, description, temporary, plan, judges[target], progress)
-            _prove(graph, description, temporary, watch)
-        artifact = replace(artifact, path=path)
-        yield replace(artifact, rewrites=(*asked, *artifact.rewrites))
+    artifacts: dict[TargetName, ExportedArtifact] = {}
+    with ExitStack() as unproven:
+        for target in sorted(targets, key=lambda each: -TARGETS[each].patience):
+            form = request.form_of(target)
+            if form not in graphs:
+                graphs[form] = _captured(checkpoint, request, form, size_hw, watch.progress)
+            file = _unproven(target, graphs[form], checkpoint, request, parts, watch)
+            artifacts[target] = unproven.enter_context(file)
+    return [artifacts[target] for target in targets]
+
+
+@contextmanager
+def _unproven(
+    target: TargetName,
+    graph: CanonicalGraph,
+    checkpoint: Checkpoint,
+    request: ExportRequest,
+    parts: Path,
+    watch: "_Watch",
+) -> Iterator[ExportedArtifact]:
+    """Give a file that is written and being run; when the block ends, it is held against its graph, and kept or not.
+
+    What the block raises of another file does not hinder that; an interrupt does.
+    """
+    progress, asked = watch.progress, request.rewrites_of(request.form_of(target))
+    several = len(request.sizes_hw) > 1
+    is_part = several and target in UNITED
+    if is_part and target in ONE_PROGRAM:
+        graph, asked = graph.rewritten([NO_SIZE]), (*asked, NO_SIZE)
+    description = describe(checkpoint, graph, target, request.precision_of(checkpoint))
+    if target == "executorch" and request.backend:
+        told = {**description.provenance, BACKEND_KEY: request.backend}
+        description = replace(description, provenance=told)
+    judges = profiles_of(request.devices, resolve_targets(request.targets))[target]
+    plan = foresee(graph, description, request.atrous, judges)
+    _tell_cost(plan.atrous, target, progress)
+    path = (parts if is_part else request.output) / file_name(description, sized=several)
+    of_another: Exception | None = None
+    with replace_when_complete(path) as temporary:
+        artifact = export_graph(graph, description, temporary, plan, judges, progress)
+        proof = _proof(graph, description, temporary, watch)
+        try:
+            yield replace(artifact, path=path, rewrites=(*asked, *artifact.rewrites))
+        except Exception as error:
+            of_another = error
+        if proof is not None:
+            progress.begin(f"running {path.name} once")
+            reason = proof.finish()
+            if reason is not None:
+                progress.note(f"warning: what {path.name} computes is not known here: {reason}")
+    if of_another is not None:
+        raise of_another
 
 
 @dataclass(frozen=True)
@@ -139,13 +173,13 @@ class _Watch:
     run: Run | None
 
 
-def _prove(graph: CanonicalGraph, description: Description, path: Path, watch: _Watch) -> None:
-    """Refuse a file that computes something else than its graph; tell why one could not be run here."""
+def _proof(
+    graph: CanonicalGraph, description: Description, path: Path, watch: _Watch
+) -> Proof | None:
+    """Begin to run a file; None where nothing here runs it."""
     if watch.run is None or description.provenance.get(BACKEND_KEY) == "coreml":
-        return
-    reason = prove(graph, description, path, watch.run)
-    if reason is not None:
-        watch.progress.note(f"warning: what {path.name} computes is not known here: {reason}")
+        return None
+    return Proof(graph, description, path, watch.run)
 
 
 def file_name(description: Description, *, sized: bool = False) -> str:

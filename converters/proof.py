@@ -5,8 +5,10 @@ Runtimes lie above the converters, so whoever exports hands in what runs a file.
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -26,37 +28,60 @@ Run = Callable[[Path, npt.NDArray[np.uint8]], npt.NDArray[Any] | str]
 LIMITS = {"fp32": 0.02, "fp16": 0.2, "w8": 0.5, "int8": 0.5}
 """Largest difference, root mean square, as a share of the spread of the logits; palettes of few bits have none."""
 _TILE = 16
+_ONE_AT_A_TIME = Lock()
 
 
-def prove(graph: CanonicalGraph, description: Description, path: Path, run: Run) -> str | None:
-    """Run a file once and hold it against the graph that it was lowered from.
+class Proof:
+    """One run of a file, under way until it is asked what came of it, so that the next file can be lowered meanwhile.
+
+    It runs in a thread of its own, one run at a time; a run is the work of another process, which the thread awaits.
 
     Args:
         graph: what was lowered.
         description: of the file.
         path: the file.
         run: runs it.
-
-    Returns:
-        Why it could not be run here; None where it was.
-
-    Raises:
-        ConversionError: when it computes something else.
     """
-    limit = LIMITS.get(description.precision)
-    if limit is None:
-        return None
-    found = run(path, _picture(graph.size_hw))
-    if isinstance(found, str):
-        return found
-    difference = _difference(graph, torch.from_numpy(found))
-    if difference <= limit:
-        return None
-    raise ConversionError(
-        f"the {description.target} file computes something else than the network: its scores differ by "
-        f"{difference:.2g} of their spread; at most {limit} was expected of {description.precision}; export to another "
-        "target or precision, and report the network's operators"
-    )
+
+    def __init__(
+        self, graph: CanonicalGraph, description: Description, path: Path, run: Run
+    ) -> None:
+        self._graph, self._description = graph, description
+        self._limit = LIMITS.get(description.precision)
+        self._answer: Future[npt.NDArray[Any] | str] = Future()
+        if self._limit is not None:
+            # A daemon, because whoever interrupts an export does not wait for a runtime.
+            Thread(target=self._run, args=(path, run), daemon=True).start()
+
+    def finish(self) -> str | None:
+        """Hold the file against its graph.
+
+        Returns:
+            Why it could not be run here; None where it was, or where nothing is known of its precision.
+
+        Raises:
+            ConversionError: when it computes something else.
+        """
+        if self._limit is None:
+            return None
+        found = self._answer.result()
+        if isinstance(found, str):
+            return found
+        difference = _difference(self._graph, torch.from_numpy(found))
+        if difference <= self._limit:
+            return None
+        raise ConversionError(
+            f"the {self._description.target} file computes something else than the network: its scores differ by "
+            f"{difference:.2g} of their spread; at most {self._limit} was expected of {self._description.precision}; "
+            "export to another target or precision, and report the network's operators"
+        )
+
+    def _run(self, path: Path, run: Run) -> None:
+        with _ONE_AT_A_TIME:
+            try:
+                self._answer.set_result(run(path, _picture(self._graph.size_hw)))
+            except BaseException as error:  # raised where it is asked for
+                self._answer.set_exception(error)
 
 
 def _picture(size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -84,7 +109,7 @@ def _difference(graph: CanonicalGraph, found: torch.Tensor) -> float:
     return difference if difference == difference else float("inf")
 
 
-@lru_cache(maxsize=1)  # targets share a graph
+@lru_cache(maxsize=2)  # targets share a graph, one a head
 def _scores(graph: CanonicalGraph) -> torch.Tensor:
     """Return the (K, h, w) logits of the graph, those before its class map where it gives one."""
     image_hwc = torch.from_numpy(_picture(graph.size_hw))

@@ -3,9 +3,11 @@
 import errno
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from edge_deeplab import api, versions
 from edge_deeplab.checker.judging import ProfileReport, judge
 from edge_deeplab.checker.rules import load_profile
 from edge_deeplab.checker.verdicts import Judgement, Verdict
-from edge_deeplab.converters import export
+from edge_deeplab.converters import export, to_tflite
 from edge_deeplab.converters.capture import CanonicalGraph
 from edge_deeplab.converters.devices.mending import Mended
 from edge_deeplab.converters.export import export_checkpoint, write_target
@@ -39,6 +41,7 @@ from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.models.family import find_spec
 from edge_deeplab.models.shipped import DEFAULT_QUANTIZED
 from edge_deeplab.progress import Silent
+from edge_deeplab.runtimes.once import run_once
 from edge_deeplab.targets import TARGETS, TargetName
 from tests.converters.conftest import CLASSES, NORMALISATION
 from tests.opening import open_here
@@ -81,7 +84,7 @@ def no_lowering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         export, "_judged", lambda path, judges: (ProfileReport("made", (verdict,)),)
     )
-    monkeypatch.setattr(export, "prove", lambda *arguments: None)
+    monkeypatch.setattr(export, "_proof", lambda *arguments: None)
     monkeypatch.setattr(export, "foresee", lambda *arguments: Mended())
     monkeypatch.setattr(
         export,
@@ -471,3 +474,55 @@ def test_export_keeps_no_file_that_computes_something_else(
         export_checkpoint(checkpoint, request, run=lambda path, image: wrong)
     assert [path.name for path in tmp_path.iterdir()] == ["street-fp32.onnx"]
     assert (tmp_path / "street-fp32.onnx").read_text() == "of before"
+
+
+def test_file_that_computes_something_else_goes_and_the_others_stay(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    def run(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Any:
+        return run_once(path, 255 - image_hwc if path.suffix == ".tflite" else image_hwc)
+
+    request = ExportRequest(["onnx", "tflite", "coreml"], "fp32", output=tmp_path, head="logits")
+    with pytest.raises(ConversionError, match="the tflite file computes something else"):
+        export_checkpoint(checkpoint, request, run=run)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".onnx", ".mlpackage"}
+
+
+def test_file_is_run_while_the_next_is_lowered_and_kept_when_that_fails(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, failed = Event(), Event()
+
+    def run(path: Path, image_hwc: npt.NDArray[np.uint8]) -> Any:
+        begun.set()
+        assert failed.wait(60), "the next file was not lowered meanwhile"
+        return run_once(path, image_hwc)
+
+    def fail(*_: object) -> None:
+        assert begun.wait(60), "the file before was not run"
+        failed.set()
+        raise ConversionError("no such lowering")
+
+    monkeypatch.setattr(to_tflite, "write_tflite", fail)
+    request = ExportRequest(["onnx", "tflite"], "fp32", output=tmp_path)
+    with pytest.raises(ConversionError, match="no such lowering"):
+        export_checkpoint(checkpoint, request, run=run)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".onnx"}
+
+
+def test_interrupted_export_waits_for_no_run_and_keeps_no_unproven_file(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Event()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(to_tflite, "write_tflite", interrupt)
+    request = ExportRequest(["onnx", "tflite"], "fp32", output=tmp_path)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export_checkpoint(checkpoint, request, run=lambda *_: str(ended.wait(600)))
+    finally:
+        ended.set()
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_deeplab.converters.capture import CanonicalGraph
-from edge_deeplab.converters.proof import prove
+from edge_deeplab.converters.proof import Proof
 from edge_deeplab.description import Head
 from edge_deeplab.errors import ConversionError
 from edge_deeplab.runtimes.once import run_once
@@ -33,7 +33,8 @@ def test_file_that_computes_what_its_graph_does_passes(
     target: str, precision: str, head: Head, canonical: Canonical, exported: Exported
 ) -> None:
     path = exported(target, precision, head)
-    assert prove(canonical(head), describe(target, precision, head), path, run_once) is None
+    proof = Proof(canonical(head), describe(target, precision, head), path, run_once)
+    assert proof.finish() is None
 
 
 @pytest.mark.parametrize("head", ["logits", "classes"])
@@ -48,17 +49,17 @@ def test_file_that_computes_something_else_is_refused(
 
     graph, path = canonical(head), exported("onnx", "fp32", head)
     with pytest.raises(ConversionError, match="the onnx file computes something else"):
-        prove(graph, describe("onnx", precision, head), path, run)
+        Proof(graph, describe("onnx", precision, head), path, run).finish()
 
 
 def test_file_that_gives_no_numbers_is_refused(canonical: Canonical) -> None:
     graph = canonical("logits")
     nothing = np.full((5, *graph.size_hw), np.nan, np.float32)
     with pytest.raises(ConversionError, match="differ by inf of their spread"):
-        prove(graph, describe("onnx", "fp32", "logits"), Path("it"), lambda path, image: nothing)
+        Proof(graph, describe("onnx", "fp32", "logits"), Path("it"), lambda *_: nothing).finish()
 
 
 def test_file_that_cannot_be_run_here_says_why(canonical: Canonical) -> None:
     description = describe("onnx", "fp32", "logits")
-    told = prove(canonical("logits"), description, Path("it"), lambda path, image: "no runtime")
-    assert told == "no runtime"
+    proof = Proof(canonical("logits"), description, Path("it"), lambda *_: "no runtime")
+    assert proof.finish() == "no runtime"
