@@ -50,7 +50,7 @@ LONGEST_CROP_SIDE = 352
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _sparsity(text: str) -> str:

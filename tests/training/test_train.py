@@ -456,6 +456,10 @@ def test_load_recipe_unknown_key_names_the_closest(tmp_path: Path) -> None:
     [
         ("[optimiser]\nepochs = 0\n", "optimiser.epochs came as 0"),
         ("[data]\nrendered_share = 1.0\n", "data.rendered_share came as 1.0"),
+        (
+            "[teacher]\nscales = [1.0, inf]\n",
+            r"teacher.scales.1 came as inf; input should be a finite number",
+        ),
         ("epochs = [", "not readable TOML"),
     ],
 )
