@@ -49,6 +49,19 @@ def path_inside(folder: Path, name: str) -> Path:
     return path
 
 
+def names_apart(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return what people call each of several paths: its name, and as many folders above as tell it from the others."""
+    several = list(dict.fromkeys(paths))
+    names = {}
+    for path in several:
+        others = [other.parts for other in several if other != path]
+        count = 1
+        while count < len(path.parts) and any(p[-count:] == path.parts[-count:] for p in others):
+            count += 1
+        names[path] = str(Path(*path.parts[-count:]))
+    return names
+
+
 def real_path(path: Path) -> Path:
     """Return the absolute path, links followed as far as they lead anywhere: a link to itself is its own path."""
     return Path(os.path.realpath(path))

@@ -17,6 +17,7 @@ from edge_deeplab.files import (
     check_outputs,
     check_writable,
     file_sha256,
+    names_apart,
     path_inside,
     regular,
     remove_leftovers,
@@ -263,3 +264,18 @@ def test_outputs_are_checked_to_be_writable_where_they_are_checked_to_be_apart(
         check_outputs(tmp_path / "a.xml", tmp_path, read=[])
     with pytest.raises(OutputError, match="is a file and a folder was to be written"):
         check_outputs(folders=[tmp_path / "file"], read=[])
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x.onnx", "a/y.onnx"], ["x.onnx", "y.onnx"]),
+        (["a/x.onnx", "b/x.onnx"], ["a/x.onnx", "b/x.onnx"]),
+        (["1/a/x.onnx", "2/a/x.onnx", "2/b/x.onnx"], ["1/a/x.onnx", "2/a/x.onnx", "b/x.onnx"]),
+        (["x.onnx", "a/x.onnx", "a/x.onnx"], ["x.onnx", "a/x.onnx", "a/x.onnx"]),
+        (["/x.onnx", "/a/x.onnx"], ["/x.onnx", "a/x.onnx"]),
+    ],
+)
+def test_names_have_the_folders_that_tell_them_apart(paths: list[str], names: list[str]) -> None:
+    told = names_apart(map(Path, paths))
+    assert [told[Path(path)] for path in paths] == [str(Path(name)) for name in names]

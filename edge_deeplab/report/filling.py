@@ -12,6 +12,7 @@ from edge_deeplab.evaluation.drift import DriftChain, LayerDrift
 from edge_deeplab.evaluation.latency import BenchReport, Row
 from edge_deeplab.evaluation.scores import Evaluation, TrimapBand
 from edge_deeplab.evaluation.verdict import ArtifactParity, ParityReport
+from edge_deeplab.files import names_apart
 from edge_deeplab.formats.manifest import content_bytes
 from edge_deeplab.formats.sizes import Size
 from edge_deeplab.report.class_scores import class_scores
@@ -46,8 +47,9 @@ def fill(report: ParityReport, watcher: Watcher) -> ScoredFiles:
     )
     trials: list[WatchedTrial | None] = [*watcher.trials]
     trials += [None] * (len(report.artifacts) - len(trials))
+    names = names_apart([artifact.path for artifact in report.artifacts])
     entries = (
-        _entry(number, artifact, trial)
+        replace(_entry(number, artifact, trial), name=names[artifact.path])
         for number, (artifact, trial) in enumerate(zip(report.artifacts, trials, strict=True), 1)
     )
     return ScoredFiles(references, tuple(entries))

@@ -62,6 +62,7 @@ class Entry:
     Args:
         number: what it is called in plots and tables, from 1.
         path: the file, or the folder of a device's class maps.
+        name: what tells it from the page's others; None is the file's own.
         bytes: its size on disk.
         parity: its scores against the reference; None where nothing was scored.
         scored: the same by class and near boundaries; None where it was not scored.
@@ -73,6 +74,7 @@ class Entry:
 
     number: int
     path: Path
+    name: str | None = None
     bytes: int | None = None
     parity: ArtifactParity | None = None
     scored: Scored | None = None
@@ -80,6 +82,11 @@ class Entry:
     latency: Row | None = None
     check: CheckResult | None = None
     drift: DriftChain | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called where people read."""
+        return self.name or self.path.name
 
     @property
     def target(self) -> str:

@@ -205,7 +205,7 @@ def tone_of(entry: Entry) -> int:
 def _of_file(entry: Entry, points: Points, kind: Kind) -> Series:
     targets = [str(target) for target in TARGETS]
     dash = targets.index(entry.target) if entry.target in targets else len(targets)
-    return Series(entry.path.name, points, kind, tone_of(entry), dash, entry.number)
+    return Series(entry.label, points, kind, tone_of(entry), dash, entry.number)
 
 
 def all_plots(page: Page) -> tuple[Plot, ...]:

@@ -65,7 +65,7 @@ def matrices(page: Page) -> tuple[Matrix, ...]:
     """Return the confusion matrix of the reference and of every file that was scored."""
     several = [(0, "reference", scored.evaluation) for scored in page.references[:1]]
     several += [
-        (entry.number, f"{entry.number} {entry.path.name}", entry.scored.evaluation)
+        (entry.number, f"{entry.number} {entry.label}", entry.scored.evaluation)
         for entry in page.scored
         if entry.scored is not None
     ]
@@ -173,7 +173,7 @@ def _card(group: Sequence[tuple[Entry, int]]) -> Card:
     variants = [
         View(
             entry.number,
-            entry.path.name,
+            entry.label,
             image.agreement,
             image.layers.artifact,
             image.layers.differences,

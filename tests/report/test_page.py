@@ -84,6 +84,14 @@ def test_page_shows_scores_intervals_and_verdicts(page: Page) -> None:
         assert f'id="{section}"' in text
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    files = {Path("runs/a/m.onnx"): 2, Path("runs/b/m.onnx"): 0, Path("runs/b/n.onnx"): 0}
+    text = render(page_of(("sky", "road", "car"), files))
+    assert text.count(f'data-value="{Path("a/m.onnx")}"') == 1
+    assert text.count(f'data-value="{Path("b/m.onnx")}"') == 1
+    assert text.count('data-value="n.onnx"') == 1
+
+
 def test_page_says_of_each_untimed_file_why(page: Page) -> None:
     rows = [Untimed(entry.path, "r", 9, f"reason {entry.number}") for entry in page.entries]
     entries = [replace(e, bytes=9, latency=row) for e, row in zip(page.entries, rows, strict=True)]
