@@ -105,7 +105,9 @@ def train_quantized(request: QuantizeRequest, options: RunOptions) -> Trained:
             keep_recipe(request.output, request.recipe)
         before = score(checkpoint, options, accelerator)
         if trains:
-            belongs_to = identity_after(checkpoint, request.recipe, request.sources)
+            belongs_to = identity_after(
+                checkpoint, request.recipe, request.sources, options.scored_on
+            )
             folder = RunFolder(request.output, request.recipe, belongs_to, options.validate)
             training = _build_training(request, started, info, accelerator, progress)
             trained = run_training(training, folder, accelerator, options)

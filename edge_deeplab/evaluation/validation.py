@@ -39,7 +39,7 @@ def open_validator(
         stage, runtime = f"validating {checkpoint.name}", TorchRuntime(checkpoint)
         return evaluate_runtime(runtime, dataset, stage=stage, progress=progress).miou
 
-    return validate
+    return Validator(validate, dataset.fingerprint())
 
 
 def _is_labelled(dataset: LabelledFolder, index: int) -> bool:

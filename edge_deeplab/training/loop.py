@@ -65,6 +65,11 @@ class RunOptions:
     progress: Progress = SILENT
     tensorboard: bool = False
 
+    @property
+    def scored_on(self) -> str:
+        """A hash of what epochs are scored on; empty where they are not."""
+        return "" if self.validate is None else self.validate.data
+
 
 @dataclass(frozen=True)
 class Training:

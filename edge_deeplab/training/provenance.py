@@ -39,6 +39,7 @@ def identity(
     sources: Sequence[SegmentationDataset],
     start: str = "",
     exclude: Collection[str] = (),
+    validation: str = "",
 ) -> str:
     """Return what a run must have in common with the one it resumes, in three lines: recipe and data sets, start, data.
 
@@ -49,19 +50,21 @@ def identity(
         sources: what it is trained on.
         start: names the weights that it was told to start from; empty where the recipe alone says.
         exclude: sections of the recipe that the run does not read.
+        validation: a hash of what its epochs are scored on; empty where they are not.
     """
     names = ", ".join(f"{source.name} ({len(source)})" for source in sources)
     run = f"{recipe.model_dump_json(exclude=set(exclude))} on {names}"
-    return f"{run}\n{start}\n{json.dumps(_told_data(sources))}"
+    return f"{run}\n{start}\n{json.dumps(_told_data(sources, validation))}"
 
 
-def _told_data(sources: Sequence[SegmentationDataset]) -> dict[str, str]:
+def _told_data(sources: Sequence[SegmentationDataset], validation: str) -> dict[str, str]:
     """Return hashes of what a run's data is, wherever it lies, by what a person would call that."""
     files = [s.fingerprint() if isinstance(s, LabelledFolder) else s.names for s in sources]
     told = {
         "classes or their order": [[each.name for each in source.classes] for source in sources],
         "ignore index": [source.ignore_index for source in sources],
         "images or masks": files,
+        "validation images or masks": validation,
     }
     return {what: sha256(repr(value).encode()).hexdigest() for what, value in told.items()}
 
@@ -101,8 +104,11 @@ def provenance_after(
 
 
 def identity_after(
-    checkpoint: Checkpoint, recipe: Recipe, sources: Sequence[SegmentationDataset]
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    sources: Sequence[SegmentationDataset],
+    validation: str = "",
 ) -> str:
-    """Return what a run that starts from a checkpoint must have in common with the one it resumes."""
+    """Return what a run that starts from a checkpoint must have in common with the one it resumes; as `identity`."""
     start = f"the checkpoint with sha256 {checkpoint.sha256}"
-    return identity(recipe, sources, start, exclude=_NOT_READ)
+    return identity(recipe, sources, start, _NOT_READ, validation)

@@ -21,8 +21,22 @@ from edge_deeplab.training.state import TrainingState
 RECIPE_FILE = "recipe.toml"
 _WRITTEN = (BEST_FILE, LAST_FILE, STATE_FILE, RECIPE_FILE, STARTED_FILE, LOG_FILE, CURVE_FILE)
 
-Validator = Callable[[Path | Checkpoint], float]
-"""Scores a checkpoint or its file: mIoU in points."""
+
+@dataclass(frozen=True)
+class Validator:
+    """Scores a checkpoint or its file: mIoU in points.
+
+    Args:
+        score: does so.
+        data: a hash of what it is scored on, which a resumed run must share; empty where nobody tells.
+    """
+
+    score: Callable[[Path | Checkpoint], float]
+    data: str = ""
+
+    def __call__(self, named: Path | Checkpoint) -> float:
+        """Return the mIoU of a checkpoint or its file, in points."""
+        return self.score(named)
 
 
 @dataclass(frozen=True)

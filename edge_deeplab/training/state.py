@@ -149,9 +149,11 @@ def _check_identity(path: Path, found: str, wanted: str) -> None:
             f"{path} belongs to a run that started from {then}, and this one starts from {now}; resuming needs the "
             "same start; repeat it, or start in a new output"
         )
-    if data not in ("", wanted_data):  # a state of before says nothing
-        told, own = Fields(parse_json(data)), parse_json(wanted_data)
-        others = [what for what, value in own.items() if told.get(what) != value]
+    if not data:  # a state of before says nothing
+        return
+    told, own = Fields(parse_json(data)), parse_json(wanted_data)
+    others = [what for what, value in own.items() if told.has(what) and told.get(what) != value]
+    if others:
         raise CheckpointError(
             f"{path} belongs to a run whose data had other {', '.join(others)}; resuming needs the same data, wherever "
             "it lies; restore it, or start in a new output"

@@ -98,7 +98,7 @@ def train(request: TrainRequest, options: RunOptions) -> Trained:
     recipe = request.recipe.with_crops_for(request.recipe.data.size_hw)
     sources, progress = request.sources, options.progress
     start = name_start(request.init, request.backbone_weights, request.teacher)
-    belongs_to = identity(recipe, sources, start)
+    belongs_to = identity(recipe, sources, start, validation=options.scored_on)
     accelerator = build_accelerator(recipe)
     torch.manual_seed(recipe.seed)
     info = describe_run(recipe, sources, request.init, request.backbone_weights, request.teacher)

@@ -195,7 +195,7 @@ def _train_round(request: PruneRequest, start: Checkpoint, options: RunOptions) 
     pruned = load_checkpoint(output / PRUNED_FILE)
     before = score(request.checkpoint, options, accelerator)
     if recipe.optimiser.epochs > 0:
-        belongs_to = identity_after(request.checkpoint, recipe, request.sources)
+        belongs_to = identity_after(request.checkpoint, recipe, request.sources, options.scored_on)
         folder = RunFolder(output, recipe, belongs_to, options.validate)
         training = _build_training(request, pruned, accelerator, options.progress)
         trained = run_training(training, folder, accelerator, options)

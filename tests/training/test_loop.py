@@ -14,6 +14,7 @@ from edge_deeplab.models.family import find_spec
 from edge_deeplab.training import loop
 from edge_deeplab.training.loop import RunOptions, Trained, synchronised
 from edge_deeplab.training.optimiser import build_optimiser
+from edge_deeplab.training.run_folder import Validator
 from edge_deeplab.training.train import TrainRequest, train
 from tests.progress import Heard
 
@@ -44,7 +45,7 @@ def test_run_tells_every_stage_every_step_and_a_line_an_epoch(
 ) -> None:
     heard, scores = Heard(), iter([50.0, 70.0, 60.0])
     asked = request(make_dataset(count=4), tmp_path / "run", validate_every=1)
-    options = RunOptions(workers=0, validate=lambda _: next(scores), progress=heard)
+    options = RunOptions(workers=0, validate=Validator(lambda _: next(scores)), progress=heard)
     assert train(asked, options) == Trained(tmp_path / "run" / "best.safetensors", 70.0, 2)
     assert heard.stages == [
         ("building deeplabv3plus_mobilenetv2_100", None, ""),
@@ -71,11 +72,11 @@ def test_best_so_far_outlives_a_stop_which_says_what_is_kept(
 
     asked = request(make_dataset(count=2), tmp_path / "run", validate_every=1)
     heard, scores = Heard(stop), iter([70.0, 60.0])
-    stopped = RunOptions(workers=0, validate=lambda _: next(scores), progress=heard)
+    stopped = RunOptions(workers=0, validate=Validator(lambda _: next(scores)), progress=heard)
     with pytest.raises(KeyboardInterrupt):
         train(asked, stopped)
     assert heard.notes[-1] == "stopped; epochs that are done and kept: 2 of 3"
-    resumed = RunOptions(resume=True, workers=0, validate=lambda _: 50.0)
+    resumed = RunOptions(resume=True, workers=0, validate=Validator(lambda _: 50.0))
     assert train(asked, resumed) == Trained(tmp_path / "run" / "best.safetensors", 70.0, 1)
 
 

@@ -1,6 +1,7 @@
 """The training loop on a tiny data set: it learns, resumes exactly, and is a function of its seed."""
 
 import csv
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +21,10 @@ from edge_deeplab.config import (
     Recipe,
 )
 from edge_deeplab.data.dataset import FolderDataset, open_dataset
+from edge_deeplab.data.folder import DataFolder
 from edge_deeplab.data.rendered import CLASSES as RENDERED_CLASSES
 from edge_deeplab.errors import CheckpointError, ConfigError, DataError, OutputError
+from edge_deeplab.evaluation.validation import open_validator
 from edge_deeplab.models.checkpoint import Checkpoint, load_checkpoint
 from edge_deeplab.models.deeplab import build_model
 from edge_deeplab.recipes import load_recipe_as
@@ -30,6 +33,7 @@ from edge_deeplab.training.crops import build_crops, build_loader
 from edge_deeplab.training.loop import RunOptions
 from edge_deeplab.training.loss import SegmentationLoss
 from edge_deeplab.training.optimiser import moving_average
+from edge_deeplab.training.run_folder import Validator
 from edge_deeplab.training.start import choose_spec, load_initial_weights
 from edge_deeplab.training.state import TrainingState
 from edge_deeplab.training.train import TrainRequest, describe_run
@@ -216,7 +220,7 @@ def test_train_keeps_the_best_by_validation(make_dataset: MakeDataset, tmp_path:
         tiny_recipe(3, validate_every=1),
         sources,
         tmp_path / "run",
-        validate=lambda model: next(scores),
+        validate=Validator(lambda model: next(scores)),
     )
     assert not same(tensors_of(best), tensors_of(tmp_path / "run" / "last.safetensors"))
     rows = read_log(tmp_path / "run")
@@ -273,7 +277,7 @@ def test_run_that_was_stopped_in_its_first_validation_starts_anew(
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        train(recipe, sources, tmp_path / "run", validate=stop)
+        train(recipe, sources, tmp_path / "run", validate=Validator(stop))
     assert train(recipe, sources, tmp_path / "run").is_file()
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "last.safetensors").write_bytes(b"somebody's")
@@ -340,6 +344,29 @@ def test_train_resume_needs_the_data_that_the_run_started_with(
     change(data)
     with pytest.raises(CheckpointError, match=rf"whose data had other {told}; resuming needs"):
         train(tiny_recipe(2), [open_dataset(data, "train")], run, resume=True)
+
+
+def test_train_resume_needs_the_data_that_epochs_were_scored_on(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    data, run = make_dataset(count=2), tmp_path / "run"
+    shutil.copytree(data / "train", data / "val")
+    sources, recipe = [open_dataset(data, "train")], tiny_recipe(2, validate_every=1)
+
+    def validate() -> Validator:
+        opened = open_validator(DataFolder.named(data), recipe)
+        assert opened is not None
+        return opened
+
+    with pytest.raises(StoppedError):
+        train(recipe, sources, run, progress=stop_in_second_epoch(), validate=validate())
+    mask = next((data / "val" / "masks").iterdir())
+    kept = mask.read_bytes()
+    Image.fromarray(1 - np.array(Image.open(mask)) % 2).save(mask)
+    with pytest.raises(CheckpointError, match="whose data had other validation images or masks;"):
+        train(recipe, sources, run, resume=True, validate=validate())
+    mask.write_bytes(kept)
+    train(recipe, sources, run, resume=True, validate=validate())
 
 
 def test_train_resumes_on_data_that_was_moved(make_dataset: MakeDataset, tmp_path: Path) -> None:
