@@ -5,8 +5,8 @@ quantization, on the rewrites, or on the converter and runtime of one format.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,22 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 2
 """Pictures whose values are held in memory together, so that each file is opened once for them."""
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """What a checkpoint makes of one picture.
+
+    Args:
+        steps: the values before those of the files, by tensor.
+        operators: of the canonical graph, by the tensor that they give.
+        noise_db: of a step and a tensor against the step before, as far as it was asked for: it is the same for every
+            file.
+    """
+
+    steps: dict[str, LayerValues]
+    operators: dict[str, str]
+    noise_db: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def explain_report(
@@ -114,24 +130,23 @@ def explain_images(
     found: list[tuple[DriftChain, ...]] = [()] * len(paths)
     for start in range(0, len(images), _AT_ONCE):
         several = images[start : start + _AT_ONCE]
-        steps = [follow(image_hwc) for image_hwc in several]
+        followed = [follow(image_hwc) for image_hwc in several]
         for place, path in enumerate(paths):
             progress.begin(f"reading the values inside {path.name}")
-            found[place] += tuple(_explain_file(path, several, steps))
+            found[place] += tuple(_explain_file(path, several, followed))
     return found
 
 
 def _explain_file(
     path: Path,
     images: Sequence[ImageHWC],
-    steps: Sequence[tuple[dict[str, LayerValues], dict[str, str]]],
+    followed: Sequence[_Followed],
 ) -> list[DriftChain]:
     """Return a file's chains, one a picture; from the first at which it fails on they have the error."""
     found = []
     try:
-        for (before, operators), values in zip(steps, tap_images(path, images), strict=True):
-            shown = {module: values[name] for module, name in operators.items() if name in values}
-            found.append(_compare(path, {**before, "file": shown}, operators))
+        for before, values in zip(followed, tap_images(path, images), strict=True):
+            found.append(_compare(path, before, values))
     except Exception as error:
         # Whatever a third-party runtime raises is this file's: the other chains, and the scores, stand.
         log.debug("%s cannot be followed", path, exc_info=True)
@@ -140,11 +155,7 @@ def _explain_file(
     return found
 
 
-_Follow = Callable[[ImageHWC], tuple[dict[str, LayerValues], dict[str, str]]]
-"""From a picture to the values of each step before the files by tensor name, and the operator of each tensor."""
-
-
-def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> _Follow:
+def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> Callable[[ImageHWC], _Followed]:
     """Return what follows pictures of a size through a checkpoint, which is captured once."""
     info, quantization = checkpoint.info, checkpoint.quantization
     model = checkpoint.build()
@@ -174,7 +185,7 @@ def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> _Follow:
                 continue
     canonical = graph.program.module()
 
-    def follow(image_hwc: ImageHWC) -> tuple[dict[str, LayerValues], dict[str, str]]:
+    def follow(image_hwc: ImageHWC) -> _Followed:
         normalised = normalise(image_hwc, info.normalisation)
         steps = {"float": _run_network(network, normalised)}
         if simulated is not None:
@@ -183,7 +194,7 @@ def _model_steps(checkpoint: Checkpoint, size_hw: Size) -> _Follow:
         steps["canonical"] = {
             name: values[operator] for name, operator in operators.items() if operator in values
         }
-        return steps, operators
+        return _Followed(steps, operators)
 
     return follow
 
@@ -249,20 +260,22 @@ def _run_graph(module: Any, pixels: torch.Tensor) -> LayerValues:
     return values
 
 
-def _compare(
-    path: Path, steps: Mapping[str, LayerValues], operators: Mapping[str, str]
-) -> DriftChain:
-    names = list(steps)
+def _compare(path: Path, before: _Followed, values: LayerValues) -> DriftChain:
+    """Return the chain that ends in a file, from the values inside it by operator."""
+    names = [*before.steps, "file"]
     layers = []
-    for module, operator in operators.items():
-        if any(module not in steps[name] for name in names):
-            continue
-        chain = [steps[name][module] for name in names]
-        if len({value.shape for value in chain}) > 1:  # a rewrite computes something else there
-            continue
-        snr = {
-            name: signal_to_noise_db(before, after)
-            for name, before, after in zip(names[1:], chain, chain[1:], strict=False)
-        }
-        layers.append(LayerDrift(module, operator, snr))
+    for module, operator in before.operators.items():
+        chain = [each.get(module) for each in before.steps.values()] + [values.get(operator)]
+        known = [value for value in chain if value is not None]
+        if len(known) < len(chain) or len({value.shape for value in known}) > 1:
+            continue  # a rewrite has taken it away, or computes something else there
+        snr_db = {}
+        for name, signal, changed in zip(names[1:], known, known[1:], strict=False):
+            noise_db = before.noise_db.get((name, module))
+            if noise_db is None:
+                noise_db = signal_to_noise_db(signal, changed)
+            if name != "file":
+                before.noise_db[name, module] = noise_db
+            snr_db[name] = noise_db
+        layers.append(LayerDrift(module, operator, snr_db))
     return DriftChain(path, tuple(names[1:]), tuple(layers))
